@@ -1,0 +1,1 @@
+"""District 118's roster sync: from PowerSchool to its vendors, as a Dagster project."""

@@ -1,0 +1,126 @@
+"""Every exception that this project raises on purpose, in one tree.
+
+The class decides the exit code and whether a retry makes sense; nobody compares
+message texts. A bad row is never an exception: it is a finding.
+
+    D118Error                      exit 1
+    ├─ ConfigurationError          exit 2   a file, a line, a key, a rule
+    │  └─ MissingSecretError       exit 2   an environment variable is not set
+    ├─ FatalError                  exit 1   never retried
+    │  ├─ AuthenticationError               the other side refused the login
+    │  ├─ HostKeyError                      unknown or changed host key
+    │  ├─ IncompleteExtractError            a pull that is not proven complete
+    │  ├─ QueryError                        the database refused the statement
+    │  ├─ DestinationError                  the destination refused a file
+    │  ├─ MixedSetError                     a set of files was replaced in part
+    │  └─ ExportError                       a set of files that must not be sent
+    ├─ RetriableError              exit 1   after the attempts are used up
+    │  ├─ ConnectionLostError               refused, cut, reset
+    │  └─ TimeLimitError                    no answer in time
+    ├─ HeldError                   exit 3   the guard; carries the plan hash
+    └─ BusyError                   exit 4   another run holds the lease
+"""
+
+from __future__ import annotations
+
+
+class D118Error(Exception):
+    """Root of the tree. Its text has up to five parts, each on a line of its own.
+
+    what: what happened, with the rule code first where there is one.
+    where: file and line, column, record key, school; never a personal value.
+    rule: the rule that was broken, in words.
+    not_done: what was *not* done because of it.
+    next_step: the command or the edit that goes on from here.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        rule: str = "",
+        not_done: str = "",
+        next_step: str = "",
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.rule = rule
+        self.not_done = not_done
+        self.next_step = next_step
+        labelled = [
+            ("Where", where),
+            ("Rule", rule),
+            ("Not done", not_done),
+            ("Next", next_step),
+        ]
+        lines = [what, *(f"  {label}: {text}" for label, text in labelled if text)]
+        super().__init__("\n".join(lines))
+
+
+class ConfigurationError(D118Error):
+    """The configuration is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class MissingSecretError(ConfigurationError):
+    """An environment variable that holds a credential is not set."""
+
+
+class FatalError(D118Error):
+    """A failure that a retry would only repeat."""
+
+
+class AuthenticationError(FatalError):
+    """The other side refused the login."""
+
+
+class HostKeyError(FatalError):
+    """The server's host key is unknown or has changed; no credential was sent."""
+
+
+class IncompleteExtractError(FatalError):
+    """A pull that is empty, broke off or has another shape than the query promises."""
+
+
+class QueryError(FatalError):
+    """The database refused the statement, or a source file does not fit its table."""
+
+
+class DestinationError(FatalError):
+    """The destination refused a file or a folder."""
+
+
+class MixedSetError(FatalError):
+    """Some files of a set were replaced at the destination and some were not."""
+
+
+class ExportError(FatalError):
+    """A set of files is not fit to be sent and cannot be approved."""
+
+
+class RetriableError(D118Error):
+    """A failure that may pass; raised for good once the attempts are used up."""
+
+
+class ConnectionLostError(RetriableError):
+    """The connection was refused, cut or reset."""
+
+
+class TimeLimitError(RetriableError):
+    """The other side did not answer within the limit."""
+
+
+class HeldError(D118Error):
+    """The guard holds a plan until a person approves it."""
+
+    exit_code = 3
+
+
+class BusyError(D118Error):
+    """Another run holds the lease."""
+
+    exit_code = 4

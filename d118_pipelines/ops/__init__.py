@@ -1,0 +1,1 @@
+"""Operating the project: command line, leases, alerts, checks of the installation."""

@@ -1,0 +1,1 @@
+"""What a target is: its YAML and SQL, rules, bytes, plan, guard and ledger."""
