@@ -1,0 +1,62 @@
+"""What is sent and what came back: the values that delivery takes and returns.
+
+Belongs here: plain values. Not here: connections, ledgers, rosters.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileToSend:
+    """One finished file on the local disk. `name` is its final name at the destination."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How one destination wants its files. The defaults are the safe ones.
+
+    use_temp_names: upload as `<name>.part` and rename in order once all are there.
+    confirm_size: compare the size at the destination with the local one.
+    confirm_hash: read each uploaded file back and compare its SHA-256.
+    set_mtime: give the files modification times in the past, 60 s apart, ascending in
+        the order of the set, before the rename. Off, with `ordered_mtimes` on: upload one
+        after the other with at least 2 s between, and still check that the times ascend.
+    ordered_mtimes: the vendor imports by modification time, so the times must ascend.
+    verify_after_rename: off for a server that takes files away at once.
+    """
+
+    use_temp_names: bool = True
+    confirm_size: bool = True
+    confirm_hash: bool = True
+    set_mtime: bool = False
+    ordered_mtimes: bool = False
+    verify_after_rename: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredFile:
+    """What the destination said about one file after the delivery."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    modified_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """A verified delivery: every file of the set, in order, was read back."""
+
+    files: tuple[DeliveredFile, ...]
+    attempts: int
+    read_back: tuple[str, ...]
+    """What was confirmed: any of `size`, `hash`, `mtime`."""
