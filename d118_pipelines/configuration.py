@@ -1,0 +1,235 @@
+"""Reading YAML files into typed models; every error names file, line, key and rule.
+
+Belongs here: the loader, the model base class, `config/district.yaml`, where things lie.
+Not here: what a target is (`targets/definition.py`), credentials (environment).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from d118_pipelines.errors import ConfigurationError, MissingSecretError
+
+KeyPath = tuple[str | int, ...]
+
+
+class Model(BaseModel):
+    """Base of all configuration models: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain values, with the line of every key."""
+
+    path: Path
+    data: Any
+    lines: Mapping[KeyPath, int]
+
+    def where(self, key: KeyPath) -> str:
+        """`file:line, key a.b[0]` of a key, or of its nearest parent."""
+        known = key
+        while known and known not in self.lines:
+            known = known[:-1]
+        dotted = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in key)
+        text = f"{_shown(self.path)}:{self.lines.get(known, 1)}"
+        return f"{text}, key {dotted.lstrip('.')}" if dotted else text
+
+
+def read_yaml(path: Path) -> Document:
+    """Parse one YAML file.
+
+    Raises: ConfigurationError if the file is missing, not YAML, or repeats a key.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{_shown(path)} does not exist.", not_done="Nothing was started."
+        ) from None
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise ConfigurationError(
+            f"{_shown(path)} is not valid YAML: {exc.problem}.",
+            where=f"{_shown(path)}:{line}",
+            not_done="Nothing was started.",
+        ) from None
+    lines: dict[KeyPath, int] = {}
+    if node is None:
+        return Document(path, {}, lines)
+    _collect_lines(path, node, (), lines)
+    loader = yaml.SafeLoader("")
+    data = loader.construct_document(node)
+    return Document(path, data, lines)
+
+
+def read_model(model: type[AnyModel], path: Path, **extra: Any) -> AnyModel:
+    """Read a YAML file into a model; `extra` adds values that are not in the file.
+
+    Raises: ConfigurationError listing every wrong or unknown key with its line.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
+        raise ConfigurationError(
+            f"{_shown(path)} must be a mapping of keys.", where=document.where(())
+        )
+    try:
+        return model.model_validate({**document.data, **extra})
+    except ValidationError as exc:
+        raise configuration_error(document, exc) from None
+
+
+def configuration_error(document: Document, exc: ValidationError) -> ConfigurationError:
+    """Turn a model's complaint into one message with a line per wrong key."""
+    found = [
+        f"{document.where(_key_of(error['loc'], document))}: {_rule(error)}"
+        for error in exc.errors(include_url=False, include_context=False)
+    ]
+    return ConfigurationError(
+        f"{_shown(document.path)} has {len(found)} wrong "
+        f"{'entry' if len(found) == 1 else 'entries'}:\n  " + "\n  ".join(found),
+        not_done="Nothing was started.",
+        next_step="Correct the lines named above, then run: d118 doctor",
+    )
+
+
+def _key_of(loc: tuple[str | int, ...], document: Document) -> KeyPath:
+    """The part of a pydantic location that stands in the file (it adds union tags)."""
+    key: KeyPath = ()
+    for part in loc:
+        if (*key, part) in document.lines or part == loc[-1]:
+            key = (*key, part)
+    return key
+
+
+def _rule(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    if error["type"] == "missing":
+        return "missing key"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _collect_lines(
+    path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int]
+) -> None:
+    lines.setdefault(key, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _collect_lines(path, item, (*key, index), lines)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for name_node, value in node.value:
+        child = (*key, name_node.value)
+        line = name_node.start_mark.line + 1
+        if child in lines:
+            raise ConfigurationError(
+                f"{_shown(path)}:{line}: the key {name_node.value} stands here twice."
+            )
+        lines[child] = line
+        _collect_lines(path, value, child, lines)
+
+
+def _shown(path: Path) -> str:
+    """A path as people write it: relative to the working directory where possible."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def check_time_zone(name: str) -> str:
+    """Return the name if the machine knows the time zone. Raises: ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name} is not a time zone such as America/Chicago") from None
+    return name
+
+
+class Email(Model):
+    """Where alerts go by e-mail; the server's address and login are environment names."""
+
+    to: list[str]
+    sender: str
+    host_env: str = "ALERT_SMTP_HOST"
+    username_env: str = "ALERT_SMTP_USERNAME"
+    password_env: str = "ALERT_SMTP_PASSWORD"
+
+
+class Alerts(Model):
+    """Ways to tell people that a run failed or is held. Each is off while unset."""
+
+    webhook_env: str = "ALERT_WEBHOOK_URL"
+    email: Email | None = None
+
+
+class District(Model):
+    """`config/district.yaml`: what is true of this district."""
+
+    id: str
+    name: str
+    time_zone: str
+    approval_hours: int = 24
+    alerts: Alerts = Alerts()
+
+    _zone = field_validator("time_zone")(check_time_zone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The district's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where the files of this project lie, and where it writes."""
+
+    root: Path
+    home: Path
+
+    @classmethod
+    def here(cls) -> Project:
+        """The project of the working directory, else the one this package lies in.
+
+        `D118_HOME` (default `var` in the project) is where everything is written.
+        """
+        here = Path.cwd()
+        root = here if (here / "mappings/targets").is_dir() else Path(__file__).parents[1]
+        return cls(root, root / os.environ.get("D118_HOME", "var"))
+
+    def district(self) -> District:
+        """Read `config/district.yaml`. Raises: ConfigurationError."""
+        return read_model(District, self.root / "config/district.yaml")
+
+    def folder(self, *parts: str) -> Path:
+        """A folder below `D118_HOME`, made if absent, readable by its owner alone."""
+        path = self.home.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def environment_value(name: str, *, needed_for: str) -> str:
+    """The value of an environment variable. Raises: MissingSecretError naming it."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise MissingSecretError(
+            f"The environment variable {name} is not set.",
+            rule=f"It is needed for {needed_for}.",
+            not_done="No connection was made.",
+            next_step=f"Set {name} in .env (see .env.example), then run: d118 doctor",
+        )
+    return value
