@@ -1,0 +1,340 @@
+"""What a target is: the models of `mappings/targets/<target>.yaml`.
+
+Belongs here: the keys, their defaults and rules, and the SQL files they name.
+Not here: running any of it (`build.py`), connections (`delivery/`).
+The page for people is docs/add_a_target.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from d118_pipelines.configuration import Document, KeyPath, Model, read_model, read_yaml
+from d118_pipelines.errors import ConfigurationError
+
+OptionValue = bool | int | str | list[int] | list[str]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Code(Model):
+    """What a finding's code means to the person who reads it."""
+
+    level: Literal["error", "warning", "information"]
+    field: str = ""
+    todo: str
+
+
+class Rule(Model):
+    """One rule on a record of the population; `when` is a DuckDB expression.
+
+    ignore: left out, nothing to report. skip: left out and reported. hold: left out,
+    reported, and a person should act. report: exported and reported.
+    The first of ignore, skip and hold that is true decides; keys that the option named
+    by `allow` lists are never caught by the rule.
+    """
+
+    code: Identifier
+    action: Literal["ignore", "skip", "hold", "report"]
+    when: str
+    allow: Identifier | None = None
+
+
+class Population(Model):
+    """The records that a target is about: one row each, before the rules."""
+
+    sql: str
+    key: str
+
+
+class Format(Model):
+    """How a record becomes bytes."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    trailing_delimiter: bool = False
+    header: bool = True
+    quoting: Literal["none", "minimal", "all"] = "minimal"
+    newline: Literal["lf", "crlf"] = "lf"
+    encoding: Literal["utf-8", "cp1252"] = "utf-8"
+
+
+class Column(Model):
+    """One column: its name in the header, and the column of the SQL it comes from."""
+
+    header: str
+    source: str
+
+
+def _column(value: object) -> object:
+    """Accept `email_addr` or `Work Email: email_addr` for a column."""
+    if isinstance(value, str):
+        return {"header": value, "source": value}
+    if isinstance(value, dict) and len(value) == 1:
+        [(header, source)] = value.items()
+        return {"header": header, "source": source}
+    return value
+
+
+class TargetFile(Model):
+    """One file of the set. Without `sql` it is made from the population itself.
+
+    key: SQL expression, unique in the file, that the ledger and the plan know a record
+    by. identity: SQL expression for the vendor's own id, where that may change.
+    command: the column that says add or change. compare_except: columns whose change is
+    no change of the record. keep_line: the ledger keeps the last line that was sent.
+    """
+
+    name: Identifier
+    file: Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
+    sql: str | None = None
+    record_type: str
+    key: str
+    identity: str = "''"
+    sort: list[str] = Field(min_length=1)
+    columns: list[Annotated[Column, BeforeValidator(_column)]] = Field(min_length=1)
+    command: str | None = None
+    compare_except: list[str] = []
+    keep_line: bool = False
+
+
+class Assertion(Model):
+    """A fact about the finished files; `sql` selects the keys that break it."""
+
+    name: Identifier
+    message: str
+    sql: str
+
+
+class Ledger(Model):
+    """How the add/change column follows from what was verified as delivered.
+
+    cycle: what was delivered since the start of the `day` (district time) or of the
+    `run` is not yet known to the vendor. seed: `newest_dcid` demands an imported
+    watermark before the first delivery; seed_once names record types for which it
+    counts only until a delivery was verified; seed_except lists keys that it does not
+    cover.
+    """
+
+    add: str = "A"
+    change: str = "C"
+    cycle: Literal["day", "run"] = "day"
+    seed: Literal["none", "newest_dcid"] = "none"
+    seed_once: list[str] = []
+    seed_except: list[int] = []
+
+
+class Transition(Model):
+    """A change of one column of the main file that counts as a deactivation."""
+
+    column: str
+    was: str
+    becomes: str
+
+
+class Guard(Model):
+    """Limits against the last verified delivery. Unset limits do not apply.
+
+    Only `min_rows` fails the run; the others hold it for an approval.
+    """
+
+    min_rows: int = Field(1, ge=1)
+    max_drop_percent: float | None = Field(10.0, ge=0, le=100)
+    max_adds: int | None = Field(None, ge=0)
+    max_changes: int | None = Field(None, ge=0)
+    max_deactivations: int | None = Field(None, ge=0)
+    deactivations: list[Transition] = []
+    leaving_is_deactivation: bool = False
+    max_age_hours: float = Field(48.0, gt=0)
+
+    @field_validator("max_drop_percent", "max_age_hours", mode="before")
+    @classmethod
+    def _whole_numbers_too(cls, value: object) -> object:
+        return float(value) if isinstance(value, int) else value
+
+
+class Destination(Model):
+    """Where and how the files go. Keys that end in `_env` name environment variables.
+
+    While the variable of `address_env` is unset, the set goes to
+    `D118_HOME/outbox/<target>/`.
+    """
+
+    address_env: str
+    username_env: str
+    password_env: str | None = None
+    key_file: str | None = None
+    key_passphrase_env: str | None = None
+    known_hosts: str = "known_hosts"
+    directory: str
+    allow_ssh_rsa: bool = False
+    use_temp_names: bool = True
+    confirm_size: bool = True
+    confirm_hash: bool = True
+    set_mtime: bool = False
+    ordered_mtimes: bool = False
+    verify_after_rename: bool = True
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Destination:
+        if (self.password_env is None) == (self.key_file is None):
+            raise ValueError("exactly one of password_env and key_file is needed")
+        return self
+
+
+class Schedule(Model):
+    """When the target runs, and by when it must have been delivered (five-field cron)."""
+
+    cron: str
+    deadline: str
+    time_zone: str | None = None
+
+    @field_validator("cron", "deadline")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\-A-Za-z ]+", value):
+            raise ValueError(f"'{value}' is not a cron text of five fields")
+        return value
+
+
+class TargetModel(Model):
+    """The whole of one target's YAML file."""
+
+    title: str
+    description: str = ""
+    options: dict[Identifier, OptionValue] = {}
+    population: Population
+    rules: list[Rule] = []
+    codes: dict[Identifier, Code] = {}
+    findings: list[str] = []
+    format: Format = Format()
+    files: list[TargetFile] = Field(min_length=1)
+    assertions: list[Assertion] = []
+    ledger: Ledger = Ledger()
+    guard: Guard = Guard()
+    destination: Destination
+    schedule: Schedule | None = None
+
+
+READS = re.compile(r"\b(raw|staged|roster)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I)
+_COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
+
+
+class Target:
+    """A target as the rest of the code uses it: the model, its name and its SQL."""
+
+    def __init__(self, path: Path, model: TargetModel, sql_folder: Path) -> None:
+        self.name = path.stem
+        self.path = path
+        self.model = model
+        self._sql_folder = sql_folder
+
+    def sql(self, name: str) -> str:
+        """The text of one of the target's SQL files."""
+        return (self._sql_folder / name).read_text(encoding="utf-8")
+
+    @property
+    def sql_files(self) -> list[str]:
+        """The SQL files in the order of use: population, files, findings."""
+        model = self.model
+        made = [model.population.sql, *(f.sql for f in model.files if f.sql)]
+        return [*made, *model.findings]
+
+    @cached_property
+    def reads(self) -> list[tuple[str, str, str]]:
+        """The assets that the SQL reads, as key parts, sorted."""
+        found: set[tuple[str, str, str]] = set()
+        for name in self.sql_files:
+            text = _COMMENT_OR_TEXT.sub(" ", self.sql(name))
+            found |= {(a.lower(), b.lower(), c.lower()) for a, b, c in READS.findall(text)}
+        return sorted(found)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the YAML file and every SQL file: the code version."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for name in self.sql_files:
+            digest.update(self.sql(name).encode("utf-8"))
+        return digest.hexdigest()
+
+    @property
+    def main_file(self) -> TargetFile:
+        """The first file of the set; the guard counts its rows."""
+        return self.model.files[0]
+
+
+def read_target(path: Path, sql_folder: Path) -> Target:
+    """Read and check one target.
+
+    Raises: ConfigurationError naming file, line and key for unknown keys, bad values,
+    SQL files that do not exist, and names that nothing declares.
+    """
+    model = read_model(TargetModel, path)
+    target = Target(path, model, sql_folder)
+    complaints = [*_missing_sql(target, sql_folder), *_undeclared(model)]
+    if complaints:
+        document = read_yaml(path)
+        raise ConfigurationError(
+            f"{path.name} does not hold together:\n  "
+            + "\n  ".join(_at(document, key, text) for key, text in complaints),
+            not_done="Nothing was started.",
+            next_step="Correct the lines named above, then run: d118 doctor",
+        )
+    return target
+
+
+def read_targets(root: Path) -> list[Target]:
+    """All targets of `mappings/targets/*.yaml`, ordered by name.
+
+    Raises: ConfigurationError for the first target that is wrong.
+    """
+    folder = root / "mappings/targets"
+    return [read_target(p, root / "sql/exports") for p in sorted(folder.glob("*.yaml"))]
+
+
+def _at(document: Document, key: KeyPath, text: str) -> str:
+    return f"{document.where(key)}: {text}"
+
+
+def _missing_sql(target: Target, folder: Path) -> list[tuple[KeyPath, str]]:
+    model = target.model
+    named: list[tuple[KeyPath, str]] = [(("population", "sql"), model.population.sql)]
+    named += [(("files", i, "sql"), f.sql) for i, f in enumerate(model.files) if f.sql]
+    named += [(("findings", i), name) for i, name in enumerate(model.findings)]
+    return [
+        (key, f"sql/exports/{name} does not exist")
+        for key, name in named
+        if not (folder / name).is_file()
+    ]
+
+
+def _undeclared(model: TargetModel) -> list[tuple[KeyPath, str]]:
+    """Rules whose code or option nothing declares, and columns that files do not have."""
+    found: list[tuple[KeyPath, str]] = []
+    for index, rule in enumerate(model.rules):
+        if rule.action != "ignore" and rule.code not in model.codes:
+            found.append((("rules", index, "code"), f"codes has no {rule.code}"))
+        if rule.allow and rule.allow not in model.options:
+            found.append((("rules", index, "allow"), f"options has no {rule.allow}"))
+    for index, file in enumerate(model.files):
+        known = {column.header for column in file.columns}
+        if file.command and file.command not in known:
+            found.append((("files", index, "command"), f"no column {file.command}"))
+        for place, name in enumerate(file.compare_except):
+            if name not in known:
+                key = ("files", index, "compare_except", place)
+                found.append((key, f"no column {name}"))
+    main = {column.header for column in model.files[0].columns}
+    for index, change in enumerate(model.guard.deactivations):
+        if change.column not in main:
+            key = ("guard", "deactivations", index, "column")
+            found.append((key, f"{model.files[0].file} has no column {change.column}"))
+    names = [file.name for file in model.files]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            found.append((("files", index, "name"), f"{name} is used twice"))
+    return found
