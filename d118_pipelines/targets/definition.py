@@ -84,7 +84,7 @@ class TargetFile(Model):
     """One file of the set. Without `sql` it is made from the population itself.
 
     key: SQL expression, unique in the file, that the ledger and the plan know a record
-    by. identity: SQL expression for the vendor's own id, where that may change.
+    by. identity: SQL expression for the vendor's own id, where that is another one.
     command: the column that says add or change. compare_except: columns whose change is
     no change of the record. keep_line: the ledger keeps the last line that was sent.
     """
@@ -94,7 +94,7 @@ class TargetFile(Model):
     sql: str | None = None
     record_type: str
     key: str
-    identity: str = "''"
+    identity: str | None = None
     sort: list[str] = Field(min_length=1)
     columns: list[Annotated[Column, BeforeValidator(_column)]] = Field(min_length=1)
     command: str | None = None
@@ -220,6 +220,8 @@ class TargetModel(Model):
     schedule: Schedule | None = None
 
 
+# Relations of the workbench that SQL may read beside the files.
+RESERVED_NAMES = ("population", "outcome", "exported", "ledger", "ledger_seed", "known")
 READS = re.compile(r"\b(raw|staged|roster)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I)
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
@@ -333,8 +335,8 @@ def _undeclared(model: TargetModel) -> list[tuple[KeyPath, str]]:
         if change.column not in main:
             key = ("guard", "deactivations", index, "column")
             found.append((key, f"{model.files[0].file} has no column {change.column}"))
-    names = [file.name for file in model.files]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            found.append((("files", index, "name"), f"{name} is used twice"))
+    names = [*RESERVED_NAMES, *(file.name for file in model.files)]
+    for index, name in enumerate(names[len(RESERVED_NAMES) :]):
+        if name in names[: len(RESERVED_NAMES) + index]:
+            found.append((("files", index, "name"), f"{name} is taken already"))
     return found

@@ -1,0 +1,183 @@
+"""The guard: may this finished set leave the house?
+
+Belongs here: pure decisions on counts. Not here: how they are counted (`plan.py`), how
+they are shown, approvals (`approvals.py`).
+A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
+approval of exactly this plan.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.plan import FileCounts, Plan
+
+Kind = Literal["failed", "held"]
+Verdict = Literal["ready", "held", "failed"]
+_SHOWN_KEYS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRule:
+    """One rule and how it went. `code` is stable; `message` has figures and limits."""
+
+    code: str
+    kind: Kind
+    passed: bool
+    message: str
+
+    @property
+    def check_name(self) -> str:
+        """The name of the asset check: what is true when it passes."""
+        return self.code.removeprefix("guard.").replace(".", "_")
+
+
+def rule_codes(target: Target) -> list[str]:
+    """The codes of all rules of a target, in the order in which they are evaluated."""
+    guard = target.model.guard
+    codes = ["guard.rows_enough", "guard.shape_right", "guard.keys_unique"]
+    codes += [f"guard.{assertion.name}" for assertion in target.model.assertions]
+    if target.model.ledger.seed != "none":
+        codes.append("guard.ledger_seeded")
+    limits = {
+        "guard.drop_within_limit": guard.max_drop_percent,
+        "guard.adds_within_limit": guard.max_adds,
+        "guard.changes_within_limit": guard.max_changes,
+        "guard.deactivations_within_limit": guard.max_deactivations,
+    }
+    codes += [code for code, limit in limits.items() if limit is not None]
+    return [*codes, "guard.data_fresh"]
+
+
+def judge(
+    target: Target,
+    plan: Plan,
+    *,
+    broken: Mapping[str, Sequence[str]],
+    is_ledger_empty: bool,
+    data_at: dt.datetime,
+    now: dt.datetime,
+) -> list[GuardRule]:
+    """Evaluate every rule of the target, in the order of `rule_codes`.
+
+    broken: code -> keys that break it, for shape_right, keys_unique and the target's own
+    assertions. data_at: when the oldest extract behind the set was made.
+    """
+    main = plan.counts[target.main_file.name]
+    rules = [_rows_enough(target, main), *_facts(target, broken)]
+    if target.model.ledger.seed != "none":
+        rules.append(
+            GuardRule(
+                "guard.ledger_seeded",
+                "failed",
+                not is_ledger_empty,
+                "The ledger is empty and has no seed: everybody would be sent as new. "
+                f"Import the old watermark (0 for a start from nothing): "
+                f"d118 ledger seed {target.name} --newest-dcid FILE|N"
+                if is_ledger_empty
+                else "The ledger knows who was sent.",
+            )
+        )
+    rules += _limits(target, main, has_baseline=plan.baseline is not None)
+    return [*rules, _data_fresh(target, data_at, now)]
+
+
+def verdict(rules: Sequence[GuardRule]) -> Verdict:
+    """Failed if any rule of that kind is broken, else held if any is, else ready."""
+    kinds = {rule.kind for rule in rules if not rule.passed}
+    return "failed" if "failed" in kinds else "held" if "held" in kinds else "ready"
+
+
+def _rows_enough(target: Target, main: FileCounts) -> GuardRule:
+    least = target.model.guard.min_rows
+    return GuardRule(
+        "guard.rows_enough",
+        "failed",
+        main.rows >= least,
+        f"{target.main_file.file} has {main.rows:,} records (at least {least:,}).",
+    )
+
+
+def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRule]:
+    texts = {
+        "guard.shape_right": "A line does not have exactly one value per column.",
+        "guard.keys_unique": "A record key stands twice in one file.",
+    }
+    texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
+    return [
+        GuardRule(code, "failed", not keys, _with_keys(text, keys) if keys else "Holds.")
+        for code, text in texts.items()
+        for keys in [broken.get(code, [])]
+    ]
+
+
+def _with_keys(text: str, keys: Sequence[str]) -> str:
+    shown = ", ".join(keys[:_SHOWN_KEYS])
+    more = f" and {len(keys) - _SHOWN_KEYS:,} more" if len(keys) > _SHOWN_KEYS else ""
+    return f"{text} Keys: {shown}{more}."
+
+
+def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[GuardRule]:
+    guard = target.model.guard
+    adds = main.commands.get(target.model.ledger.add, 0) if main.commands else main.added
+    # Adds by command compare with the ledger, so they need no earlier delivery.
+    counts_adds = has_baseline or bool(main.commands)
+    rules = []
+    if guard.max_drop_percent is not None:
+        rules.append(_drop(main, guard.max_drop_percent, has_baseline=has_baseline))
+    for code, what, value, limit, applies in [
+        ("adds", "added", adds, guard.max_adds, counts_adds),
+        ("changes", "changed", main.changed, guard.max_changes, has_baseline),
+        (
+            "deactivations",
+            "turning inactive or leaving"
+            if guard.leaving_is_deactivation
+            else "turning inactive",
+            main.deactivated,
+            guard.max_deactivations,
+            has_baseline,
+        ),
+    ]:
+        if limit is None:
+            continue
+        message = f"{value:,} records {what} (limit {limit:,})."
+        rules.append(
+            GuardRule(
+                f"guard.{code}_within_limit",
+                "held",
+                not applies or value <= limit,
+                message if applies else "No verified delivery to compare with yet.",
+            )
+        )
+    return rules
+
+
+def _drop(main: FileCounts, limit: float, *, has_baseline: bool) -> GuardRule:
+    code = "guard.drop_within_limit"
+    if not has_baseline:
+        return GuardRule(code, "held", True, "No verified delivery to compare with yet.")
+    if main.rows_before is None:
+        text = "The files of the last verified delivery are gone: nothing to compare with."
+        return GuardRule(code, "held", False, text)
+    lost = main.rows_before - main.rows
+    percent = 100 * lost / main.rows_before if main.rows_before else 0.0
+    text = (
+        f"{main.rows:,} records against {main.rows_before:,} delivered last time "
+        f"({-percent:+.1f} %, limit -{limit:g} %)."
+    )
+    return GuardRule(code, "held", percent <= limit, text)
+
+
+def _data_fresh(target: Target, data_at: dt.datetime, now: dt.datetime) -> GuardRule:
+    limit = target.model.guard.max_age_hours
+    hours = (now - data_at).total_seconds() / 3600
+    return GuardRule(
+        "guard.data_fresh",
+        "held",
+        hours <= limit,
+        f"The extract is {hours:.1f} hours old (limit {limit:g}).",
+    )

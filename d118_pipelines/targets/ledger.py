@@ -1,0 +1,255 @@
+"""The ledger: who was sent to a destination, and the add/change column that follows.
+
+Belongs here: reading and committing the ledger, its seed and the last verified delivery;
+the relations and the macro that a target's SQL sees. Not here: sending.
+An entry is written only after its delivery was read back. Rules:
+docs/reference/smartfind_express.md, "Add or change".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from d118_pipelines import database as db
+from d118_pipelines.targets.definition import Ledger, TargetFile
+from d118_pipelines.targets.workbench import Workbench
+
+LEDGER_COLUMNS = {
+    "record_type": "VARCHAR",
+    "key": "VARCHAR",
+    "identity": "VARCHAR",
+    "state": "VARCHAR",
+    "known": "BOOLEAN",
+    "in_last_delivery": "BOOLEAN",
+    "last_line": "VARCHAR",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The last verified delivery to a destination; `folder` is below `D118_HOME`."""
+
+    delivery: str
+    folder: str
+    finished_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """What is known about one target at one destination, read in one transaction.
+
+    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them.
+    seed: the imported watermark, or None. is_seed_fresh: nothing was verified between
+    its import and the start of this import cycle. is_empty: nothing was ever delivered.
+    """
+
+    entries: tuple[tuple[Any, ...], ...]
+    seed: int | None
+    is_seed_fresh: bool
+    baseline: Baseline | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither a delivery nor a seed says who is known to the vendor."""
+        return not self.entries and self.seed is None
+
+
+def cycle_start(ledger: Ledger, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """When the vendor's import cycle began: midnight in the zone, or now."""
+    if ledger.cycle == "run":
+        return now
+    local = now.astimezone(zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return midnight.astimezone(dt.UTC)
+
+
+def last_verified(
+    connection: sa.Connection, target: str, destination: str
+) -> Baseline | None:
+    """The last verified delivery, or None before the first."""
+    t = db.deliveries.c
+    row = connection.execute(
+        sa.select(t.id, t.folder, t.finished_at)
+        .where(t.target == target, t.destination == destination, t.status == "verified")
+        .order_by(t.finished_at.desc())
+        .limit(1)
+    ).first()
+    return Baseline(row.id, row.folder, row.finished_at) if row else None
+
+
+def read_snapshot(
+    connection: sa.Connection, target: str, destination: str, *, since: dt.datetime
+) -> LedgerSnapshot:
+    """Read ledger, seed and baseline as they stood at `since`, the cycle's start."""
+    e, d, s = db.delivery_ledger.c, db.deliveries.c, db.ledger_seeds.c
+    baseline = last_verified(connection, target, destination)
+    last = baseline.delivery if baseline else None
+    entries = connection.execute(
+        sa.select(
+            e.record_type,
+            e.key,
+            e.identity,
+            sa.case((e.state_at >= since, "active"), else_=e.state),
+            e.first_delivered_at < since,
+            e.last_delivery == last,
+            e.last_line,
+        )
+        .where(e.target == target, e.destination == destination)
+        .order_by(e.record_type, e.key, e.identity)
+    ).all()
+    seed = connection.execute(
+        sa.select(s.newest_dcid, s.imported_at).where(
+            s.target == target, s.destination == destination
+        )
+    ).first()
+    delivered_since_seed = seed is not None and connection.scalar(
+        sa.select(sa.func.count())
+        .select_from(db.deliveries)
+        .where(
+            d.target == target,
+            d.destination == destination,
+            d.status == "verified",
+            d.finished_at >= seed.imported_at,
+            d.finished_at < since,
+        )
+    )
+    return LedgerSnapshot(
+        entries=tuple((*r[:4], bool(r[4]), bool(r[5]), r[6]) for r in entries),
+        seed=seed.newest_dcid if seed else None,
+        is_seed_fresh=seed is not None and not delivered_since_seed,
+        baseline=baseline,
+    )
+
+
+def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> None:
+    """Make `ledger`, `ledger_seed` and the macro `ledger_command` in the workbench.
+
+    ledger_command(record_type, key, identity): the change command where the vendor knows
+    the identity (whoever had it), the add command where the key was sent under another
+    one, else what the seed says, else the add command.
+    """
+    bench.add_rows("ledger", LEDGER_COLUMNS, snapshot.entries)
+    seed = [] if snapshot.seed is None else [(snapshot.seed, snapshot.is_seed_fresh)]
+    bench.add_rows("ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed)
+    bench.connection.execute(
+        "CREATE TABLE known AS SELECT DISTINCT record_type, key, identity FROM ledger "
+        "WHERE known"
+    )
+    add, change = (value.replace("'", "''") for value in (ledger.add, ledger.change))
+    once = "[" + ", ".join(f"'{kind}'" for kind in ledger.seed_once) + "]::VARCHAR[]"
+    exempt = "[" + ", ".join(map(str, ledger.seed_except)) + "]::BIGINT[]"
+    newest = -1 if snapshot.seed is None else snapshot.seed
+    counts = "true" if snapshot.is_seed_fresh else f"NOT list_contains({once}, kind)"
+    person = "TRY_CAST(split_part(CAST(record_key AS VARCHAR), '/', 1) AS BIGINT)"
+    bench.connection.execute(
+        f"""
+        CREATE MACRO ledger_command(kind, record_key, record_identity) AS CASE
+          WHEN EXISTS (SELECT 1 FROM known k WHERE k.record_type = kind
+            AND k.identity = CAST(record_identity AS VARCHAR)) THEN '{change}'
+          WHEN EXISTS (SELECT 1 FROM known k WHERE k.record_type = kind
+            AND k.key = CAST(record_key AS VARCHAR)) THEN '{add}'
+          WHEN {person} <= {newest} AND {counts}
+            AND NOT list_contains({exempt}, {person}) THEN '{change}'
+          ELSE '{add}'
+        END
+        """  # noqa: S608 (numbers and the target's own two letters)
+    )
+
+
+def commit_entries(
+    connection: sa.Connection,
+    *,
+    target: str,
+    destination: str,
+    delivery: str,
+    now: dt.datetime,
+    ledger: Ledger,
+    records: Iterable[tuple[TargetFile, Mapping[str, Any]]],
+) -> int:
+    """Write the entries of a verified delivery; returns how many.
+
+    records: pairs of the file and a finished row (_key, _identity, _state, _hash, _line
+    and the command column). First times and origins of known entries stay.
+    """
+    rows = []
+    for file, row in records:
+        command = row[file.command] if file.command else None
+        rows.append(
+            {
+                "target": target,
+                "destination": destination,
+                "record_type": file.record_type,
+                "key": row["_key"],
+                "identity": row["_identity"],
+                "state": row["_state"],
+                "state_at": now,
+                "origin": "seed" if command == ledger.change else "delivery",
+                "command": command,
+                "first_delivered_at": now,
+                "last_delivered_at": now,
+                "last_delivery": delivery,
+                "last_hash": row["_hash"],
+                "last_line": row["_line"] if file.keep_line else None,
+            }
+        )
+    if not rows:
+        return 0
+    statement = insert(db.delivery_ledger)
+    new, old = statement.excluded, db.delivery_ledger.c
+    moved = ["state", "command", "last_delivered_at", "last_delivery", "last_hash"]
+    changes: dict[str, Any] = {name: new[name] for name in [*moved, "last_line"]}
+    changes["state_at"] = sa.case(
+        (old.state != new.state, new.state_at), else_=old.state_at
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["target", "destination", "record_type", "key", "identity"],
+            set_=changes,
+        ),
+        rows,
+    )
+    return len(rows)
+
+
+def import_seed(
+    connection: sa.Connection,
+    *,
+    target: str,
+    destination: str,
+    newest_dcid: int,
+    now: dt.datetime,
+    account: str,
+) -> None:
+    """Store the watermark; a later import replaces it."""
+    values = {"newest_dcid": newest_dcid, "imported_at": now, "imported_by": account}
+    connection.execute(
+        insert(db.ledger_seeds)
+        .values(target=target, destination=destination, **values)
+        .on_conflict_do_update(index_elements=["target", "destination"], set_=values)
+    )
+    db.record_audit(
+        connection,
+        now=now,
+        actor=account,
+        action="ledger seed",
+        subject=target,
+        detail=f"newest DCID {newest_dcid}",
+    )
+
+
+def parse_watermark(text: str) -> int:
+    """The number in a NewestDCID.txt: an integer on the first line.
+
+    Raises: ValueError for anything else.
+    """
+    first = text.splitlines()[0].strip() if text.strip() else ""
+    if not (first.isascii() and first.isdigit()):
+        raise ValueError("the first line is not a whole number")
+    return int(first)

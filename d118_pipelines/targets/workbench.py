@@ -1,0 +1,100 @@
+"""The DuckDB session in which one target's SQL runs.
+
+Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on),
+`population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under
+its name. Every option is `$name`. Not here: what the SQL means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_OPTION = re.compile(r"\$([a-z_][a-z0-9_]*)")
+
+
+class Workbench:
+    """One in-memory DuckDB session; nothing of it outlives the export."""
+
+    def __init__(self, options: Mapping[str, Any], memory_limit: str = "2GB") -> None:
+        import duckdb  # heavy: only when an export is built
+
+        self._options = options
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
+            config={"memory_limit": memory_limit, "autoinstall_known_extensions": False}
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def add_input(self, parts: tuple[str, str, str], parquet: Path) -> None:
+        """Make a stored extract readable as `layer.system.entity`."""
+        layer, system, entity = parts
+        run = self.connection.execute
+        run(f"ATTACH IF NOT EXISTS ':memory:' AS {layer}")
+        run(f"CREATE SCHEMA IF NOT EXISTS {layer}.{system}")
+        source = str(parquet).replace("'", "''")
+        run(
+            f"CREATE VIEW {layer}.{system}.{entity} AS "
+            f"SELECT * FROM read_parquet('{source}')"  # noqa: S608 (our own path)
+        )
+
+    def add_rows(self, name: str, columns: Mapping[str, str], rows: Sequence[Any]) -> None:
+        """Make a table from tuples; `columns` maps each name to its DuckDB type."""
+        layout = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        self.connection.execute(f"CREATE TABLE {name} ({layout})")
+        if rows:
+            import pyarrow as pa  # heavy: only when there are rows
+
+            values = zip(*rows, strict=True)
+            batch = pa.table([pa.array(list(v)) for v in values], names=list(columns))
+            self.connection.register("incoming", batch)
+            self.connection.execute(f"INSERT INTO {name} SELECT * FROM incoming")  # noqa: S608
+            self.connection.unregister("incoming")
+
+    def run(self, sql: str, origin: str) -> duckdb.DuckDBPyConnection:
+        """Run one statement with the options that it names.
+
+        Raises: ConfigurationError naming `origin` (the file, or the rule) if DuckDB
+        refuses the statement or it names an option that is not declared.
+        """
+        import duckdb  # heavy: only when an export is built
+
+        named = dict.fromkeys(_OPTION.findall(sql))
+        missing = [name for name in named if name not in self._options]
+        if missing:
+            raise ConfigurationError(
+                f"{origin} uses ${missing[0]}, which is not among the target's options.",
+                not_done="Nothing was exported.",
+            )
+        try:
+            return self.connection.execute(sql, {n: self._options[n] for n in named})
+        except duckdb.Error as exc:
+            # Messages of binder and parser name columns; conversion errors name values.
+            shown = str(exc).splitlines()[0] if _names_no_value(exc) else type(exc).__name__
+            raise ConfigurationError(
+                f"{origin} cannot be run: {shown}", not_done="Nothing was exported."
+            ) from None
+
+    def rows(self, sql: str, origin: str) -> list[tuple[Any, ...]]:
+        """Run one statement and return all its rows."""
+        return self.run(sql, origin).fetchall()
+
+
+def _names_no_value(exc: Exception) -> bool:
+    import duckdb  # heavy: only when an export is built
+
+    return isinstance(exc, duckdb.BinderException | duckdb.ParserException) or isinstance(
+        exc, duckdb.CatalogException
+    )
