@@ -2,8 +2,8 @@
 
 Belongs here: how a file's rows are written. Not here: which rows (`population.py`).
 A finished file stands in the workbench as a table under the file's name: _row (order,
-from 1), _key, _identity, _state, the columns as text, _line (without line end) and _hash
-(SHA-256 of the line).
+from 1), _record (the population's key), _key, _identity, _state, the columns as text,
+_line (without line end) and _hash (SHA-256 of the line).
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ def _make_table(target: Target, bench: Workbench, file: TargetFile) -> None:
     bench.run(f"CREATE OR REPLACE TABLE made AS {source}", origin)
     columns = [r[0] for r in bench.connection.execute("DESCRIBE made").fetchall()]
     state = "ledger_state" if "ledger_state" in columns else "'active'"
+    person = target.model.population.key
+    record = person if person in columns else file.key
     shown = ", ".join(
         f"CAST({column.source} AS VARCHAR) AS {quoted(column.header)}"
         for column in file.columns
@@ -103,7 +105,7 @@ def _make_table(target: Target, bench: Workbench, file: TargetFile) -> None:
     bench.run(
         f"CREATE TABLE {file.name} AS SELECT "
         f"row_number() OVER (ORDER BY {', '.join(file.sort)}) AS _row, "
-        f"CAST({file.key} AS VARCHAR) AS _key, "
+        f"CAST({record} AS VARCHAR) AS _record, CAST({file.key} AS VARCHAR) AS _key, "
         f"CAST({file.identity or file.key} AS VARCHAR) AS _identity, {state} AS _state, {shown} "
         "FROM made ORDER BY _row",
         f"{target.path.name}, file {file.name}",
@@ -123,7 +125,7 @@ def _clean(target: Target, bench: Workbench, file: TargetFile) -> list[Finding]:
         for name, column in zip(names, file.columns, strict=True)
     )
     rows = run(
-        f"SELECT _key, array_to_string([{fields}], ', ') FROM {file.name} "  # noqa: S608
+        f"SELECT _record, array_to_string([{fields}], ', ') FROM {file.name} "  # noqa: S608
         f"WHERE {dirty} ORDER BY _row",
         {"p": pattern},
     ).fetchall()
@@ -184,7 +186,7 @@ def _encode(text: str, encoding: str) -> tuple[bytes, bool]:
 def _unencodable(target: Target, bench: Workbench, file: TargetFile, row: int) -> Finding:
     names = [column.header for column in file.columns]
     [values] = bench.rows(
-        f"SELECT _key, {', '.join(map(quoted, names))} FROM {file.name} WHERE _row = {row}",
+        f"SELECT _record, {', '.join(map(quoted, names))} FROM {file.name} WHERE _row = {row}",
         file.file,
     )
     encoding = target.model.format.encoding

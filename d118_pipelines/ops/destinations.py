@@ -1,0 +1,128 @@
+"""Where a target's files go: the configured server, else the local outbox.
+
+Belongs here: reading a destination's environment. Its values are never shown: a
+destination is known by a short hash and named by its variable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from d118_pipelines.configuration import Project, environment_value
+from d118_pipelines.delivery.files import DeliveryOptions
+from d118_pipelines.delivery.remote import Remote
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.targets.definition import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDestination:
+    """id: what ledger and baseline belong to. label: what people read.
+
+    `connect()` opens a connection; it raises what delivery raises.
+    """
+
+    id: str
+    label: str
+    is_outbox: bool
+    options: DeliveryOptions
+    connect: Callable[[], Remote]
+
+
+def resolve(project: Project, target: Target) -> ResolvedDestination:
+    """The target's destination as the environment has it now; opens no connection.
+
+    Raises: ConfigurationError for a bad address or a missing user name or password.
+    """
+    wanted = target.model.destination
+    options = DeliveryOptions(
+        use_temp_names=wanted.use_temp_names,
+        confirm_size=wanted.confirm_size,
+        confirm_hash=wanted.confirm_hash,
+        set_mtime=wanted.set_mtime,
+        ordered_mtimes=wanted.ordered_mtimes,
+        verify_after_rename=wanted.verify_after_rename,
+    )
+    text = os.environ.get(wanted.address_env, "")
+    if not text:
+        return _outbox(project, target, options)
+    return _sftp(project, target, options, text)
+
+
+def refuse_demonstration(
+    target: Target, destination: ResolvedDestination, *, demonstration: bool
+) -> None:
+    """Raise ConfigurationError if made-up people would go to a configured address."""
+    if demonstration and not destination.is_outbox:
+        raise ConfigurationError(
+            f"The demonstration district must not be sent to {destination.label}.",
+            where=target.name,
+            rule="Demonstration data never goes to a configured address.",
+            not_done="Nothing was sent.",
+            next_step="Set POWERSCHOOL_PROD_DB or POWERSCHOOL_CSV_DIR, or unset "
+            f"{target.model.destination.address_env}",
+        )
+
+
+def _outbox(
+    project: Project, target: Target, options: DeliveryOptions
+) -> ResolvedDestination:
+    folder = project.home / "outbox" / target.name
+
+    def connect() -> Remote:
+        from d118_pipelines.delivery.folder import FolderRemote
+
+        return FolderRemote(folder)
+
+    return ResolvedDestination("outbox", shown_path(folder), True, options, connect)
+
+
+def _sftp(
+    project: Project, target: Target, options: DeliveryOptions, text: str
+) -> ResolvedDestination:
+    from d118_pipelines.delivery.address import parse_address
+
+    wanted = target.model.destination
+    address = parse_address(text)
+    where = f"{address.host}:{address.port} {wanted.directory}"
+    digest = hashlib.sha256(where.encode("utf-8")).hexdigest()[:12]
+    needed = f"the delivery of {target.name}"
+    username = environment_value(wanted.username_env, needed_for=needed)
+    password = (
+        environment_value(wanted.password_env, needed_for=needed)
+        if wanted.password_env
+        else None
+    )
+    passphrase = os.environ.get(wanted.key_passphrase_env or "") or None
+
+    def connect() -> Remote:
+        from d118_pipelines.delivery.sftp import SftpRemote, SftpSettings
+
+        return SftpRemote(
+            SftpSettings(
+                address=address,
+                username=username,
+                password=password,
+                key_file=project.root / wanted.key_file if wanted.key_file else None,
+                key_passphrase=passphrase,
+                known_hosts=project.root / wanted.known_hosts,
+                directory=wanted.directory,
+                allow_ssh_rsa=wanted.allow_ssh_rsa,
+                describe=f"${wanted.address_env}",
+            )
+        )
+
+    label = f"${wanted.address_env}:{wanted.directory}"
+    return ResolvedDestination(f"sftp-{digest}", label, False, options, connect)
+
+
+def shown_path(path: Path) -> str:
+    """A path relative to the working directory where possible."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
