@@ -1,0 +1,65 @@
+"""What a destination can do: the protocol that SFTP and a local folder both keep.
+
+Belongs here: the calls that the sequence of a delivery makes. Not here: the order
+of those calls (`sequence.py`), connections (`sftp.py`), disks (`folder.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+
+class FileStat(NamedTuple):
+    """Size and modification time (epoch seconds); None where the server is silent."""
+
+    size_bytes: int | None
+    mtime_seconds: int | None
+
+
+class Remote(Protocol):
+    """One folder at a destination, open between `__enter__` and `__exit__`.
+
+    Names are plain file names inside that folder. Every call raises
+    DestinationError when the destination refuses it (final), and ConnectionLostError
+    or TimeLimitError when the connection failed (worth a fresh connection; the object
+    is then of no further use). `__enter__` also raises ConfigurationError,
+    AuthenticationError and HostKeyError. `__exit__` raises nothing.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+        """Write the local file to `name`, replacing what is there, byte by byte.
+
+        on_bytes: called with 0 once `name` is open (and so empty), then with the
+        number of bytes sent so far.
+        Raises: also ExportError when the local file cannot be read.
+        """
+
+    def stat(self, name: str) -> FileStat | None:
+        """Size and time of a file, None if there is none. A folder is an error."""
+
+    def set_mtime(self, name: str, mtime_seconds: int) -> None:
+        """Set the modification time, in seconds since 1970 UTC."""
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename `old` to `new`, in place of a file that is there."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+
+    def sha256(self, name: str) -> str:
+        """Read the file back and return its SHA-256, 64 hexadecimal digits."""
+
+    def listing(self) -> list[str]:
+        """Names of all entries of the folder, sorted."""

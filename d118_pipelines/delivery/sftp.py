@@ -1,0 +1,249 @@
+"""A folder on an SFTP server as a destination.
+
+Belongs here: the calls of `Remote`, made with paramiko. Not here: connecting and
+logging in (`ssh_session.py`), limits and error texts (`calls.py`), the order of a
+delivery (`sequence.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from d118_pipelines.delivery.address import Address
+from d118_pipelines.delivery.calls import Line, Watch, guarded
+from d118_pipelines.delivery.remote import FileStat
+from d118_pipelines.delivery.ssh_session import open_transport
+from d118_pipelines.errors import ConfigurationError, DestinationError, ExportError
+
+if TYPE_CHECKING:
+    import paramiko
+
+CHUNK_BYTES = 32768
+"""The largest write that every SFTP server accepts."""
+CHUNKS_UNDER_WAY = 32
+"""Writes that may wait for their answer; one answer per write costs a round trip."""
+
+
+@dataclass(frozen=True, slots=True)
+class SftpSettings:
+    """All that is needed to open one folder of one SFTP server.
+
+    Exactly one of `password` and `key_file` is set: nothing else is tried, neither an
+    agent nor keys of the account. Secrets and the user name are not in the repr.
+    directory: absolute, or relative to the login directory.
+    allow_ssh_rsa: accept host keys that sign with SHA-1, for old servers.
+    channel_timeout_seconds: the longest pause between two signs of life.
+    upload_limit_seconds: the longest time for one file, up or back down.
+    describe, describe_login: what a person should check, for example
+    `$SFE_SFTP_ADDRESS` and `$SFE_SFTP_USERNAME and private.pem`; names, not values.
+    """
+
+    address: Address
+    username: str = field(repr=False)
+    password: str | None = field(repr=False)
+    key_file: Path | None
+    key_passphrase: str | None = field(repr=False)
+    known_hosts: Path
+    directory: str
+    allow_ssh_rsa: bool = False
+    connect_timeout_seconds: float = 10
+    channel_timeout_seconds: float = 30
+    upload_limit_seconds: float = 600
+    describe: str = "the SFTP address"
+    describe_login: str = "the user name and the password or key"
+
+    def __post_init__(self) -> None:
+        if (not self.password) == (self.key_file is None):
+            raise ConfigurationError(
+                "A login is either a password or a key file",
+                where=self.where,
+                not_done="nothing was contacted",
+                next_step=f"set one of the two: {self.describe_login}",
+            )
+
+    @property
+    def where(self) -> str:
+        """Server and folder, for messages."""
+        address = self.address
+        return (
+            f"{self.describe} ({address.host} port {address.port}), "
+            f"folder {self.directory}"
+        )
+
+
+class SftpRemote:
+    """Keeps `Remote` in one folder of an SFTP server; opened by `with`."""
+
+    def __init__(self, settings: SftpSettings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        self._transport = open_transport(self._settings)
+        try:
+            self._open_folder()
+        except BaseException:
+            self._transport.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transport.close()
+
+    def _open_folder(self) -> None:
+        import paramiko
+
+        with self._guarded("open the SFTP service"):
+            self._channel = self._transport.open_session()
+            self._channel.invoke_subsystem("sftp")
+            self._client = paramiko.SFTPClient(self._channel)
+        step = "create the folder at the vendor, or correct `directory` in the target"
+        with self._guarded("open the folder", step):
+            self._client.chdir(self._settings.directory)
+
+    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+        """Upload with many writes under way; every answer of the server is read."""
+        step = "check free space, quota and write permission of the folder"
+        with (
+            _opened(local) as source,
+            self._guarded(f"upload {name}", step, whole=True) as watch,
+            self._client.open(name, "wb") as target,
+        ):
+            on_bytes(0)
+            _send(source, target, watch, on_bytes)
+
+    def stat(self, name: str) -> FileStat | None:
+        """Size and time of a file, None if there is none."""
+        with self._guarded(f"look at {name}"):
+            try:
+                found = self._client.stat(name)
+            except OSError as exc:
+                if exc.errno == errno.ENOENT:
+                    return None
+                raise
+        if found.st_mode is not None and stat.S_ISDIR(found.st_mode):
+            raise DestinationError(
+                f"There is a folder named {name} where a file is to go",
+                where=self._settings.where,
+                not_done="nothing was put in its place",
+                next_step="have the vendor remove the folder",
+            )
+        return FileStat(found.st_size, found.st_mtime)
+
+    def set_mtime(self, name: str, mtime_seconds: int) -> None:
+        """Set access and modification time."""
+        step = "for a server that refuses this, set_mtime: false in the target"
+        with self._guarded(f"set the time of {name}", step):
+            self._client.utime(name, (mtime_seconds, mtime_seconds))
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename over the old file; in two steps where the server cannot do it in one."""
+        step = "for a server that refuses renames, use_temp_names: false in the target"
+        with self._guarded(f"rename {old} to {new}", step):
+            try:
+                self._client.posix_rename(old, new)
+            except OSError:
+                if not self._is_open():
+                    raise
+                self._replace_in_two_steps(old, new)
+
+    def _replace_in_two_steps(self, old: str, new: str) -> None:
+        """Remove, then rename; but not if the server refuses every rename.
+
+        A plain rename onto a file that is there fails without a reason; permission
+        denied or a missing file is another matter, and the old file must stay.
+        """
+        try:
+            self._client.rename(old, new)
+        except OSError as exc:
+            if exc.errno is not None or not self._is_open():
+                raise
+            self._client.remove(new)
+            self._client.rename(old, new)
+
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+        with self._guarded(f"delete {name}"):
+            self._client.remove(name)
+
+    def sha256(self, name: str) -> str:
+        """Read the file back (requests ahead of answers) and hash it."""
+        digest = hashlib.sha256()
+        step = "for a server that refuses reading, confirm_hash: false in the target"
+        with (
+            self._guarded(f"read {name} back", step, whole=True) as watch,
+            self._client.open(name, "rb") as source,
+        ):
+            source.prefetch()
+            while chunk := source.read(CHUNK_BYTES):
+                digest.update(chunk)
+                watch.moved()
+        return digest.hexdigest()
+
+    def listing(self) -> list[str]:
+        """Names of all entries, sorted."""
+        with self._guarded("list the folder"):
+            return sorted(self._client.listdir())
+
+    def _guarded(
+        self, action: str, next_step: str = "", *, whole: bool = False
+    ) -> AbstractContextManager[Watch]:
+        """Limits and errors of one call; `whole` for the transfer of a file."""
+        stall = self._settings.channel_timeout_seconds
+        line = Line(
+            where=self._settings.where,
+            close=self._transport.close,
+            is_open=self._is_open,
+            stall_seconds=stall,
+            whole_seconds=self._settings.upload_limit_seconds if whole else stall,
+        )
+        return guarded(line, action, next_step)
+
+    def _is_open(self) -> bool:
+        return self._transport.is_active() and not self._channel.closed
+
+
+def _opened(local: Path) -> BinaryIO:
+    try:
+        return local.open("rb")
+    except OSError as exc:
+        raise ExportError(
+            f"A file to send cannot be read: {exc.strerror}",
+            where=str(local),
+            not_done="the delivery is not recorded as done",
+            next_step="render the export again",
+        ) from exc
+
+
+def _send(
+    source: BinaryIO,
+    target: paramiko.SFTPFile,
+    watch: Watch,
+    on_bytes: Callable[[int], None],
+) -> None:
+    """Write in chunks; a write that is not pipelined reads all answers so far.
+
+    paramiko's own `put` never looks at the answers to the last hundred writes, so a
+    full disk can go unnoticed there.
+    """
+    size = os.fstat(source.fileno()).st_size
+    sent = 0
+    for number, chunk in enumerate(iter(lambda: source.read(CHUNK_BYTES), b""), 1):
+        sent += len(chunk)
+        target.set_pipelined(sent < size and number % CHUNKS_UNDER_WAY != 0)
+        target.write(chunk)
+        watch.moved()
+        on_bytes(sent)
