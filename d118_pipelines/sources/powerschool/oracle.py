@@ -1,0 +1,104 @@
+"""PowerSchool as it is in production: an Oracle database, read as Arrow batches.
+
+Belongs here: one attempt at one query. Not here: retries (the caller starts again on
+RetriableError), the schema (`schema.py`), threads and limits (`oracle_session.py`), the
+meaning of errors (`oracle_errors.py`). See docs/reference/powerschool.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import D118Error
+from d118_pipelines.sources.powerschool.oracle_errors import translated
+from d118_pipelines.sources.powerschool.oracle_session import Session
+from d118_pipelines.sources.powerschool.source import Binds, ConnectionReport, Query
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONNECT_SECONDS = 5.0
+CALL_SECONDS = 60.0
+BATCH_ROWS = 10_000
+
+
+class OracleSource:
+    """Reads PowerSchool's database with a read-only transaction per query.
+
+    `dsn` is `host:port/service`. `call_timeout_seconds` limits one round trip, not the
+    query. Keeps `PowerSchoolSource`; nothing is connected between calls.
+    """
+
+    kind = "oracle"
+    is_demonstration = False
+
+    def __init__(
+        self,
+        user: str,
+        password: str,
+        dsn: str,
+        *,
+        connect_timeout_seconds: float = CONNECT_SECONDS,
+        call_timeout_seconds: float = CALL_SECONDS,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
+        self._login = (user, password, dsn)
+        self._limits = (connect_timeout_seconds, call_timeout_seconds)
+        self._batch_rows = batch_rows
+
+    def fetch(
+        self, query: Query, binds: Binds, sink: Callable[[pa.RecordBatch], None]
+    ) -> list[str]:
+        """Run the query once and push its batches, conformed, into `sink`.
+
+        A batch has 1 to `batch_rows` rows; a query without rows pushes none. `sink` is
+        called in the caller's thread, and no more once this has returned or raised.
+        There are never warnings. Raises: see `PowerSchoolSource.fetch`; besides
+        ConfigurationError for an address or a server that cannot work.
+        """
+        from d118_pipelines.sources.powerschool.schema import conform, expected_schema
+
+        promise = expected_schema(query)
+        with self._connected() as session:
+            with translated(query):
+                # All that the query reads is from one moment, and nothing is written.
+                session.execute("SET TRANSACTION READ ONLY")
+            for batch in self._batches(session, query, binds):
+                conformed = conform(batch, promise, query)
+                if conformed.num_rows:
+                    sink(conformed)
+        return []
+
+    def test(self) -> ConnectionReport:
+        """Log in and run the smallest query. Reports instead of raising D118Error."""
+        start = time.perf_counter()
+        success, message = True, "PowerSchool's database answered."
+        try:
+            with self._connected() as session, translated():
+                session.execute("SELECT 1 FROM DUAL")
+        except D118Error as exc:
+            success, message = False, str(exc)
+        return ConnectionReport(success, message, time.perf_counter() - start)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Session]:
+        with Session(*self._limits) as session:
+            with translated():
+                session.connect(*self._login)
+            yield session
+
+    def _batches(
+        self, session: Session, query: Query, binds: Binds
+    ) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        frames = session.query(query.sql, binds, self._batch_rows)
+        while True:
+            with translated(query):
+                frame = session.next_frame(frames)
+            if frame is None:
+                return
+            yield from pa.RecordBatchReader.from_stream(frame)

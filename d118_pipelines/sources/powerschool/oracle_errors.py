@@ -1,0 +1,183 @@
+"""What the Oracle driver's errors mean for this project.
+
+Belongs here: the way from the driver's codes to `errors.py`. Not here: connecting and
+fetching (`oracle.py`).
+
+The texts of the driver and of the database are not passed on: they hold the address,
+and may quote values of a table. See docs/reference/powerschool.md.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionLostError,
+    D118Error,
+    QueryError,
+    TimeLimitError,
+)
+
+if TYPE_CHECKING:
+    import oracledb
+
+    from d118_pipelines.sources.powerschool.source import Query
+
+_ADDRESS = "POWERSCHOOL_PROD_DB"
+_LOGIN = "POWERSCHOOL_READ_USER and POWERSCHOOL_DB_PASSWORD"
+_NOT_DONE = "No row of this extract was kept."
+
+_WRONG_SERVICE = (
+    "The listener of PowerSchool's database does not know the service.",
+    f"Correct the part after the slash in {_ADDRESS} (host:port/service).",
+)
+_SETTINGS = {
+    "DPY-6001": _WRONG_SERVICE,
+    "DPY-6003": _WRONG_SERVICE,
+    "DPY-3001": (
+        "PowerSchool's database demands Oracle's native network encryption, which the "
+        "driver's thin mode does not have.",
+        "Ask the database's administrator to set SQLNET.ENCRYPTION_SERVER and "
+        "SQLNET.CRYPTO_CHECKSUM_SERVER to ACCEPTED, or to offer TLS.",
+    ),
+    "DPY-3010": (
+        "PowerSchool's database is older than 12.1, the first version that the "
+        "driver's thin mode reads.",
+        f"Point {_ADDRESS} at a database of version 12.1 or later.",
+    ),
+    "DPY-4001": (
+        "The user name or the password for PowerSchool's database is empty.",
+        f"Set {_LOGIN}.",
+    ),
+}
+_LOGIN_REFUSED = {
+    "ORA-01017": "the user name or the password is wrong",
+    "ORA-01045": "the user may not open a session",
+    "ORA-28000": "the account is locked",
+    "ORA-28001": "the password has expired",
+    "DPY-3015": "the password is stored in a form that is too old for the driver; the "
+    "administrator can set it anew",
+}
+_QUERY_REFUSED = {
+    "ORA-00904": "a column does not exist",
+    "ORA-00942": "a table does not exist, or the user may not read it",
+    "ORA-01031": "the user lacks a right",
+    "ORA-01722": "text was found where a number is expected",
+    "DPY-4008": "a value was given for a bind that the query does not have",
+    "DPY-4010": "a bind of the query was given no value",
+}
+_CALL_TIMEOUT = "DPY-4024"
+_CONNECTION_CLOSED = "DPY-4011"
+_CONNECTION_FAILED = "DPY-6005"
+
+
+@contextmanager
+def translated(query: Query | None = None) -> Iterator[None]:
+    """Turn the driver's errors into the project's. `query` is None while connecting.
+
+    Raises: ConfigurationError, AuthenticationError, QueryError (final);
+    ConnectionLostError, TimeLimitError (may be tried again from the start).
+    """
+    import oracledb
+
+    try:
+        yield
+    except oracledb.Error as exc:
+        raise _meaning(exc, query) from None
+    except TimeoutError:
+        raise _no_answer() from None
+    except socket.gaierror:
+        what = "The host name of PowerSchool's database does not resolve."
+        raise _connection_lost(what, []) from None
+    except OSError:
+        what = "The connection to PowerSchool's database was cut."
+        raise _connection_lost(what, []) from None
+
+
+def _meaning(exc: oracledb.Error, query: Query | None) -> D118Error:
+    errors = list(_chain(exc))
+    codes = [error.full_code for error in errors]
+    for code in codes:
+        if code in _SETTINGS:
+            return _wrong_setting(*_SETTINGS[code], code)
+        if code in _LOGIN_REFUSED:
+            return _login_refused(code)
+    if _CALL_TIMEOUT in codes:
+        return _no_answer()
+    lost = any(error.isrecoverable for error in errors)
+    # Too many sessions, or a database that is just starting: both pass.
+    no_session = query is None and errors[0].code != 0
+    if lost or no_session or _CONNECTION_FAILED in codes:
+        what = f"The connection to PowerSchool's database failed ({codes[-1]})."
+        return _connection_lost(what, codes if query is None else [])
+    if query is None:
+        what = "The address of PowerSchool's database is not usable."
+        next_step = f"Write {_ADDRESS} as host:port/service."
+        return _wrong_setting(what, next_step, codes[0])
+    return _query_refused(codes[0], query)
+
+
+def _chain(exc: BaseException | None) -> Iterator[Any]:
+    """The driver's errors, outermost first: only the causes say why a connect failed.
+
+    The driver publishes no class for them; `full_code` and `isrecoverable` are
+    documented attributes.
+    """
+    import oracledb
+
+    while isinstance(exc, oracledb.Error):
+        yield exc.args[0]
+        exc = exc.__cause__
+
+
+def _wrong_setting(what: str, next_step: str, code: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what} ({code})", not_done=_NOT_DONE, next_step=next_step
+    )
+
+
+def _login_refused(code: str) -> AuthenticationError:
+    return AuthenticationError(
+        f"PowerSchool's database refused the login: {_LOGIN_REFUSED[code]} ({code}).",
+        rule="a refused login is not tried again, so that no account gets locked",
+        not_done=_NOT_DONE,
+        next_step=f"Check {_LOGIN}; then run: d118 test-connection powerschool",
+    )
+
+
+def _no_answer() -> TimeLimitError:
+    return TimeLimitError(
+        "PowerSchool's database did not answer in time.",
+        not_done=_NOT_DONE,
+        next_step=f"Check {_ADDRESS}, the network and the load of the database.",
+    )
+
+
+def _connection_lost(what: str, codes: list[str]) -> ConnectionLostError:
+    """A connection that did not come about or broke. `codes` only while connecting."""
+    hint = ""
+    if _CONNECTION_CLOSED in codes:
+        hint = (
+            " A server that cuts every attempt may demand native network encryption,"
+            " which the driver's thin mode does not have."
+        )
+    return ConnectionLostError(
+        what,
+        not_done=_NOT_DONE,
+        next_step=f"Check {_ADDRESS} and the network to the database.{hint}",
+    )
+
+
+def _query_refused(code: str, query: Query) -> QueryError:
+    reason = _QUERY_REFUSED.get(code, "the code says why")
+    return QueryError(
+        f"PowerSchool's database refused the query: {reason} ({code}).",
+        where=str(query.path),
+        not_done=_NOT_DONE,
+        next_step=f"Compare {query.path} with the tables that the user may read.",
+    )
