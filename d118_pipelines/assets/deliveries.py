@@ -1,0 +1,78 @@
+"""Deliveries: one asset per target; materialized only when the set was read back."""
+
+import datetime as dt
+import time
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.exports import export_key
+from d118_pipelines.configuration import District, Project
+from d118_pipelines.ops.deliver import Delivered, deliver_plan
+from d118_pipelines.targets.definition import Target
+
+PROGRESS_SECONDS = 2.0
+# How long before the deadline a delivery counts for that deadline.
+DEADLINE_WINDOW = dt.timedelta(hours=6)
+
+
+def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
+    """The asset `deliveries/<target>`; its deadline is its freshness policy."""
+    schedule = target.model.schedule
+    policy = schedule and dg.FreshnessPolicy.cron(
+        deadline_cron=schedule.deadline,
+        lower_bound_delta=DEADLINE_WINDOW,
+        timezone=schedule.time_zone or district.time_zone,
+    )
+
+    @dg.asset(
+        key=["deliveries", target.name],
+        deps=[export_key(target, file) for file in target.model.files],
+        group_name=target.name,
+        kinds={"sftp"},
+        owners=["team:data"],
+        pool=f"sftp_{target.name}",
+        code_version=target.fingerprint[:12],
+        freshness_policy=policy,
+        description=f"{target.model.title}: the set sent, read back and entered in the "
+        "ledger.",
+    )
+    def delivery(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        last = time.monotonic()
+
+        def report(name: str, sent: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                last = time.monotonic()
+                context.log.info(f"{name}: {sent:,} of {total:,} bytes")
+
+        with reported():
+            delivered = deliver_plan(
+                project, target, run_id=context.run.run_id, on_progress=report
+            )
+        context.log.info(f"{target.name}: verified at {delivered.label}")
+        return dg.MaterializeResult(metadata=_metadata(delivered))
+
+    return delivery
+
+
+def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+    value = dg.MetadataValue
+    lines = ["| file | rows | bytes | sha256 |", "|---|---|---|---|"]
+    lines += [
+        f"| {f['name']} | {f['rows']} | {f['size_bytes']} | `{f['sha256']}` |"
+        for f in delivered.files
+    ]
+    return {
+        "destination": value.text(delivered.label),
+        "files": value.md("\n".join(lines)),
+        "records_sent": value.int(sum(int(f["rows"]) for f in delivered.files)),
+        "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in delivered.files)),
+        "ledger_entries": value.int(delivered.entries),
+        "read_back": value.text(", ".join(delivered.report.read_back)),
+        "attempts": value.int(delivered.report.attempts),
+        "delivery_seconds": value.float(delivered.seconds),
+        "delivery": value.text(delivered.id),
+    }

@@ -1,0 +1,72 @@
+"""Exports: one asset per file of a target, made together, guarded by blocking checks."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.plan_page import check_result, file_metadata
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.export import make_export
+from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.guard import rule_codes
+
+
+def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
+    """`exports/<target>/<file>`."""
+    return dg.AssetKey(["exports", target.name, file.name])
+
+
+def export_assets(target: Target) -> dg.AssetsDefinition:
+    """All files of a target as one step: they come from the same people at one moment."""
+    reads = [dg.AssetKey(list(parts)) for parts in target.reads]
+    main = export_key(target, target.main_file)
+    specs = [
+        dg.AssetSpec(
+            export_key(target, file),
+            deps=reads,
+            group_name=target.name,
+            kinds={"duckdb", "csv"},
+            owners=["team:data"],
+            code_version=target.fingerprint[:12],
+            description=f"{file.file} for {target.model.title}, rendered and checked, "
+            "not sent.",
+        )
+        for file in target.model.files
+    ]
+    checks = [
+        dg.AssetCheckSpec(
+            code.removeprefix("guard."),
+            asset=main,
+            blocking=True,
+            description=f"Guard rule {code}; while it is broken nothing is sent.",
+        )
+        for code in rule_codes(target)
+    ]
+
+    @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
+    def exports(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        with reported():
+            made = make_export(
+                project, target, run_id=context.run.run_id, now=utc_now()
+            )
+        counts = made.export.counts
+        context.log.info(
+            f"{target.name}: {counts['read']:,} read, {counts['exported']:,} exported, "
+            f"{len(made.export.findings):,} findings, plan {made.plan.plan_hash[:8]} "
+            f"{made.plan.verdict}"
+        )
+        for file in made.export.files:
+            is_main = file.file is target.main_file
+            yield dg.MaterializeResult(
+                asset_key=export_key(target, file.file),
+                metadata=file_metadata(made, file, with_plan=is_main),
+                check_results=[check_result(main, made, rule) for rule in made.plan.rules]
+                if is_main
+                else [],
+            )
+
+    return exports

@@ -1,0 +1,92 @@
+"""Raw extracts: one asset per query of `sql/powerschool/`."""
+
+import datetime as dt
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.export import entity_folder
+from d118_pipelines.resources import PowerSchoolResource
+from d118_pipelines.sources.extracts import Extract, pull_extract
+from d118_pipelines.sources.powerschool.source import Query
+
+PROGRESS_SECONDS = 2.0
+
+
+def raw_asset(path: Path) -> dg.AssetsDefinition:
+    """The asset `raw/powerschool/<query>` for one query file."""
+    query = Query.read(path)
+
+    @dg.asset(
+        key=["raw", "powerschool", query.name],
+        group_name="powerschool",
+        kinds={"oracle", "parquet"},
+        owners=["team:data"],
+        pool="sis_oracle",
+        code_version=query.fingerprint[:12],
+        description=_first_comment(query.sql),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=dt.timedelta(hours=48), warn_window=dt.timedelta(hours=26)
+        ),
+    )
+    def extract(
+        context: dg.AssetExecutionContext,
+        project: dg.ResourceParam[Project],
+        powerschool: PowerSchoolResource,
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with reported():
+            result = pull_extract(
+                powerschool.source(project),
+                query,
+                {},
+                entity_folder=entity_folder(project, ("raw", "powerschool", query.name)),
+                run_id=context.run.run_id,
+                now=utc_now(),
+                on_progress=_progress(context.log),
+            )
+        for warning in result.warnings:
+            context.log.warning(warning)
+        return dg.MaterializeResult(metadata=_metadata(result))
+
+    return extract
+
+
+def _progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
+    last = time.monotonic()
+
+    def report(rows: int, seconds: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            log.info(f"{rows:,} rows, {rows / max(seconds, 0.001):,.0f} rows a second")
+
+    return report
+
+
+def _metadata(extract: Extract) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+    columns = [dg.TableColumn(name, kind) for name, kind in extract.columns.items()]
+    return {
+        "dagster/row_count": dg.MetadataValue.int(extract.row_count),
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "query_fingerprint": dg.MetadataValue.text(extract.query_fingerprint),
+        "source": dg.MetadataValue.text(
+            "demonstration" if extract.is_demonstration else extract.source
+        ),
+        "extract_seconds": dg.MetadataValue.float(extract.seconds),
+        "attempts": dg.MetadataValue.int(extract.attempts),
+        "warnings": dg.MetadataValue.int(len(extract.warnings)),
+    }
+
+
+def _first_comment(sql: str) -> str:
+    """The comment lines at the head of a query file, as one paragraph."""
+    lines = []
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)

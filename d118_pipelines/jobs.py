@@ -1,0 +1,63 @@
+"""Jobs: one per target, and `approve`, which releases a held plan from the UI."""
+
+import getpass
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.records import approve as approve_plan
+from d118_pipelines.targets.records import latest_plan
+
+
+def target_job(target: Target, district_id: str) -> dg.JobDefinition:  # type: ignore[name-defined]
+    """The job `<target>`: its group and the raw extracts that it reads."""
+    return dg.define_asset_job(
+        target.name,
+        selection=dg.AssetSelection.groups(target.name).upstream(),
+        description=f"{target.model.title}: extract, export, guard, deliver.",
+        tags={"sis/target": target.name, "sis/district": district_id},
+    )
+
+
+class ApproveConfig(dg.Config):
+    """What to release: the target, the hash of its held plan, and why."""
+
+    target: str
+    plan_hash: str
+    reason: str
+
+
+@dg.op
+def release_plan(
+    context: dg.OpExecutionContext,
+    config: ApproveConfig,
+    project: dg.ResourceParam[Project],
+) -> None:
+    """Approve exactly one held plan, as `d118 approve` does."""
+    with reported():
+        now = utc_now()
+        with state_database(project).transaction() as connection:
+            approval = approve_plan(
+                connection,
+                latest_plan(connection, config.target),
+                target=config.target,
+                plan_hash=config.plan_hash,
+                reason=config.reason,
+                account=f"ui/{getpass.getuser()}",
+                now=now,
+                valid_hours=project.district().approval_hours,
+            )
+    context.log.info(
+        f"Plan {approval.plan_hash[:8]} of {config.target} is released until "
+        f"{approval.expires_at:%Y-%m-%d %H:%M} UTC. Now launch the job {config.target}."
+    )
+
+
+@dg.job(description="Release a held plan: target, plan hash (8 or more characters), reason.")
+def approve() -> None:
+    """Release a held plan from the UI."""
+    release_plan()

@@ -1,0 +1,332 @@
+"""Delivering a stored plan, or the last verified set again.
+
+Belongs here: the last questions before anything is sent, the lease, and the one
+transaction that makes a delivery count. Assets and the command line call it; it knows no
+Dagster. Rules: docs/reference/delivery.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from d118_pipelines import database as db
+from d118_pipelines.configuration import Project
+from d118_pipelines.delivery.files import DeliveryReport, FileToSend
+from d118_pipelines.delivery.sequence import deliver_set
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    ExportError,
+    HeldError,
+)
+from d118_pipelines.ops.destinations import (
+    ResolvedDestination,
+    refuse_demonstration,
+    resolve,
+)
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.leases import lease
+from d118_pipelines.targets.build import local_time
+from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.guard import GuardRule
+from d118_pipelines.targets.ledger import commit_entries, last_verified
+from d118_pipelines.targets.records import (
+    StoredPlan,
+    latest_plan,
+    use_approval,
+    valid_approval,
+)
+
+Clock = Callable[[], dt.datetime]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A verified delivery as it stands in the database."""
+
+    id: str
+    label: str
+    report: DeliveryReport
+    files: list[dict[str, Any]]
+    entries: int
+    seconds: float
+
+
+def utc_now() -> dt.datetime:
+    """The time, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def deliver_plan(
+    project: Project,
+    target: Target,
+    *,
+    run_id: str,
+    clock: Clock = utc_now,
+    on_progress: Progress | None = None,
+) -> Delivered:
+    """Send the plan that this run made, else the target's newest one.
+
+    Raises: HeldError, ExportError or ConfigurationError if it may not go; BusyError if
+    another run delivers; whatever the delivery raises. In each case the ledger stays.
+    """
+    destination = resolve(project, target)
+    database = state_database(project)
+    with lease(database, target.name, run_id):
+        with database.transaction() as connection:
+            plan = latest_plan(connection, target.name, run_id=run_id)
+            if plan is None:
+                raise _no_plan(target)
+            approval = _admit(
+                connection, project, target, plan, destination, clock()
+            )
+        sending = _Sending(project, target, destination, run_id, clock, on_progress)
+        delivered = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
+        with database.transaction() as connection:
+            entries = sending.commit(connection, delivered)
+            if approval is not None:
+                use_approval(connection, approval, target=target.name, now=clock())
+    return sending.result(delivered, entries)
+
+
+def resend_last(
+    project: Project,
+    target: Target,
+    *,
+    run_id: str,
+    clock: Clock = utc_now,
+    on_progress: Progress | None = None,
+) -> Delivered:
+    """Send the last verified set again, byte for byte, with the commands it had.
+
+    Raises: ConfigurationError if nothing was delivered to this destination yet;
+    ExportError if the kept files are gone or changed; otherwise as `deliver_plan`.
+    """
+    destination = resolve(project, target)
+    database = state_database(project)
+    with lease(database, target.name, run_id):
+        with database.transaction() as connection:
+            last = last_verified(connection, target.name, destination.id)
+            if last is None:
+                raise ConfigurationError(
+                    f"Nothing was delivered to {destination.label} yet.",
+                    not_done="Nothing was sent.",
+                    next_step=f"Deliver it first: d118 run {target.name}",
+                )
+            row = connection.execute(
+                sa.select(db.deliveries).where(db.deliveries.c.id == last.delivery)
+            ).one()
+        sending = _Sending(project, target, destination, run_id, clock, on_progress)
+        delivered = sending.send(
+            row.folder, row.files, row.plan_hash, row.counts, resend_of=row.id
+        )
+        with database.transaction() as connection:
+            entries = sending.commit(connection, delivered)
+    return sending.result(delivered, entries)
+
+
+def _no_plan(target: Target) -> ConfigurationError:
+    return ConfigurationError(
+        f"{target.name} has no export yet.",
+        not_done="Nothing was sent.",
+        next_step=f"Make and deliver it: d118 run {target.name}",
+    )
+
+
+def _admit(
+    connection: sa.Connection,
+    project: Project,
+    target: Target,
+    plan: StoredPlan,
+    destination: ResolvedDestination,
+    now: dt.datetime,
+) -> Any:
+    """The approval that the plan needs, or None if it needs none; raises if it may not go.
+
+    A blocking check stops only its own run, so everything is asked again here.
+    """
+    refuse_demonstration(target, destination, demonstration=plan.demonstration)
+    last = last_verified(connection, target.name, destination.id)
+    overtaken = plan.baseline != (last.delivery if last else None)
+    if plan.destination != destination.id or overtaken:
+        raise ExportError(
+            f"FAILED plan.overtaken  {target.name}: plan {plan.plan_hash[:8]} was made "
+            "against another delivery or for another destination.",
+            rule="A plan is delivered once, to the destination it was made for.",
+            not_done="Nothing was sent.",
+            next_step=f"Make a new one: d118 run {target.name}; to send the last verified "
+            f"set again: d118 resend {target.name}",
+        )
+    broken = [rule for rule in plan.rules if not rule.passed]
+    failed = [rule for rule in broken if rule.kind == "failed"]
+    if failed:
+        raise ExportError(
+            failed_text(target, failed),
+            not_done="Nothing was sent; the last delivered files stay.",
+            next_step=f"See the findings: d118 findings {target.name}",
+        )
+    limit = target.model.guard.max_age_hours
+    stale = (now - plan.data_at).total_seconds() / 3600 > limit
+    if not broken and not stale:
+        return None
+    approval = valid_approval(
+        connection, target=target.name, plan_hash=plan.plan_hash, now=now
+    )
+    if approval is None:
+        raise held_error(project, target, plan)
+    return approval
+
+
+def failed_text(target: Target, rules: list[GuardRule]) -> str:
+    """One line per rule that failed."""
+    return "\n".join(f"FAILED {r.code}  {target.name}: {r.message}" for r in rules)
+
+
+def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
+    """What a held plan says to the person who has to decide."""
+    broken = [rule for rule in plan.rules if not rule.passed]
+    lines = [f"HELD {r.code}  {target.name}: {r.message}" for r in broken]
+    if not lines:
+        lines = [f"HELD guard.data_fresh  {target.name}: the extract is too old by now."]
+    short = plan.plan_hash[:8]
+    made = local_time(plan.created_at, project.district().zone)
+    return HeldError(
+        "\n".join(lines),
+        where=f"plan {short}, made {made}",
+        not_done="Nothing was sent; the last delivered files stay.",
+        next_step=f"Review: d118 plan {target.name}. Release: "
+        f'd118 approve {target.name} {short} --reason "..."',
+    )
+
+
+class _Sending:
+    """One delivery of one set: the started row, the sending, the commit."""
+
+    def __init__(
+        self,
+        project: Project,
+        target: Target,
+        destination: ResolvedDestination,
+        run_id: str,
+        clock: Clock,
+        on_progress: Progress | None,
+    ) -> None:
+        self._project = project
+        self._target = target
+        self._destination = destination
+        self._run_id = run_id
+        self._clock = clock
+        self._on_progress = on_progress
+        self._database = state_database(project)
+        self._started = time.monotonic()
+        self._id = uuid.uuid4().hex
+        self._folder = Path()
+        self._files: list[dict[str, Any]] = []
+
+    def send(
+        self,
+        folder: str,
+        files: list[dict[str, Any]],
+        plan_hash: str,
+        counts: Mapping[str, Any],
+        *,
+        resend_of: str | None = None,
+    ) -> DeliveryReport:
+        """Record the start, send, and record a failure if there is one."""
+        self._folder = self._project.home / folder
+        self._files = files
+        with self._database.transaction() as connection:
+            self._close_interrupted(connection)
+            connection.execute(
+                db.deliveries.insert().values(
+                    id=self._id,
+                    target=self._target.name,
+                    destination=self._destination.id,
+                    status="started",
+                    plan_hash=plan_hash,
+                    run_id=self._run_id,
+                    folder=folder,
+                    files=files,
+                    counts=dict(counts),
+                    read_back=[],
+                    resend_of=resend_of,
+                    started_at=self._clock(),
+                )
+            )
+        try:
+            return deliver_set(
+                self._destination.connect,
+                [self._to_send(file) for file in files],
+                self._destination.options,
+                now=self._clock,
+                on_progress=self._on_progress,
+            )
+        except D118Error as exc:
+            with self._database.transaction() as connection:
+                self._update(connection, status="failed", error=exc.what)
+            raise
+
+    def commit(self, connection: sa.Connection, report: DeliveryReport) -> int:
+        """Make the delivery count: its row and the ledger, in one transaction."""
+        self._update(connection, status="verified", read_back=list(report.read_back))
+        return commit_entries(
+            connection,
+            target=self._target.name,
+            destination=self._destination.id,
+            delivery=self._id,
+            now=self._clock(),
+            ledger=self._target.model.ledger,
+            records=self._records(),
+        )
+
+    def result(self, report: DeliveryReport, entries: int) -> Delivered:
+        """What the caller shows."""
+        seconds = round(time.monotonic() - self._started, 3)
+        label = self._destination.label
+        return Delivered(self._id, label, report, self._files, entries, seconds)
+
+    def _update(self, connection: sa.Connection, **values: Any) -> None:
+        connection.execute(
+            db.deliveries.update()
+            .where(db.deliveries.c.id == self._id)
+            .values(finished_at=self._clock(), **values)
+        )
+
+    def _close_interrupted(self, connection: sa.Connection) -> None:
+        """A delivery that began and never ended was cut off: we hold the lease now."""
+        c = db.deliveries.c
+        connection.execute(
+            db.deliveries.update()
+            .where(c.target == self._target.name, c.status == "started")
+            .values(status="interrupted", finished_at=self._clock())
+        )
+
+    def _to_send(self, file: Mapping[str, Any]) -> FileToSend:
+        path = self._folder / file["name"]
+        if not path.is_file():
+            raise ExportError(
+                f"The kept file {file['name']} is gone.",
+                where=str(path.parent.name),
+                not_done="Nothing was sent.",
+                next_step=f"Make a new set: d118 run {self._target.name}",
+            )
+        return FileToSend(file["name"], path, file["size_bytes"], file["sha256"])
+
+    def _records(self) -> Iterator[tuple[TargetFile, Mapping[str, Any]]]:
+        import pyarrow.parquet as pq  # heavy: only after a delivery
+
+        for file in self._target.model.files:
+            names = ["_key", "_identity", "_state", "_hash", "_line"]
+            names += [file.command] if file.command else []
+            table = pq.read_table(self._folder / f"{file.name}.parquet", columns=names)
+            for row in table.to_pylist():
+                yield file, row

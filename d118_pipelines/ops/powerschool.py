@@ -1,0 +1,57 @@
+"""Which PowerSchool is read: the database, a folder of CSV files, or made-up people.
+
+Belongs here: the choice by environment. Not here: how each source reads.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+from d118_pipelines.configuration import Project, environment_value
+from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
+
+
+def powerschool_source(project: Project) -> PowerSchoolSource:
+    """The source that the environment names.
+
+    `POWERSCHOOL_PROD_DB` set: Oracle. Else `POWERSCHOOL_CSV_DIR` set: that folder. Else
+    the demonstration district below `D118_HOME`, generated if it is not there yet.
+    Raises: MissingSecretError if Oracle's user or password is not set.
+    """
+    database = os.environ.get("POWERSCHOOL_PROD_DB", "")
+    if database:
+        from d118_pipelines.sources.powerschool.oracle import OracleSource
+
+        needed = "reading PowerSchool's database"
+        return OracleSource(
+            user=environment_value("POWERSCHOOL_READ_USER", needed_for=needed),
+            password=environment_value("POWERSCHOOL_DB_PASSWORD", needed_for=needed),
+            dsn=database,
+        )
+    from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
+
+    folder = os.environ.get("POWERSCHOOL_CSV_DIR", "")
+    return EmbeddedSource(Path(folder) if folder else demonstration_folder(project))
+
+
+def demonstration_folder(project: Project) -> Path:
+    """The demonstration district's folder, generated on first use."""
+    folder = project.home / "demo/powerschool"
+    if not folder.is_dir():
+        from d118_pipelines.sources.powerschool.demo import make_demo_district
+
+        today = dt.datetime.now(project.district().zone).date()
+        make_demo_district(folder, today=today)
+    return folder
+
+
+def query_files(project: Project) -> list[Path]:
+    """The files of `sql/powerschool/`, one per raw extract, ordered by name."""
+    return sorted((project.root / "sql/powerschool").glob("*.sql"))
+
+
+def read_query(project: Project, name: str) -> Query:
+    """The query of one raw extract."""
+    return Query.read(project.root / "sql/powerschool" / f"{name}.sql")

@@ -1,0 +1,22 @@
+"""Schedules: one per target that has one, running from the start."""
+
+import dagster as dg
+
+from d118_pipelines.configuration import District
+from d118_pipelines.targets.definition import Target
+
+
+def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition | None:
+    """The schedule `<target>_schedule` in the district's time zone, or None."""
+    wanted = target.model.schedule
+    if wanted is None:
+        return None
+    return dg.ScheduleDefinition(
+        name=f"{target.name}_schedule",
+        job_name=target.name,
+        cron_schedule=wanted.cron,
+        execution_timezone=wanted.time_zone or district.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={"sis/trigger": "schedule"},
+        description=f"{target.model.title}, due by {wanted.deadline} (cron).",
+    )
