@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -102,6 +102,37 @@ def _translate(sql: str) -> str:
         if kind.this == exp.DType.DECIMAL and not kind.expressions:
             kind.replace(exp.DataType.build("DOUBLE"))
     return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+def create_tables(
+    connection: duckdb.DuckDBPyConnection, ddl: str, names: Collection[str]
+) -> None:
+    """Make empty tables of a schema in Oracle's DDL, so that NUMBERs keep their digits.
+
+    The listener describes a column by its DuckDB type, so BIGINT will not do here.
+    """
+    for create in sqlglot.parse(ddl, read="oracle"):
+        if not isinstance(create, exp.Create) or create.kind != "TABLE":
+            continue
+        name = create.this.this.name.lower()
+        if name in names:
+            columns = [
+                f"{column.name} {_duckdb_type(column.kind)}"
+                for column in create.this.find_all(exp.ColumnDef)
+            ]
+            connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
+
+
+def _duckdb_type(oracle: exp.DataType) -> str:
+    if oracle.this == exp.DType.DECIMAL and oracle.expressions:
+        return str(oracle.sql("duckdb"))
+    other = {
+        exp.DType.DECIMAL: "DOUBLE",
+        exp.DType.FLOAT: "DOUBLE",
+        exp.DType.DATE: "TIMESTAMP_S",
+        exp.DType.TIMESTAMP: "TIMESTAMP",
+    }
+    return other.get(oracle.this, "VARCHAR")
 
 
 def select(

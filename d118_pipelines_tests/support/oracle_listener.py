@@ -73,7 +73,7 @@ class OracleListener:
         self.service = service
         self.faults = Faults()
         self.statements: list[Statement] = []
-        self._connection = connection
+        self.database = connection
         connection.execute("CREATE OR REPLACE VIEW dual AS SELECT 'X' AS dummy")
         self._lock = threading.Lock()
         self._sessions: list[tuple[socket.socket, threading.Thread]] = []
@@ -95,7 +95,7 @@ class OracleListener:
     def open_database(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own for one session: DuckDB's are not shared."""
         with self._lock:
-            return self._connection.cursor()
+            return self.database.cursor()
 
     def record(
         self, session: int, sql: str, binds: Mapping[str, Value], read_only: bool

@@ -36,6 +36,7 @@ _WRONG_SERVICE = (
     "The listener of PowerSchool's database does not know the service.",
     f"Correct the part after the slash in {_ADDRESS} (host:port/service).",
 )
+# Why a connect failed for good; by themselves these codes have other meanings.
 _SETTINGS = {
     "DPY-6001": _WRONG_SERVICE,
     "DPY-6003": _WRONG_SERVICE,
@@ -50,16 +51,13 @@ _SETTINGS = {
         "driver's thin mode reads.",
         f"Point {_ADDRESS} at a database of version 12.1 or later.",
     ),
-    "DPY-4001": (
-        "The user name or the password for PowerSchool's database is empty.",
-        f"Set {_LOGIN}.",
-    ),
 }
 _LOGIN_REFUSED = {
     "ORA-01017": "the user name or the password is wrong",
     "ORA-01045": "the user may not open a session",
     "ORA-28000": "the account is locked",
     "ORA-28001": "the password has expired",
+    "DPY-4001": "the user name or the password is empty",
     "DPY-3015": "the password is stored in a form that is too old for the driver; the "
     "administrator can set it anew",
 }
@@ -102,11 +100,10 @@ def translated(query: Query | None = None) -> Iterator[None]:
 def _meaning(exc: oracledb.Error, query: Query | None) -> D118Error:
     errors = list(_chain(exc))
     codes = [error.full_code for error in errors]
-    for code in codes:
-        if code in _SETTINGS:
-            return _wrong_setting(*_SETTINGS[code], code)
-        if code in _LOGIN_REFUSED:
-            return _login_refused(code)
+    if codes[0] == _CONNECTION_FAILED and codes[-1] in _SETTINGS:
+        return _wrong_setting(*_SETTINGS[codes[-1]], codes[-1])
+    if codes[0] in _LOGIN_REFUSED:
+        return _login_refused(codes[0])
     if _CALL_TIMEOUT in codes:
         return _no_answer()
     lost = any(error.isrecoverable for error in errors)
@@ -116,8 +113,8 @@ def _meaning(exc: oracledb.Error, query: Query | None) -> D118Error:
         what = f"The connection to PowerSchool's database failed ({codes[-1]})."
         return _connection_lost(what, codes if query is None else [])
     if query is None:
-        what = "The address of PowerSchool's database is not usable."
-        next_step = f"Write {_ADDRESS} as host:port/service."
+        what = "The login or the address of PowerSchool's database is not usable."
+        next_step = f"Set {_LOGIN}, and write {_ADDRESS} as host:port/service."
         return _wrong_setting(what, next_step, codes[0])
     return _query_refused(codes[0], query)
 
