@@ -1,0 +1,1 @@
+"""The commands of `d118`, one module per task."""

@@ -1,0 +1,91 @@
+"""How commands answer: a table for people, JSON for programs, CSV for spreadsheets.
+
+Belongs here: printing. Not here: what is printed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime as dt
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Row = Mapping[str, Any]
+# A cell that begins so would be run as a formula by a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def console() -> Console:
+    """Standard output; wide when it is not a terminal, so that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)
+
+
+def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
+    """Print rows of equal keys as a table; the keys are the headings."""
+    if not rows:
+        console().print(f"[bold]{title}[/bold]\n{empty}")
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    console().print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON; times as ISO 8601, dataclasses as objects."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def show_csv(rows: Sequence[Row]) -> None:
+    """Print rows as CSV, safe to open in a spreadsheet."""
+    if not rows:
+        return
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _neutral(_shown(value)) for name, value in row.items()})
+
+
+def say(text: str) -> None:
+    """Print one message for a person, as it is."""
+    console().print(text, highlight=False, markup=False)
+
+
+def warn(text: str) -> None:
+    """Print one message on standard error."""
+    print(text, file=sys.stderr)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M %Z")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value)
+
+
+def _neutral(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
