@@ -43,7 +43,7 @@ class Table:
 
 def tables() -> Mapping[str, Table]:
     """Return the base tables of `sql/schema/powerschool.sql` by lower-case name."""
-    return {name: _table(name) for name in _texts("TABLE")}
+    return {name: table(name) for name in _texts("TABLE")}
 
 
 @cache
@@ -58,7 +58,8 @@ def _texts(kind: str) -> Mapping[str, str]:
 
 
 @cache
-def _table(name: str) -> Table:
+def table(name: str) -> Table:
+    """Return one base table; KeyError if the schema does not have it."""
     from sqlglot import exp
 
     (create,) = subset.parse(_texts("TABLE")[name])
@@ -119,9 +120,9 @@ def check_subset(query: Query) -> list[str]:
     return found
 
 
-def _column_type(table: str, column: str) -> str:
+def _column_type(owner: str, column: str) -> str:
     """Return the DuckDB type, '' for what is not a column of a base table."""
-    return _table(table).columns.get(column, "") if table in _texts("TABLE") else ""
+    return table(owner).columns.get(column, "") if owner in _texts("TABLE") else ""
 
 
 @lru_cache(maxsize=64)
@@ -184,13 +185,21 @@ def columns_read(query: Query) -> Mapping[str, frozenset[str]]:
     return found
 
 
+def bind_names(query: Query) -> frozenset[str]:
+    """Return the names of the query's `:name` binds in lower case.
+
+    Raises: ConfigurationError as `translate` does.
+    """
+    return tree.bind_names(_statement(query))
+
+
 def create_tables(
     connection: duckdb.DuckDBPyConnection, names: Iterable[str] | None = None
 ) -> None:
     """Make empty DuckDB tables (all, or `names`) and every view that they suffice for."""
     chosen = list(_texts("TABLE") if names is None else names)
     for name in chosen:
-        columns = ", ".join(f'"{c}" {t}' for c, t in _table(name).columns.items())
+        columns = ", ".join(f'"{c}" {t}' for c, t in table(name).columns.items())
         connection.execute(f'CREATE TABLE "{name}" ({columns})')
     for name in _texts("VIEW"):
         if set(tree.table_names(_view(name))) <= set(chosen):
@@ -203,26 +212,36 @@ def expected_schema(query: Query) -> pa.Schema:
     """Return the columns that the query promises: lower-case names in its own order.
 
     Types: int64 for whole numbers of up to 18 digits, decimal128 for longer ones,
-    float64, string, timestamp[us]. Found by running the query on empty tables.
-    Raises: ConfigurationError as `translate` does, or if a column has no such type;
-    QueryError if the query does not fit the schema.
+    float64, string, timestamp[us]. Raises: ConfigurationError as `translate` does, or if
+    a column has no such type; QueryError if the query does not fit the schema.
     """
+    import duckdb
+
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        create_tables(connection, tables_read(query))
+        return result_schema(connection, query)
+
+
+def result_schema(connection: duckdb.DuckDBPyConnection, query: Query) -> pa.Schema:
+    """Return `expected_schema` by running the query on the connection's empty tables."""
     import duckdb
     import pyarrow as pa
 
-    binds = dict.fromkeys(tree.bind_names(_statement(query)))
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        create_tables(connection, tables_read(query))
-        try:
-            empty = connection.sql(translate(query), params=binds).to_arrow_table()
-        except duckdb.Error as exc:
-            raise QueryError(
-                f"The query does not fit the schema: {str(exc).splitlines()[0]}",
-                where=str(query.path),
-                rule=f"a query reads the tables and columns of {SCHEMA_FILE}",
-                not_done="The query was not run.",
-                next_step=f"Edit {query.path}, or add the column to {SCHEMA_FILE}.",
-            ) from exc
+    binds = dict.fromkeys(bind_names(query))
+    try:
+        empty = connection.sql(translate(query), params=binds).to_arrow_table()
+    except duckdb.Error as exc:
+        raise QueryError(
+            f"The query does not fit the schema: {str(exc).splitlines()[0]}",
+            where=str(query.path),
+            rule=f"a query reads the tables and columns of {SCHEMA_FILE}",
+            not_done="The query was not run.",
+            next_step=f"Edit {query.path}, or add the column to {SCHEMA_FILE}.",
+        ) from exc
+    names = [name.lower() for name in empty.schema.names]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise _unkeepable(query, f"{', '.join(doubled)}: two columns of one name")
     return pa.schema([_promise(field, query) for field in empty.schema])
 
 
@@ -237,16 +256,21 @@ def _promise(field: pa.Field, query: Query) -> pa.Field:
         "timestamp": pa.timestamp("us"),
     }
     if kind not in promises:
-        raise ConfigurationError(
-            f"The column {name} has no type that an extract can keep.",
-            where=f"{query.path}: {name} is {field.type}",
-            rule="a column is a whole number, a number, text or a timestamp",
-            not_done="The query was not run.",
-            next_step=f"CAST the column in {query.path}.",
-        )
+        raise _unkeepable(query, f"{name}: its type is {field.type}")
     is_long = pa.types.is_decimal(field.type) and field.type.precision > _INT64_DIGITS
     keeps_type = is_long and kind == "whole number"
     return pa.field(name, field.type if keeps_type else promises[kind])
+
+
+def _unkeepable(query: Query, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        "The query has a column that an extract cannot keep.",
+        where=f"{query.path}: {found}",
+        rule="each column has its own name and is a whole number, a number, text or a "
+        "timestamp",
+        not_done="The query was not run.",
+        next_step=f"Name or CAST the column in {query.path}.",
+    )
 
 
 def _kind(arrow: pa.DataType) -> str:
@@ -254,6 +278,8 @@ def _kind(arrow: pa.DataType) -> str:
 
     if pa.types.is_decimal(arrow):
         return "number" if arrow.scale else "whole number"
+    if pa.types.is_timestamp(arrow) and arrow.tz:
+        return "timestamp with a time zone"
     tests = {
         "whole number": pa.types.is_integer,
         "number": pa.types.is_floating,
@@ -309,7 +335,9 @@ def _conform_column(column: pa.Array, field: pa.Field, query: Query) -> pa.Array
         raise _broken_promise(query, field.name, found, "") from None
     if wanted != "text":
         return cast
-    return pc.if_else(pc.equal(cast, ""), pa.scalar(None, pa.string()), cast)
+    # Without pa.scalar, which imports pandas and so costs a third of a second.
+    has_text = pc.binary_length(cast).cast(pa.bool_())
+    return pc.if_else(has_text, cast, pa.nulls(len(cast), pa.string()))
 
 
 def _broken_promise(

@@ -1,0 +1,224 @@
+"""Loading one PowerSchool table from a CSV file into DuckDB, and saying what is wrong.
+
+Belongs here: the form that the files have. Not here: which files a query needs
+(`embedded.py`), the tables' columns and types (`schema.py`).
+
+Form: `<table>.csv`, comma, a header in any letter case, fields with commas or line ends
+in double quotes, UTF-8 with or without a byte order mark. An empty cell is NULL, spaces
+are kept, columns that the table does not have are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import QueryError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from d118_pipelines.sources.powerschool.schema import Table
+
+_DIGITS = r"[+-]?\d+(\.0*)?"
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_DATE = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
+_US_DATE = r"\d\d?/\d\d?/\d{4}"
+
+
+def load_table(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: Table,
+    needed: frozenset[str],
+) -> list[str]:
+    """Fill the existing, empty DuckDB table from the file; return warnings.
+
+    Only the columns in `needed` are read; one that the file lacks stays NULL and is
+    warned about. Raises: QueryError with file, line and rule, never with a value.
+    """
+    import duckdb
+
+    header = _read_header(path)
+    present = [name for name in header if name in table.columns]
+    chosen = sorted(needed.intersection(present)) or present[:1]
+    if not chosen or len(present) > len(set(present)):
+        raise _bad_header(path, table)
+    # The names in the statement are those of the schema file, never of the CSV file.
+    values = [_checked(f"c{header.index(n)}", table.columns[n]) for n in chosen]
+    try:
+        connection.execute(
+            f"INSERT INTO {table.name} ({', '.join(chosen)})"  # noqa: S608
+            f" SELECT {', '.join(values)} FROM {_cells(header)}",
+            {"file": glob.escape(str(path))},
+        )
+    except duckdb.Error:
+        # The engine's message quotes the line, so it may hold personal data.
+        raise _explain(connection, path, table, header) from None
+    lacking = sorted(needed.difference(header))
+    return [
+        f"{path.name} has no column {name}; it is read as empty" for name in lacking
+    ]
+
+
+def _read_header(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+    except (UnicodeDecodeError, csv.Error):
+        raise _broken_file(path, *_find_fault(path, 0)) from None
+    return [name.strip().lower() for name in header]
+
+
+def _cells(header: list[str]) -> str:
+    """Return the SQL that reads `$file` as the text columns c0, c1, ... in file order."""
+    types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(header)))
+    return (
+        "read_csv($file, auto_detect=false, header=true, delim=',', quote='\"',"
+        f" escape='\"', nullstr='', allow_quoted_nulls=true, columns={{{types}}})"
+    )
+
+
+def _checked(cell: str, duckdb_type: str) -> str:
+    if duckdb_type == "VARCHAR":
+        return cell
+    value = f"COALESCE({_value(cell, duckdb_type)}, error('misfit'))"
+    return f"CASE WHEN {cell} IS NOT NULL THEN {value} END"
+
+
+def _value(cell: str, duckdb_type: str) -> str:
+    """Return the SQL for a cell's value, NULL where the cell does not fit the type."""
+    if duckdb_type == "TIMESTAMP":
+        return (
+            f"CASE WHEN regexp_full_match({cell}, '{_DATE}') THEN"
+            f" TRY_CAST({cell} AS TIMESTAMP) WHEN regexp_full_match({cell}, '{_US_DATE}')"
+            f" THEN try_strptime({cell}, '%m/%d/%Y') END"
+        )
+    pattern, text = _NUMBER, cell
+    if _is_whole(duckdb_type):
+        pattern, text = _DIGITS, f"split_part({cell}, '.', 1)"
+    return (
+        f"CASE WHEN regexp_full_match({cell}, '{pattern}') THEN"
+        f" TRY_CAST({text} AS {duckdb_type}) END"
+    )
+
+
+def _is_whole(duckdb_type: str) -> bool:
+    return duckdb_type == "BIGINT" or duckdb_type.endswith(",0)")
+
+
+def _rule(duckdb_type: str) -> str:
+    if duckdb_type == "TIMESTAMP":
+        return "a date as 2025-08-14, 2025-08-14 07:30:00 or 8/14/2025"
+    if _is_whole(duckdb_type):
+        return "a whole number of up to 18 digits without separators"
+    return "a number with a decimal point and without separators"
+
+
+def _bad_header(path: Path, table: Table) -> QueryError:
+    return QueryError(
+        f"The first line of {path.name} is not the header of {table.name}.",
+        where=f"{path}, line 1",
+        rule="column names of the table, separated by commas, each once",
+        not_done="The query was not run.",
+        next_step="Export the table again, comma separated and with its column names.",
+    )
+
+
+def _explain(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: Table, header: list[str]
+) -> QueryError:
+    """Look for what the engine refused, slowly and without its message."""
+    line, fault = _find_fault(path, len(header))
+    if line:
+        return _broken_file(path, line, fault)
+    names = [n for n in header if table.columns.get(n, "VARCHAR") != "VARCHAR"]
+    row, name = _first_misfit(connection, path, table, header, names)
+    if not name:
+        return _broken_file(path, 0, fault)
+    return QueryError(
+        f"A cell of {path.name} does not fit its column.",
+        where=f"{path}, line {_line_of_row(path, row, len(header))}, column {name}",
+        rule=f"{name} is {_rule(table.columns[name])}, or empty",
+        not_done="The query was not run.",
+        next_step=f"Correct the cell, or export {path.name} again.",
+    )
+
+
+def _first_misfit(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: Table,
+    header: list[str],
+    names: list[str],
+) -> tuple[int, str]:
+    """Return the first data row (from 0) with a cell that does not fit, and its column."""
+    import duckdb
+
+    cells = {name: f"c{header.index(name)}" for name in names}
+    tests = ", ".join(
+        f"min(row) FILTER (WHERE {cell} IS NOT NULL"
+        f" AND {_value(cell, table.columns[name])} IS NULL)"
+        for name, cell in cells.items()
+    )
+    # As above, the names are those of the schema file.
+    numbered = f"SELECT *, row_number() OVER () - 1 AS row FROM {_cells(header)}"  # noqa: S608
+    statement = f"SELECT {tests} FROM ({numbered})"  # noqa: S608
+    try:
+        found = connection.execute(
+            statement, {"file": glob.escape(str(path))}
+        ).fetchall()
+    except duckdb.Error:
+        return 0, ""
+    misfits = zip(found[0], cells, strict=True)
+    return min(
+        ((row, name) for row, name in misfits if row is not None), default=(0, "")
+    )
+
+
+def _line_of_row(path: Path, wanted: int, width: int) -> int:
+    """Return the line on which data row `wanted` (from 0) begins; 1 is the header."""
+    row, line = -1, 1
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        for cells in reader:
+            # The engine skips empty lines too, except in a file of one column.
+            row += bool(cells) or width == 1
+            if row > wanted:
+                break
+            line = reader.line_num + 1
+    return line
+
+
+def _broken_file(path: Path, line: int, fault: str) -> QueryError:
+    return QueryError(
+        f"{path.name} is not a readable CSV file: {fault}.",
+        where=f"{path}, line {line}" if line else str(path),
+        rule="UTF-8, comma separated, as many cells in each row as in the header, and "
+        "the same line end everywhere",
+        not_done="The query was not run.",
+        next_step=f"Export {path.name} again.",
+    )
+
+
+def _find_fault(path: Path, width: int) -> tuple[int, str]:
+    """Return the first faulty line, 0 if none was found, and what is wrong."""
+    with path.open("rb") as lines:
+        for number, text in enumerate(lines, start=1):
+            try:
+                text.decode("utf-8")
+            except UnicodeDecodeError:
+                return number, "text that is not UTF-8"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        start = 1
+        try:
+            for cells in reader:
+                if cells and width and len(cells) != width:
+                    return start, f"{len(cells)} cells where the header has {width}"
+                start = reader.line_num + 1
+        except csv.Error:
+            return start, "a quotation mark in the wrong place"
+    return 0, "it has a form that the engine refuses"

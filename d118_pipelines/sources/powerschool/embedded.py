@@ -1,0 +1,164 @@
+"""PowerSchool without Oracle: the same queries over a folder of CSV files, by DuckDB.
+
+Belongs here: the source over `POWERSCHOOL_CSV_DIR` or the demonstration district.
+Not here: the form of a file (`csv_tables.py`), the generated district (`demo.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
+from d118_pipelines.sources.powerschool import schema
+from d118_pipelines.sources.powerschool.csv_tables import load_table
+from d118_pipelines.sources.powerschool.source import Binds, ConnectionReport, Query
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+DEMONSTRATION_MARKER = "DEMONSTRATION.txt"
+FOLDER_VARIABLE = "POWERSCHOOL_CSV_DIR"
+QUERIES_FOLDER = Path(__file__).parents[3] / "sql" / "powerschool"
+_BATCH_ROWS = 50_000
+
+
+class EmbeddedSource:
+    """A PowerSchoolSource over `<table>.csv` files; each query loads what it reads."""
+
+    kind = "csv"
+
+    def __init__(self, folder: Path, *, memory_limit: str = "1GB") -> None:
+        """Take the folder; nothing is read yet. `memory_limit` is DuckDB's, as `1GB`."""
+        self.folder = folder
+        self.memory_limit = memory_limit
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether the folder is marked as holding made-up people."""
+        return (self.folder / DEMONSTRATION_MARKER).is_file()
+
+    def fetch(
+        self,
+        query: Query,
+        binds: Binds,
+        sink: Callable[[pa.RecordBatch], None],
+    ) -> list[str]:
+        """Run the query over the files it reads; see PowerSchoolSource.fetch.
+
+        Raises: ConfigurationError if a file is missing or the query leaves the common
+        subset; QueryError if a file does not fit its table or the query fails.
+        """
+        values = {name.lower(): value for name, value in binds.items()}
+        if values.keys() != schema.bind_names(query):
+            raise _wrong_binds(query)
+        paths = self._paths(query)
+        with tempfile.TemporaryDirectory() as spill, self._connect(spill) as connection:
+            schema.create_tables(connection, paths)
+            promised = schema.result_schema(connection, query)
+            warnings = _load(connection, query, paths)
+            for batch in _run(connection, query, values):
+                sink(schema.conform(batch, promised, query))
+        return warnings
+
+    def test(self) -> ConnectionReport:
+        """Say which of the files that the queries need are there, without raising."""
+        start = time.perf_counter()
+        try:
+            queries = [
+                Query.read(path) for path in sorted(QUERIES_FOLDER.glob("*.sql"))
+            ]
+            names = {name for query in queries for name in schema.tables_read(query)}
+        except D118Error as exc:
+            return ConnectionReport(False, str(exc), time.perf_counter() - start)
+        there = [name for name in sorted(names) if self._path(name).is_file()]
+        missing = sorted(names - set(there))
+        message = f"{self.folder}: found {_files(there)}; missing {_files(missing)}"
+        return ConnectionReport(not missing, message, time.perf_counter() - start)
+
+    def _connect(self, spill_folder: str) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        return duckdb.connect(
+            ":memory:",
+            config={"memory_limit": self.memory_limit, "temp_directory": spill_folder},
+        )
+
+    def _path(self, table: str) -> Path:
+        return self.folder / f"{table}.csv"
+
+    def _paths(self, query: Query) -> dict[str, Path]:
+        paths = {name: self._path(name) for name in schema.tables_read(query)}
+        missing = [path.name for path in paths.values() if not path.is_file()]
+        if missing:
+            raise ConfigurationError(
+                f"The folder of PowerSchool tables lacks {', '.join(missing)}.",
+                where=f"{self.folder} ({FOLDER_VARIABLE})",
+                rule=f"{query.path} reads {', '.join(p.name for p in paths.values())}",
+                not_done="The query was not run.",
+                next_step=f"Put the file there, or set {FOLDER_VARIABLE} to the folder "
+                "that has it.",
+            )
+        return paths
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection, query: Query, paths: dict[str, Path]
+) -> list[str]:
+    columns = schema.columns_read(query)
+    return [
+        warning
+        for name, path in paths.items()
+        for warning in load_table(connection, path, schema.table(name), columns[name])
+    ]
+
+
+def _files(names: list[str]) -> str:
+    return ", ".join(f"{name}.csv" for name in names) or "none"
+
+
+def _wrong_binds(query: Query) -> QueryError:
+    names = ", ".join(f":{name}" for name in sorted(schema.bind_names(query))) or "none"
+    return QueryError(
+        "The query was given other binds than it names.",
+        where=str(query.path),
+        rule=f"the query's binds are: {names}",
+        not_done="The query was not run.",
+        next_step=f"Compare {query.path} with the binds of its asset.",
+    )
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, query: Query, binds: Binds
+) -> Iterator[pa.RecordBatch]:
+    """Yield the result in its order. No engine message is passed on: it quotes values."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        relation = connection.sql(schema.translate(query), params=dict(binds))
+        reader = relation.to_arrow_reader(_BATCH_ROWS)
+    except duckdb.Error as exc:
+        raise _failed(query, type(exc).__name__) from None
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (duckdb.Error, pa.ArrowException, OSError) as exc:
+            raise _failed(query, str(exc).partition(":")[0]) from None
+        yield batch
+
+
+def _failed(query: Query, kind: str) -> QueryError:
+    return QueryError(
+        f"The query failed on the CSV files ({kind}).",
+        where=str(query.path),
+        rule="every value fits the CAST around it, and the work fits the memory limit",
+        not_done="The rows of this extract are not complete and must not be kept.",
+        next_step="Look for a CAST of text that is not a number.",
+    )
