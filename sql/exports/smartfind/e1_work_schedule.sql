@@ -1,7 +1,7 @@
 -- E1PlusEmployeeWorkSchedule.csv: none, one or two schedules per exported employee.
 -- Fields 7 and 11 are constants whose meaning the vendor does not publish.
 WITH schedules AS (
-  SELECT users_dcid, access_id, homeschoolid, sfe_position, custom_times,
+  SELECT users_dcid, access_id, homeschoolid, sfe_position, has_custom_times,
     1 AS schedule_order, start_time, end_time, am_time, pm_time,
     CASE
       WHEN has_schedule_2 THEN days_1
@@ -11,7 +11,7 @@ WITH schedules AS (
   FROM exported
   WHERE has_schedule
   UNION ALL BY NAME
-  SELECT users_dcid, access_id, homeschoolid, sfe_position, custom_times,
+  SELECT users_dcid, access_id, homeschoolid, sfe_position, has_custom_times,
     2 AS schedule_order, start_time_2 AS start_time, end_time_2 AS end_time,
     am_time_2 AS am_time, pm_time_2 AS pm_time, days_2 AS work_days
   FROM exported
@@ -35,5 +35,5 @@ SELECT
   work_days,
   am_time AS am_half_end,
   pm_time AS pm_half_start,
-  CASE WHEN custom_times THEN 'Y' ELSE 'N' END AS custom_times
+  CASE WHEN has_custom_times THEN 'Y' ELSE 'N' END AS custom_times
 FROM schedules

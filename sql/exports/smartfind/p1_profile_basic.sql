@@ -16,7 +16,7 @@ leaving AS (
 ),
 -- Where the line last sent is past its retention, it is built anew from present data.
 rebuilt AS (
-  SELECT p.* REPLACE (l.identity AS access_id, false AS is_active, 2 AS status),
+  SELECT p.* REPLACE (l.identity AS access_id, false AS is_active),
     'C' AS record_command, 2 AS part, 'deactivated' AS ledger_state
   FROM leaving l
   JOIN population p ON CAST(p.users_dcid AS VARCHAR) = l.key
@@ -48,7 +48,7 @@ profiles AS (
     CASE
       WHEN is_substitute THEN NULL
       WHEN calendar IS NOT NULL THEN calendar
-      WHEN status IS DISTINCT FROM 1 OR record_command = 'A' THEN $default_calendar
+      WHEN NOT is_active OR record_command = 'A' THEN $default_calendar
     END AS emp_calendar_code,
     NULL AS emp_budget_code,
     NULL AS emp_is_itinerant,

@@ -5,15 +5,15 @@ WITH boxes AS (
   -- A check box is ticked by 1, Y, T, TRUE or YES in any case; all else is not.
   SELECT *,
     list_transform(
-      [time1_monday, time1_tuesday, time1_wednesday, time1_thursday, time1_friday],
+      [
+        time1_monday, time1_tuesday, time1_wednesday, time1_thursday, time1_friday,
+        time2_monday, time2_tuesday, time2_wednesday, time2_thursday, time2_friday,
+        contractemp, custom_times
+      ],
       lambda box: coalesce(upper(trim(box)) IN ('1', 'Y', 'T', 'TRUE', 'YES'), false)
-    ) AS week_1,
-    list_transform(
-      [time2_monday, time2_tuesday, time2_wednesday, time2_thursday, time2_friday],
-      lambda box: coalesce(upper(trim(box)) IN ('1', 'Y', 'T', 'TRUE', 'YES'), false)
-    ) AS week_2,
-    coalesce(upper(trim(contractemp)) IN ('1', 'Y', 'T', 'TRUE', 'YES'), false) AS is_contract,
-    coalesce(upper(trim(custom_times)) IN ('1', 'Y', 'T', 'TRUE', 'YES'), false) AS is_custom
+    ) AS ticks,
+    ticks[1:5] AS week_1,
+    ticks[6:10] AS week_2
   FROM raw.powerschool.smartfind_staff
 )
 SELECT
@@ -33,10 +33,10 @@ SELECT
   -- 1 to 9 significant digits; the vendor refuses leading zeros.
   CASE WHEN regexp_full_match(trim(teachernumber), '0*[1-9][0-9]{0,8}')
     THEN ltrim(trim(teachernumber), '0') END AS access_id,
-  is_contract,
+  ticks[11] AS is_contract,
   calendar,
   sfe_position,
-  is_custom AS custom_times,
+  ticks[12] AS has_custom_times,
   start_time,
   end_time,
   am_time,
@@ -45,8 +45,9 @@ SELECT
   end_time_2,
   am_time_2,
   pm_time_2,
-  'N' || list_aggregate(list_transform(week_1, lambda d: if(d, 'Y', 'N')), 'string_agg', '') || 'N' AS days_1,
-  'N' || list_aggregate(list_transform(week_2, lambda d: if(d, 'Y', 'N')), 'string_agg', '') || 'N' AS days_2,
+  -- Seven letters, weekend outside: Monday to Friday stand in the middle.
+  'N' || array_to_string(list_transform(week_1, lambda d: if(d, 'Y', 'N')), '') || 'N' AS days_1,
+  'N' || array_to_string(list_transform(week_2, lambda d: if(d, 'Y', 'N')), '') || 'N' AS days_2,
   homeschoolid IS DISTINCT FROM $sub_building
     AND trim(sfe_position) <> '' AND trim(start_time) <> '' AND trim(end_time) <> '' AS has_schedule,
   list_contains(week_2, true) AS has_schedule_2,
