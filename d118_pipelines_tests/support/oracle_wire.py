@@ -107,9 +107,10 @@ def read_number(data: bytes) -> int | Decimal:
         power, pairs = data[0] - 0xC0, [byte - 1 for byte in data[1:]]
     else:
         power, pairs = 0x3F - data[0], [101 - byte for byte in data[1:].rstrip(b"\x66")]
-    mantissa = int("".join(f"{pair:02d}" for pair in pairs))
-    value = Decimal(mantissa).scaleb(2 * (power - len(pairs)))
-    value = value if positive else -value
+    sign = "" if positive else "-"
+    mantissa = "".join(f"{pair:02d}" for pair in pairs)
+    # From text, because arithmetic would round to 28 digits.
+    value = Decimal(f"{sign}{mantissa}E{2 * (power - len(pairs))}")
     return int(value) if value == value.to_integral_value() else value
 
 
