@@ -1,6 +1,5 @@
 """Deliveries: one asset per target; materialized only when the set was read back."""
 
-import datetime as dt
 import time
 
 import dagster as dg
@@ -9,11 +8,9 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.configuration import District, Project
 from d118_pipelines.ops.deliver import Delivered, deliver_plan
-from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 
 PROGRESS_SECONDS = 2.0
-# How long before the deadline a delivery counts for that deadline.
-DEADLINE_WINDOW = dt.timedelta(hours=6)
 
 
 def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:

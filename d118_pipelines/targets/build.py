@@ -22,6 +22,7 @@ from d118_pipelines.targets.render import RenderedFile, misshapen_keys, render_f
 from d118_pipelines.targets.workbench import Workbench
 
 PLAN_FILE = "plan.parquet"
+OUTCOME_FILE = "outcome.parquet"
 MANIFEST_FILE = "manifest.json"
 
 
@@ -70,6 +71,7 @@ def build_export(
             findings += found
             _store_table(bench, file.name, folder)
         findings += declared_findings(target, bench)
+        _store_outcome(target, bench, folder)
         plan = make_plan(
             target,
             bench,
@@ -104,6 +106,20 @@ def _store_table(bench: Workbench, name: str, folder: Path) -> None:
     shown = str(path).replace("'", "''")
     bench.connection.execute(
         f"COPY (FROM {name} ORDER BY _row) TO '{shown}' (FORMAT parquet)"
+    )
+    path.chmod(0o600)
+
+
+def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
+    """Keep what became of every record: key, code and action (null: exported)."""
+    path = folder / OUTCOME_FILE
+    shown = str(path).replace("'", "''")
+    bench.run(
+        f"COPY (SELECT CAST(p.{target.model.population.key} AS VARCHAR) AS key, "  # noqa: S608
+        "o.code, o.action FROM population p LEFT JOIN outcome o "
+        f"ON o.key = CAST(p.{target.model.population.key} AS VARCHAR)) "
+        f"TO '{shown}' (FORMAT parquet)",
+        target.path.name,
     )
     path.chmod(0o600)
 

@@ -7,6 +7,7 @@ The page for people is docs/add_a_target.md.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from functools import cached_property
@@ -17,6 +18,9 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from d118_pipelines.configuration import Document, KeyPath, Model, read_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
+
+# How long before a deadline a delivery counts for that deadline.
+DEADLINE_WINDOW = dt.timedelta(hours=6)
 
 OptionValue = bool | int | str | list[int] | list[str]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -87,6 +91,8 @@ class TargetFile(Model):
     by. identity: SQL expression for the vendor's own id, where that is another one.
     command: the column that says add or change. compare_except: columns whose change is
     no change of the record. keep_line: the ledger keeps the last line that was sent.
+    match_by: columns by which `d118 compare` pairs records with another file's (default:
+    the first column).
     """
 
     name: Identifier
@@ -100,6 +106,7 @@ class TargetFile(Model):
     command: str | None = None
     compare_except: list[str] = []
     keep_line: bool = False
+    match_by: list[str] = []
 
 
 class Assertion(Model):
@@ -326,10 +333,10 @@ def _undeclared(model: TargetModel) -> list[tuple[KeyPath, str]]:
         known = {column.header for column in file.columns}
         if file.command and file.command not in known:
             found.append((("files", index, "command"), f"no column {file.command}"))
-        for place, name in enumerate(file.compare_except):
-            if name not in known:
-                key = ("files", index, "compare_except", place)
-                found.append((key, f"no column {name}"))
+        for key in ("compare_except", "match_by"):
+            for place, name in enumerate(getattr(file, key)):
+                if name not in known:
+                    found.append((("files", index, key, place), f"no column {name}"))
     main = {column.header for column in model.files[0].columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:

@@ -1,0 +1,143 @@
+"""`d118 ledger`: what was delivered, the imported watermark, entries to forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+
+from d118_pipelines import database as db
+from d118_pipelines.configuration import Project
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.ops.commands.context import (
+    AsCsv,
+    AsJson,
+    TargetName,
+    account,
+    local,
+    named_target,
+)
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.destinations import resolve
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.output import say, show_csv, show_json, show_table
+from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
+
+ledger_app = typer.Typer(
+    help="What was delivered and read back, per destination.", no_args_is_help=True
+)
+
+
+@ledger_app.command("deliveries")
+def deliveries(
+    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List deliveries, newest first: files, bytes, SHA-256, what was read back."""
+    project = Project.here()
+    query = sa.select(db.deliveries).order_by(db.deliveries.c.started_at.desc())
+    if target:
+        query = query.where(
+            db.deliveries.c.target == named_target(project, target).name
+        )
+    with state_database(project).transaction() as connection:
+        found = connection.execute(query.limit(limit)).all()
+    if as_json:
+        show_json([dict(row._mapping) for row in found])
+        return
+    rows = [line for row in found for line in _lines(project, row)]
+    if as_csv:
+        show_csv(rows)
+    else:
+        show_table("Deliveries", rows, empty="Nothing was delivered yet.")
+
+
+@ledger_app.command("seed")
+def seed(
+    target: TargetName,
+    newest_dcid: Annotated[
+        str, typer.Option(help="NewestDCID.txt of the old script, or its number; 0: none.")
+    ],
+) -> None:
+    """Import the old script's watermark for the target's present destination."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    if wanted.model.ledger.seed == "none":
+        raise ConfigurationError(
+            f"{target} takes no seed.",
+            where=f"{wanted.path.name}, key ledger.seed",
+            not_done="Nothing was imported.",
+        )
+    number = _watermark(newest_dcid)
+    destination = resolve(project, wanted)
+    with state_database(project).transaction() as connection:
+        import_seed(
+            connection,
+            target=wanted.name,
+            destination=destination.id,
+            newest_dcid=number,
+            now=utc_now(),
+            account=account(),
+        )
+    say(
+        f"Everybody with a DCID up to {number:,} counts as known to {target} at "
+        f"{destination.label}.\nNow run: d118 run {target}"
+    )
+
+
+@ledger_app.command("remove")
+def remove(
+    target: TargetName,
+    record_type: Annotated[str, typer.Argument(help="For example P or E.")],
+    key: Annotated[str, typer.Argument(help="The record's key, for example 4001/2.")],
+) -> None:
+    """Forget a record that somebody removed at the vendor."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    with state_database(project).transaction() as connection:
+        remove_entry(
+            connection,
+            target=wanted.name,
+            destination=resolve(project, wanted).id,
+            record_type=record_type,
+            key=key,
+            now=utc_now(),
+            account=account(),
+        )
+    say(f"{target} no longer counts {record_type} {key} as known to the vendor.")
+
+
+def _watermark(text: str) -> int:
+    path = Path(text)
+    content = path.read_text(encoding="utf-8") if path.is_file() else text
+    try:
+        return parse_watermark(content)
+    except ValueError as exc:
+        raise ConfigurationError(
+            f"This is no watermark: {exc}.",
+            where=text if path.is_file() else "--newest-dcid",
+            rule="NewestDCID.txt holds one whole number on its first line.",
+            not_done="Nothing was imported.",
+        ) from None
+
+
+def _lines(project: Project, row: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "delivery": row.id[:8],
+            "target": row.target,
+            "status": row.status,
+            "ended": local(project, row.finished_at),
+            "file": file["name"],
+            "rows": file["rows"],
+            "bytes": file["size_bytes"],
+            "sha256": file["sha256"],
+            "read back": row.read_back,
+            "destination": row.destination,
+        }
+        for file in row.files
+    ]

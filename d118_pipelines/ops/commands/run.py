@@ -1,0 +1,169 @@
+"""`d118 run`, `d118 resend` and `d118 runs`: starting work and looking back at it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.errors import D118Error
+from d118_pipelines.ops.commands.context import (
+    AsJson,
+    TargetName,
+    account,
+    local,
+    named_target,
+)
+from d118_pipelines.ops.deliver import held_error, resend_last
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.output import say, show_json, show_table
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.records import latest_plan
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def run(target: TargetName, as_json: AsJson = False) -> None:
+    """Extract, export, guard and deliver one target now, in this process."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    instance = dagster_instance(project)
+    from d118_pipelines.definitions import build_definitions
+
+    result = (
+        build_definitions(project)
+        .resolve_job_def(wanted.name)
+        .execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+            tags={"sis/trigger": "manual", "sis/triggered_by": account()},
+            raise_on_error=False,
+        )
+    )
+    if not result.success:
+        raise _outcome(project, wanted, result)
+    _report(project, wanted, result.run_id, as_json=as_json)
+
+
+def resend(target: TargetName, as_json: AsJson = False) -> None:
+    """Send the last verified set again, byte for byte."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    delivered = resend_last(project, wanted, run_id=f"resend-{uuid.uuid4().hex}")
+    if as_json:
+        show_json(delivered)
+        return
+    names = ", ".join(file.name for file in delivered.report.files)
+    say(f"Sent again and read back at {delivered.label}: {names}")
+
+
+def runs(
+    target: Annotated[str | None, typer.Option(help="Only runs of this target.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List past runs, newest first, whoever started them."""
+    project = Project.here()
+    wanted = named_target(project, target).name if target else None
+    rows = [
+        row
+        for row in _run_rows(project)
+        if wanted is None or wanted in str(row["targets"]).split(", ")
+    ]
+    page = rows[offset : offset + limit]
+    if as_json:
+        show_json({"runs": page, "total": len(rows), "limit": limit, "offset": offset})
+    else:
+        show_table("Runs", page, empty="No run yet.")
+
+
+def dagster_instance(project: Project) -> dg.DagsterInstance:
+    """The instance whose history the UI shows: DAGSTER_HOME, else the project's."""
+    import dagster as dg
+
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    return dg.DagsterInstance.get()
+
+
+def _outcome(
+    project: Project, target: Target, result: dg.ExecuteInProcessResult
+) -> D118Error:
+    """The error that stands for a run that did not succeed, with its exit code."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data.user_failure_data
+        if failure is not None:
+            error = D118Error(failure.description or "The run failed.")
+            code = failure.metadata.get("exit_code")
+            error.exit_code = int(str(code.value)) if code else 1
+            return error
+    with state_database(project).transaction() as connection:
+        plan = latest_plan(connection, target.name, run_id=result.run_id)
+    if plan is not None and plan.run_id == result.run_id and plan.verdict == "held":
+        return held_error(project, target, plan)
+    broken = [rule for rule in plan.rules if not rule.passed] if plan else []
+    lines = [f"FAILED {rule.code}  {target.name}: {rule.message}" for rule in broken]
+    return D118Error(
+        "\n".join(lines) or f"The run {result.run_id} failed.",
+        not_done="Nothing was sent; the last delivered files stay.",
+        next_step=f"d118 findings {target.name}; or open the run in the UI: make ui",
+    )
+
+
+def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> None:
+    from d118_pipelines.ops.commands.status import target_state
+
+    state = target_state(project, target)
+    if as_json:
+        show_json({"run_id": run_id, **{"status": state}})
+        return
+    say(f"{target.name}: delivered to {state.destination} and read back.")
+    show_table("Files", [_file_row(file) for file in state.files])
+    if state.findings:
+        say(f"{state.findings} findings: d118 findings {target.name}")
+
+
+def _file_row(file: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "file": file["name"],
+        "rows": file["rows"],
+        "bytes": file["size_bytes"],
+        "sha256": file["sha256"],
+    }
+
+
+def _run_rows(project: Project) -> list[dict[str, Any]]:
+    """All runs of the instance, newest first, with the targets they touched."""
+    import datetime as dt
+
+    import dagster as dg
+
+    def moment(seconds: float | None) -> dt.datetime | None:
+        at = dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
+        return local(project, at)
+
+    instance: dg.DagsterInstance = dagster_instance(project)
+    rows = []
+    for record in instance.get_run_records():
+        tagged = record.dagster_run
+        chosen = {key.path[1] for key in tagged.asset_selection or () if len(key.path) > 1}
+        chosen |= {v for k, v in tagged.tags.items() if k == "sis/target"}
+        rows.append(
+            {
+                "run": tagged.run_id,
+                "targets": ", ".join(sorted(chosen - {"powerschool"})),
+                "status": tagged.status.value,
+                "started": moment(record.start_time),
+                "ended": moment(record.end_time),
+                "trigger": tagged.tags.get("sis/trigger", "ui or shell"),
+            }
+        )
+    return rows
+
+

@@ -1,0 +1,199 @@
+"""`d118 status` and `d118 targets list`: did last night's files go out?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+import typer
+
+from d118_pipelines import database as db
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.commands.context import AsJson, local, named_target
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.destinations import resolve
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.output import show_json, show_table
+from d118_pipelines.targets.definition import (
+    DEADLINE_WINDOW,
+    Schedule,
+    Target,
+    read_targets,
+)
+from d118_pipelines.targets.records import StoredPlan, findings_of, latest_plan
+
+targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
+
+
+@targets_app.callback()
+def _targets() -> None:
+    """The targets of this project."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """Where one target stands. `state` is one of: delivered, held, failed, interrupted,
+    late (the deadline passed without a delivery), never."""
+
+    target: str
+    state: str
+    last_delivery: dt.datetime | None
+    plan: str
+    findings: int
+    deadline: dt.datetime | None
+    next_run: dt.datetime | None
+    destination: str
+    files: list[dict[str, Any]]
+    last_error: str
+
+
+def status(
+    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    files: Annotated[bool, typer.Option("--files", help="List the files sent.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say per target whether its files went out, when, and what to do if not."""
+    project = Project.here()
+    wanted = [named_target(project, target)] if target else read_targets(project.root)
+    states = [target_state(project, one) for one in wanted]
+    if as_json:
+        show_json(states)
+        return
+    show_table("Status", [_status_row(state) for state in states], empty="No target.")
+    if files:
+        rows = [
+            {
+                "target": s.target,
+                "file": f["name"],
+                "rows": f["rows"],
+                "bytes": f["size_bytes"],
+                "sha256": f["sha256"],
+                "where": s.destination,
+            }
+            for s in states
+            for f in s.files
+        ]
+        show_table("Files of the last verified delivery", rows)
+
+
+@targets_app.command("list")
+def targets_list(as_json: AsJson = False) -> None:
+    """List the targets: files, destination, schedule, next run, last delivery."""
+    project = Project.here()
+    rows = []
+    for target in read_targets(project.root):
+        state = target_state(project, target)
+        schedule = target.model.schedule
+        rows.append(
+            {
+                "target": target.name,
+                "title": target.model.title,
+                "files": [file.file for file in target.model.files],
+                "destination": state.destination,
+                "schedule": schedule.cron if schedule else "",
+                "next_run": state.next_run,
+                "last_delivery": state.last_delivery,
+                "last_status": state.state,
+            }
+        )
+    if as_json:
+        show_json(rows)
+    else:
+        show_table("Targets", rows, empty="No target in mappings/targets.")
+
+
+def target_state(project: Project, target: Target) -> TargetState:
+    """Where the target stands now, for its present destination. Times are local."""
+    destination = resolve(project, target)
+    now = utc_now()
+    d = db.deliveries.c
+    with state_database(project).transaction() as connection:
+        mine = sa.and_(d.target == target.name, d.destination == destination.id)
+        newest = sa.select(db.deliveries).where(mine).order_by(d.started_at.desc())
+        last = connection.execute(newest.limit(1)).first()
+        sent = connection.execute(newest.where(d.status == "verified").limit(1)).first()
+        plan = latest_plan(connection, target.name)
+        found = len(findings_of(connection, plan)) if plan else 0
+    schedule = target.model.schedule
+    deadline = schedule and last_deadline(project, schedule, now)
+    return TargetState(
+        target=target.name,
+        state=_state(plan, last, sent, deadline),
+        last_delivery=local(project, sent.finished_at if sent else None),
+        plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
+        findings=found,
+        deadline=local(project, deadline),
+        next_run=_next_run(project, schedule, now) if schedule else None,
+        destination=destination.label,
+        files=list(sent.files) if sent else [],
+        last_error=(last.error or "") if last and last.status == "failed" else "",
+    )
+
+
+def last_deadline(
+    project: Project, schedule: Schedule, now: dt.datetime
+) -> dt.datetime | None:
+    """The last deadline that has passed."""
+    from cronsim import CronSim
+
+    local_now = now.astimezone(_zone(project, schedule))
+    return next(CronSim(schedule.deadline, local_now, reverse=True), None)
+
+
+def _next_run(project: Project, schedule: Schedule, now: dt.datetime) -> dt.datetime | None:
+    from cronsim import CronSim
+
+    return next(CronSim(schedule.cron, now.astimezone(_zone(project, schedule))), None)
+
+
+def _zone(project: Project, schedule: Schedule) -> ZoneInfo:
+    return ZoneInfo(schedule.time_zone or project.district().time_zone)
+
+
+def _state(
+    plan: StoredPlan | None,
+    last: Any,
+    sent: Any,
+    deadline: dt.datetime | None,
+) -> str:
+    if plan is not None and (last is None or plan.created_at > last.started_at):
+        return "not sent" if plan.verdict == "ready" else plan.verdict
+    if last is None:
+        return "never"
+    if last.status != "verified":
+        return str(last.status)
+    on_time = deadline is None or sent.finished_at >= deadline - DEADLINE_WINDOW
+    return "delivered" if on_time else "late"
+
+
+def _status_row(state: TargetState) -> Mapping[str, Any]:
+    return {
+        "target": state.target,
+        "state": state.state,
+        "last delivery": state.last_delivery,
+        "rows": sum(int(file["rows"]) for file in state.files),
+        "findings": state.findings,
+        "plan": state.plan,
+        "deadline": state.deadline,
+        "next run": state.next_run,
+        "where": state.destination,
+        "to do": _todo(state),
+    }
+
+
+def _todo(state: TargetState) -> str:
+    name = state.target
+    return {
+        "delivered": "",
+        "held": f"d118 plan {name}",
+        "failed": state.last_error or f"d118 findings {name}; d118 runs --target {name}",
+        "interrupted": f"d118 run {name}",
+        "late": f"d118 runs --target {name}",
+        "never": f"d118 run {name}",
+        "started": "a run is sending now",
+        "not sent": f"d118 run {name}",
+    }[state.state]
