@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from d118_pipelines import database as db
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
@@ -241,6 +242,41 @@ def import_seed(
         action="ledger seed",
         subject=target,
         detail=f"newest DCID {newest_dcid}",
+    )
+
+
+def remove_entry(
+    connection: sa.Connection,
+    *,
+    target: str,
+    destination: str,
+    record_type: str,
+    key: str,
+    now: dt.datetime,
+    account: str,
+) -> None:
+    """Forget a record that somebody removed at the vendor.
+
+    Raises: ConfigurationError if the ledger has no such record.
+    """
+    c = db.delivery_ledger.c
+    mine = (c.target == target, c.destination == destination)
+    found = connection.execute(
+        db.delivery_ledger.delete().where(*mine, c.record_type == record_type, c.key == key)
+    )
+    if found.rowcount == 0:
+        raise ConfigurationError(
+            f"The ledger of {target} has no record {record_type} {key}.",
+            not_done="Nothing was removed.",
+            next_step=f"See what was sent: d118 explain {target} {key.split('/')[0]}",
+        )
+    db.record_audit(
+        connection,
+        now=now,
+        actor=account,
+        action="ledger remove",
+        subject=target,
+        detail=f"{record_type} {key}",
     )
 
 

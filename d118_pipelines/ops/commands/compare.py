@@ -1,0 +1,119 @@
+"""`d118 compare`: our newest files against the old script's, before the cut-over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.ops.commands.context import (
+    AsCsv,
+    AsJson,
+    TargetName,
+    named_target,
+    newest_plan,
+)
+from d118_pipelines.ops.output import say, show_csv, show_json, show_table
+from d118_pipelines.targets.compare import FileComparison, compare_file
+from d118_pipelines.targets.definition import Target
+
+SHOWN_ROWS = 40
+Folder = Annotated[Path, typer.Option("--with", help="The other program's files.")]
+ShowValues = Annotated[bool, typer.Option("--show-values", help="Print both values.")]
+
+
+def compare(
+    target: TargetName,
+    folder: Folder,
+    show_values: ShowValues = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Compare the newest export with other files, per row and field; exit 1 if any differ."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    ours = project.home / newest_plan(project, wanted).folder
+    results = [_compared(wanted, index, ours, folder) for index in _places(wanted)]
+    rows = [row for r in results for row in _rows(r, show_values=show_values)]
+    if as_json:
+        show_json([_plain(result, show_values=show_values) for result in results])
+    elif as_csv:
+        show_csv(rows)
+    else:
+        _show(results, rows)
+    if any(result.has_differences for result in results):
+        raise typer.Exit(1)
+
+
+def _places(target: Target) -> range:
+    return range(len(target.model.files))
+
+
+def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileComparison:
+    file = target.model.files[index]
+    other = folder / file.file
+    for path in (ours / file.file, other):
+        if not path.is_file():
+            raise ConfigurationError(
+                f"{file.file} is missing.",
+                where=str(path.parent),
+                not_done="Nothing was compared.",
+                next_step=f"Make our files first: d118 run {target.name}"
+                if path != other
+                else "Copy the other program's files into the folder under these names.",
+            )
+    mine, theirs = (ours / file.file).read_bytes(), other.read_bytes()
+    return compare_file(file, target.model.format, mine, theirs)
+
+
+def _rows(result: FileComparison, *, show_values: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for records, what in [(result.only_ours, "only ours"), (result.only_theirs, "only theirs")]:
+        rows += [{"file": result.file, "record": r, "difference": what} for r in records]
+    rows += [
+        {"file": result.file, "record": d.record, "difference": d.column}
+        | ({"ours": d.ours, "theirs": d.theirs} if show_values else {})
+        for d in result.fields
+    ]
+    if show_values:
+        rows = [{**row, "ours": row.get("ours"), "theirs": row.get("theirs")} for row in rows]
+    return rows
+
+
+def _plain(result: FileComparison, *, show_values: bool) -> dict[str, Any]:
+    values = asdict(result)
+    if not show_values:
+        for difference in values["fields"]:
+            del difference["ours"], difference["theirs"]
+    return values
+
+
+def _show(results: list[FileComparison], rows: list[dict[str, Any]]) -> None:
+    show_table(
+        "Files",
+        [
+            {
+                "file": r.file,
+                "bytes": "identical" if r.is_identical else "differ",
+                "ours": r.rows_ours,
+                "theirs": r.rows_theirs,
+                "same": r.same,
+                "only ours": len(r.only_ours),
+                "only theirs": len(r.only_theirs),
+                "columns that differ": ", ".join(
+                    f"{name} {n}" for name, n in Counter(d.column for d in r.fields).items()
+                ),
+                "notes": "; ".join(r.notes),
+            }
+            for r in results
+        ],
+    )
+    if rows:
+        show_table("Differences", rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        say(f"{len(rows) - SHOWN_ROWS:,} more: add --csv")

@@ -1,0 +1,159 @@
+"""`d118 doctor` and `d118 test-connection`: what is wrong with this installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.errors import ConfigurationError, D118Error
+from d118_pipelines.ops.alerts import configured_ways
+from d118_pipelines.ops.commands.context import AsJson, named_target
+from d118_pipelines.ops.destinations import resolve
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.output import say, show_json, show_table
+from d118_pipelines.ops.powerschool import powerschool_source, query_files
+from d118_pipelines.targets.definition import read_targets
+
+POWERSCHOOL = "powerschool"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `result` is ok, note or wrong."""
+
+    check: str
+    result: str
+    found: str
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check configuration, database, sources and destinations; say how to mend each."""
+    project = Project.here()
+    checks = [*_configuration(project)]
+    if all(check.result != "wrong" for check in checks):
+        checks += [*_installation(project), *_connections(project)]
+    if as_json:
+        show_json(checks)
+    else:
+        show_table("Doctor", [asdict(check) for check in checks])
+    wrong = [check for check in checks if check.result == "wrong"]
+    if not wrong:
+        if not as_json:
+            say("Nothing is wrong.")
+        return
+    raise typer.Exit(2 if any(c.check.startswith("configuration") for c in wrong) else 1)
+
+
+def test_connection(
+    name: Annotated[str, typer.Argument(help="powerschool, or a target.")],
+    as_json: AsJson = False,
+) -> None:
+    """Reach PowerSchool or a target's server, log in, look, and write nothing."""
+    project = Project.here()
+    success, message, seconds = _reach(project, name)
+    if as_json:
+        show_json({"success": success, "message": message, "latency_seconds": seconds})
+    else:
+        say(f"{'OK' if success else 'FAILED'}  {name}: {message} ({seconds:.2f} s)")
+    if not success:
+        raise typer.Exit(1)
+
+
+def _reach(project: Project, name: str) -> tuple[bool, str, float]:
+    if name == POWERSCHOOL:
+        source = powerschool_source(project).test()
+        return source.success, source.message, round(source.latency_seconds, 3)
+    from d118_pipelines.delivery.connection_test import test_destination
+
+    target = named_target(project, name)
+    files = [file.file for file in target.model.files]
+    report = test_destination(resolve(project, target).connect, files)
+    return report.success, report.message, round(report.latency_seconds, 3)
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "ok", look())
+    except D118Error as exc:
+        return Check(name, "wrong", str(exc))
+
+
+def _configuration(project: Project) -> Iterator[Check]:
+    def district() -> str:
+        found = project.district()
+        return f"{found.name}, {found.time_zone}"
+
+    def targets() -> str:
+        return ", ".join(target.name for target in read_targets(project.root))
+
+    def queries() -> str:
+        from d118_pipelines.sources.powerschool.source import Query
+        from d118_pipelines.sources.powerschool.schema import check_subset
+
+        paths = query_files(project)
+        wrong = [
+            f"sql/powerschool/{path.name}: {complaint}"
+            for path in paths
+            for complaint in check_subset(Query.read(path))
+        ]
+        if wrong:
+            raise ConfigurationError(
+                "\n".join(wrong), rule="docs/reference/powerschool.md, the SQL subset"
+            )
+        return f"{len(paths)} queries"
+
+    yield _attempt("configuration: district.yaml", district)
+    yield _attempt("configuration: targets", targets)
+    yield _attempt("configuration: PowerSchool queries", queries)
+
+
+def _installation(project: Project) -> Iterator[Check]:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    yield Check("Python", "ok" if sys.version_info >= (3, 11) else "wrong", version)
+
+    def home() -> str:
+        folder = project.folder()
+        if not os.access(folder, os.W_OK):
+            raise ConfigurationError(
+                f"{folder} cannot be written.", next_step="Set D118_HOME, or its rights."
+            )
+        open_to = folder.stat().st_mode & 0o077
+        return f"{folder}" + (" (readable by others: chmod 700)" if open_to else "")
+
+    def database() -> str:
+        with state_database(project).transaction():
+            return "opened for writing"
+
+    yield _attempt("D118_HOME", home)
+    yield _attempt("state database", database)
+    ways = configured_ways(project.district().alerts)
+    told = ", ".join(ways) or "nobody is told: set ALERT_WEBHOOK_URL, or alerts.email"
+    yield Check("alerts", "ok" if ways else "note", told)
+
+
+def _connections(project: Project) -> Iterator[Check]:
+    for name in [POWERSCHOOL, *(t.name for t in read_targets(project.root))]:
+        yield _connection(project, name)
+    for target in read_targets(project.root):
+        try:
+            is_outbox = resolve(project, target).is_outbox
+        except D118Error:
+            continue  # told above, as the connection's fault
+        if is_outbox:
+            variable = target.model.destination.address_env
+            text = f"{variable} is unset: files go to the outbox only"
+            yield Check(f"destination {target.name}", "note", text)
+
+
+def _connection(project: Project, name: str) -> Check:
+    try:
+        success, message, _ = _reach(project, name)
+    except D118Error as exc:
+        return Check(f"connection {name}", "wrong", str(exc))
+    return Check(f"connection {name}", "ok" if success else "wrong", message)
