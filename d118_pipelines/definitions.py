@@ -10,6 +10,7 @@ from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.raw import raw_asset
 from d118_pipelines.configuration import Project
 from d118_pipelines.jobs import approve, target_job
+from d118_pipelines.loggers import console_logger
 from d118_pipelines.ops.powerschool import query_files
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import target_schedule
@@ -41,6 +42,7 @@ def build_definitions(
             "powerschool": PowerSchoolResource(),
             **(resources or {}),
         },
+        loggers={"console": console_logger},
         executor=dg.in_process_executor,
     )
 

@@ -20,6 +20,7 @@ def target_job(target: Target, district_id: str) -> dg.JobDefinition:  # type: i
         selection=dg.AssetSelection.groups(target.name).upstream(),
         description=f"{target.model.title}: extract, export, guard, deliver.",
         tags={"sis/target": target.name, "sis/district": district_id},
+        config={"loggers": {"console": {}}},
     )
 
 

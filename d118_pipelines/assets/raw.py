@@ -48,6 +48,9 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
                 now=utc_now(),
                 on_progress=_progress(context.log),
             )
+        context.log.info(
+            f"{query.name}: {result.row_count:,} rows in {result.seconds:.1f} s"
+        )
         for warning in result.warnings:
             context.log.warning(warning)
         return dg.MaterializeResult(metadata=_metadata(result))

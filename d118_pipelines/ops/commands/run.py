@@ -39,7 +39,6 @@ def run(target: TargetName, as_json: AsJson = False) -> None:
         .resolve_job_def(wanted.name)
         .execute_in_process(
             instance=instance,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
             tags={"sis/trigger": "manual", "sis/triggered_by": account()},
             raise_on_error=False,
         )

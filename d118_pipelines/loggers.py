@@ -1,0 +1,69 @@
+"""The console logger: one line per thing that a person wants to know, no stack traces.
+
+The full record of a run is in Dagster's history; this is what a shell shows.
+"""
+
+import logging
+import sys
+import time
+
+import dagster as dg
+
+_SHOWN_EVENTS = {"STEP_START", "ASSET_MATERIALIZATION", "RUN_SUCCESS", "RUN_CANCELED"}
+
+
+@dg.logger(description="One short line per step, file and problem.")
+def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger that writes to standard error: time, step, message."""
+    logger = logging.Logger("d118.console", logging.DEBUG)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_worth_showing)
+    handler.setFormatter(_LineFormatter())
+    logger.addHandler(handler)
+    return logger
+
+
+def _is_worth_showing(record: logging.LogRecord) -> bool:
+    event = _event(record)
+    if event is None:
+        return record.levelno >= logging.INFO
+    if event.event_type_value == "ASSET_CHECK_EVALUATION":
+        return not event.asset_check_evaluation_data.passed
+    if event.event_type_value == "STEP_FAILURE":
+        # A blocking check has already said what is wrong.
+        return event.step_failure_data.user_failure_data is not None
+    return event.event_type_value in _SHOWN_EVENTS
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {})
+        where = (meta.get("step_key") or "run").replace("__", "/")
+        at = time.strftime("%H:%M:%S", time.localtime(record.created))
+        return f"{at}  {where:<38}  {_text(record, meta)}"
+
+
+def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
+    event = _event(record)
+    if event is None:
+        return str(meta.get("orig_message") or record.getMessage())
+    kind = event.event_type_value
+    if kind == "STEP_START":
+        return "begins"
+    if kind == "ASSET_MATERIALIZATION":
+        return f"made {event.asset_key.to_user_string()}{_rows(event)}"
+    if kind == "ASSET_CHECK_EVALUATION":
+        data = event.asset_check_evaluation_data
+        return f"NOT {data.check_name}: {data.description}"
+    if kind == "STEP_FAILURE":
+        return str(event.step_failure_data.user_failure_data.description)
+    return {"RUN_SUCCESS": "done", "RUN_CANCELED": "canceled"}[kind]
+
+
+def _rows(event: dg.DagsterEvent) -> str:
+    found = event.materialization.metadata.get("dagster/row_count")
+    return f", {found.value:,} rows" if found is not None else ""
+
+
+def _event(record: logging.LogRecord) -> dg.DagsterEvent | None:
+    return getattr(record, "dagster_meta", {}).get("dagster_event")
