@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from d118_pipelines.errors import (
     ConnectionLostError,
@@ -26,7 +26,11 @@ from d118_pipelines.errors import (
     TimeLimitError,
 )
 
+if TYPE_CHECKING:
+    from d118_pipelines.delivery.sftp import SftpSettings
+
 NOT_RECORDED = "the delivery is not recorded as done"
+NOTHING_SENT = "no file was sent over this connection"
 
 
 class Watch:
@@ -66,10 +70,10 @@ class Watch:
             ended = self._end - time.monotonic()
             if self._done.wait(max(0.0, min(stalled, ended))):
                 return
-            if time.monotonic() >= self._end:
-                self.expired = "was not done within its time limit"
-            elif time.monotonic() >= self._moved_at + self._stall_seconds:
+            if time.monotonic() >= self._moved_at + self._stall_seconds:
                 self.expired = f"got no answer for {self._stall_seconds:g} s"
+            elif time.monotonic() >= self._end:
+                self.expired = "was not done within its time limit"
         self._close()
 
 
@@ -131,4 +135,24 @@ def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118
         where=line.where,
         not_done=NOT_RECORDED,
         next_step=next_step or "check the folder and the account with the vendor",
+    )
+
+
+def too_late(settings: SftpSettings, action: str, limit: float) -> TimeLimitError:
+    """The server did not do something within so many seconds, before any file."""
+    return TimeLimitError(
+        f"The server of {settings.describe} did not {action} within {limit:g} s",
+        where=settings.where,
+        not_done=NOTHING_SENT,
+        next_step="run again later; if it stays, ask the vendor",
+    )
+
+
+def lost(settings: SftpSettings, moment: str) -> ConnectionLostError:
+    """The connection ended before any file; `moment` says when."""
+    return ConnectionLostError(
+        f"The server of {settings.describe} ended the connection {moment}",
+        where=settings.where,
+        not_done=NOTHING_SENT,
+        next_step="run again later; if it stays, ask the vendor",
     )

@@ -106,7 +106,7 @@ def _parse(path: Path, data: bytes, passphrase: str | None) -> PrivateKeyTypes:
 
 def _is_openssh_dsa(data: bytes) -> bool:
     """Reading such a key would only warn that it is going away."""
-    body = b"".join(line for line in data.split() if b"-" not in line)
+    body = b"".join(line for line in data.splitlines() if b"-" not in line)
     try:
         return b"ssh-dss" in base64.b64decode(body)
     except ValueError:

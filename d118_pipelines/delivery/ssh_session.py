@@ -1,7 +1,7 @@
 """From an address to a logged-in SSH connection, in the one safe order.
 
 Belongs here: connect, exchange keys, check the host key, and only then log in. Not
-here: files (`sftp.py`), the known_hosts format, the key formats.
+here: how to log in (`ssh_login.py`), files (`sftp.py`), the known_hosts format.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from d118_pipelines.delivery import known_hosts
+from d118_pipelines.delivery.calls import NOTHING_SENT, lost, too_late
 from d118_pipelines.delivery.keys import load_private_key
-from d118_pipelines.errors import (
-    AuthenticationError,
-    ConnectionLostError,
-    DestinationError,
-    TimeLimitError,
-)
+from d118_pipelines.delivery.ssh_login import log_in
+from d118_pipelines.errors import ConnectionLostError, DestinationError
 
 if TYPE_CHECKING:
     import paramiko
@@ -29,8 +26,6 @@ LOG_NAME = f"{__name__}.paramiko"
 # What paramiko logs is raised here as an error too; without a handler of the
 # operator it must not end up on the standard error stream as a traceback.
 logging.getLogger(LOG_NAME).addHandler(logging.NullHandler())
-
-NOT_DONE = "no file was sent over this connection"
 
 
 def open_transport(settings: SftpSettings) -> paramiko.Transport:
@@ -48,7 +43,7 @@ def open_transport(settings: SftpSettings) -> paramiko.Transport:
     try:
         _exchange_keys(transport, settings)
         _verify(transport, settings, entries)
-        _log_in(transport, settings, key)
+        log_in(transport, settings, key)
     except BaseException:
         transport.close()
         raise
@@ -61,12 +56,12 @@ def _connect(settings: SftpSettings) -> socket.socket:
     try:
         return socket.create_connection((address.host, address.port), limit)
     except TimeoutError:
-        raise _too_late(settings, "accept the connection", limit) from None
+        raise too_late(settings, "accept the connection", limit) from None
     except OSError as exc:
         raise ConnectionLostError(
             f"The server of {settings.describe} cannot be reached: {exc.strerror}",
             where=settings.where,
-            not_done=NOT_DONE,
+            not_done=NOTHING_SENT,
             next_step=f"check {settings.describe}, the network and the firewall",
         ) from None
 
@@ -126,7 +121,7 @@ def _exchange_keys(transport: paramiko.Transport, settings: SftpSettings) -> Non
     limit = settings.connect_timeout_seconds
     transport.start_client(event=done)
     if not done.wait(limit):
-        raise _too_late(settings, "introduce itself as an SSH server", limit)
+        raise too_late(settings, "introduce itself as an SSH server", limit)
     if transport.is_active():
         return
     if isinstance(transport.get_exception(), paramiko.ssh_exception.IncompatiblePeer):
@@ -138,7 +133,7 @@ def _exchange_keys(transport: paramiko.Transport, settings: SftpSettings) -> Non
             next_step="ask the vendor for current algorithms; for a server with only "
             "ssh-rsa host keys set allow_ssh_rsa: true in the target",
         )
-    raise _lost(settings, "before the host key was verified")
+    raise lost(settings, "before its host key was verified, or is no SSH server")
 
 
 def _verify(
@@ -151,7 +146,9 @@ def _verify(
     try:
         key = transport.get_remote_server_key()
     except paramiko.SSHException:
-        raise _lost(settings, "before the host key was verified") from None
+        raise lost(
+            settings, "before its host key was verified, or is no SSH server"
+        ) from None
     known_hosts.verify_host_key(
         entries,
         path=settings.known_hosts,
@@ -159,71 +156,4 @@ def _verify(
         describe=settings.describe,
         key_type=key.get_name(),
         key=key.asbytes(),
-    )
-
-
-def _log_in(
-    transport: paramiko.Transport, settings: SftpSettings, key: paramiko.PKey | None
-) -> None:
-    """Try the one way to log in that is configured, and no other.
-
-    paramiko calls a cut, a late answer and a refusal alike an authentication failure
-    where it waits by itself; with an event of ours the three can be told apart.
-    """
-    import paramiko
-
-    done = threading.Event()
-    limit = settings.channel_timeout_seconds
-    try:
-        if key is not None:
-            transport.auth_publickey(settings.username, key, done)
-        else:
-            transport.auth_password(settings.username, settings.password or "", done)
-    except (paramiko.SSHException, EOFError, OSError):
-        raise _lost(settings, "during the login") from None
-    if not done.wait(limit):
-        raise _too_late(settings, "answer the login", limit)
-    if transport.is_authenticated():
-        return
-    failure = transport.get_exception()
-    if not isinstance(failure, paramiko.AuthenticationException):
-        raise _lost(settings, "during the login")
-    raise _refused(settings, failure)
-
-
-def _refused(
-    settings: SftpSettings, failure: paramiko.AuthenticationException
-) -> AuthenticationError:
-    import paramiko
-
-    way = "the key" if settings.key_file is not None else "the user name and password"
-    what = f"The server of {settings.describe} refused {way}"
-    if isinstance(failure, paramiko.ssh_exception.PartialAuthentication):
-        what = f"The server of {settings.describe} wants more than {way}"
-    elif isinstance(failure, paramiko.BadAuthenticationType):
-        what = f"The server of {settings.describe} does not allow a login with {way}"
-    return AuthenticationError(
-        what,
-        where=settings.where,
-        rule="a refused login is not tried again, so that no account gets locked",
-        not_done=NOT_DONE,
-        next_step=f"check {settings.describe_login} with the vendor",
-    )
-
-
-def _too_late(settings: SftpSettings, action: str, limit: float) -> TimeLimitError:
-    return TimeLimitError(
-        f"The server of {settings.describe} did not {action} within {limit:g} s",
-        where=settings.where,
-        not_done=NOT_DONE,
-        next_step="run again later; if it stays, ask the vendor",
-    )
-
-
-def _lost(settings: SftpSettings, moment: str) -> ConnectionLostError:
-    return ConnectionLostError(
-        f"The server of {settings.describe} ended the connection {moment}",
-        where=settings.where,
-        not_done=NOT_DONE,
-        next_step="run again later; if it stays, ask the vendor",
     )
