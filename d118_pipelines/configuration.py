@@ -211,7 +211,9 @@ class Project:
         `D118_HOME` (default `var` in the project) is where everything is written.
         """
         here = Path.cwd()
-        root = here if (here / "mappings/targets").is_dir() else Path(__file__).parents[1]
+        root = (
+            here if (here / "mappings/targets").is_dir() else Path(__file__).parents[1]
+        )
         return cls(root, root / os.environ.get("D118_HOME", "var"))
 
     def district(self) -> District:

@@ -1,6 +1,7 @@
 """Jobs: one per target, and `approve`, which releases a held plan from the UI."""
 
 import getpass
+from typing import Any
 
 import dagster as dg
 
@@ -13,8 +14,11 @@ from d118_pipelines.targets.records import approve as approve_plan
 from d118_pipelines.targets.records import latest_plan
 
 
-def target_job(target: Target, district_id: str) -> dg.JobDefinition:  # type: ignore[name-defined]
-    """The job `<target>`: its group and the raw extracts that it reads."""
+def target_job(target: Target, district_id: str) -> Any:
+    """The job `<target>`: its group and the raw extracts that it reads.
+
+    Returns what `dg.define_asset_job` returns; Dagster does not publish that type.
+    """
     return dg.define_asset_job(
         target.name,
         selection=dg.AssetSelection.groups(target.name).upstream(),
@@ -58,7 +62,9 @@ def release_plan(
     )
 
 
-@dg.job(description="Release a held plan: target, plan hash (8 or more characters), reason.")
+@dg.job(
+    description="Release a held plan: target, plan hash (8 or more characters), reason."
+)
 def approve() -> None:
     """Release a held plan from the UI."""
     release_plan()

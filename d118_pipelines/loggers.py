@@ -12,7 +12,7 @@ import dagster as dg
 _SHOWN_EVENTS = {"STEP_START", "ASSET_MATERIALIZATION", "RUN_SUCCESS", "RUN_CANCELED"}
 
 
-@dg.logger(description="One short line per step, file and problem.")
+@dg.logger({}, "One short line per step, file and problem.")
 def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """A logger that writes to standard error: time, step, message."""
     logger = logging.Logger("d118.console", logging.DEBUG)
@@ -51,12 +51,14 @@ def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
     if kind == "STEP_START":
         return "begins"
     if kind == "ASSET_MATERIALIZATION":
-        return f"made {event.asset_key.to_user_string()}{_rows(event)}"
+        name = event.asset_key.to_user_string() if event.asset_key else ""
+        return f"made {name}{_rows(event)}"
     if kind == "ASSET_CHECK_EVALUATION":
         data = event.asset_check_evaluation_data
         return f"NOT {data.check_name}: {data.description}"
     if kind == "STEP_FAILURE":
-        return str(event.step_failure_data.user_failure_data.description)
+        own = event.step_failure_data.user_failure_data
+        return str(own.description if own else "failed")
     return {"RUN_SUCCESS": "done", "RUN_CANCELED": "canceled"}[kind]
 
 

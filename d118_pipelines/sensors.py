@@ -29,7 +29,9 @@ def run_alert_sensor(
     ways = send_alert(
         state_database(project), project.district().alerts, alert, now=utc_now()
     )
-    context.log.info(f"{alert.title}: told by {', '.join(ways) or 'nobody (not set up)'}")
+    context.log.info(
+        f"{alert.title}: told by {', '.join(ways) or 'nobody (not set up)'}"
+    )
 
 
 def _held_alert(project: Project, run_id: str) -> Alert | None:

@@ -16,11 +16,13 @@ PROGRESS_SECONDS = 2.0
 def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     """The asset `deliveries/<target>`; its deadline is its freshness policy."""
     schedule = target.model.schedule
-    policy = schedule and dg.FreshnessPolicy.cron(
-        deadline_cron=schedule.deadline,
-        lower_bound_delta=DEADLINE_WINDOW,
-        timezone=schedule.time_zone or district.time_zone,
-    )
+    policy = None
+    if schedule is not None:
+        policy = dg.FreshnessPolicy.cron(
+            deadline_cron=schedule.deadline,
+            lower_bound_delta=DEADLINE_WINDOW,
+            timezone=schedule.time_zone or district.time_zone,
+        )
 
     @dg.asset(
         key=["deliveries", target.name],
@@ -55,7 +57,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     return delivery
 
 
-def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
     value = dg.MetadataValue
     lines = ["| file | rows | bytes | sha256 |", "|---|---|---|---|"]
     lines += [

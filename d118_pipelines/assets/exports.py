@@ -64,7 +64,9 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(
                 asset_key=export_key(target, file.file),
                 metadata=file_metadata(made, file, with_plan=is_main),
-                check_results=[check_result(main, made, rule) for rule in made.plan.rules]
+                check_results=[
+                    check_result(main, made, rule) for rule in made.plan.rules
+                ]
                 if is_main
                 else [],
             )

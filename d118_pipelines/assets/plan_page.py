@@ -13,7 +13,7 @@ from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
 
 SHOWN_CHANGES = 40
-Metadata = dict[str, dg.MetadataValue]  # type: ignore[type-arg]
+Metadata = dict[str, dg.MetadataValue]
 
 
 def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> Metadata:
@@ -50,7 +50,7 @@ def check_result(
     elif not rule.passed and rule.kind == "held":
         name, short = made.plan.target, made.plan.plan_hash[:8]
         description += (
-            f' Held. Review: d118 plan {name}. Release: d118 approve {name} {short} '
+            f" Held. Review: d118 plan {name}. Release: d118 approve {name} {short} "
             '--reason "..." (or the job approve).'
         )
     return dg.AssetCheckResult(
@@ -104,11 +104,14 @@ def _plan_page(made: MadeExport) -> str:
         f"| {name} | {c.rows} | {c.added} | {c.changed} | {c.removed} | {c.unchanged} |"
         for name, c in plan.counts.items()
     ]
-    changes = changes_of(made.export.folder, limit=SHOWN_CHANGES) if plan.baseline else []
+    changes = (
+        changes_of(made.export.folder, limit=SHOWN_CHANGES) if plan.baseline else []
+    )
     if changes:
         lines += ["", "| file | change | key | columns |", "|---|---|---|---|"]
         lines += [
-            f"| {c.file} | {c.action} | {c.key} | {', '.join(c.fields)} |" for c in changes
+            f"| {c.file} | {c.action} | {c.key} | {', '.join(c.fields)} |"
+            for c in changes
         ]
         lines += ["", f"All changes: `d118 plan {made.plan.target}`"]
     return "\n".join(lines)

@@ -43,7 +43,9 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
                 powerschool.source(project),
                 query,
                 {},
-                entity_folder=entity_folder(project, ("raw", "powerschool", query.name)),
+                entity_folder=entity_folder(
+                    project, ("raw", "powerschool", query.name)
+                ),
                 run_id=context.run.run_id,
                 now=utc_now(),
                 on_progress=_progress(context.log),
@@ -70,7 +72,7 @@ def _progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
     return report
 
 
-def _metadata(extract: Extract) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+def _metadata(extract: Extract) -> dict[str, dg.MetadataValue]:
     columns = [dg.TableColumn(name, kind) for name, kind in extract.columns.items()]
     return {
         "dagster/row_count": dg.MetadataValue.int(extract.row_count),

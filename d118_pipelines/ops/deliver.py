@@ -86,9 +86,7 @@ def deliver_plan(
             plan = latest_plan(connection, target.name, run_id=run_id)
             if plan is None:
                 raise _no_plan(target)
-            approval = _admit(
-                connection, project, target, plan, destination, clock()
-            )
+            approval = _admit(connection, project, target, plan, destination, clock())
         sending = _Sending(project, target, destination, run_id, clock, on_progress)
         delivered = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
         with database.transaction() as connection:
@@ -196,7 +194,9 @@ def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
     broken = [rule for rule in plan.rules if not rule.passed]
     lines = [f"HELD {r.code}  {target.name}: {r.message}" for r in broken]
     if not lines:
-        lines = [f"HELD guard.data_fresh  {target.name}: the extract is too old by now."]
+        lines = [
+            f"HELD guard.data_fresh  {target.name}: the extract is too old by now."
+        ]
     short = plan.plan_hash[:8]
     made = local_time(plan.created_at, project.district().zone)
     return HeldError(

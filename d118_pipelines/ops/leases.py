@@ -89,7 +89,9 @@ def _mine(name: str, holder: str) -> sa.ColumnElement[bool]:
 def _is_alive(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:
     if row.host == socket.gethostname():
         return bool(row.process == _process(int(row.process.split("/")[0])))
-    milliseconds = int(os.environ.get("SYNC_LOCK_TIMEOUT", DEFAULT_TIMEOUT_MILLISECONDS))
+    milliseconds = int(
+        os.environ.get("SYNC_LOCK_TIMEOUT", DEFAULT_TIMEOUT_MILLISECONDS)
+    )
     age: dt.timedelta = now - row.renewed_at
     return age.total_seconds() * 1000 < milliseconds
 

@@ -115,7 +115,7 @@ def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
     path = folder / OUTCOME_FILE
     shown = str(path).replace("'", "''")
     bench.run(
-        f"COPY (SELECT CAST(p.{target.model.population.key} AS VARCHAR) AS key, "  # noqa: S608
+        f"COPY (SELECT CAST(p.{target.model.population.key} AS VARCHAR) AS key, "
         "o.code, o.action FROM population p LEFT JOIN outcome o "
         f"ON o.key = CAST(p.{target.model.population.key} AS VARCHAR)) "
         f"TO '{shown}' (FORMAT parquet)",

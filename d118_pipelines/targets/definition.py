@@ -149,14 +149,14 @@ class Guard(Model):
     Only `min_rows` fails the run; the others hold it for an approval.
     """
 
-    min_rows: int = Field(1, ge=1)
-    max_drop_percent: float | None = Field(10.0, ge=0, le=100)
-    max_adds: int | None = Field(None, ge=0)
-    max_changes: int | None = Field(None, ge=0)
-    max_deactivations: int | None = Field(None, ge=0)
+    min_rows: Annotated[int, Field(ge=1)] = 1
+    max_drop_percent: Annotated[float, Field(ge=0, le=100)] | None = 10.0
+    max_adds: Annotated[int, Field(ge=0)] | None = None
+    max_changes: Annotated[int, Field(ge=0)] | None = None
+    max_deactivations: Annotated[int, Field(ge=0)] | None = None
     deactivations: list[Transition] = []
     leaving_is_deactivation: bool = False
-    max_age_hours: float = Field(48.0, gt=0)
+    max_age_hours: Annotated[float, Field(gt=0)] = 48.0
 
     @field_validator("max_drop_percent", "max_age_hours", mode="before")
     @classmethod
@@ -229,7 +229,9 @@ class TargetModel(Model):
 
 # Relations of the workbench that SQL may read beside the files.
 RESERVED_NAMES = ("population", "outcome", "exported", "ledger", "ledger_seed", "known")
-READS = re.compile(r"\b(raw|staged|roster)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I)
+READS = re.compile(
+    r"\b(raw|staged|roster)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I
+)
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
 
@@ -259,7 +261,9 @@ class Target:
         found: set[tuple[str, str, str]] = set()
         for name in self.sql_files:
             text = _COMMENT_OR_TEXT.sub(" ", self.sql(name))
-            found |= {(a.lower(), b.lower(), c.lower()) for a, b, c in READS.findall(text)}
+            found |= {
+                (a.lower(), b.lower(), c.lower()) for a, b, c in READS.findall(text)
+            }
         return sorted(found)
 
     @cached_property
@@ -333,10 +337,12 @@ def _undeclared(model: TargetModel) -> list[tuple[KeyPath, str]]:
         known = {column.header for column in file.columns}
         if file.command and file.command not in known:
             found.append((("files", index, "command"), f"no column {file.command}"))
-        for key in ("compare_except", "match_by"):
-            for place, name in enumerate(getattr(file, key)):
-                if name not in known:
-                    found.append((("files", index, key, place), f"no column {name}"))
+        for setting in ("compare_except", "match_by"):
+            found += [
+                (("files", index, setting, place), f"no column {name}")
+                for place, name in enumerate(getattr(file, setting))
+                if name not in known
+            ]
     main = {column.header for column in model.files[0].columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:

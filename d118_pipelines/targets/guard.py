@@ -109,7 +109,9 @@ def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRul
     }
     texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
     return [
-        GuardRule(code, "failed", not keys, _with_keys(text, keys) if keys else "Holds.")
+        GuardRule(
+            code, "failed", not keys, _with_keys(text, keys) if keys else "Holds."
+        )
         for code, text in texts.items()
         for keys in [broken.get(code, [])]
     ]
@@ -123,7 +125,9 @@ def _with_keys(text: str, keys: Sequence[str]) -> str:
 
 def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[GuardRule]:
     guard = target.model.guard
-    adds = main.commands.get(target.model.ledger.add, 0) if main.commands else main.added
+    adds = (
+        main.commands.get(target.model.ledger.add, 0) if main.commands else main.added
+    )
     # Adds by command compare with the ledger, so they need no earlier delivery.
     counts_adds = has_baseline or bool(main.commands)
     rules = []
@@ -159,9 +163,13 @@ def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[Gua
 def _drop(main: FileCounts, limit: float, *, has_baseline: bool) -> GuardRule:
     code = "guard.drop_within_limit"
     if not has_baseline:
-        return GuardRule(code, "held", True, "No verified delivery to compare with yet.")
+        return GuardRule(
+            code, "held", True, "No verified delivery to compare with yet."
+        )
     if main.rows_before is None:
-        text = "The files of the last verified delivery are gone: nothing to compare with."
+        text = (
+            "The files of the last verified delivery are gone: nothing to compare with."
+        )
         return GuardRule(code, "held", False, text)
     lost = main.rows_before - main.rows
     percent = 100 * lost / main.rows_before if main.rows_before else 0.0

@@ -138,7 +138,9 @@ def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> N
     """
     bench.add_rows("ledger", LEDGER_COLUMNS, snapshot.entries)
     seed = [] if snapshot.seed is None else [(snapshot.seed, snapshot.is_seed_fresh)]
-    bench.add_rows("ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed)
+    bench.add_rows(
+        "ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed
+    )
     bench.connection.execute(
         "CREATE TABLE known AS SELECT DISTINCT record_type, key, identity FROM ledger "
         "WHERE known"
@@ -160,7 +162,7 @@ def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> N
             AND NOT list_contains({exempt}, {person}) THEN '{change}'
           ELSE '{add}'
         END
-        """  # noqa: S608 (numbers and the target's own two letters)
+        """
     )
 
 
@@ -262,7 +264,9 @@ def remove_entry(
     c = db.delivery_ledger.c
     mine = (c.target == target, c.destination == destination)
     found = connection.execute(
-        db.delivery_ledger.delete().where(*mine, c.record_type == record_type, c.key == key)
+        db.delivery_ledger.delete().where(
+            *mine, c.record_type == record_type, c.key == key
+        )
     )
     if found.rowcount == 0:
         raise ConfigurationError(

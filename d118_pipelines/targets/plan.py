@@ -71,8 +71,7 @@ def make_plan(
     }
     path = str(out).replace("'", "''")
     bench.connection.execute(
-        "COPY (SELECT * EXCLUDE (line_hash) FROM changes) "
-        f"TO '{path}' (FORMAT parquet)"  # noqa: S608 (our own path)
+        f"COPY (SELECT * EXCLUDE (line_hash) FROM changes) TO '{path}' (FORMAT parquet)"
     )
     out.chmod(0o600)
     return Plan(_hash(target, bench, destination, baseline), baseline, counts)
@@ -92,7 +91,7 @@ def _compare(
     old = {r[0] for r in run("DESCRIBE before").fetchall()}
     fields = ", ".join(_difference(c.header, old, file) for c in file.columns)
     run(
-        f"INSERT INTO changes "  # noqa: S608 (names from the target's own YAML)
+        f"INSERT INTO changes "
         f"SELECT '{file.name}', "
         "CASE WHEN b._key IS NULL THEN 'add' WHEN n._key IS NULL THEN 'remove' "
         "ELSE 'change' END AS action, coalesce(n._key, b._key), "
@@ -112,9 +111,7 @@ def _difference(header: str, old: set[str], file: TargetFile) -> str:
         return "''"
     name, shown = quoted(header), header.replace("'", "''")
     was = f"b.{name}" if header in old else "NULL"
-    return (
-        f"if(coalesce(n.{name}, '') IS DISTINCT FROM coalesce({was}, ''), '{shown}', '')"
-    )
+    return f"if(coalesce(n.{name}, '') IS DISTINCT FROM coalesce({was}, ''), '{shown}', '')"
 
 
 def _count(
@@ -127,7 +124,7 @@ def _count(
         return dict(bench.connection.execute(sql).fetchall())
 
     action = "SELECT count(*) FROM changes WHERE file = ? AND action = ?"
-    rows = one(f"SELECT count(*) FROM {file.name}")  # noqa: S608
+    rows = one(f"SELECT count(*) FROM {file.name}")
     added, changed, removed = (
         one(action, file.name, kind) for kind in ("add", "change", "remove")
     )
@@ -140,11 +137,11 @@ def _count(
         unchanged=rows - added - changed,
         deactivated=one(_deactivations(target, file)) if had_baseline else 0,
         changed_fields=counted(
-            "SELECT unnest(fields) AS field, count(*) FROM changes "  # noqa: S608
+            "SELECT unnest(fields) AS field, count(*) FROM changes "
             f"WHERE file = '{file.name}' GROUP BY field ORDER BY field"
         ),
         commands=counted(
-            f"SELECT {quoted(file.command)} AS c, count(*) FROM {file.name} "  # noqa: S608
+            f"SELECT {quoted(file.command)} AS c, count(*) FROM {file.name} "
             "GROUP BY c ORDER BY c"
         )
         if file.command
@@ -164,7 +161,7 @@ def _deactivations(target: Target, file: TargetFile) -> str:
     if guard.leaving_is_deactivation:
         turned.append("n._key IS NULL")
     return (
-        f"SELECT count(*) FROM before b LEFT JOIN {file.name} n "  # noqa: S608
+        f"SELECT count(*) FROM before b LEFT JOIN {file.name} n "
         "ON n._key = b._key AND n._identity = b._identity "
         f"WHERE {' OR '.join(turned) or 'false'}"
     )

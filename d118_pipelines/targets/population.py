@@ -119,7 +119,7 @@ def _stop(target: Target, bench: Workbench, rule: Rule) -> list[Finding]:
         return []
     key = target.model.population.key
     bench.connection.execute(
-        f"INSERT INTO outcome SELECT CAST({key} AS VARCHAR), ?, ? FROM marked WHERE _hit",  # noqa: S608
+        f"INSERT INTO outcome SELECT CAST({key} AS VARCHAR), ?, ? FROM marked WHERE _hit",
         [rule.code, rule.action],
     )
     bench.connection.execute(

@@ -219,9 +219,7 @@ def _refusal(plan: StoredPlan | None, plan_hash: str, reason: str) -> str:
     if plan is None:
         return "There is no plan to approve."
     if len(plan_hash) < PREFIX_LENGTH or not plan.plan_hash.startswith(plan_hash):
-        return (
-            f"The newest plan is {plan.plan_hash[:PREFIX_LENGTH]}, not {plan_hash[:64]}."
-        )
+        return f"The newest plan is {plan.plan_hash[:PREFIX_LENGTH]}, not {plan_hash[:64]}."
     if plan.verdict == "failed":
         return "This plan failed; a failure cannot be approved."
     if plan.verdict == "ready":

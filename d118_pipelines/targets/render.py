@@ -81,7 +81,9 @@ def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[s
     rows = bench.rows(f"SELECT _key, _line FROM {file.name} ORDER BY _row", file.file)
     parsed = csv.reader((row[1] for row in rows), delimiter=layout.delimiter)
     return [
-        key for (key, _), values in zip(rows, parsed, strict=True) if len(values) != wanted
+        key
+        for (key, _), values in zip(rows, parsed, strict=True)
+        if len(values) != wanted
     ]
 
 
@@ -92,7 +94,9 @@ def quoted(name: str) -> str:
 
 def _make_table(target: Target, bench: Workbench, file: TargetFile) -> None:
     source = target.sql(file.sql) if file.sql else "SELECT * FROM exported"
-    origin = f"sql/exports/{file.sql}" if file.sql else f"{target.path.name}, {file.name}"
+    origin = (
+        f"sql/exports/{file.sql}" if file.sql else f"{target.path.name}, {file.name}"
+    )
     bench.run(f"CREATE OR REPLACE TABLE made AS {source}", origin)
     columns = [r[0] for r in bench.connection.execute("DESCRIBE made").fetchall()]
     state = "ledger_state" if "ledger_state" in columns else "'active'"
@@ -125,7 +129,7 @@ def _clean(target: Target, bench: Workbench, file: TargetFile) -> list[Finding]:
         for name, column in zip(names, file.columns, strict=True)
     )
     rows = run(
-        f"SELECT _record, array_to_string([{fields}], ', ') FROM {file.name} "  # noqa: S608
+        f"SELECT _record, array_to_string([{fields}], ', ') FROM {file.name} "
         f"WHERE {dirty} ORDER BY _row",
         {"p": pattern},
     ).fetchall()
@@ -133,8 +137,10 @@ def _clean(target: Target, bench: Workbench, file: TargetFile) -> list[Finding]:
         cleaned = ", ".join(
             f"{name} = regexp_replace({name}, $p, ' ', 'g')" for name in names
         )
-        run(f"UPDATE {file.name} SET {cleaned} WHERE {dirty}", {"p": pattern})  # noqa: S608
-    return [_render_finding("control_characters", key, file, cols) for key, cols in rows]
+        run(f"UPDATE {file.name} SET {cleaned} WHERE {dirty}", {"p": pattern})
+    return [
+        _render_finding("control_characters", key, file, cols) for key, cols in rows
+    ]
 
 
 def _add_lines(bench: Workbench, file: TargetFile, layout: Format) -> None:
@@ -153,7 +159,7 @@ def _add_lines(bench: Workbench, file: TargetFile, layout: Format) -> None:
     if layout.quoting == "minimal":
         binds["special"] = f'["\\r\\n{re.escape(layout.delimiter)}]'
     bench.connection.execute(
-        f"CREATE OR REPLACE TABLE {file.name} AS "  # noqa: S608
+        f"CREATE OR REPLACE TABLE {file.name} AS "
         f"SELECT *, concat_ws($delimiter, {', '.join(values)}){tail} AS _line, "
         f"sha256(_line) AS _hash FROM {file.name} ORDER BY _row",
         binds,
@@ -169,7 +175,7 @@ def _texts(
         tail = layout.delimiter if layout.trailing_delimiter else ""
         yield 0, layout.delimiter.join(c.header for c in file.columns) + tail + end
     lines = bench.connection.execute(
-        f"SELECT _row, _line FROM {file.name} ORDER BY _row"  # noqa: S608
+        f"SELECT _row, _line FROM {file.name} ORDER BY _row"
     )
     while batch := lines.fetchmany(_BATCH_ROWS):
         for row, line in batch:
@@ -183,14 +189,20 @@ def _encode(text: str, encoding: str) -> tuple[bytes, bool]:
         return text.encode(encoding, errors="replace"), True
 
 
-def _unencodable(target: Target, bench: Workbench, file: TargetFile, row: int) -> Finding:
+def _unencodable(
+    target: Target, bench: Workbench, file: TargetFile, row: int
+) -> Finding:
     names = [column.header for column in file.columns]
     [values] = bench.rows(
         f"SELECT _record, {', '.join(map(quoted, names))} FROM {file.name} WHERE _row = {row}",
         file.file,
     )
     encoding = target.model.format.encoding
-    bad = [n for n, v in zip(names, values[1:], strict=True) if v and _encode(v, encoding)[1]]
+    bad = [
+        n
+        for n, v in zip(names, values[1:], strict=True)
+        if v and _encode(v, encoding)[1]
+    ]
     return _render_finding("unencodable_character", values[0], file, ", ".join(bad))
 
 

@@ -25,7 +25,9 @@ def changes_of(folder: Path, *, limit: int | None = None) -> list[Change]:
 
     order = {"remove": 0, "change": 1, "add": 2}
     rows = pq.read_table(folder / PLAN_FILE).to_pylist()
-    rows.sort(key=lambda r: (order[r["action"]], r["file"], _number(r["key"]), r["key"]))
+    rows.sort(
+        key=lambda r: (order[r["action"]], r["file"], _number(r["key"]), r["key"])
+    )
     return [
         Change(r["file"], r["action"], r["key"], r["identity"], tuple(r["fields"]))
         for r in rows[:limit]

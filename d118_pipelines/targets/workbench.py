@@ -47,10 +47,12 @@ class Workbench:
         source = str(parquet).replace("'", "''")
         run(
             f"CREATE VIEW {layer}.{system}.{entity} AS "
-            f"SELECT * FROM read_parquet('{source}')"  # noqa: S608 (our own path)
+            f"SELECT * FROM read_parquet('{source}')"
         )
 
-    def add_rows(self, name: str, columns: Mapping[str, str], rows: Sequence[Any]) -> None:
+    def add_rows(
+        self, name: str, columns: Mapping[str, str], rows: Sequence[Any]
+    ) -> None:
         """Make a table from tuples; `columns` maps each name to its DuckDB type."""
         layout = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         self.connection.execute(f"CREATE TABLE {name} ({layout})")
@@ -60,7 +62,7 @@ class Workbench:
             values = zip(*rows, strict=True)
             batch = pa.table([pa.array(list(v)) for v in values], names=list(columns))
             self.connection.register("incoming", batch)
-            self.connection.execute(f"INSERT INTO {name} SELECT * FROM incoming")  # noqa: S608
+            self.connection.execute(f"INSERT INTO {name} SELECT * FROM incoming")
             self.connection.unregister("incoming")
 
     def run(self, sql: str, origin: str) -> duckdb.DuckDBPyConnection:
@@ -82,7 +84,9 @@ class Workbench:
             return self.connection.execute(sql, {n: self._options[n] for n in named})
         except duckdb.Error as exc:
             # Messages of binder and parser name columns; conversion errors name values.
-            shown = str(exc).splitlines()[0] if _names_no_value(exc) else type(exc).__name__
+            shown = (
+                str(exc).splitlines()[0] if _names_no_value(exc) else type(exc).__name__
+            )
             raise ConfigurationError(
                 f"{origin} cannot be run: {shown}", not_done="Nothing was exported."
             ) from None
@@ -95,6 +99,5 @@ class Workbench:
 def _names_no_value(exc: Exception) -> bool:
     import duckdb  # heavy: only when an export is built
 
-    return isinstance(exc, duckdb.BinderException | duckdb.ParserException) or isinstance(
-        exc, duckdb.CatalogException
-    )
+    kinds = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
+    return isinstance(exc, kinds)

@@ -23,7 +23,9 @@ from d118_pipelines.targets.records import latest_plan
 
 def approve(
     target: TargetName,
-    plan_hash: Annotated[str, typer.Argument(help="The hash, or its first 8 characters.")],
+    plan_hash: Annotated[
+        str, typer.Argument(help="The hash, or its first 8 characters.")
+    ],
     reason: Annotated[str, typer.Option(help="Why this plan may go.")],
     as_json: AsJson = False,
 ) -> None:

@@ -73,15 +73,23 @@ def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileCompa
 
 def _rows(result: FileComparison, *, show_values: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for records, what in [(result.only_ours, "only ours"), (result.only_theirs, "only theirs")]:
-        rows += [{"file": result.file, "record": r, "difference": what} for r in records]
+    for records, what in [
+        (result.only_ours, "only ours"),
+        (result.only_theirs, "only theirs"),
+    ]:
+        rows += [
+            {"file": result.file, "record": r, "difference": what} for r in records
+        ]
     rows += [
         {"file": result.file, "record": d.record, "difference": d.column}
         | ({"ours": d.ours, "theirs": d.theirs} if show_values else {})
         for d in result.fields
     ]
     if show_values:
-        rows = [{**row, "ours": row.get("ours"), "theirs": row.get("theirs")} for row in rows]
+        rows = [
+            {**row, "ours": row.get("ours"), "theirs": row.get("theirs")}
+            for row in rows
+        ]
     return rows
 
 
@@ -106,7 +114,8 @@ def _show(results: list[FileComparison], rows: list[dict[str, Any]]) -> None:
                 "only ours": len(r.only_ours),
                 "only theirs": len(r.only_theirs),
                 "columns that differ": ", ".join(
-                    f"{name} {n}" for name, n in Counter(d.column for d in r.fields).items()
+                    f"{name} {n}"
+                    for name, n in Counter(d.column for d in r.fields).items()
                 ),
                 "notes": "; ".join(r.notes),
             }

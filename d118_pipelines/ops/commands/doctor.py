@@ -47,7 +47,9 @@ def doctor(as_json: AsJson = False) -> None:
         if not as_json:
             say("Nothing is wrong.")
         return
-    raise typer.Exit(2 if any(c.check.startswith("configuration") for c in wrong) else 1)
+    raise typer.Exit(
+        2 if any(c.check.startswith("configuration") for c in wrong) else 1
+    )
 
 
 def test_connection(
@@ -93,8 +95,8 @@ def _configuration(project: Project) -> Iterator[Check]:
         return ", ".join(target.name for target in read_targets(project.root))
 
     def queries() -> str:
-        from d118_pipelines.sources.powerschool.source import Query
         from d118_pipelines.sources.powerschool.schema import check_subset
+        from d118_pipelines.sources.powerschool.source import Query
 
         paths = query_files(project)
         wrong = [
@@ -121,7 +123,8 @@ def _installation(project: Project) -> Iterator[Check]:
         folder = project.folder()
         if not os.access(folder, os.W_OK):
             raise ConfigurationError(
-                f"{folder} cannot be written.", next_step="Set D118_HOME, or its rights."
+                f"{folder} cannot be written.",
+                next_step="Set D118_HOME, or its rights.",
             )
         open_to = folder.stat().st_mode & 0o077
         return f"{folder}" + (" (readable by others: chmod 700)" if open_to else "")

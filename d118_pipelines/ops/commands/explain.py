@@ -33,7 +33,10 @@ ShowValues = Annotated[
 
 
 def explain(
-    target: TargetName, key: Key, show_values: ShowValues = False, as_json: AsJson = False
+    target: TargetName,
+    key: Key,
+    show_values: ShowValues = False,
+    as_json: AsJson = False,
 ) -> None:
     """Follow one person through the newest export: extract, rule, line, last sent."""
     project = Project.here()
@@ -65,7 +68,9 @@ def explain(
         _show(answer)
 
 
-def _extracts(project: Project, target: Target, plan: StoredPlan) -> list[dict[str, Any]]:
+def _extracts(
+    project: Project, target: Target, plan: StoredPlan
+) -> list[dict[str, Any]]:
     rows = []
     for parts in target.reads:
         found = find_extract(entity_folder(project, parts), run_id=plan.run_id)

@@ -60,7 +60,8 @@ def deliveries(
 def seed(
     target: TargetName,
     newest_dcid: Annotated[
-        str, typer.Option(help="NewestDCID.txt of the old script, or its number; 0: none.")
+        str,
+        typer.Option(help="NewestDCID.txt of the old script, or its number; 0: none."),
     ],
 ) -> None:
     """Import the old script's watermark for the target's present destination."""

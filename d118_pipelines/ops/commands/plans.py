@@ -54,7 +54,9 @@ def plan(
         return
     made = local(project, stored.created_at)
     state = "released by an approval" if approval else stored.verdict
-    against = f"delivery {stored.baseline[:8]}" if stored.baseline else "nothing (first)"
+    against = (
+        f"delivery {stored.baseline[:8]}" if stored.baseline else "nothing (first)"
+    )
     say(
         f"Plan {stored.plan_hash[:8]} of {target}, made {made:%Y-%m-%d %H:%M %Z}, "
         f"against {against}: {state}"
@@ -118,7 +120,9 @@ def _file_rows(stored: StoredPlan) -> list[dict[str, Any]]:
                 "changed columns": ", ".join(
                     f"{field} {n}" for field, n in counts["changed_fields"].items()
                 ),
-                "commands": ", ".join(f"{c} {n}" for c, n in counts["commands"].items()),
+                "commands": ", ".join(
+                    f"{c} {n}" for c, n in counts["commands"].items()
+                ),
             }
         )
     return rows

@@ -61,7 +61,9 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
 
 
 def runs(
-    target: Annotated[str | None, typer.Option(help="Only runs of this target.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Only runs of this target.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
@@ -141,8 +143,6 @@ def _run_rows(project: Project) -> list[dict[str, Any]]:
     """All runs of the instance, newest first, with the targets they touched."""
     import datetime as dt
 
-    import dagster as dg
-
     def moment(seconds: float | None) -> dt.datetime | None:
         at = dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
         return local(project, at)
@@ -151,7 +151,9 @@ def _run_rows(project: Project) -> list[dict[str, Any]]:
     rows = []
     for record in instance.get_run_records():
         tagged = record.dagster_run
-        chosen = {key.path[1] for key in tagged.asset_selection or () if len(key.path) > 1}
+        chosen = {
+            key.path[1] for key in tagged.asset_selection or () if len(key.path) > 1
+        }
         chosen |= {v for k, v in tagged.tags.items() if k == "sis/target"}
         rows.append(
             {
@@ -164,5 +166,3 @@ def _run_rows(project: Project) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-

@@ -53,7 +53,9 @@ class TargetState:
 
 def status(
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
-    files: Annotated[bool, typer.Option("--files", help="List the files sent.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="List the files sent.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say per target whether its files went out, when, and what to do if not."""
@@ -119,7 +121,7 @@ def target_state(project: Project, target: Target) -> TargetState:
         plan = latest_plan(connection, target.name)
         found = len(findings_of(connection, plan)) if plan else 0
     schedule = target.model.schedule
-    deadline = schedule and last_deadline(project, schedule, now)
+    deadline = last_deadline(project, schedule, now) if schedule else None
     return TargetState(
         target=target.name,
         state=_state(plan, last, sent, deadline),
@@ -144,7 +146,9 @@ def last_deadline(
     return next(CronSim(schedule.deadline, local_now, reverse=True), None)
 
 
-def _next_run(project: Project, schedule: Schedule, now: dt.datetime) -> dt.datetime | None:
+def _next_run(
+    project: Project, schedule: Schedule, now: dt.datetime
+) -> dt.datetime | None:
     from cronsim import CronSim
 
     return next(CronSim(schedule.cron, now.astimezone(_zone(project, schedule))), None)
@@ -190,7 +194,8 @@ def _todo(state: TargetState) -> str:
     return {
         "delivered": "",
         "held": f"d118 plan {name}",
-        "failed": state.last_error or f"d118 findings {name}; d118 runs --target {name}",
+        "failed": state.last_error
+        or f"d118 findings {name}; d118 runs --target {name}",
         "interrupted": f"d118 run {name}",
         "late": f"d118 runs --target {name}",
         "never": f"d118 run {name}",
