@@ -1,0 +1,97 @@
+"""docs/reference/target_yaml.md names every key of a target's YAML, and no other."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from d118_pipelines.configuration import Model
+from d118_pipelines.targets import definition
+from d118_pipelines.targets.definition import RESERVED_NAMES
+from d118_pipelines.targets.ledger import LEDGER_COLUMNS
+from d118_pipelines_tests.docs.markdown import Row, page, tables_headed, ticked
+
+PAGE = page("reference/target_yaml.md")
+# The tables of keys in the order of the page.
+MODELS = (
+    definition.TargetModel,
+    definition.Population,
+    definition.Rule,
+    definition.Code,
+    definition.Format,
+    definition.TargetFile,
+    definition.Column,
+    definition.Assertion,
+    definition.Ledger,
+    definition.Guard,
+    definition.Transition,
+    definition.Destination,
+    definition.Schedule,
+)
+KEY_TABLES = tables_headed(PAGE, "key", "default", "meaning")
+
+
+def key_of(row: Row) -> str:
+    [key] = ticked(row["key"])
+    return key
+
+
+def shown_default(field: FieldInfo) -> str:
+    """A default as the page shows it."""
+    if field.is_required():
+        return "required"
+    value: Any = field.get_default(call_default_factory=True)
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, Model):
+        return "all defaults"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`"
+
+
+def test_every_model_of_a_target_has_a_table() -> None:
+    defined = {
+        model
+        for _, model in inspect.getmembers(definition, inspect.isclass)
+        if issubclass(model, Model) and model.__module__ == definition.__name__
+    }
+
+    assert defined == set(MODELS)
+    assert len(KEY_TABLES) == len(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    list(zip(MODELS, KEY_TABLES, strict=False)),
+    ids=[model.__name__ for model in MODELS[: len(KEY_TABLES)]],
+)
+def test_table_has_exactly_the_keys_of_the_model_with_their_defaults(
+    model: type[Model], rows: list[Row]
+) -> None:
+    documented = {key_of(row): row["default"] for row in rows}
+
+    fields = model.model_fields.items()
+    assert documented == {name: shown_default(field) for name, field in fields}
+    assert len(documented) == len(rows), "a key stands twice"
+
+
+def test_every_relation_that_sql_can_read_is_on_the_page() -> None:
+    [rows] = tables_headed(PAGE, "relation", "columns", "where")
+
+    relations = {name.split("(")[0] for row in rows for name in ticked(row["relation"])}
+
+    public = set(RESERVED_NAMES) - {"known"}
+    wanted = {*public, "ledger_command", "raw.<system>.<entity>", "$name", "name"}
+    assert relations == wanted
+
+
+def test_columns_of_the_ledger_are_on_the_page() -> None:
+    [rows] = tables_headed(PAGE, "relation", "columns", "where")
+
+    [columns] = [ticked(r["columns"]) for r in rows if r["relation"] == "`ledger`"]
+
+    assert columns == list(LEDGER_COLUMNS)
