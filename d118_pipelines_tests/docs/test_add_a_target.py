@@ -24,8 +24,14 @@ PAGE = page("add_a_target.md")
 YAML_FILE = "mappings/targets/badges.yaml"
 SQL_FILE = "sql/exports/badges/people.sql"
 PEOPLE = (
-    "users_dcid email_addr first_name last_name homeschoolid status staffstatus"
-).split()
+    "users_dcid",
+    "email_addr",
+    "first_name",
+    "last_name",
+    "homeschoolid",
+    "status",
+    "staffstatus",
+)
 NOW = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
 
 
@@ -72,9 +78,7 @@ def extract_of_the_page(project: Path, entity: str) -> Path:
     import pyarrow.parquet as pq
 
     [people] = tables_headed(PAGE, *PEOPLE)
-    schema = expected_schema(
-        Query.read(REPOSITORY / f"sql/powerschool/{entity}.sql")
-    )
+    schema = expected_schema(Query.read(REPOSITORY / f"sql/powerschool/{entity}.sql"))
     columns = {
         field.name: [
             int(cell) if cell and field.type == pa.int64() else cell or None
