@@ -5,11 +5,19 @@ Belongs here: deciding about records. Not here: bytes (`render.py`), limits (`gu
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError, ExportError
 from d118_pipelines.targets.definition import Rule, Target
 from d118_pipelines.targets.workbench import Workbench
+
+if TYPE_CHECKING:
+    import duckdb
+
+_WINDOW = re.compile(r"\bover\s*\(", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +60,11 @@ def apply_rules(target: Target, bench: Workbench) -> list[Finding]:
     bench.run("CREATE TABLE exported AS SELECT * FROM population", name)
     bench.run("CREATE TABLE outcome (key VARCHAR, code VARCHAR, action VARCHAR)", name)
     rules = target.model.rules
+    stopping = [rule for rule in rules if rule.action != "report"]
     findings: list[Finding] = []
-    for rule in rules:
-        if rule.action != "report":
-            findings += _stop(target, bench, rule)
-    for rule in rules:
-        if rule.action == "report":
-            findings += _report(target, rule, _keys_hit(target, bench, rule))
-    return findings
+    for together in _passes(stopping):
+        findings += _stop(target, bench, together)
+    return findings + _report(target, bench, [r for r in rules if r.action == "report"])
 
 
 def declared_findings(target: Target, bench: Workbench) -> list[Finding]:
@@ -97,40 +102,97 @@ def _check_keys(target: Target, bench: Workbench) -> None:
         )
 
 
-def _keys_hit(target: Target, bench: Workbench, rule: Rule) -> list[str]:
-    """Mark the rule's hits in `exported` as `_hit` and return their keys, in key order."""
+def _passes(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules that one pass can decide: a window must see only who is left before it."""
+    passes: list[list[Rule]] = []
+    for rule in rules:
+        if not passes or _WINDOW.search(rule.when):
+            passes.append([rule])
+        else:
+            passes[-1].append(rule)
+    return passes
+
+
+def _condition(target: Target, rule: Rule) -> str:
+    """SQL that is true where the rule catches a record, never null."""
     key = target.model.population.key
-    allowed = f"AND NOT list_contains(${rule.allow}, {key})" if rule.allow else ""
-    origin = f"{target.path.name}, rule {rule.code}"
+    allowed = f" AND NOT list_contains(${rule.allow}, {key})" if rule.allow else ""
+    return f"(coalesce(({rule.when}), false){allowed})"
+
+
+def _stop(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Finding]:
+    """Take from `exported` whom one of the rules stops; the first true one decides."""
+    key = target.model.population.key
+    cases = " ".join(
+        f"WHEN {_condition(target, rule)} THEN {place}"
+        for place, rule in enumerate(rules)
+    )
+    _run_rules(
+        target,
+        bench,
+        rules,
+        "CREATE OR REPLACE TABLE marked AS "
+        f"SELECT *, CASE {cases} END AS _rule FROM exported",
+    )
+    stopped = bench.rows(
+        f"SELECT CAST({key} AS VARCHAR), _rule FROM marked WHERE _rule IS NOT NULL "
+        f"ORDER BY _rule, {key}",
+        target.path.name,
+    )
+    if not stopped:
+        return []
     bench.run(
-        f"CREATE OR REPLACE TABLE marked AS SELECT *, "
-        f"coalesce(({rule.when}), false) {allowed} AS _hit FROM exported",
-        origin,
+        "CREATE OR REPLACE TABLE exported AS "
+        "SELECT * EXCLUDE (_rule) FROM marked WHERE _rule IS NULL",
+        target.path.name,
     )
-    rows = bench.rows(
-        f"SELECT CAST({key} AS VARCHAR) FROM marked WHERE _hit ORDER BY {key}", origin
+    caught = [(record, rules[place]) for record, place in stopped]
+    bench.add_rows(
+        "stopped",
+        {"key": "VARCHAR", "code": "VARCHAR", "action": "VARCHAR"},
+        [(record, rule.code, rule.action) for record, rule in caught],
     )
-    return [row[0] for row in rows]
+    bench.run("INSERT INTO outcome FROM stopped", target.path.name)
+    return [
+        _finding(target, rule.code, record)
+        for record, rule in caught
+        if rule.action != "ignore"
+    ]
 
 
-def _stop(target: Target, bench: Workbench, rule: Rule) -> list[Finding]:
-    keys = _keys_hit(target, bench, rule)
-    if not keys:
+def _report(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Finding]:
+    """The findings on records that are exported all the same, in rule order."""
+    if not rules:
         return []
     key = target.model.population.key
-    bench.connection.execute(
-        f"INSERT INTO outcome SELECT CAST({key} AS VARCHAR), ?, ? FROM marked WHERE _hit",
-        [rule.code, rule.action],
+    hits = ", ".join(
+        f"if({_condition(target, rule)}, {place}, NULL)"
+        for place, rule in enumerate(rules)
     )
-    bench.connection.execute(
-        "CREATE OR REPLACE TABLE exported AS "
-        "SELECT * EXCLUDE (_hit) FROM marked WHERE NOT _hit"
-    )
-    return [] if rule.action == "ignore" else _report(target, rule, keys)
+    rows = _run_rules(
+        target,
+        bench,
+        rules,
+        f"SELECT CAST({key} AS VARCHAR) AS k, unnest(h) AS rule FROM ("
+        f"SELECT *, list_filter([{hits}], lambda r: r IS NOT NULL) AS h FROM exported) "
+        f"ORDER BY rule, {key}",
+    ).fetchall()
+    return [_finding(target, rules[place].code, record) for record, place in rows]
 
 
-def _report(target: Target, rule: Rule, keys: list[str]) -> list[Finding]:
-    return [_finding(target, rule.code, key) for key in keys]
+def _run_rules(
+    target: Target, bench: Workbench, rules: Sequence[Rule], sql: str
+) -> duckdb.DuckDBPyConnection:
+    """Run a statement made of several rules; an error names the rule at fault."""
+    try:
+        return bench.run(sql, f"{target.path.name}, rules")
+    except ConfigurationError:
+        for rule in rules:
+            bench.run(
+                f"SELECT {_condition(target, rule)} FROM exported",
+                f"{target.path.name}, rule {rule.code}",
+            )
+        raise
 
 
 def _finding(target: Target, code: str, key: str, detail: str = "") -> Finding:

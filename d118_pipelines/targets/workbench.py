@@ -55,13 +55,16 @@ class Workbench:
     ) -> None:
         """Make a table from tuples; `columns` maps each name to its DuckDB type."""
         layout = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        self.connection.execute(f"CREATE TABLE {name} ({layout})")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {name} ({layout})")
         if rows:
-            import pyarrow as pa  # heavy: only when there are rows
+            import numpy as np  # heavy; Arrow would import pandas to make these arrays
 
             values = zip(*rows, strict=True)
-            batch = pa.table([pa.array(list(v)) for v in values], names=list(columns))
-            self.connection.register("incoming", batch)
+            arrays = {
+                name: np.array(column, dtype=object)
+                for name, column in zip(columns, values, strict=True)
+            }
+            self.connection.register("incoming", arrays)
             self.connection.execute(f"INSERT INTO {name} SELECT * FROM incoming")
             self.connection.unregister("incoming")
 
