@@ -29,6 +29,7 @@ LEDGER_COLUMNS = {
     "state": "VARCHAR",
     "known": "BOOLEAN",
     "in_last_delivery": "BOOLEAN",
+    "is_current": "BOOLEAN",
     "last_line": "VARCHAR",
 }
 
@@ -46,7 +47,8 @@ class Baseline:
 class LedgerSnapshot:
     """What is known about one target at one destination, read in one transaction.
 
-    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them.
+    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them; is_current
+    marks the key that was last sent under its identity, whoever had it before.
     seed: the imported watermark, or None. is_seed_fresh: nothing was verified between
     its import and the start of this import cycle. is_empty: nothing was ever delivered.
     """
@@ -92,14 +94,19 @@ def read_snapshot(
     e, d, s = db.delivery_ledger.c, db.deliveries.c, db.ledger_seeds.c
     baseline = last_verified(connection, target, destination)
     last = baseline.delivery if baseline else None
+    newest_first = sa.func.row_number().over(
+        partition_by=[e.record_type, e.identity], order_by=e.last_delivered_at.desc()
+    )
     entries = connection.execute(
         sa.select(
             e.record_type,
             e.key,
             e.identity,
             sa.case((e.state_at >= since, "active"), else_=e.state),
-            e.first_delivered_at < since,
+            # What went out as a change at first was there before this cycle.
+            sa.or_(e.first_delivered_at < since, e.origin == "seed"),
             e.last_delivery == last,
+            newest_first == 1,
             e.last_line,
         )
         .where(e.target == target, e.destination == destination)
@@ -122,7 +129,7 @@ def read_snapshot(
         )
     )
     return LedgerSnapshot(
-        entries=tuple((*r[:4], bool(r[4]), bool(r[5]), r[6]) for r in entries),
+        entries=tuple((*r[:4], *map(bool, r[4:7]), r[7]) for r in entries),
         seed=seed.newest_dcid if seed else None,
         is_seed_fresh=seed is not None and not delivered_since_seed,
         baseline=baseline,

@@ -5,7 +5,7 @@ WITH active_profiles AS (
   FROM ledger l
   LEFT JOIN outcome o ON o.key = l.key
   LEFT JOIN exported e ON CAST(e.users_dcid AS VARCHAR) = l.key
-  WHERE l.record_type = 'P' AND l.state = 'active'
+  WHERE l.record_type = 'P' AND l.state = 'active' AND l.is_current
 )
 SELECT 'left' AS code, key,
   'access id ' || identity || ': '
@@ -43,16 +43,15 @@ UNION ALL
 SELECT 'stale_schedule', split_part(l.key, '/', 1),
   'access id ' || e.access_id || ', order ' || split_part(l.key, '/', 2)
 FROM ledger l
-JOIN exported e ON CAST(e.users_dcid AS VARCHAR) = split_part(l.key, '/', 1)
-  AND e.access_id = split_part(l.identity, '/', 1)
-WHERE l.record_type = 'E' AND l.state = 'active'
-  AND l.key NOT IN (SELECT _key FROM e1_work_schedule)
+JOIN exported e ON e.access_id = split_part(l.identity, '/', 1)
+WHERE l.record_type = 'E' AND l.is_current
+  AND l.identity NOT IN (SELECT _identity FROM e1_work_schedule)
 
 UNION ALL
 SELECT 'seed_covers_unsent', o.key, o.code
 FROM outcome o
 CROSS JOIN ledger_seed s
-WHERE s.is_first AND CAST(o.key AS BIGINT) <= s.newest_dcid
+WHERE s.is_first AND ledger_command('P', o.key, NULL) = 'C'
 
 UNION ALL
 SELECT 'deactivation_impossible', key, 'access id ' || identity

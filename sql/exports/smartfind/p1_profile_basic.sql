@@ -10,7 +10,7 @@ WITH sent AS (
 leaving AS (
   SELECT key, identity, string_split(last_line, '|') AS f
   FROM ledger
-  WHERE $deactivate_leavers AND record_type = 'P' AND state = 'active'
+  WHERE $deactivate_leavers AND record_type = 'P' AND state = 'active' AND is_current
     AND identity NOT IN (SELECT access_id FROM exported)
     AND key NOT IN (SELECT key FROM outcome WHERE action = 'hold')
 ),
