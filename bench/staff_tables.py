@@ -179,6 +179,6 @@ def load_table(
     connection.execute(f"CREATE TABLE {name} ({declared})")
     connection.execute(f"CREATE UNIQUE INDEX {name}_key ON {name} ({key})")
     connection.executemany(
-        f"INSERT INTO {name} VALUES ({marks})",  # noqa: S608 - names from TABLES
+        f"INSERT INTO {name} VALUES ({marks})",
         ([cell or None for cell in row] for row in rows),
     )

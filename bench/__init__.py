@@ -1,0 +1,1 @@
+"""Benchmarks: generated districts, a plain script as the baseline, and the measuring."""
