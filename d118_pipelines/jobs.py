@@ -1,12 +1,12 @@
 """Jobs: one per target, and `approve`, which releases a held plan from the UI."""
 
-import getpass
 from typing import Any
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
+from d118_pipelines.ops.account import account
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.targets.definition import Target
@@ -52,7 +52,7 @@ def release_plan(
                 target=config.target,
                 plan_hash=config.plan_hash,
                 reason=config.reason,
-                account=f"ui/{getpass.getuser()}",
+                account=f"ui/{account()}",
                 now=now,
                 valid_hours=project.district().approval_hours,
             )

@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from d118_pipelines.configuration import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.ops.commands import (
     approvals,
@@ -49,7 +50,7 @@ def main() -> None:
     """Run one command and leave with its exit code."""
     from dotenv import load_dotenv
 
-    load_dotenv(".env")
+    load_dotenv(Project.here().root / ".env")
     try:
         app()
     except D118Error as exc:

@@ -44,6 +44,14 @@ def lease(database: Database, name: str, holder: str) -> Iterator[None]:
             connection.execute(sync_leases.delete().where(_mine(name, holder)))
 
 
+def is_held(connection: sa.Connection, name: str) -> bool:
+    """Whether a live process holds the lease now."""
+    row = connection.execute(
+        sa.select(sync_leases).where(sync_leases.c.name == name)
+    ).first()
+    return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
+
+
 def _take(database: Database, name: str, holder: str) -> None:
     now = dt.datetime.now(dt.UTC)
     with database.transaction() as connection:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 Row = Mapping[str, Any]
 # A cell that begins so would be run as a formula by a spreadsheet.
@@ -23,20 +24,22 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def console() -> Console:
     """Standard output; wide when it is not a terminal, so that nothing is cut."""
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
     """Print rows of equal keys as a table; the keys are the headings."""
     if not rows:
-        console().print(f"[bold]{title}[/bold]\n{empty}")
+        console().print(Text(title, style="bold"))
+        say(empty)
         return
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, value in rows[0].items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        # Text, because square brackets in a plain string would be read as markup.
+        table.add_row(*(Text(_shown(value)) for value in row.values()))
     console().print(table)
 
 
@@ -52,7 +55,7 @@ def show_csv(rows: Sequence[Row]) -> None:
     writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _neutral(_shown(value)) for name, value in row.items()})
+        writer.writerow({name: _cell(value) for name, value in row.items()})
 
 
 def say(text: str) -> None:
@@ -79,7 +82,11 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _neutral(text: str) -> str:
+def _cell(value: Any) -> str:
+    """A number as programs read it, any other value so that no spreadsheet runs it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    text = _shown(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from d118_pipelines.configuration import Project
+from d118_pipelines.ops.account import account
 from d118_pipelines.ops.commands.context import (
     AsJson,
     TargetName,
-    account,
     local,
     named_target,
 )

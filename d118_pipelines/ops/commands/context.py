@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from typing import Annotated
 
 import typer
@@ -47,8 +46,3 @@ def newest_plan(project: Project, target: Target) -> StoredPlan:
 def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:
     """The moment in the district's time zone."""
     return moment.astimezone(project.district().zone) if moment else None
-
-
-def account() -> str:
-    """The operating system's name for who runs this command."""
-    return getpass.getuser()

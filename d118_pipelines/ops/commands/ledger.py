@@ -11,11 +11,11 @@ import typer
 from d118_pipelines import database as db
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.ops.account import account
 from d118_pipelines.ops.commands.context import (
     AsCsv,
     AsJson,
     TargetName,
-    account,
     local,
     named_target,
 )
@@ -114,12 +114,12 @@ def remove(
 
 def _watermark(text: str) -> int:
     path = Path(text)
-    content = path.read_text(encoding="utf-8") if path.is_file() else text
     try:
+        content = path.read_text(encoding="utf-8-sig") if path.is_file() else text
         return parse_watermark(content)
-    except ValueError as exc:
+    except ValueError:
         raise ConfigurationError(
-            f"This is no watermark: {exc}.",
+            "This is no watermark.",
             where=text if path.is_file() else "--newest-dcid",
             rule="NewestDCID.txt holds one whole number on its first line.",
             not_done="Nothing was imported.",

@@ -10,10 +10,10 @@ import typer
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import D118Error
+from d118_pipelines.ops.account import account
 from d118_pipelines.ops.commands.context import (
     AsJson,
     TargetName,
-    account,
     local,
     named_target,
 )
@@ -87,6 +87,8 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     """The instance whose history the UI shows: DAGSTER_HOME, else the project's."""
     import dagster as dg
 
+    # The folders in dagster.yaml are relative to the working directory.
+    os.chdir(project.root)
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
     return dg.DagsterInstance.get()
 

@@ -17,6 +17,7 @@ from d118_pipelines.ops.commands.context import AsJson, local, named_target
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.leases import is_held
 from d118_pipelines.ops.output import show_json, show_table
 from d118_pipelines.targets.definition import (
     DEADLINE_WINDOW,
@@ -36,8 +37,11 @@ def _targets() -> None:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """Where one target stands. `state` is one of: delivered, held, failed, interrupted,
-    late (the deadline passed without a delivery), never."""
+    """Where one target stands.
+
+    `state` is one of: delivered, late (the deadline passed without a delivery), held,
+    failed, interrupted, started, not sent, never.
+    """
 
     target: str
     state: str
@@ -120,11 +124,12 @@ def target_state(project: Project, target: Target) -> TargetState:
         sent = connection.execute(newest.where(d.status == "verified").limit(1)).first()
         plan = latest_plan(connection, target.name)
         found = len(findings_of(connection, plan)) if plan else 0
+        is_sending = is_held(connection, target.name)
     schedule = target.model.schedule
     deadline = last_deadline(project, schedule, now) if schedule else None
     return TargetState(
         target=target.name,
-        state=_state(plan, last, sent, deadline),
+        state=_state(plan, last, sent, deadline, is_sending=is_sending),
         last_delivery=local(project, sent.finished_at if sent else None),
         plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
         findings=found,
@@ -163,11 +168,15 @@ def _state(
     last: Any,
     sent: Any,
     deadline: dt.datetime | None,
+    *,
+    is_sending: bool,
 ) -> str:
     if plan is not None and (last is None or plan.created_at > last.started_at):
         return "not sent" if plan.verdict == "ready" else plan.verdict
     if last is None:
         return "never"
+    if last.status == "started" and not is_sending:
+        return "interrupted"
     if last.status != "verified":
         return str(last.status)
     on_time = deadline is None or sent.finished_at >= deadline - DEADLINE_WINDOW
