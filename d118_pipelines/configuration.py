@@ -222,8 +222,12 @@ class Project:
 
     def folder(self, *parts: str) -> Path:
         """A folder below `D118_HOME`, made if absent, readable by its owner alone."""
-        path = self.home.joinpath(*parts)
+        path = self.home
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for part in parts:
+            # One by one: parents that mkdir makes by itself are open to everybody.
+            path = path / part
+            path.mkdir(exist_ok=True, mode=0o700)
         return path
 
 

@@ -1,15 +1,19 @@
 """Sensors: what the project notices by itself, running from the start."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 
 from d118_pipelines.configuration import Project
+from d118_pipelines.errors import HeldError
 from d118_pipelines.ops.alerts import Alert, send_alert
-from d118_pipelines.ops.deliver import held_error, utc_now
+from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.records import latest_plan
+
+HELD_EXIT_CODE = HeldError.exit_code
 
 
 @dg.run_failure_sensor(
@@ -23,50 +27,76 @@ from d118_pipelines.targets.records import latest_plan
 def run_alert_sensor(
     context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]
 ) -> None:
-    """Send one alert for the failed or held run."""
-    run_id = context.dagster_run.run_id
-    alert = _held_alert(project, run_id) or _failed_alert(context, run_id)
-    ways = send_alert(
-        state_database(project), project.district().alerts, alert, now=utc_now()
-    )
-    context.log.info(
-        f"{alert.title}: told by {', '.join(ways) or 'nobody (not set up)'}"
-    )
+    """Send one alert for what failed in the run and one for what is held."""
+    run, district = context.dagster_run, project.district()
+    now = utc_now().astimezone(district.zone)
+    reasons = [
+        _reason(project, run.run_id, e) for e in context.get_step_failure_events()
+    ]
+    for alert in _alerts(reasons or [_ended(run)], run.run_id):
+        ways = send_alert(state_database(project), district.alerts, alert, now=now)
+        told = ", ".join(ways) or "nobody (not set up, or told today)"
+        context.log.info(f"{alert.title}: told by {told}")
 
 
-def _held_alert(project: Project, run_id: str) -> Alert | None:
-    """An alert that names every plan of the run that waits for an approval."""
-    errors, names, hashes = [], [], []
-    for target in read_targets(project.root):
-        with state_database(project).transaction() as connection:
-            plan = latest_plan(connection, target.name, run_id=run_id)
-        if plan is not None and plan.run_id == run_id and plan.verdict == "held":
-            errors.append(str(held_error(project, target, plan)))
-            names.append(target.name)
-            hashes.append(plan.plan_hash)
-    if not names:
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why one step failed. `cause` stays the same while the problem does."""
+
+    is_held: bool
+    name: str
+    cause: str
+    text: str
+
+
+def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
+    """What a failed step says; only texts that the boundary let through are used."""
+    step = event.step_key or "run"
+    name = step.split("__")[-1] if step.startswith(("exports", "deliveries")) else step
+    own = event.step_failure_data.user_failure_data
+    if own is None or not own.description:
+        return _refused(project, run_id, name) or _Reason(
+            False, name, step, f"{step} failed."
+        )
+    code = own.metadata.get("exit_code")
+    is_held = code is not None and code.value == HELD_EXIT_CODE
+    cause = f"{step} {own.description.splitlines()[0]}"
+    return _Reason(is_held, name, cause, own.description)
+
+
+def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
+    """The guard's own words, where a blocking check failed the target's export."""
+    target = {target.name: target for target in read_targets(project.root)}.get(name)
+    if target is None:
         return None
-    title = f"HELD: {', '.join(names)} waits for an approval"
-    cause = f"held {' '.join(hashes)}"
-    return Alert("held", cause, title, "\n".join(errors), tuple(names), run_id)
+    with state_database(project).transaction() as connection:
+        plan = latest_plan(connection, name, run_id=run_id)
+    if plan is None or plan.run_id != run_id:
+        return None
+    failed = [rule for rule in plan.rules if rule.kind == "failed" and not rule.passed]
+    if failed:
+        cause = f"{name} {' '.join(rule.code for rule in failed)}"
+        return _Reason(False, name, cause, failed_text(target, failed))
+    return _Reason(True, name, plan.plan_hash, str(held_error(project, target, plan)))
 
 
-def _failed_alert(context: dg.RunFailureSensorContext, run_id: str) -> Alert:
-    run = context.dagster_run
-    targets = tuple(t for t in [run.tags.get("sis/target")] if t)
-    name = targets[0] if targets else run.job_name
-    text = "\n".join(_reasons(context.get_step_failure_events()))
-    title = f"FAILED: {name}, nothing is counted as sent"
-    return Alert(
-        "failed", f"failed {run_id}", title, text or "The run ended.", targets, run_id
-    )
+def _ended(run: dg.DagsterRun) -> _Reason:
+    name = run.tags.get("sis/target", run.job_name)
+    return _Reason(False, name, f"{name} ended", "The run ended without a failed step.")
 
 
-def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
-    """What each failed step says; only texts that the boundary let through are used."""
-    reasons = []
-    for event in events:
-        own = event.step_failure_data.user_failure_data
-        step = event.step_key or "run"
-        reasons.append(own.description if own and own.description else f"{step} failed")
-    return reasons
+def _alerts(reasons: Sequence[_Reason], run_id: str) -> list[Alert]:
+    alerts = []
+    for kind, is_held, what in [
+        ("failed", False, "nothing of it counts as sent"),
+        ("held", True, "waits for an approval"),
+    ]:
+        mine = [reason for reason in reasons if reason.is_held is is_held]
+        if not mine:
+            continue
+        names = tuple(dict.fromkeys(reason.name for reason in mine))
+        title = f"{kind.upper()}: {', '.join(names)}; {what}"
+        cause = f"{kind} {' '.join(reason.cause for reason in mine)}"
+        text = "\n".join(reason.text for reason in mine)
+        alerts.append(Alert(kind, cause, title, text, names, run_id))
+    return alerts

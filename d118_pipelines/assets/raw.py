@@ -9,7 +9,6 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import entity_folder
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
@@ -43,9 +42,7 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
                 powerschool.source(project),
                 query,
                 {},
-                entity_folder=entity_folder(
-                    project, ("raw", "powerschool", query.name)
-                ),
+                entity_folder=project.folder("raw", "powerschool", query.name),
                 run_id=context.run.run_id,
                 now=utc_now(),
                 on_progress=_progress(context.log),

@@ -9,18 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 import smtplib
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from d118_pipelines import database as db
 from d118_pipelines.configuration import Alerts, Email, environment_value
 from d118_pipelines.database import Database
-from d118_pipelines.errors import ConnectionLostError
+from d118_pipelines.errors import ConfigurationError, ConnectionLostError, D118Error
 
 TIMEOUT_SECONDS = 30
+SMTP_PORT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ def send_alert(
     """Send the alert by every configured way, unless its cause was told today.
 
     Returns: the ways used (`webhook`, `e-mail`), empty if none or told already.
-    Raises: ConnectionLostError if a way is configured and does not work.
+    Raises: ConnectionLostError or ConfigurationError if a configured way does not work,
+    after the other was tried.
     """
     cause = f"{alert.cause} {now:%Y-%m-%d}"
     with database.transaction() as connection:
@@ -49,16 +53,21 @@ def send_alert(
             sa.select(sa.func.count()).where(db.alerts_sent.c.cause == cause)
         ):
             return []
-    ways = []
-    if os.environ.get(settings.webhook_env):
-        _post(settings.webhook_env, alert)
-        ways.append("webhook")
-    if settings.email:
-        _mail(settings.email, alert)
-        ways.append("e-mail")
+    ways, failures = [], []
+    for way in configured_ways(settings):
+        try:
+            if way == "webhook":
+                _post(settings.webhook_env, alert)
+            elif settings.email:
+                _mail(settings.email, alert)
+            ways.append(way)
+        except D118Error as exc:
+            failures.append(exc)
     if ways:
         with database.transaction() as connection:
             connection.execute(db.alerts_sent.insert().values(cause=cause, sent_at=now))
+    if failures:
+        raise failures[0]
     return ways
 
 
@@ -92,21 +101,23 @@ def _post(variable: str, alert: Alert) -> None:
 
 
 def _mail(settings: Email, alert: Alert) -> None:
-    host, _, port = environment_value(
-        settings.host_env, needed_for="alerts by e-mail"
-    ).partition(":")
+    host, port = _mail_server(settings.host_env)
     message = EmailMessage()
     message["Subject"] = alert.title
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.to)
     message.set_content(f"{alert.text}\n\nRun {alert.run_id}\n")
     username = os.environ.get(settings.username_env, "")
+    password = os.environ.get(settings.password_env, "")
     try:
-        with smtplib.SMTP(host, int(port or 25), timeout=TIMEOUT_SECONDS) as server:
-            if server.has_extn("starttls") or username:
-                server.starttls()
+        with smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS) as server:
+            server.ehlo_or_helo_if_needed()
             if username:
-                server.login(username, os.environ.get(settings.password_env, ""))
+                # A password goes only to a server that proves who it is.
+                server.starttls(context=ssl.create_default_context())
+                server.login(username, password)
+            elif server.has_extn("starttls"):
+                server.starttls()
             server.send_message(message)
     except (OSError, smtplib.SMTPException) as exc:
         raise ConnectionLostError(
@@ -115,3 +126,20 @@ def _mail(settings: Email, alert: Alert) -> None:
             not_done="The alert was not sent by e-mail.",
             next_step=f"Check {settings.host_env} and the login, then run: d118 doctor",
         ) from None
+
+
+def _mail_server(variable: str) -> tuple[str, int]:
+    text = environment_value(variable, needed_for="alerts by e-mail")
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port or SMTP_PORT
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise ConfigurationError(
+            f"{variable} is not the address of a mail server.",
+            rule="host, host:port or [v6]:port",
+            not_done="The alert was not sent by e-mail.",
+            next_step=f"Correct {variable} in .env, then run: d118 doctor",
+        )
+    return host, port

@@ -38,7 +38,7 @@ def powerschool_source(project: Project) -> PowerSchoolSource:
 
 def demonstration_folder(project: Project) -> Path:
     """The demonstration district's folder, generated on first use."""
-    folder = project.home / "demo/powerschool"
+    folder = project.folder("demo") / "powerschool"
     if not folder.is_dir():
         from d118_pipelines.sources.powerschool.demo import make_demo_district
 
