@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from d118_pipelines.configuration import Document, KeyPath, Model, read_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.targets.definition_checks import missing_sql, undeclared
 
 # How long before a deadline a delivery counts for that deadline.
 DEADLINE_WINDOW = dt.timedelta(hours=6)
@@ -214,6 +215,7 @@ class TargetModel(Model):
     title: str
     description: str = ""
     options: dict[Identifier, OptionValue] = {}
+    choices: dict[Identifier, list[bool | int | str]] = {}
     population: Population
     rules: list[Rule] = []
     codes: dict[Identifier, Code] = {}
@@ -288,7 +290,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     """
     model = read_model(TargetModel, path)
     target = Target(path, model, sql_folder)
-    complaints = [*_missing_sql(target, sql_folder), *_undeclared(model)]
+    complaints = [*missing_sql(model, sql_folder), *undeclared(model, RESERVED_NAMES)]
     if complaints:
         document = read_yaml(path)
         raise ConfigurationError(
@@ -311,45 +313,3 @@ def read_targets(root: Path) -> list[Target]:
 
 def _at(document: Document, key: KeyPath, text: str) -> str:
     return f"{document.where(key)}: {text}"
-
-
-def _missing_sql(target: Target, folder: Path) -> list[tuple[KeyPath, str]]:
-    model = target.model
-    named: list[tuple[KeyPath, str]] = [(("population", "sql"), model.population.sql)]
-    named += [(("files", i, "sql"), f.sql) for i, f in enumerate(model.files) if f.sql]
-    named += [(("findings", i), name) for i, name in enumerate(model.findings)]
-    return [
-        (key, f"sql/exports/{name} does not exist")
-        for key, name in named
-        if not (folder / name).is_file()
-    ]
-
-
-def _undeclared(model: TargetModel) -> list[tuple[KeyPath, str]]:
-    """Rules whose code or option nothing declares, and columns that files do not have."""
-    found: list[tuple[KeyPath, str]] = []
-    for index, rule in enumerate(model.rules):
-        if rule.action != "ignore" and rule.code not in model.codes:
-            found.append((("rules", index, "code"), f"codes has no {rule.code}"))
-        if rule.allow and rule.allow not in model.options:
-            found.append((("rules", index, "allow"), f"options has no {rule.allow}"))
-    for index, file in enumerate(model.files):
-        known = {column.header for column in file.columns}
-        if file.command and file.command not in known:
-            found.append((("files", index, "command"), f"no column {file.command}"))
-        for setting in ("compare_except", "match_by"):
-            found += [
-                (("files", index, setting, place), f"no column {name}")
-                for place, name in enumerate(getattr(file, setting))
-                if name not in known
-            ]
-    main = {column.header for column in model.files[0].columns}
-    for index, change in enumerate(model.guard.deactivations):
-        if change.column not in main:
-            key = ("guard", "deactivations", index, "column")
-            found.append((key, f"{model.files[0].file} has no column {change.column}"))
-    names = [*RESERVED_NAMES, *(file.name for file in model.files)]
-    for index, name in enumerate(names[len(RESERVED_NAMES) :]):
-        if name in names[: len(RESERVED_NAMES) + index]:
-            found.append((("files", index, "name"), f"{name} is taken already"))
-    return found

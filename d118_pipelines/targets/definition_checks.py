@@ -1,0 +1,82 @@
+"""What the parts of one target's YAML file must agree on.
+
+Belongs here: names that nothing declares, and values outside their choices. Not here:
+the models themselves and single values (`definition.py`).
+A complaint is a key path and a rule; an empty list is a file that holds together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.configuration import KeyPath
+
+if TYPE_CHECKING:
+    from d118_pipelines.targets.definition import TargetFile, TargetModel
+
+Complaint = tuple[KeyPath, str]
+
+# Tables that the workbench makes for itself, beside those that SQL may read.
+_INTERNAL_NAMES = ("made", "marked", "changes", "before", "incoming")
+
+
+def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
+    """SQL files that the target names and `folder` (`sql/exports`) does not have."""
+    named: list[tuple[KeyPath, str]] = [(("population", "sql"), model.population.sql)]
+    named += [(("files", i, "sql"), f.sql) for i, f in enumerate(model.files) if f.sql]
+    named += [(("findings", i), name) for i, name in enumerate(model.findings)]
+    return [
+        (key, f"sql/exports/{name} does not exist")
+        for key, name in named
+        if not (folder / name).is_file()
+    ]
+
+
+def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]:
+    """Codes, options and columns that nothing declares, and names that are taken.
+
+    reserved: relations that SQL may read; no file may be called like one.
+    """
+    found = [*_options(model), *_rules(model)]
+    for index, file in enumerate(model.files):
+        found += [(("files", index, *key), text) for key, text in _columns(file)]
+    main = {column.header for column in model.files[0].columns}
+    for index, change in enumerate(model.guard.deactivations):
+        if change.column not in main:
+            key = ("guard", "deactivations", index, "column")
+            found.append((key, f"{model.files[0].file} has no column {change.column}"))
+    taken = {*reserved, *_INTERNAL_NAMES}
+    for index, file in enumerate(model.files):
+        if file.name in taken:
+            found.append((("files", index, "name"), f"{file.name} is taken already"))
+        taken.add(file.name)
+    return found
+
+
+def _options(model: TargetModel) -> Iterator[Complaint]:
+    for name, allowed in model.choices.items():
+        if name not in model.options:
+            yield ("choices", name), f"options has no {name}"
+        elif model.options[name] not in allowed:
+            shown = ", ".join(map(str, allowed))
+            yield ("options", name), f"must be one of: {shown}"
+
+
+def _rules(model: TargetModel) -> Iterator[Complaint]:
+    for index, rule in enumerate(model.rules):
+        if rule.action != "ignore" and rule.code not in model.codes:
+            yield ("rules", index, "code"), f"codes has no {rule.code}"
+        if rule.allow and rule.allow not in model.options:
+            yield ("rules", index, "allow"), f"options has no {rule.allow}"
+
+
+def _columns(file: TargetFile) -> Iterator[Complaint]:
+    known = {column.header for column in file.columns}
+    if file.command and file.command not in known:
+        yield ("command",), f"no column {file.command}"
+    for setting in ("compare_except", "match_by"):
+        for place, name in enumerate(getattr(file, setting)):
+            if name not in known:
+                yield (setting, place), f"no column {name}"
