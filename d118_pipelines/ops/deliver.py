@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,19 @@ def deliver_plan(
     target: Target,
     *,
     run_id: str,
+    destination: ResolvedDestination | None = None,
     clock: Clock = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
     on_progress: Progress | None = None,
 ) -> Delivered:
     """Send the plan that this run made, else the target's newest one.
 
+    destination: where to; by default what the environment says now. sleep: waits
+    between the attempts, in seconds.
     Raises: HeldError, ExportError or ConfigurationError if it may not go; BusyError if
     another run delivers; whatever the delivery raises. In each case the ledger stays.
     """
-    destination = resolve(project, target)
+    destination = destination or resolve(project, target)
     database = state_database(project)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
@@ -87,7 +92,8 @@ def deliver_plan(
             if plan is None:
                 raise _no_plan(target)
             approval = _admit(connection, project, target, plan, destination, clock())
-        sending = _Sending(project, target, destination, run_id, clock, on_progress)
+        deliver = partial(deliver_set, sleep=sleep, on_progress=on_progress)
+        sending = _Sending(project, target, destination, run_id, clock, deliver)
         delivered = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
         with database.transaction() as connection:
             entries = sending.commit(connection, delivered)
@@ -123,7 +129,8 @@ def resend_last(
             row = connection.execute(
                 sa.select(db.deliveries).where(db.deliveries.c.id == last.delivery)
             ).one()
-        sending = _Sending(project, target, destination, run_id, clock, on_progress)
+        deliver = partial(deliver_set, on_progress=on_progress)
+        sending = _Sending(project, target, destination, run_id, clock, deliver)
         delivered = sending.send(
             row.folder, row.files, row.plan_hash, row.counts, resend_of=row.id
         )
@@ -218,14 +225,14 @@ class _Sending:
         destination: ResolvedDestination,
         run_id: str,
         clock: Clock,
-        on_progress: Progress | None,
+        deliver: Callable[..., DeliveryReport],
     ) -> None:
         self._project = project
         self._target = target
         self._destination = destination
         self._run_id = run_id
         self._clock = clock
-        self._on_progress = on_progress
+        self._deliver = deliver
         self._database = state_database(project)
         self._started = time.monotonic()
         self._id = uuid.uuid4().hex
@@ -263,12 +270,11 @@ class _Sending:
                 )
             )
         try:
-            return deliver_set(
+            return self._deliver(
                 self._destination.connect,
                 [self._to_send(file) for file in files],
                 self._destination.options,
                 now=self._clock,
-                on_progress=self._on_progress,
             )
         except D118Error as exc:
             with self._database.transaction() as connection:

@@ -11,12 +11,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d118_pipelines.configuration import Project, environment_value
 from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
+
+if TYPE_CHECKING:
+    from d118_pipelines.delivery.sftp import SftpSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,9 @@ def resolve(project: Project, target: Target) -> ResolvedDestination:
         ordered_mtimes=wanted.ordered_mtimes,
         verify_after_rename=wanted.verify_after_rename,
     )
-    text = os.environ.get(wanted.address_env, "")
-    if not text:
+    if not os.environ.get(wanted.address_env):
         return _outbox(project, target, options)
-    return _sftp(project, target, options, text)
+    return _sftp(project, target, options)
 
 
 def refuse_demonstration(
@@ -82,42 +85,51 @@ def _outbox(
 
 
 def _sftp(
-    project: Project, target: Target, options: DeliveryOptions, text: str
+    project: Project, target: Target, options: DeliveryOptions
 ) -> ResolvedDestination:
-    from d118_pipelines.delivery.address import parse_address
-
-    wanted = target.model.destination
-    address = parse_address(text)
+    settings = sftp_settings(project, target)
+    wanted, address = target.model.destination, settings.address
     where = f"{address.host}:{address.port} {wanted.directory}"
     digest = hashlib.sha256(where.encode("utf-8")).hexdigest()[:12]
-    needed = f"the delivery of {target.name}"
-    username = environment_value(wanted.username_env, needed_for=needed)
-    password = (
-        environment_value(wanted.password_env, needed_for=needed)
-        if wanted.password_env
-        else None
-    )
-    passphrase = os.environ.get(wanted.key_passphrase_env or "") or None
 
     def connect() -> Remote:
-        from d118_pipelines.delivery.sftp import SftpRemote, SftpSettings
+        from d118_pipelines.delivery.sftp import SftpRemote
 
-        return SftpRemote(
-            SftpSettings(
-                address=address,
-                username=username,
-                password=password,
-                key_file=project.root / wanted.key_file if wanted.key_file else None,
-                key_passphrase=passphrase,
-                known_hosts=project.root / wanted.known_hosts,
-                directory=wanted.directory,
-                allow_ssh_rsa=wanted.allow_ssh_rsa,
-                describe=f"${wanted.address_env}",
-            )
-        )
+        return SftpRemote(settings)
 
     label = f"${wanted.address_env}:{wanted.directory}"
     return ResolvedDestination(f"sftp-{digest}", label, False, options, connect)
+
+
+def sftp_settings(project: Project, target: Target) -> SftpSettings:
+    """The server, folder and login of a target whose address is set.
+
+    Raises: ConfigurationError for a bad address or a missing user name or password.
+    """
+    from d118_pipelines.delivery.address import parse_address
+    from d118_pipelines.delivery.sftp import SftpSettings
+
+    wanted = target.model.destination
+    needed = f"the delivery of {target.name}"
+
+    def value(name: str) -> str:
+        return environment_value(name, needed_for=needed)
+
+    login = f"${wanted.password_env}" if wanted.password_env else wanted.key_file
+    return SftpSettings(
+        address=parse_address(
+            value(wanted.address_env), describe=f"${wanted.address_env}"
+        ),
+        username=value(wanted.username_env),
+        password=value(wanted.password_env) if wanted.password_env else None,
+        key_file=project.root / wanted.key_file if wanted.key_file else None,
+        key_passphrase=os.environ.get(wanted.key_passphrase_env or "") or None,
+        known_hosts=project.root / wanted.known_hosts,
+        directory=wanted.directory,
+        allow_ssh_rsa=wanted.allow_ssh_rsa,
+        describe=f"${wanted.address_env}",
+        describe_login=f"${wanted.username_env} and {login}",
+    )
 
 
 def shown_path(path: Path) -> str:
