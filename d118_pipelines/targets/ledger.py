@@ -263,31 +263,43 @@ def remove_entry(
     key: str,
     now: dt.datetime,
     account: str,
+    identity: str | None = None,
 ) -> None:
     """Forget a record that somebody removed at the vendor.
 
-    Raises: ConfigurationError if the ledger has no such record.
+    identity: which one, for a person who was sent under several.
+    Raises: ConfigurationError if the ledger has no such record, or several.
     """
     c = db.delivery_ledger.c
-    mine = (c.target == target, c.destination == destination)
-    found = connection.execute(
-        db.delivery_ledger.delete().where(
-            *mine, c.record_type == record_type, c.key == key
-        )
-    )
-    if found.rowcount == 0:
+    mine = [c.target == target, c.destination == destination]
+    mine += [c.record_type == record_type, c.key == key]
+    if identity is not None:
+        mine.append(c.identity == identity)
+    found = connection.scalars(
+        sa.select(c.identity).where(*mine).order_by(c.identity)
+    ).all()
+    if not found:
         raise ConfigurationError(
             f"The ledger of {target} has no record {record_type} {key}.",
             not_done="Nothing was removed.",
             next_step=f"See what was sent: d118 explain {target} {key.split('/')[0]}",
         )
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{record_type} {key} was sent to {target} as {' and as '.join(found)}.",
+            rule="One record is removed at a time.",
+            not_done="Nothing was removed.",
+            next_step=f"Say which: d118 ledger remove {target} {record_type} {key} "
+            f"--identity {found[0]}",
+        )
+    connection.execute(db.delivery_ledger.delete().where(*mine))
     db.record_audit(
         connection,
         now=now,
         actor=account,
         action="ledger remove",
         subject=target,
-        detail=f"{record_type} {key}",
+        detail=f"{record_type} {key} {found[0]}",
     )
 
 

@@ -95,6 +95,9 @@ def remove(
     target: TargetName,
     record_type: Annotated[str, typer.Argument(help="For example P or E.")],
     key: Annotated[str, typer.Argument(help="The record's key, for example 4001/2.")],
+    identity: Annotated[
+        str | None, typer.Option(help="Which one, where it was sent under several.")
+    ] = None,
 ) -> None:
     """Forget a record that somebody removed at the vendor."""
     project = Project.here()
@@ -106,6 +109,7 @@ def remove(
             destination=resolve(project, wanted).id,
             record_type=record_type,
             key=key,
+            identity=identity,
             now=utc_now(),
             account=account(),
         )
