@@ -151,23 +151,32 @@ def running_sshd(
     try:
         yield Sshd(port, account, folder, base / "log", keys, process)
     finally:
-        end_with_children(process)
+        end_withchildren(process)
 
 
-def end_with_children(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and everything it has started, and wait for it."""
-    for pid in [process.pid, *_children(process.pid)]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def end_withchildren(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and everything it has started, and wait for it.
+
+    The children go first, so that their parent still takes note and none stays as a
+    zombie.
+    """
+    end = time.monotonic() + 5
+    while (children := children(process.pid)) and time.monotonic() < end:
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    process.kill()
     process.wait()
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Ids of all processes below a process."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, path.read_text(encoding="ascii").split()):
-                found += [child, *_children(child)]
+                found += [child, *children(child)]
     return found
 
 
@@ -217,7 +226,7 @@ def _start(
         process = _spawn(base, disk)
         if _is_listening(base / "log", port, process):
             return process, port
-        end_with_children(process)
+        end_withchildren(process)
     log = (base / "log").read_text(encoding="utf-8", errors="replace")
     raise RuntimeError(f"sshd did not start:\n{log}")
 
