@@ -64,10 +64,11 @@ def awkward_people(rng: random.Random) -> list[Person]:
 
 
 def ghosts(staff: Sequence[Person]) -> list[Person]:
-    """Return the ghost accounts; four of them share the e-mail of somebody in `staff`."""
+    """Return the ghost accounts; four of them share an active person's e-mail."""
+    active = [one.user for one in staff if one.placements[0]["status"] == 1]
     made = []
     for place, dcid in enumerate(GHOSTS):
-        twin = staff[place * 20].user
+        twin = active[place * 20]
         shared = ["first_name", "last_name", "lastfirst"]
         shared += ["email_addr", "teachernumber"] if place < 4 else []
         columns = {column: twin[column] for column in shared}

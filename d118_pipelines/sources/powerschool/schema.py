@@ -303,9 +303,8 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema, query: Query) -> pa.Record
     if sorted(got) != sorted(schema.names):
         missing = ", ".join(sorted(set(schema.names) - set(got))) or "none"
         extra = ", ".join(sorted(set(got) - set(schema.names))) or "none"
-        raise _broken_promise(
-            query, "columns", f"missing: {missing}; not promised: {extra}", ""
-        )
+        found = f"missing: {missing}; not promised: {extra}"
+        raise _broken_promise(query, "columns", found, "")
     columns = [
         _conform_column(batch.column(got.index(field.name)), field, query)
         for field in schema
@@ -320,11 +319,9 @@ def _conform_column(column: pa.Array, field: pa.Field, query: Query) -> pa.Array
     wanted, got = _kind(field.type), _kind(column.type)
     fits = got in (wanted, "nothing") or (wanted, got) == ("number", "whole number")
     if not fits:
-        hint = (
-            "CAST the column AS NUMBER(18) in the query"
-            if (wanted, got) == ("whole number", "number")
-            else f"the column's type in the database is not the one in {SCHEMA_FILE.name}"
-        )
+        hint = f"The column's type in the database is not the one in {SCHEMA_FILE.name}"
+        if (wanted, got) == ("whole number", "number"):
+            hint = "CAST the column AS NUMBER(18) in the query"
         found = f"expected {wanted} ({field.type}), got {got} ({column.type})"
         raise _broken_promise(query, field.name, found, hint)
     try:
@@ -348,5 +345,5 @@ def _broken_promise(
         where=f"{query.path}: {column}: {found}",
         rule="every promised column arrives with its name and kind",
         not_done="No row of this extract was kept.",
-        next_step=hint and f"{hint[0].upper()}{hint[1:]} ({query.path}).",
+        next_step=hint and f"{hint} ({query.path}).",
     )
