@@ -151,17 +151,17 @@ def running_sshd(
     try:
         yield Sshd(port, account, folder, base / "log", keys, process)
     finally:
-        end_withchildren(process)
+        end_with_children(process)
 
 
-def end_withchildren(process: subprocess.Popen[bytes]) -> None:
+def end_with_children(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and everything it has started, and wait for it.
 
     The children go first, so that their parent still takes note and none stays as a
     zombie.
     """
     end = time.monotonic() + 5
-    while (children := children(process.pid)) and time.monotonic() < end:
+    while (children := processes_below(process.pid)) and time.monotonic() < end:
         for pid in children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -170,13 +170,13 @@ def end_withchildren(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def children(pid: int) -> list[int]:
+def processes_below(pid: int) -> list[int]:
     """Ids of all processes below a process."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, path.read_text(encoding="ascii").split()):
-                found += [child, *children(child)]
+                found += [child, *processes_below(child)]
     return found
 
 
@@ -226,7 +226,7 @@ def _start(
         process = _spawn(base, disk)
         if _is_listening(base / "log", port, process):
             return process, port
-        end_withchildren(process)
+        end_with_children(process)
     log = (base / "log").read_text(encoding="utf-8", errors="replace")
     raise RuntimeError(f"sshd did not start:\n{log}")
 
