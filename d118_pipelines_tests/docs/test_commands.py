@@ -1,0 +1,96 @@
+"""Every shell command of README and pages runs, in the order of its page.
+
+A page's commands run in one project: a copy of what a person clones, with this
+environment's `.venv`. `make ui` is run by the browser test, `make test` is this suite,
+`make bench` takes minutes: of these it is only shown that make knows them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d118_pipelines_tests.docs.markdown import REPOSITORY
+from d118_pipelines_tests.support.project import ProjectFolder
+
+PAGES = ["README.md", "docs/when_a_run_is_held.md", "docs/move_from_the_scripts.md"]
+ONLY_KNOWN_TO_MAKE = {"make ui", "make test", "make bench"}
+
+
+def commands(page: str) -> list[str]:
+    """The lines of all shell blocks of a page."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```shell\n(.*?)^```$", text, re.M | re.S)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+    """A project in which `make demo` ran."""
+    folder = ProjectFolder(tmp_path_factory.mktemp("docs") / "project")
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(REPOSITORY / name, folder.root / name)
+    (folder.root / ".venv").symlink_to(Path(sys.prefix))
+    answer = run(folder, "make demo")
+    assert answer.returncode == 0, answer.stdout
+    assert "StaffData.txt" in answer.stdout
+    assert "E1PlusEmployeeWorkSchedule.csv" in answer.stdout
+    assert "make ui" in answer.stdout
+    return folder
+
+
+def outcome(folder: ProjectFolder, line: str) -> tuple[int, str]:
+    """Exit code and output of a line; d118 runs here, which saves its start."""
+    words = shlex.split(line)
+    if words[0] == ".venv/bin/d118":
+        answer = folder.d118(*words[1:])
+        return answer.code, answer.out + answer.err
+    finished = run(folder, line)
+    return finished.returncode, finished.stdout
+
+
+def run(folder: ProjectFolder, line: str) -> subprocess.CompletedProcess[str]:
+    """Run one line as a person in the folder would; the set-up of .venv counts as done."""
+    words = shlex.split(line)
+    if words[0] == "make":
+        words = ["make", "-o", ".venv/ready", *words[1:]]
+    if line in ONLY_KNOWN_TO_MAKE:
+        words.insert(1, "--dry-run")
+    return subprocess.run(
+        words,
+        cwd=folder.root,
+        env=folder.variables({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_the_page_succeeds(
+    page: str, demonstrated: ProjectFolder, tmp_path: Path
+) -> None:
+    folder = demonstrated.copied(tmp_path / "project")
+    lines = [line for line in commands(page) if line != "make demo"]
+    assert lines
+
+    for line in lines:
+        code, output = outcome(folder, line)
+
+        assert code == 0, f"{page}: {line}\n{output}"
+
+
+def test_no_page_hides_a_command_in_another_kind_of_block() -> None:
+    for path in [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        assert "```sh\n" not in text and "```console\n" not in text, path

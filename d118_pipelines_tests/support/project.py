@@ -1,0 +1,171 @@
+"""A temporary project folder and the command lines in it.
+
+Belongs here: a copy of what an operator edits, an environment without anybody's settings,
+and `d118` and `dagster` as a person starts them. Not here: people (`district.py`), a sync
+without Dagster (`sync.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops import cli
+from d118_pipelines_tests.support.district import Person, write_tables
+
+REPOSITORY = Path(__file__).parents[2]
+PARTS = (
+    "config",
+    "mappings",
+    "sql",
+    "dagster.yaml",
+    "workspace.yaml",
+    "pyproject.toml",
+)
+SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Standard output read as JSON."""
+        return json.loads(self.out)
+
+
+class ProjectFolder:
+    """A project of its own; `environment` holds the settings of its commands.
+
+    Its PowerSchool is the folder `tables`; without tables, the demonstration district.
+    """
+
+    def __init__(self, root: Path, people: Iterable[Person] | None = None) -> None:
+        self.root = root
+        self.environment: dict[str, str] = {}
+        root.mkdir(parents=True)
+        for part in PARTS:
+            source = REPOSITORY / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, root / part)
+        if people is not None:
+            self.set_people(people)
+
+    def copied(self, root: Path) -> ProjectFolder:
+        """A project that begins with all that this one has: cheaper than runs."""
+        shutil.copytree(self.root, root, symlinks=True)
+        other = object.__new__(ProjectFolder)
+        other.root = root
+        other.environment = dict(self.environment)
+        if (root / "tables").is_dir():
+            other.environment["POWERSCHOOL_CSV_DIR"] = str(root / "tables")
+        return other
+
+    @property
+    def home(self) -> Path:
+        """Where the project writes."""
+        return self.root / "var"
+
+    @property
+    def project(self) -> Project:
+        """The project as the package sees it."""
+        return Project(self.root, self.home)
+
+    def set_people(self, people: Iterable[Person]) -> None:
+        """Replace PowerSchool's tables."""
+        write_tables(self.root / "tables", people)
+        self.environment["POWERSCHOOL_CSV_DIR"] = str(self.root / "tables")
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a text that stands in the file exactly once."""
+        path = self.root / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def outbox(self, target: str) -> dict[str, bytes]:
+        """The files that were delivered to the outbox, by name."""
+        folder = self.home / "outbox" / target
+        return {path.name: path.read_bytes() for path in sorted(folder.glob("*"))}
+
+    @contextlib.contextmanager
+    def entered(self, **more: str) -> Iterator[None]:
+        """Be in the folder, with its environment and nothing else."""
+        with contextlib.chdir(self.root):
+            with patch.dict(os.environ, self.variables(more), clear=True):
+                yield
+
+    def d118(self, *args: str, **more: str) -> Answer:
+        """`d118 ARGS` in this process, by its own entry point; `more` adds variables."""
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            self.entered(**more),
+            patch.object(sys, "argv", ["d118", *args]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                cli.main()
+            except SystemExit as exc:
+                code = exc.code if isinstance(exc.code, int) else int(bool(exc.code))
+        return Answer(code, out.getvalue(), err.getvalue())
+
+    def run_d118(self, *args: str, **more: str) -> Answer:
+        """`d118 ARGS` as a process of its own."""
+        return self._finished(self.start_d118(*args, **more))
+
+    def run_dagster(self, *args: str, **more: str) -> Answer:
+        """`dagster ARGS` as a process of its own."""
+        return self._finished(self._start([_program("dagster"), *args], more))
+
+    def start_d118(self, *args: str, **more: str) -> subprocess.Popen[str]:
+        """Begin `d118 ARGS` as a process of its own and do not wait for it."""
+        return self._start([_program("d118"), *args], more)
+
+    def finished(self, process: subprocess.Popen[str]) -> Answer:
+        """Wait for a process that `start_d118` began."""
+        return self._finished(process)
+
+    def _start(self, command: list[str], more: Mapping[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.variables(more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _finished(self, process: subprocess.Popen[str]) -> Answer:
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return Answer(process.returncode, out, err)
+
+    def variables(self, more: Mapping[str, str]) -> dict[str, str]:
+        basis = {"PATH": os.environ["PATH"], "HOME": str(self.root), "LANG": "C.UTF-8"}
+        return {**basis, **self.environment, **more}
+
+
+def _program(name: str) -> str:
+    """A command that is installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
