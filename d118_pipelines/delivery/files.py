@@ -24,14 +24,21 @@ class FileToSend:
 class DeliveryOptions:
     """How one destination wants its files. The defaults are the safe ones.
 
-    use_temp_names: upload as `<name>.part` and rename in order once all are there.
-    confirm_size: compare the size at the destination with the local one.
-    confirm_hash: read each uploaded file back and compare its SHA-256.
+    use_temp_names: upload as `<name>.part` and rename in order once all are there. Off,
+        for a server that refuses renames: straight to the real names, each file with
+        its time and its checks before the next; a broken upload then shows.
+    confirm_size: compare the size at the destination with the local one, after the
+        upload and at the end.
+    confirm_hash: read each uploaded file back and compare its SHA-256, before the
+        rename. Off for a server that lets nothing be read.
     set_mtime: give the files modification times in the past, 60 s apart, ascending in
         the order of the set, before the rename. Off, with `ordered_mtimes` on: upload one
         after the other with at least 2 s between, and still check that the times ascend.
     ordered_mtimes: the vendor imports by modification time, so the times must ascend.
-    verify_after_rename: off for a server that takes files away at once.
+    verify_after_rename: look at the real names at the end. Off for a server that takes
+        files away at once; the checks of the temporary files then count (and without
+        temporary names, `confirm_size` and `confirm_hash` have to be off too).
+    Source: docs/reference/delivery.md.
     """
 
     use_temp_names: bool = True
@@ -44,7 +51,12 @@ class DeliveryOptions:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredFile:
-    """What the destination said about one file after the delivery."""
+    """One file after the delivery.
+
+    size_bytes, sha256: of the file that was sent; confirmed by the destination as far as
+    the report's `read_back` says so. modified_at: what the destination said (UTC), None
+    where it was not asked.
+    """
 
     name: str
     size_bytes: int
@@ -54,7 +66,10 @@ class DeliveredFile:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A verified delivery: every file of the set, in order, was read back."""
+    """A verified delivery of the whole set, in its order.
+
+    attempts: connections that it took, 1 to 3.
+    """
 
     files: tuple[DeliveredFile, ...]
     attempts: int

@@ -106,7 +106,7 @@ def _mixed(steps: Steps, exc: D118Error) -> MixedSetError:
     new, in_doubt, old = steps.states()
     parts = [
         ("new", new),
-        ("new, incomplete or missing", in_doubt),
+        ("in doubt", in_doubt),
         ("as before", old),
     ]
     return MixedSetError(

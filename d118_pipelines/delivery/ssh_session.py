@@ -59,7 +59,8 @@ def _connect(settings: SftpSettings) -> socket.socket:
         raise too_late(settings, "accept the connection", limit) from None
     except OSError as exc:
         raise ConnectionLostError(
-            f"The server of {settings.describe} cannot be reached: {exc.strerror}",
+            f"The server of {settings.describe} cannot be reached: "
+            f"{exc.strerror or 'no address found'}",
             where=settings.where,
             not_done=NOTHING_SENT,
             next_step=f"check {settings.describe}, the network and the firewall",
@@ -99,14 +100,14 @@ def _transport_class(allow_ssh_rsa: bool) -> type[paramiko.Transport]:
         return paramiko.Transport
 
     class Sha1RSAKey(paramiko.RSAKey):
-        HASHES = {  # type: ignore[misc]  # noqa: RUF012
+        HASHES = {  # type: ignore[misc]
             **paramiko.RSAKey.HASHES,
             "ssh-rsa": hashes.SHA1,
         }
 
     class OldTransport(paramiko.Transport):
         # paramiko 5 has no public way to add an algorithm.
-        _key_info = {  # noqa: RUF012
+        _key_info = {
             **paramiko.Transport._key_info,  # type: ignore[attr-defined]
             "ssh-rsa": Sha1RSAKey,
         }

@@ -12,7 +12,12 @@ from itertools import pairwise
 
 from d118_pipelines.delivery.files import DeliveredFile, DeliveryOptions, FileToSend
 from d118_pipelines.delivery.remote import Remote
-from d118_pipelines.errors import D118Error, DestinationError, RetriableError
+from d118_pipelines.errors import (
+    D118Error,
+    DestinationError,
+    FatalError,
+    RetriableError,
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -151,7 +156,7 @@ class Steps:
         self._has_begun = False
         try:
             self._upload(remote, index, file.name)
-        except DestinationError:
+        except FatalError:
             # Refused before the file was opened: it is what it was.
             self._in_doubt = was_in_doubt or self._has_begun
             raise

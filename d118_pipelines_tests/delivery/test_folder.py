@@ -27,22 +27,6 @@ def test_folder_and_files_are_for_the_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "P1.csv").stat().st_mode) == 0o600
 
 
-def test_missing_file_has_no_stat_and_is_not_listed(tmp_path: Path) -> None:
-    with FolderRemote(tmp_path / "outbox") as remote:
-        assert remote.stat("P1.csv") is None
-        assert remote.listing() == []
-
-
-def test_removed_file_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "P1.csv").write_bytes(b"data")
-
-    with FolderRemote(tmp_path) as remote:
-        remote.remove("P1.csv")
-        assert remote.listing() == []
-        with pytest.raises(DestinationError, match=r"delete P1\.csv"):
-            remote.remove("P1.csv")
-
-
 def test_folder_under_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_bytes(b"")
 

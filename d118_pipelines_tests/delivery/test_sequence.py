@@ -107,9 +107,17 @@ def test_times_of_the_server_rise_when_it_refuses_to_set_them(
 ) -> None:
     options = DeliveryOptions(ordered_mtimes=True)
     files = make_set(tmp_path)[:2]
+    gaps: list[float] = []
 
-    report = deliver_set(destination.connect, files, options, now=now)
+    def shorter_sleep(seconds: float) -> None:
+        gaps.append(seconds)
+        time.sleep(seconds - 0.95)
 
+    report = deliver_set(
+        destination.connect, files, options, now=now, sleep=shorter_sleep
+    )
+
+    assert gaps == [2.0]
     first, second = (file.modified_at for file in report.files)
     assert first is not None and second is not None and first < second
 

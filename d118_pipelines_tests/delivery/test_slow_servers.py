@@ -25,7 +25,8 @@ from d118_pipelines_tests.support.relay import Relay
 from d118_pipelines_tests.support.sshd import Sshd
 
 pytestmark = pytest.mark.real
-LIMIT_SECONDS = 0.4
+LIMIT_SECONDS = 1.0
+"""Long enough for a busy machine, short enough for a test."""
 
 
 def list_folder(settings: SftpSettings) -> list[str]:
@@ -48,7 +49,7 @@ def test_server_that_accepts_and_stays_silent_is_given_up(
         with pytest.raises(TimeLimitError, match="did not introduce itself"):
             list_folder(settings)
 
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_server_that_freezes_before_the_folder_is_open_is_given_up(
             sshd,
             tmp_path,
             port=relay.port,
-            connect_timeout_seconds=1,
+            connect_timeout_seconds=2,
             channel_timeout_seconds=LIMIT_SECONDS,
         )
 
@@ -101,7 +102,7 @@ def test_upload_that_freezes_is_tried_again(sshd: Sshd, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stall_seconds", "whole_seconds", "text"),
-    [(LIMIT_SECONDS, 600, "no answer for 0.4 s"), (30, LIMIT_SECONDS, "time limit")],
+    [(LIMIT_SECONDS, 600, "no answer for 1 s"), (30, LIMIT_SECONDS, "time limit")],
 )
 def test_frozen_upload_ends_at_the_limit_that_comes_first(
     sshd: Sshd, tmp_path: Path, stall_seconds: float, whole_seconds: float, text: str
@@ -126,7 +127,7 @@ def test_frozen_upload_ends_at_the_limit_that_comes_first(
                 pauses_seconds=[],
             )
 
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 20
     assert {p.suffix for p in sshd.folder.iterdir()} == {".part"}
 
 

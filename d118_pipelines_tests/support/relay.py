@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Self
 
@@ -57,7 +57,7 @@ class Relay:
         self._refuse = True
         self.cut()
 
-    def _start(self, target, *args) -> None:  # type: ignore[no-untyped-def]
+    def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -74,7 +74,11 @@ class Relay:
             if self._refuse or (limit == 0 and not self._freeze):
                 _close(client)
                 continue
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                _close(client)
+                continue
             self._sockets += [client, server]
             broken = threading.Event()
             self._start(self._pump_up, client, server, limit, broken)
@@ -95,9 +99,9 @@ class Relay:
                 data = client.recv(most)
                 if not data:
                     break
-                server.sendall(data)
                 passed += len(data)
                 self.bytes_from_client = passed
+                server.sendall(data)
             if limit is not None and passed >= limit:
                 broken.set()
                 if self._freeze:
