@@ -14,14 +14,22 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import sqlalchemy as sa
+
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops import cli
+from d118_pipelines.ops.deliver import Delivered, deliver_plan, utc_now
+from d118_pipelines.ops.export import MadeExport, make_export, state_database
+from d118_pipelines.ops.powerschool import powerschool_source, read_query
+from d118_pipelines.sources.extracts import pull_extract
+from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]
@@ -98,6 +106,43 @@ class ProjectFolder:
         assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
 
+    def export(self, target: str) -> MadeExport:
+        """Extract and export as a run does, but without Dagster: ten times as fast."""
+        wanted = self.target(target)
+        run_id = uuid.uuid4().hex
+        with self.entered():
+            for parts in wanted.reads:
+                pull_extract(
+                    powerschool_source(self.project),
+                    read_query(self.project, parts[-1]),
+                    {},
+                    entity_folder=self.project.folder(*parts),
+                    run_id=run_id,
+                    now=utc_now(),
+                )
+            return make_export(self.project, wanted, run_id=run_id, now=utc_now())
+
+    def deliver(self, target: str) -> Delivered:
+        """Extract, export and deliver as a run does, but without Dagster."""
+        run_id = self.export(target).plan.run_id
+        with self.entered():
+            return deliver_plan(self.project, self.target(target), run_id=run_id)
+
+    def target(self, name: str) -> Target:
+        """The target as its YAML file says now."""
+        path = self.root / "mappings/targets" / f"{name}.yaml"
+        return read_target(path, self.root / "sql/exports")
+
+    def rows(self, table: sa.Table) -> list[sa.Row[tuple[Any, ...]]]:
+        """All rows of a table of the state database."""
+        with state_database(self.project).transaction() as connection:
+            return list(connection.execute(sa.select(table)).all())
+
+    def change_state(self, statement: sa.Executable) -> None:
+        """Change the state database behind the project's back."""
+        with state_database(self.project).transaction() as connection:
+            connection.execute(statement)
+
     def outbox(self, target: str) -> dict[str, bytes]:
         """The files that were delivered to the outbox, by name."""
         folder = self.home / "outbox" / target
@@ -106,9 +151,12 @@ class ProjectFolder:
     @contextlib.contextmanager
     def entered(self, **more: str) -> Iterator[None]:
         """Be in the folder, with its environment and nothing else."""
-        with contextlib.chdir(self.root):
-            with patch.dict(os.environ, self.variables(more), clear=True):
-                yield
+        variables = self.variables(more)
+        with (
+            contextlib.chdir(self.root),
+            patch.dict(os.environ, variables, clear=True),
+        ):
+            yield
 
     def d118(self, *args: str, **more: str) -> Answer:
         """`d118 ARGS` in this process, by its own entry point; `more` adds variables."""
@@ -141,7 +189,9 @@ class ProjectFolder:
         """Wait for a process that `start_d118` began."""
         return self._finished(process)
 
-    def _start(self, command: list[str], more: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _start(
+        self, command: list[str], more: Mapping[str, str]
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=self.root,
