@@ -9,7 +9,7 @@ docs/reference/smartfind_express.md, "Add or change".
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,8 +29,8 @@ LEDGER_COLUMNS = {
     "state": "VARCHAR",
     "known": "BOOLEAN",
     "in_last_delivery": "BOOLEAN",
-    "is_current": "BOOLEAN",
     "last_line": "VARCHAR",
+    "last_delivered_at": "TIMESTAMP",
 }
 
 
@@ -47,13 +47,12 @@ class Baseline:
 class LedgerSnapshot:
     """What is known about one target at one destination, read in one transaction.
 
-    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them; is_current
-    marks the key that was last sent under its identity, whoever had it before.
+    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them.
     seed: the imported watermark, or None. is_seed_fresh: nothing was verified between
     its import and the start of this import cycle. is_empty: nothing was ever delivered.
     """
 
-    entries: tuple[tuple[Any, ...], ...]
+    entries: Sequence[Sequence[Any]]
     seed: int | None
     is_seed_fresh: bool
     baseline: Baseline | None
@@ -94,9 +93,6 @@ def read_snapshot(
     e, d, s = db.delivery_ledger.c, db.deliveries.c, db.ledger_seeds.c
     baseline = last_verified(connection, target, destination)
     last = baseline.delivery if baseline else None
-    newest_first = sa.func.row_number().over(
-        partition_by=[e.record_type, e.identity], order_by=e.last_delivered_at.desc()
-    )
     entries = connection.execute(
         sa.select(
             e.record_type,
@@ -106,8 +102,8 @@ def read_snapshot(
             # What went out as a change at first was there before this cycle.
             sa.or_(e.first_delivered_at < since, e.origin == "seed"),
             e.last_delivery == last,
-            newest_first == 1,
             e.last_line,
+            e.last_delivered_at,
         )
         .where(e.target == target, e.destination == destination)
         .order_by(e.record_type, e.key, e.identity)
@@ -129,7 +125,7 @@ def read_snapshot(
         )
     )
     return LedgerSnapshot(
-        entries=tuple((*r[:4], *map(bool, r[4:7]), r[7]) for r in entries),
+        entries=entries,
         seed=seed.newest_dcid if seed else None,
         is_seed_fresh=seed is not None and not delivered_since_seed,
         baseline=baseline,
@@ -139,11 +135,17 @@ def read_snapshot(
 def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> None:
     """Make `ledger`, `ledger_seed` and the macro `ledger_command` in the workbench.
 
+    ledger: the entries, and is_current for the key that was last sent under its
+    identity, whoever had it before.
     ledger_command(record_type, key, identity): the change command where the vendor knows
     the identity (whoever had it), the add command where the key was sent under another
     one, else what the seed says, else the add command.
     """
-    bench.add_rows("ledger", LEDGER_COLUMNS, snapshot.entries)
+    bench.add_rows("entries", LEDGER_COLUMNS, snapshot.entries)
+    bench.connection.execute(
+        "CREATE TABLE ledger AS SELECT *, row_number() OVER (PARTITION BY record_type, "
+        "identity ORDER BY last_delivered_at DESC) = 1 AS is_current FROM entries"
+    )
     seed = [] if snapshot.seed is None else [(snapshot.seed, snapshot.is_seed_fresh)]
     bench.add_rows(
         "ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed
@@ -192,40 +194,62 @@ def commit_entries(
     for file, row in records:
         command = row[file.command] if file.command else None
         rows.append(
-            {
-                "target": target,
-                "destination": destination,
-                "record_type": file.record_type,
-                "key": row["_key"],
-                "identity": row["_identity"],
-                "state": row["_state"],
-                "state_at": now,
-                "origin": "seed" if command == ledger.change else "delivery",
-                "command": command,
-                "first_delivered_at": now,
-                "last_delivered_at": now,
-                "last_delivery": delivery,
-                "last_hash": row["_hash"],
-                "last_line": row["_line"] if file.keep_line else None,
-            }
+            (
+                file.record_type,
+                row["_key"],
+                row["_identity"],
+                row["_state"],
+                "seed" if command == ledger.change else "delivery",
+                command,
+                row["_hash"],
+                row["_line"] if file.keep_line else None,
+            )
         )
-    if not rows:
-        return 0
-    statement = insert(db.delivery_ledger)
+    db.load_rows(connection, _incoming, rows)
+    known = {"target": target, "destination": destination, "last_delivery": delivery}
+    times = ("state_at", "first_delivered_at", "last_delivered_at")
+    constants = {
+        **{name: sa.literal(value) for name, value in known.items()},
+        **{name: sa.literal(now, db.UtcDateTime) for name in times},
+    }
+    statement = insert(db.delivery_ledger).from_select(
+        [*constants, *(column.name for column in _incoming.c)],
+        # The WHERE keeps SQLite from reading ON CONFLICT as part of a join.
+        sa.select(*[*constants.values(), *_incoming.c]).where(sa.true()),
+    )
     new, old = statement.excluded, db.delivery_ledger.c
-    moved = ["state", "command", "last_delivered_at", "last_delivery", "last_hash"]
-    changes: dict[str, Any] = {name: new[name] for name in [*moved, "last_line"]}
+    moved = ("state", "command", "last_delivered_at", "last_delivery", "last_hash")
+    changes: dict[str, Any] = {name: new[name] for name in (*moved, "last_line")}
     changes["state_at"] = sa.case(
         (old.state != new.state, new.state_at), else_=old.state_at
     )
+    keys = ["target", "destination", "record_type", "key", "identity"]
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["target", "destination", "record_type", "key", "identity"],
-            set_=changes,
-        ),
-        rows,
+        statement.on_conflict_do_update(index_elements=keys, set_=changes)
     )
+    _incoming.drop(connection)
     return len(rows)
+
+
+# What a delivery brings, on its way into the ledger in one statement.
+_incoming = sa.Table(
+    "incoming",
+    sa.MetaData(),
+    *(
+        sa.Column(name, sa.Text)
+        for name in (
+            "record_type",
+            "key",
+            "identity",
+            "state",
+            "origin",
+            "command",
+            "last_hash",
+            "last_line",
+        )
+    ),
+    prefixes=["TEMPORARY"],
+)
 
 
 def import_seed(

@@ -86,7 +86,11 @@ def store_export(
     values = {name: getattr(stored, name) for name in StoredPlan.__slots__}
     values["rules"] = [asdict(rule) for rule in stored.rules]
     connection.execute(db.plans.insert().values(values))
-    rows = [{"target": target, "run_id": run_id, **asdict(f)} for f in export.findings]
+    names = Finding.__slots__
+    rows = [
+        {"target": target, "run_id": run_id} | {n: getattr(f, n) for n in names}
+        for f in export.findings
+    ]
     if rows:
         connection.execute(db.findings.insert(), rows)
     return stored

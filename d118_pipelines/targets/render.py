@@ -52,16 +52,16 @@ def render_file(
     bad_rows: list[int] = []
     with path.open("wb") as out:
         path.chmod(0o600)
-        for row, text in _texts(bench, file, target.model.format):
-            data, lossy = _encode(text, target.model.format.encoding)
+        for rows, lines in _texts(bench, file, target.model.format):
+            data, lossy = _encode("".join(lines), target.model.format.encoding)
             if lossy:
-                bad_rows.append(row)
+                bad_rows += _lossy_rows(rows, lines, target.model.format.encoding)
             digest.update(data)
             out.write(data)
     findings += [_unencodable(target, bench, file, row) for row in bad_rows]
-    [(rows,)] = bench.rows(f"SELECT count(*) FROM {file.name}", file.file)
+    [(count,)] = bench.rows(f"SELECT count(*) FROM {file.name}", file.file)
     size = path.stat().st_size
-    return RenderedFile(file, path, rows, size, digest.hexdigest()), findings
+    return RenderedFile(file, path, count, size, digest.hexdigest()), findings
 
 
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:
@@ -168,18 +168,24 @@ def _add_lines(bench: Workbench, file: TargetFile, layout: Format) -> None:
 
 def _texts(
     bench: Workbench, file: TargetFile, layout: Format
-) -> Iterator[tuple[int, str]]:
-    """Every line of the file with its line end; row 0 is the header."""
+) -> Iterator[tuple[list[int], list[str]]]:
+    """The file in batches: row numbers and lines with line ends; row 0 is the header."""
     end = NEWLINES[layout.newline]
     if layout.header:
         tail = layout.delimiter if layout.trailing_delimiter else ""
-        yield 0, layout.delimiter.join(c.header for c in file.columns) + tail + end
+        header = layout.delimiter.join(c.header for c in file.columns)
+        yield [0], [header + tail + end]
     lines = bench.connection.execute(
-        f"SELECT _row, _line FROM {file.name} ORDER BY _row"
+        f"SELECT _row, _line || $end FROM {file.name} ORDER BY _row", {"end": end}
     )
     while batch := lines.fetchmany(_BATCH_ROWS):
-        for row, line in batch:
-            yield row, line + end
+        rows, texts = zip(*batch, strict=True)
+        yield list(rows), list(texts)
+
+
+def _lossy_rows(rows: list[int], lines: list[str], encoding: str) -> list[int]:
+    pairs = zip(rows, lines, strict=True)
+    return [row for row, line in pairs if _encode(line, encoding)[1]]
 
 
 def _encode(text: str, encoding: str) -> tuple[bytes, bool]:
