@@ -13,7 +13,6 @@ import pytest
 
 from d118_pipelines.errors import (
     ConfigurationError,
-    D118Error,
     DestinationError,
     ExportError,
     HeldError,
@@ -231,7 +230,7 @@ def test_h12_doubled_extension_row_fails_the_run(delivered: Sync) -> None:
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join([*lines, lines[-1]]), encoding="utf-8")
 
-    with pytest.raises(D118Error) as caught:
+    with pytest.raises(ExportError, match="keys_unique") as caught:
         delivered.run()
 
     assert "4002" in str(caught.value)

@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Row = dict[str, object]
 
@@ -18,15 +19,32 @@ LETTERS = "MTWHF"
 SUBSTITUTES = 500
 ONBOARDING = 2
 
-USERS = (
-    "dcid first_name middle_name last_name homeschoolid teachernumber email_addr "
-    "home_phone street city state zip"
-).split()
+USERS = [
+    "dcid",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "homeschoolid",
+    "teachernumber",
+    "email_addr",
+    "home_phone",
+    "street",
+    "city",
+    "state",
+    "zip",
+]
 CORE = ("dob", "gender")
 LEGAL = ("legal_first_name", "legal_last_name")
-TIMES = (
-    "start_time end_time am_time pm_time start_time_2 end_time_2 am_time_2 pm_time_2"
-).split()
+TIMES = [
+    "start_time",
+    "end_time",
+    "am_time",
+    "pm_time",
+    "start_time_2",
+    "end_time_2",
+    "am_time_2",
+    "pm_time_2",
+]
 HR = ("personal_email", "calendar", "contractemp", "sfe_position", "custom_times")
 BOXES = [f"time{schedule}_{day}" for schedule in (1, 2) for day in DAYS]
 COLUMNS = {
@@ -77,25 +95,27 @@ class Person:
     end_time: str | None = "03:00 PM"
     am_time: str | None = "11:30 AM"
     pm_time: str | None = "11:45 AM"
+    start_time_2: str | None = None
+    end_time_2: str | None = None
+    am_time_2: str | None = None
+    pm_time_2: str | None = None
     days_1: str = LETTERS
     days_2: str = ""
     hr: Mapping[str, str | None] = field(default_factory=dict)
 
 
-TWO_SCHEDULES: dict[str, str] = {
+TWO_SCHEDULES: dict[str, Any] = {
     "days_1": "MWF",
     "days_2": "TH",
     "am_time": "10:00 AM",
     "pm_time": "10:30 AM",
-    "custom_times": "0",
-}
-"""Values of a Person with two schedules; the times of the second are SECOND."""
-SECOND = {
     "start_time_2": "12:00 PM",
     "end_time_2": "03:00 PM",
     "am_time_2": "01:00 PM",
     "pm_time_2": "01:30 PM",
+    "custom_times": "0",
 }
+"""What a Person with two schedules has instead of the defaults."""
 
 
 def write_tables(folder: Path, people: Iterable[Person]) -> None:
@@ -142,8 +162,7 @@ def _add(rows: dict[str, list[Row]], person: Person) -> None:
 
 
 def _hr(person: Person) -> Row:
-    values: Row = {name: getattr(person, name) for name in HR}
-    values |= {name: getattr(person, name, None) for name in TIMES}
+    values: Row = {name: getattr(person, name) for name in (*HR, *TIMES)}
     for schedule, ticked in ((1, person.days_1), (2, person.days_2)):
         for day, letter in zip(DAYS, LETTERS, strict=True):
             values[f"time{schedule}_{day}"] = "1" if letter in ticked else "0"

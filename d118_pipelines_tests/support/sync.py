@@ -20,6 +20,7 @@ import yaml
 from d118_pipelines import database as db
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import Delivered, deliver_plan
+from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import (
     MadeExport,
     entity_folder,
@@ -28,7 +29,7 @@ from d118_pipelines.ops.export import (
 )
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
-from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
 from d118_pipelines.targets.population import Finding
@@ -38,6 +39,7 @@ from d118_pipelines_tests.support.district import Person, write_tables
 REPOSITORY = Path(__file__).parents[2]
 FIRST_DAY = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
 """A Monday, 05:00 in the district."""
+MINUTE = dt.timedelta(minutes=1)
 NO_ADDRESS = "D118_TESTS_HAVE_NO_ADDRESS"
 """Nobody sets this variable: what tests deliver can only go to the outbox."""
 
@@ -118,10 +120,10 @@ class Sync:
         """Let days pass."""
         self.now += dt.timedelta(days=days)
 
-    def pull(self) -> list[Extract]:
-        """Start a run: extract whatever the target's SQL reads."""
+    def pull(self, source: PowerSchoolSource | None = None) -> list[Extract]:
+        """Start a run: extract whatever the target's SQL reads, from the tables."""
         self.run_id = uuid.uuid4().hex
-        source = EmbeddedSource(self.tables)
+        source = source or EmbeddedSource(self.tables)
         extracts = []
         for parts in self.target.reads:
             path = self.project.root / f"sql/powerschool/{parts[-1]}.sql"
@@ -134,6 +136,7 @@ class Sync:
                     entity_folder=entity_folder(self.project, parts),
                     run_id=self.run_id,
                     now=self.now,
+                    pause=lambda seconds: None,
                 )
             )
         return extracts
@@ -141,20 +144,25 @@ class Sync:
     def export(self) -> MadeExport:
         """Extract and build the files; nothing is sent."""
         self.pull()
-        return self.export_again()
+        return self._make()
 
     def export_again(self) -> MadeExport:
-        """Build the files from the newest extract."""
-        return make_export(
-            self.project, self.target, run_id=self.run_id, now=self.now
-        )
+        """Build the files from the newest extract, as a run of its own."""
+        self.run_id = uuid.uuid4().hex
+        return self._make()
+
+    def _make(self) -> MadeExport:
+        """Build the files; a minute passes."""
+        made = make_export(self.project, self.target, run_id=self.run_id, now=self.now)
+        self.now += MINUTE
+        return made
 
     def deliver(self) -> Delivered:
         """Send what this run made; a minute passes."""
         delivered = deliver_plan(
             self.project, self.target, run_id=self.run_id, clock=lambda: self.now
         )
-        self.now += dt.timedelta(minutes=1)
+        self.now += MINUTE
         return delivered
 
     def run(self, people: Iterable[Person] | None = None) -> MadeExport:
@@ -166,19 +174,22 @@ class Sync:
         return made
 
     def seed(self, newest_dcid: int) -> None:
-        """Import a watermark for the outbox."""
+        """Import a watermark for the present destination."""
+        destination = resolve(self.project, self.target).id
         with state_database(self.project).transaction() as connection:
             import_seed(
                 connection,
                 target=self.name,
-                destination="outbox",
+                destination=destination,
                 newest_dcid=newest_dcid,
                 now=self.now,
                 account="tester",
             )
-        self.now += dt.timedelta(minutes=1)
+        self.now += MINUTE
 
-    def approve(self, plan_hash: str | None = None, reason: str = "looked at") -> Approval:
+    def approve(
+        self, plan_hash: str | None = None, reason: str = "looked at"
+    ) -> Approval:
         """Approve the newest plan, or say the hash of another."""
         with state_database(self.project).transaction() as connection:
             plan = latest_plan(connection, self.name)

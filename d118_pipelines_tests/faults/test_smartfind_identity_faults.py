@@ -1,0 +1,164 @@
+"""Changed numbers and changed roles: faults S18 and S20 of the old SmartFind script.
+
+Rules: docs/reference/smartfind_express.md, "Add or change" and "Leavers". The people of
+the examples have the numbers that the page gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from d118_pipelines_tests.support.district import SUBSTITUTES, Person
+from d118_pipelines_tests.support.smartfind import (
+    E1,
+    P1,
+    W2,
+    commands,
+    details,
+    keys,
+    profile,
+    substitute,
+)
+from d118_pipelines_tests.support.sync import Sync
+
+ANA = Person(4001, teachernumber="1001", email_addr="ana.ruiz@d118.example")
+BO = Person(4002, "Bo", "Lind", teachernumber="1002")
+EMAIL = "ana.ruiz@d118.example"
+NO_LIMIT = {"guard.max_drop_percent": 100}
+
+
+def started(folder: Path, *people: Person, **changes: object) -> Sync:
+    """A sync that delivered the people yesterday; everybody counts as known."""
+    sync = Sync(folder, "smartfind", people, changes={**NO_LIMIT, **changes})
+    sync.seed(9000)
+    sync.run()
+    sync.next_day()
+    return sync
+
+
+@pytest.mark.parametrize("deactivates", [False, True])
+def test_s20_y18_changed_number_is_added_and_the_old_one_is_a_leaver(
+    tmp_path: Path, deactivates: bool
+) -> None:
+    sync = started(tmp_path, ANA, **{"options.deactivate_leavers": deactivates})
+    changed = replace(ANA, teachernumber="2001")
+
+    sync.run([changed])
+
+    deactivation = profile(1001, email=EMAIL, active="N")
+    assert sync.lines(P1) == [
+        profile(2001, "A", email=EMAIL),
+        *([deactivation] if deactivates else []),
+    ]
+    assert sync.lines(W2) == [f"W|A|2|1|2001|{EMAIL}|"]
+    assert [line[:13] for line in sync.lines(E1)] == ["E|A|1|2001|1|"]
+    assert details(sync, "access_id_changed") == {"4001": "1001 to 2001"}
+    assert details(sync, "left") == {"4001": "access id 1001: access_id_changed"}
+    assert keys(sync, "stale_schedule") == set()
+
+    sync.next_day()
+    sync.run()
+
+    assert sync.lines(P1) == [profile(2001, email=EMAIL)]
+    assert keys(sync, "access_id_changed") == set()
+    assert keys(sync, "left") == (set() if deactivates else {"4001"})
+
+
+def test_s20_number_changed_on_the_day_of_the_first_delivery_is_added(
+    tmp_path: Path,
+) -> None:
+    sync = Sync(tmp_path, "smartfind", [ANA])
+    sync.seed(9000)
+    sync.run()
+    assert set(commands(sync).values()) == {"C"}
+
+    for _ in range(2):
+        sync.run([replace(ANA, teachernumber="2001")])
+        assert set(commands(sync, of="2001").values()) == {"A"}
+    sync.run([ANA])
+
+    assert set(commands(sync, of="1001").values()) == {"C"}
+
+
+def test_number_that_moves_to_another_person_is_a_change_and_reported(
+    tmp_path: Path,
+) -> None:
+    sync = started(tmp_path, ANA)
+    newcomer = Person(9100, "Di", "Poe", teachernumber="1001")
+
+    sync.run([newcomer])
+
+    email = "p9100@d118.example"
+    assert sync.lines(P1) == [profile(1001, name="Di|Poe", email=email)]
+    assert set(commands(sync).values()) == {"C"}
+    assert details(sync, "access_id_taken_over") == {"9100": "access id 1001"}
+    assert keys(sync, "left") == set()
+
+
+def test_access_id_of_two_former_owners_is_deactivated_once_with_the_last_line(
+    tmp_path: Path,
+) -> None:
+    sync = started(tmp_path, ANA, BO, **{"options.deactivate_leavers": True})
+    newcomer = Person(9100, "Di", "Poe", teachernumber="1001")
+    sync.run([newcomer, BO])
+    sync.next_day()
+
+    sync.run([BO])
+
+    email = "p9100@d118.example"
+    gone = profile(1001, name="Di|Poe", email=email, active="N")
+    assert sync.lines(P1)[1:] == [gone]
+    assert details(sync, "left") == {"9100": "access id 1001: not in the extract"}
+
+    sync.next_day()
+    sync.run()
+
+    assert len(sync.lines(P1)) == 1
+    assert keys(sync, "left") == set()
+
+
+def test_two_people_who_swap_numbers_are_changes(tmp_path: Path) -> None:
+    sync = started(tmp_path, ANA, BO)
+
+    sync.run([replace(ANA, teachernumber="1002"), replace(BO, teachernumber="1001")])
+
+    assert set(commands(sync).values()) == {"C"}
+    assert details(sync, "access_id_changed") == {
+        "4001": "1001 to 1002",
+        "4002": "1002 to 1001",
+    }
+    assert keys(sync, "left") == set()
+
+
+def test_s18_staff_who_become_substitutes_and_back_are_reported(tmp_path: Path) -> None:
+    sync = started(tmp_path, Person(4001), Person(4002, homeschoolid=SUBSTITUTES))
+    moved = [Person(4001, homeschoolid=SUBSTITUTES), Person(4002)]
+
+    sync.run(moved)
+
+    assert sync.lines(P1) == [
+        substitute(4001, "C", active="Y", available=""),
+        profile(4002),
+    ]
+    assert details(sync, "role_changed") == {
+        "4001": "staff to substitute",
+        "4002": "substitute to staff",
+    }
+    assert commands(sync, of="4002")["E 4002/1"] == "A"
+    assert keys(sync, "stale_schedule") == {"4001"}
+
+    sync.next_day()
+    sync.run()
+
+    assert keys(sync, "role_changed") == set()
+
+
+def test_s18_role_of_a_new_profile_is_no_change_of_role(tmp_path: Path) -> None:
+    sync = started(tmp_path, ANA)
+
+    sync.run([replace(ANA, teachernumber="2001", homeschoolid=SUBSTITUTES)])
+
+    assert keys(sync, "role_changed") == set()
