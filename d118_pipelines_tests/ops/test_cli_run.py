@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from d118_pipelines import database as db
+from d118_pipelines.errors import HeldError
 from d118_pipelines_tests.conftest import HALF, PEOPLE, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -30,16 +31,6 @@ def test_a_run_delivers_and_says_what(project: ProjectFolder) -> None:
     ]
     assert b"p4200@d118.example" in project.outbox("hr_records")["StaffData.txt"]
     assert project.d118("runs", "--json").json()["runs"][0]["run"] == said["run_id"]
-
-
-def test_a_run_tells_a_person_files_and_where_they_are(project: ProjectFolder) -> None:
-    answer = project.d118("run", "hr_records")
-
-    assert answer.code == 0
-    assert "hr_records: delivered to var/outbox/hr_records and read back." in answer.out
-    for name in ("StaffData.txt", "Job Types.txt"):
-        assert name in answer.out
-    assert "1 findings: d118 findings hr_records" in answer.out
 
 
 def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
@@ -68,14 +59,17 @@ def test_an_approved_plan_is_sent_by_the_next_run(held: ProjectFolder) -> None:
     assert approved.code == 0
     assert f"Plan {short} of hr_records is released until " in approved.out
     assert "released by an approval" in held.d118("plan", "hr_records").out
-    assert held.d118("run", "hr_records").code == 0
+    sent = held.d118("run", "hr_records")
+    assert sent.code == 0
+    assert "hr_records: delivered to var/outbox/hr_records and read back." in sent.out
+    assert "StaffData.txt" in sent.out
     assert held.outbox("hr_records")["StaffData.txt"].count(b"\n") == 11
 
 
 def test_an_approval_is_used_once_and_audited(held: ProjectFolder) -> None:
     full = plan_hash(held)
     told = held.d118("approve", "hr_records", full, "--reason", "closed", "--json")
-    held.d118("run", "hr_records")
+    held.deliver("hr_records")
 
     assert told.json()["plan_hash"] == full
     [approval] = held.rows(db.plan_approvals)
@@ -92,7 +86,8 @@ def test_an_approval_does_not_release_other_changes(held: ProjectFolder) -> None
     held.d118("approve", "hr_records", plan_hash(held), "--reason", "looked at ten")
     held.set_people(HALF[:9])
 
-    assert held.d118("run", "hr_records").code == 3
+    with pytest.raises(HeldError):
+        held.deliver("hr_records")
 
 
 def test_an_expired_approval_releases_nothing(held: ProjectFolder) -> None:
@@ -100,7 +95,8 @@ def test_an_expired_approval_releases_nothing(held: ProjectFolder) -> None:
     past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
     held.change_state(db.plan_approvals.update().values(expires_at=past))
 
-    assert held.d118("run", "hr_records").code == 3
+    with pytest.raises(HeldError):
+        held.deliver("hr_records")
 
 
 @pytest.mark.parametrize(
@@ -185,10 +181,10 @@ def test_demonstration_people_never_go_to_an_address(project: ProjectFolder) -> 
     assert "canary-password" not in answer.err + answer.out
 
 
-def test_a_password_that_is_not_set_is_2(project: ProjectFolder) -> None:
+def test_a_password_that_is_not_set_is_2(delivered: ProjectFolder) -> None:
     address = {"HRRECORDS_SFTP_ADDRESS": "127.0.0.1:1", "HRRECORDS_SFTP_USERNAME": "u"}
 
-    answer = project.d118("run", "hr_records", **address)
+    answer = delivered.d118("resend", "hr_records", **address)
 
     assert answer.code == 2
     assert "HRRECORDS_SFTP_PASSWORD is not set" in answer.err
