@@ -206,12 +206,18 @@ def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
         ]
     short = plan.plan_hash[:8]
     made = local_time(plan.created_at, project.district().zone)
+    next_step = (
+        f"Review: d118 plan {target.name}. Release: "
+        f'd118 approve {target.name} {short} --reason "..."'
+        if broken
+        # The plan itself is not held, so there is nothing to approve.
+        else f"Make a new one: d118 run {target.name}"
+    )
     return HeldError(
         "\n".join(lines),
         where=f"plan {short}, made {made}",
         not_done="Nothing was sent; the last delivered files stay.",
-        next_step=f"Review: d118 plan {target.name}. Release: "
-        f'd118 approve {target.name} {short} --reason "..."',
+        next_step=next_step,
     )
 
 

@@ -19,6 +19,10 @@ from d118_pipelines.targets.plan import FileCounts, Plan
 Kind = Literal["failed", "held"]
 Verdict = Literal["ready", "held", "failed"]
 _SHOWN_KEYS = 10
+_NO_BASELINE = "No verified delivery to compare with yet."
+_FILES_GONE = (
+    "The files of the last verified delivery are gone: nothing to compare with."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,52 +129,35 @@ def _with_keys(text: str, keys: Sequence[str]) -> str:
 
 def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[GuardRule]:
     guard = target.model.guard
-    adds = (
-        main.commands.get(target.model.ledger.add, 0) if main.commands else main.added
-    )
-    # Adds by command compare with the ledger, so they need no earlier delivery.
-    counts_adds = has_baseline or bool(main.commands)
+    by_command = bool(main.commands)
+    adds = main.commands.get(target.model.ledger.add, 0) if by_command else main.added
+    turning = "turning inactive" + " or leaving" * guard.leaving_is_deactivation
     rules = []
     if guard.max_drop_percent is not None:
         rules.append(_drop(main, guard.max_drop_percent, has_baseline=has_baseline))
-    for code, what, value, limit, applies in [
-        ("adds", "added", adds, guard.max_adds, counts_adds),
-        ("changes", "changed", main.changed, guard.max_changes, has_baseline),
-        (
-            "deactivations",
-            "turning inactive or leaving"
-            if guard.leaving_is_deactivation
-            else "turning inactive",
-            main.deactivated,
-            guard.max_deactivations,
-            has_baseline,
-        ),
+    for code, what, value, limit, compares in [
+        # Adds by command compare with the ledger, so they need no earlier delivery.
+        ("adds", "added", adds, guard.max_adds, not by_command),
+        ("changes", "changed", main.changed, guard.max_changes, True),
+        ("deactivations", turning, main.deactivated, guard.max_deactivations, True),
     ]:
         if limit is None:
             continue
-        message = f"{value:,} records {what} (limit {limit:,})."
-        rules.append(
-            GuardRule(
-                f"guard.{code}_within_limit",
-                "held",
-                not applies or value <= limit,
-                message if applies else "No verified delivery to compare with yet.",
-            )
-        )
+        passed, message = value <= limit, f"{value:,} records {what} (limit {limit:,})."
+        if compares and not has_baseline:
+            passed, message = True, _NO_BASELINE
+        elif compares and main.rows_before is None:
+            passed, message = False, _FILES_GONE
+        rules.append(GuardRule(f"guard.{code}_within_limit", "held", passed, message))
     return rules
 
 
 def _drop(main: FileCounts, limit: float, *, has_baseline: bool) -> GuardRule:
     code = "guard.drop_within_limit"
     if not has_baseline:
-        return GuardRule(
-            code, "held", True, "No verified delivery to compare with yet."
-        )
+        return GuardRule(code, "held", True, _NO_BASELINE)
     if main.rows_before is None:
-        text = (
-            "The files of the last verified delivery are gone: nothing to compare with."
-        )
-        return GuardRule(code, "held", False, text)
+        return GuardRule(code, "held", False, _FILES_GONE)
     lost = main.rows_before - main.rows
     percent = 100 * lost / main.rows_before if main.rows_before else 0.0
     text = (
