@@ -103,7 +103,8 @@ def read_snapshot(
             sa.or_(e.first_delivered_at < since, e.origin == "seed"),
             e.last_delivery == last,
             e.last_line,
-            e.last_delivered_at,
+            # As the database keeps it: DuckDB reads that faster than Python.
+            sa.type_coerce(e.last_delivered_at, sa.types.NullType()),
         )
         .where(e.target == target, e.destination == destination)
         .order_by(e.record_type, e.key, e.identity)
