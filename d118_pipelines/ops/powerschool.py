@@ -32,8 +32,9 @@ def powerschool_source(project: Project) -> PowerSchoolSource:
         )
     from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 
-    folder = os.environ.get("POWERSCHOOL_CSV_DIR", "")
-    return EmbeddedSource(Path(folder) if folder else demonstration_folder(project))
+    named = os.environ.get("POWERSCHOOL_CSV_DIR", "")
+    folder = Path(named) if named else demonstration_folder(project)
+    return EmbeddedSource(folder, cache=project.home / "cache")
 
 
 def demonstration_folder(project: Project) -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
+from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
 from d118_pipelines.sources.powerschool.source import Binds, ConnectionReport, Query
 
 if TYPE_CHECKING:
@@ -32,10 +33,16 @@ class EmbeddedSource:
 
     kind = "csv"
 
-    def __init__(self, folder: Path, *, memory_limit: str = "1GB") -> None:
-        """Take the folder; nothing is read yet. `memory_limit` is DuckDB's, as `1GB`."""
+    def __init__(
+        self, folder: Path, *, memory_limit: str = "1GB", cache: Path | None = None
+    ) -> None:
+        """Take the folder; nothing is read yet.
+
+        memory_limit: DuckDB's, as `1GB`. cache: a folder for translated queries.
+        """
         self.folder = folder
         self.memory_limit = memory_limit
+        self.cache = cache
 
     @property
     def is_demonstration(self) -> bool:
@@ -53,16 +60,15 @@ class EmbeddedSource:
         Raises: ConfigurationError if a file is missing or the query leaves the common
         subset; QueryError if a file does not fit its table or the query fails.
         """
+        prepared = prepare(query, self.cache)
         values = {name.lower(): value for name, value in binds.items()}
-        if values.keys() != schema.bind_names(query):
-            raise _wrong_binds(query)
-        paths = self._paths(query)
+        if sorted(values) != prepared.binds:
+            raise _wrong_binds(query, prepared)
+        paths = self._paths(query, prepared)
         with tempfile.TemporaryDirectory() as spill, self._connect(spill) as connection:
-            schema.create_tables(connection, paths)
-            promised = schema.result_schema(connection, query)
-            warnings = _load(connection, query, paths)
-            for batch in _run(connection, query, values):
-                sink(schema.conform(batch, promised, query))
+            warnings = _load(connection, prepared, paths)
+            for batch in _run(connection, query, prepared, values):
+                sink(batch)
         return warnings
 
     def test(self) -> ConnectionReport:
@@ -91,8 +97,8 @@ class EmbeddedSource:
     def _path(self, table: str) -> Path:
         return self.folder / f"{table}.csv"
 
-    def _paths(self, query: Query) -> dict[str, Path]:
-        paths = {name: self._path(name) for name in schema.tables_read(query)}
+    def _paths(self, query: Query, prepared: Prepared) -> dict[str, Path]:
+        paths = {name: self._path(name) for name in prepared.tables}
         missing = [path.name for path in paths.values() if not path.is_file()]
         if missing:
             raise ConfigurationError(
@@ -107,22 +113,26 @@ class EmbeddedSource:
 
 
 def _load(
-    connection: duckdb.DuckDBPyConnection, query: Query, paths: dict[str, Path]
+    connection: duckdb.DuckDBPyConnection, prepared: Prepared, paths: dict[str, Path]
 ) -> list[str]:
-    columns = schema.columns_read(query)
-    return [
-        warning
-        for name, path in paths.items()
-        for warning in load_table(connection, path, schema.table(name), columns[name])
-    ]
+    warnings = []
+    for name, columns in prepared.tables.items():
+        layout = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
+        connection.execute(f'CREATE TABLE "{name}" ({layout})')
+        table = schema.Table(name, columns)
+        needed = frozenset(prepared.columns[name])
+        warnings += load_table(connection, paths[name], table, needed)
+    for statement in prepared.views:
+        connection.execute(statement)
+    return warnings
 
 
 def _files(names: list[str]) -> str:
     return ", ".join(f"{name}.csv" for name in names) or "none"
 
 
-def _wrong_binds(query: Query) -> QueryError:
-    names = ", ".join(f":{name}" for name in sorted(schema.bind_names(query))) or "none"
+def _wrong_binds(query: Query, prepared: Prepared) -> QueryError:
+    names = ", ".join(f":{name}" for name in prepared.binds) or "none"
     return QueryError(
         "The query was given other binds than it names.",
         where=str(query.path),
@@ -133,14 +143,17 @@ def _wrong_binds(query: Query) -> QueryError:
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, query: Query, binds: Binds
+    connection: duckdb.DuckDBPyConnection,
+    query: Query,
+    prepared: Prepared,
+    binds: Binds,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the result in its order. No engine message is passed on: it quotes values."""
     import duckdb
     import pyarrow as pa
 
     try:
-        relation = connection.sql(schema.translate(query), params=dict(binds))
+        relation = connection.sql(prepared.sql, params=dict(binds))
         reader = relation.to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as exc:
         raise _failed(query, type(exc).__name__) from None

@@ -201,10 +201,17 @@ def create_tables(
     for name in chosen:
         columns = ", ".join(f'"{c}" {t}' for c, t in table(name).columns.items())
         connection.execute(f'CREATE TABLE "{name}" ({columns})')
-    for name in _texts("VIEW"):
-        if set(tree.table_names(_view(name))) <= set(chosen):
-            body = _view(name).sql("duckdb", comments=False)
-            connection.execute(f'CREATE VIEW "{name}" AS {body}')
+    for statement in view_statements(chosen):
+        connection.execute(statement)
+
+
+def view_statements(names: Iterable[str]) -> list[str]:
+    """Return the DuckDB statements of every view that these tables suffice for."""
+    return [
+        f'CREATE VIEW "{name}" AS {_view(name).sql("duckdb", comments=False)}'
+        for name in _texts("VIEW")
+        if set(tree.table_names(_view(name))) <= set(names)
+    ]
 
 
 @lru_cache(maxsize=64)
