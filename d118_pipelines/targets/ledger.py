@@ -329,11 +329,11 @@ def remove_entry(
 
 
 def parse_watermark(text: str) -> int:
-    """The number in a NewestDCID.txt: an integer on the first line.
+    """The number in a NewestDCID.txt: an integer of up to 18 digits on the first line.
 
     Raises: ValueError for anything else.
     """
     first = text.splitlines()[0].strip() if text.strip() else ""
-    if not (first.isascii() and first.isdigit()):
+    if not (first.isascii() and first.isdigit() and len(first) <= 18):
         raise ValueError("the first line is not a whole number")
     return int(first)

@@ -63,6 +63,7 @@ def seed(
         str,
         typer.Option(help="NewestDCID.txt of the old script, or its number; 0: none."),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Import the old script's watermark for the target's present destination."""
     project = Project.here()
@@ -84,6 +85,10 @@ def seed(
             now=utc_now(),
             account=account(),
         )
+    if as_json:
+        seeded = {"newest_dcid": number, "destination": destination.label}
+        show_json({"target": target, **seeded})
+        return
     say(
         f"Everybody with a DCID up to {number:,} counts as known to {target} at "
         f"{destination.label}.\nNow run: d118 run {target}"
@@ -98,6 +103,7 @@ def remove(
     identity: Annotated[
         str | None, typer.Option(help="Which one, where it was sent under several.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Forget a record that somebody removed at the vendor."""
     project = Project.here()
@@ -113,6 +119,9 @@ def remove(
             now=utc_now(),
             account=account(),
         )
+    if as_json:
+        show_json({"target": target, "record_type": record_type, "key": key})
+        return
     say(f"{target} no longer counts {record_type} {key} as known to the vendor.")
 
 
