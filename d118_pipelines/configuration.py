@@ -122,7 +122,9 @@ def _rule(error: Any) -> str:
         return "unknown key"
     if error["type"] == "missing":
         return "missing key"
-    text = str(error["msg"]).removeprefix("Value error, ")
+    text = str(error["msg"])
+    if error["type"] == "value_error":
+        return text.removeprefix("Value error, ")  # our own words
     return text[:1].lower() + text[1:]
 
 
@@ -221,13 +223,22 @@ class Project:
         return read_model(District, self.root / "config/district.yaml")
 
     def folder(self, *parts: str) -> Path:
-        """A folder below `D118_HOME`, made if absent, readable by its owner alone."""
+        """A folder below `D118_HOME`, made if absent, readable by its owner alone.
+
+        Raises: ConfigurationError if it cannot be made.
+        """
         path = self.home
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for part in parts:
-            # One by one: parents that mkdir makes by itself are open to everybody.
-            path = path / part
-            path.mkdir(exist_ok=True, mode=0o700)
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for part in parts:
+                # One by one: parents that mkdir makes by itself are open to everybody.
+                path = path / part
+                path.mkdir(exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"The folder {_shown(path)} cannot be made: {exc.strerror}.",
+                next_step="Set D118_HOME to a folder that can be written.",
+            ) from exc
         return path
 
 

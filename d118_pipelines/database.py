@@ -16,6 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from d118_pipelines.errors import FatalError
+
 SCHEMA_VERSION = 1
 
 
@@ -167,13 +169,26 @@ audit_log = sa.Table(
 
 
 class Database:
-    """The state database of one `D118_HOME`, created on first use, mode 0600."""
+    """The state database of one `D118_HOME`, created on first use, mode 0600.
+
+    Raises: FatalError if the file cannot be opened as one.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
         self.path = path
-        self._engine = _engine(str(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            self._engine = _engine(str(path))
+        except (OSError, sa.exc.DatabaseError) as exc:
+            raise FatalError(
+                f"The state database cannot be opened ({type(exc).__name__}).",
+                where=str(path),
+                rule="It holds the ledger: what every vendor is known to have.",
+                not_done="Nothing was read, nothing was sent.",
+                next_step="Check the folder's rights and space; if the file is damaged, "
+                "put the last backup in its place.",
+            ) from exc
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

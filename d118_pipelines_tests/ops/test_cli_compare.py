@@ -20,9 +20,7 @@ def theirs(delivered: ProjectFolder, tmp_path: Path) -> Path:
     folder = tmp_path / "theirs"
     folder.mkdir()
     for target in ("hr_records", "smartfind"):
-        shutil.copytree(
-            delivered.home / "outbox" / target, folder, dirs_exist_ok=True
-        )
+        shutil.copytree(delivered.home / "outbox" / target, folder, dirs_exist_ok=True)
     return folder
 
 
@@ -152,7 +150,9 @@ def test_many_differences_are_cut_in_the_table(
 ) -> None:
     path = theirs / STAFF_DATA
     path.write_bytes(
-        path.read_bytes().replace(b"Ana", b"Bea").replace(b"Wauconda", b"Zion")
+        path.read_bytes()
+        .replace(b"Ana", b"Bea")
+        .replace(b"Wauconda", b"Zion")
         .replace(b"60084", b"60099")
     )
 
