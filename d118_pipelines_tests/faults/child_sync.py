@@ -98,11 +98,12 @@ def _run(sync: ServerSync, job: dict[str, Any]) -> None:
     kill_at = job.get("kill_at", "")
     sync.run_id = job["run_id"]
     if not sync.run_id:
-        killed = _KilledSource(sync.tables) if kill_at == "in the extract" else None
-        sync.pull(killed)
+        if kill_at == "in the extract":
+            sync.pull(_KilledSource(sync.tables))
         if kill_at == "after the extract":
+            sync.pull()
             _die()
-        sync.export_again()
+        sync.export()
         if kill_at == "after the export":
             _die()
     else:

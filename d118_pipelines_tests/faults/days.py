@@ -65,7 +65,7 @@ class Days:
             self._old[state] = self.right_files["new"]
         self._undisturbed("exported")
         for results in (self.right_files, self.right_ledger):
-            results["morning"] = results["exported"]  # type: ignore[index, assignment]
+            results["morning"] = results["exported"]  # type: ignore[assignment]
 
     def begin(self, folder: Path, state: str) -> ServerSync:
         """A copy of a prepared state; the server has what it had then."""

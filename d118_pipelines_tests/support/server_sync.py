@@ -26,6 +26,7 @@ from d118_pipelines.ops.destinations import (
 )
 from d118_pipelines.ops.export import MadeExport
 from d118_pipelines_tests.support.district import Person
+from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.relay import Relay
 from d118_pipelines_tests.support.sshd import FOLDER, PASSWORD, Sshd, can_isolate
 from d118_pipelines_tests.support.sync import Sync
@@ -127,10 +128,9 @@ class ServerSync(Sync):
         with self.entered():
             super().seed(newest_dcid)
 
-    def export_again(self) -> MadeExport:
-        """Build the files from the newest extract."""
+    def _make(self) -> MadeExport:
         with self.entered():
-            return super().export_again()
+            return super()._make()
 
     def deliver(
         self,
@@ -222,3 +222,25 @@ class ServerSync(Sync):
             }
             for row in self.ledger()
         ]
+
+
+def use_server(project: ProjectFolder, server: Sshd, port: int) -> None:
+    """Give a project folder the settings of both targets for the server."""
+    project.edit(
+        "mappings/targets/hr_records.yaml",
+        "directory: /syncNine/Inbound",
+        f"directory: ./{FOLDER}",
+    )
+    if not can_isolate():
+        project.edit(
+            "mappings/targets/hr_records.yaml",
+            "password_env: HRRECORDS_SFTP_PASSWORD",
+            "key_file: private.pem",
+        )
+    shutil.copy(server.keys.private("login"), project.root / "private.pem")
+    line = f"[127.0.0.1]:{port} {server.keys.public('host_ed25519')}\n"
+    (project.root / "known_hosts").write_text(line, encoding="ascii")
+    for prefix in PREFIX.values():
+        project.environment[f"{prefix}_ADDRESS"] = f"127.0.0.1:{port}"
+        project.environment[f"{prefix}_USERNAME"] = server.account
+    project.environment[f"{PREFIX['hr_records']}_PASSWORD"] = PASSWORD
