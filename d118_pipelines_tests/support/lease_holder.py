@@ -1,0 +1,48 @@
+"""A process that holds a target's lease until it is told to stop, or killed.
+
+    python -m d118_pipelines_tests.support.lease_holder HOME TARGET
+
+Belongs here: the process and its start. Not here: what must hold meanwhile.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from d118_pipelines.database import Database
+from d118_pipelines.ops.leases import lease
+from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
+
+HOLDER = "run-of-another-process"
+
+
+@contextmanager
+def lease_held(project: ProjectFolder, target: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process holds the lease in the block, unless the block kills it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(project.home), target],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.communicate()
+
+
+def _hold(home: Path, target: str) -> None:
+    with lease(Database(home / "d118.sqlite"), target, HOLDER):
+        print("held", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _hold(Path(sys.argv[1]), sys.argv[2])
