@@ -45,6 +45,7 @@ from d118_pipelines.targets.records import (
     use_approval,
     valid_approval,
 )
+from d118_pipelines.targets.tables import read_rows
 
 Clock = Callable[[], dt.datetime]
 Progress = Callable[[str, int, int], None]
@@ -334,11 +335,8 @@ class _Sending:
         return FileToSend(file["name"], path, file["size_bytes"], file["sha256"])
 
     def _records(self) -> Iterator[tuple[TargetFile, Mapping[str, Any]]]:
-        import pyarrow.parquet as pq  # heavy: only after a delivery
-
         for file in self._target.model.files:
             names = ["_key", "_identity", "_state", "_hash", "_line"]
             names += [file.command] if file.command else []
-            table = pq.read_table(self._folder / f"{file.name}.parquet", columns=names)
-            for row in table.to_pylist():
+            for row in read_rows(self._folder / f"{file.name}.parquet", names):
                 yield file, row

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d118_pipelines.targets.build import PLAN_FILE
+from d118_pipelines.targets.tables import read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,8 @@ class Change:
 
 def changes_of(folder: Path, *, limit: int | None = None) -> list[Change]:
     """The changes of the export in `folder`: removals first, then changes, then adds."""
-    import pyarrow.parquet as pq  # heavy: only when a plan is shown
-
     order = {"remove": 0, "change": 1, "add": 2}
-    rows = pq.read_table(folder / PLAN_FILE).to_pylist()
+    rows = read_rows(folder / PLAN_FILE)
     rows.sort(
         key=lambda r: (order[r["action"]], r["file"], _number(r["key"]), r["key"])
     )

@@ -25,6 +25,7 @@ from d118_pipelines.targets.build import OUTCOME_FILE
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.records import StoredPlan, findings_of
 from d118_pipelines.targets.show import changes_of
+from d118_pipelines.targets.tables import read_rows
 
 Key = Annotated[str, typer.Argument(help="The record's key, for staff USERS.DCID.")]
 ShowValues = Annotated[
@@ -88,11 +89,7 @@ def _extracts(
 
 def _outcome(target: Target, folder: Path, key: str) -> dict[str, str]:
     """What became of the record, in one sentence, with the rule's code."""
-    import pyarrow.parquet as pq  # heavy: only here
-
-    rows = pq.read_table(
-        folder / OUTCOME_FILE, filters=[("key", "==", key)]
-    ).to_pylist()
+    rows = read_rows(folder / OUTCOME_FILE, where=("key", key))
     if not rows:
         return {
             "code": "not_in_extract",
@@ -110,15 +107,11 @@ def _outcome(target: Target, folder: Path, key: str) -> dict[str, str]:
 def _lines(
     target: Target, folder: Path, key: str, *, show_values: bool
 ) -> list[dict[str, Any]]:
-    import pyarrow.parquet as pq  # heavy: only here
-
     header = 1 if target.model.format.header else 0
     rows = []
     for file in target.model.files:
-        found = pq.read_table(
-            folder / f"{file.name}.parquet", filters=[("_record", "==", key)]
-        )
-        for row in found.to_pylist():
+        table = folder / f"{file.name}.parquet"
+        for row in read_rows(table, where=("_record", key)):
             line = {"file": file.file, "line": row["_row"] + header}
             if file.command:
                 line["command"] = row[file.command]
