@@ -1,7 +1,4 @@
-"""Reading back the tables that an export keeps beside its files.
-
-DuckDB reads them: pyarrow's own reader imports pandas, which costs half a second.
-"""
+"""Reading back the tables that an export keeps beside its files."""
 
 from __future__ import annotations
 
@@ -17,14 +14,11 @@ def read_rows(
 
     columns: only these (default: all). where: a column and the text it must equal.
     """
-    import duckdb  # heavy: only when something is read back
+    # ParquetFile, because pyarrow's read_table imports pandas: half a second.
+    from pyarrow.parquet import ParquetFile
 
-    chosen = ", ".join(f'"{name}"' for name in columns) or "*"
-    condition = f' WHERE "{where[0]}" = $value' if where else ""
-    binds = {"path": str(path)} | ({"value": where[1]} if where else {})
-    with duckdb.connect(config={"threads": 1}) as connection:
-        found = connection.execute(
-            f"SELECT {chosen} FROM read_parquet($path){condition}", binds
-        )
-        names = [column[0] for column in found.description or []]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    with ParquetFile(path) as file:
+        rows: list[dict[str, Any]] = file.read(
+            columns=list(columns) or None
+        ).to_pylist()
+    return [row for row in rows if where is None or row[where[0]] == where[1]]
