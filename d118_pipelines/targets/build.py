@@ -140,8 +140,8 @@ def _broken_facts(target: Target, bench: Workbench) -> dict[str, list[str]]:
     for file in target.model.files:
         broken["guard.shape_right"] += misshapen_keys(target, bench, file)
         doubles = bench.rows(
-            f"SELECT _key FROM {file.name} GROUP BY _key, _identity "
-            "HAVING count(*) > 1 ORDER BY _key",
+            f"SELECT coalesce(_key, 'none') FROM {file.name} GROUP BY _key, _identity "
+            "HAVING count(*) > 1 OR _key IS NULL OR _identity IS NULL ORDER BY 1",
             file.file,
         )
         broken["guard.keys_unique"] += [row[0] for row in doubles]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from d118_pipelines.configuration import KeyPath
 
 if TYPE_CHECKING:
-    from d118_pipelines.targets.definition import TargetFile, TargetModel
+    from d118_pipelines.targets.definition import Format, TargetFile, TargetModel
 
 Complaint = tuple[KeyPath, str]
 
@@ -41,7 +41,8 @@ def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]
     """
     found = [*_options(model), *_rules(model)]
     for index, file in enumerate(model.files):
-        found += [(("files", index, *key), text) for key, text in _columns(file)]
+        here = [*_columns(file), *_headers(file, model.format)]
+        found += [(("files", index, *key), text) for key, text in here]
     main = {column.header for column in model.files[0].columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:
@@ -80,3 +81,20 @@ def _columns(file: TargetFile) -> Iterator[Complaint]:
         for place, name in enumerate(getattr(file, setting)):
             if name not in known:
                 yield (setting, place), f"no column {name}"
+
+
+def _headers(file: TargetFile, layout: Format) -> Iterator[Complaint]:
+    """Names that the header row cannot carry: values are cleaned, names are not."""
+    if not layout.header:
+        return
+    for place, column in enumerate(file.columns):
+        name = column.header
+        if not name.isprintable() or (
+            layout.quoting == "none" and layout.delimiter in name
+        ):
+            yield ("columns", place), "the header cannot carry this name"
+        elif (
+            name.encode(layout.encoding, errors="replace").decode(layout.encoding)
+            != name
+        ):
+            yield ("columns", place), f"{layout.encoding} lacks a letter of this name"

@@ -109,7 +109,7 @@ def _rows_enough(target: Target, main: FileCounts) -> GuardRule:
 def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRule]:
     texts = {
         "guard.shape_right": "A line does not have exactly one value per column.",
-        "guard.keys_unique": "A record key stands twice in one file.",
+        "guard.keys_unique": "A record key is missing or stands twice in one file.",
     }
     texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
     return [

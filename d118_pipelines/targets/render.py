@@ -157,7 +157,7 @@ def _add_lines(bench: Workbench, file: TargetFile, layout: Format) -> None:
     tail = " || $delimiter" if layout.trailing_delimiter else ""
     binds = {"delimiter": layout.delimiter}
     if layout.quoting == "minimal":
-        binds["special"] = f'["\\r\\n{re.escape(layout.delimiter)}]'
+        binds["special"] = _special(layout)
     bench.connection.execute(
         f"CREATE OR REPLACE TABLE {file.name} AS "
         f"SELECT *, concat_ws($delimiter, {', '.join(values)}){tail} AS _line, "
@@ -173,14 +173,27 @@ def _texts(
     end = NEWLINES[layout.newline]
     if layout.header:
         tail = layout.delimiter if layout.trailing_delimiter else ""
-        header = layout.delimiter.join(c.header for c in file.columns)
-        yield [0], [header + tail + end]
+        names = [_header_cell(column.header, layout) for column in file.columns]
+        yield [0], [layout.delimiter.join(names) + tail + end]
     lines = bench.connection.execute(
         f"SELECT _row, _line || $end FROM {file.name} ORDER BY _row", {"end": end}
     )
     while batch := lines.fetchmany(_BATCH_ROWS):
         rows, texts = zip(*batch, strict=True)
         yield list(rows), list(texts)
+
+
+def _header_cell(name: str, layout: Format) -> str:
+    """A column's name, in quotes by the same rule as values."""
+    needs_quotes = layout.quoting == "all" or (
+        layout.quoting == "minimal" and re.search(_special(layout), name)
+    )
+    return '"' + name.replace('"', '""') + '"' if needs_quotes else name
+
+
+def _special(layout: Format) -> str:
+    """What a value must not hold outside quotes, as a regular expression."""
+    return f'["\\r\\n{re.escape(layout.delimiter)}]'
 
 
 def _lossy_rows(rows: list[int], lines: list[str], encoding: str) -> list[int]:
