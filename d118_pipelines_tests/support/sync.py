@@ -48,7 +48,8 @@ class Sync:
     """A target in a project of its own; `now` is the time of everything it does.
 
     changes: dotted keys of the target's YAML and their values here, for example
-    `{"options.deactivate_leavers": True}`.
+    `{"options.deactivate_leavers": True}`. files: further files of the project, path to
+    text, for a target that is not one of the project's own.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Sync:
         people: Iterable[Person] = (),
         *,
         changes: Mapping[str, Any] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self.name = target
         self.now = FIRST_DAY
@@ -65,6 +67,10 @@ class Sync:
         self._target: Target | None = None
         self._live_in(folder)
         _copy_project(self.project.root)
+        for name, text in (files or {}).items():
+            path = self.project.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         self.change({"destination.address_env": NO_ADDRESS, **(changes or {})})
         self.set_people(people)
 
@@ -258,4 +264,7 @@ def _copy_project(root: Path) -> None:
     root.mkdir(parents=True)
     shutil.copytree(REPOSITORY / "config", root / "config")
     shutil.copytree(REPOSITORY / "mappings/targets", root / "mappings/targets")
-    (root / "sql").symlink_to(REPOSITORY / "sql")
+    # The queries stay where they are; an export's folder may get further files.
+    (root / "sql/exports").mkdir(parents=True)
+    for folder in ("powerschool", "exports/hr_records", "exports/smartfind"):
+        (root / "sql" / folder).symlink_to(REPOSITORY / "sql" / folder)
