@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class ResolvedDestination:
     """id: what ledger and baseline belong to. label: what people read.
 
-    `connect()` opens a connection; it raises what delivery raises.
+    `connect()` opens a connection; it raises what delivery raises, and
+    MissingSecretError if the login is not set.
     """
 
     id: str
@@ -40,7 +41,7 @@ class ResolvedDestination:
 def resolve(project: Project, target: Target) -> ResolvedDestination:
     """The target's destination as the environment has it now; opens no connection.
 
-    Raises: ConfigurationError for a bad address or a missing user name or password.
+    Raises: ConfigurationError for a bad address.
     """
     wanted = target.model.destination
     options = DeliveryOptions(
@@ -87,15 +88,20 @@ def _outbox(
 def _sftp(
     project: Project, target: Target, options: DeliveryOptions
 ) -> ResolvedDestination:
-    settings = sftp_settings(project, target)
-    wanted, address = target.model.destination, settings.address
+    from d118_pipelines.delivery.address import parse_address
+
+    wanted = target.model.destination
+    address = parse_address(
+        os.environ[wanted.address_env], describe=f"${wanted.address_env}"
+    )
     where = f"{address.host}:{address.port} {wanted.directory}"
     digest = hashlib.sha256(where.encode("utf-8")).hexdigest()[:12]
 
     def connect() -> Remote:
         from d118_pipelines.delivery.sftp import SftpRemote
 
-        return SftpRemote(settings)
+        # The login is read here: status and plans need no credential.
+        return SftpRemote(sftp_settings(project, target))
 
     label = f"${wanted.address_env}:{wanted.directory}"
     return ResolvedDestination(f"sftp-{digest}", label, False, options, connect)

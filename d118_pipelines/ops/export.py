@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,8 +149,3 @@ def _new_folder(
 ) -> Path:
     stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     return project.folder("exports", target.name, f"{stamp}-{run_id[:8]}")
-
-
-def inputs_of(made: MadeExport) -> Mapping[str, int]:
-    """Records read, exported and stopped per code."""
-    return made.export.counts

@@ -58,14 +58,16 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
         return
     names = ", ".join(file.name for file in delivered.report.files)
     say(f"Sent again and read back at {delivered.label}: {names}")
+    if any(file.command for file in wanted.model.files):
+        say("The add and change commands are those of that delivery, unchanged.")
 
 
 def runs(
     target: Annotated[
         str | None, typer.Option(help="Only runs of this target.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
-    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out the newest.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """List past runs, newest first, whoever started them."""
