@@ -4,7 +4,7 @@ PYTHON := $(or $(shell command -v $(PYTHON)),python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo ui test lint bench screenshots lock clean
+.PHONY: setup demo ui test lint bench screenshots cli-reference lock clean
 
 setup: $(READY)
 
@@ -46,6 +46,10 @@ bench: $(READY)
 
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images
+
+# Rewrites docs/cli.md from the commands themselves.
+cli-reference: $(READY)
+	$(BIN)/python -m d118_pipelines.ops.cli_reference > docs/cli.md
 
 # Rewrites requirements.lock from pyproject.toml; needs uv.
 lock:

@@ -52,7 +52,7 @@ def main() -> None:
 
     load_dotenv(Project.here().root / ".env")
     try:
-        app()
+        app(prog_name="d118")
     except D118Error as exc:
         warn(str(exc))
         sys.exit(exc.exit_code)

@@ -12,7 +12,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.targets.records import StoredPlan, latest_plan
 
-TargetName = Annotated[str, typer.Argument(help="A target, see: d118 targets list")]
+TargetName = Annotated[str, typer.Argument(help="A target; see d118 targets list.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 

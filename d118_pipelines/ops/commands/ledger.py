@@ -33,7 +33,7 @@ ledger_app = typer.Typer(
 @ledger_app.command("deliveries")
 def deliveries(
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
