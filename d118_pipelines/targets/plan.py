@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.definition import Target, TargetFile, Transition
 from d118_pipelines.targets.render import quoted
 from d118_pipelines.targets.workbench import Workbench
 
@@ -102,7 +102,7 @@ def _compare(
         "ON n._key = b._key AND n._identity = b._identity "
         "WHERE action <> 'change' OR len(fields) > 0"
     )
-    return _count(target, bench, file, had_baseline=had_file)
+    return _count(target, bench, file, old if had_file else None)
 
 
 def _difference(header: str, old: set[str], file: TargetFile) -> str:
@@ -115,8 +115,10 @@ def _difference(header: str, old: set[str], file: TargetFile) -> str:
 
 
 def _count(
-    target: Target, bench: Workbench, file: TargetFile, *, had_baseline: bool
+    target: Target, bench: Workbench, file: TargetFile, old: set[str] | None
 ) -> FileCounts:
+    """Count the changes; `old` are the columns of the baseline's file, if there is one."""
+
     def one(sql: str, *binds: object) -> Any:
         return bench.connection.execute(sql, list(binds)).fetchone()[0]  # type: ignore[index]
 
@@ -130,12 +132,12 @@ def _count(
     )
     return FileCounts(
         rows=rows,
-        rows_before=one("SELECT count(*) FROM before") if had_baseline else None,
+        rows_before=None if old is None else one("SELECT count(*) FROM before"),
         added=added,
         changed=changed,
         removed=removed,
         unchanged=rows - added - changed,
-        deactivated=one(_deactivations(target, file)) if had_baseline else 0,
+        deactivated=0 if old is None else one(_deactivations(target, file, old)),
         changed_fields=counted(
             "SELECT unnest(fields) AS field, count(*) FROM changes "
             f"WHERE file = '{file.name}' GROUP BY field ORDER BY field"
@@ -149,15 +151,12 @@ def _count(
     )
 
 
-def _deactivations(target: Target, file: TargetFile) -> str:
+def _deactivations(target: Target, file: TargetFile, old: set[str]) -> str:
     """SQL counting the records that turn inactive, or leave where that counts as well."""
     guard = target.model.guard
     if file is not target.main_file:
         return "SELECT 0"
-    turned = [
-        f"(b.{quoted(t.column)} = '{t.was}' AND n.{quoted(t.column)} = '{t.becomes}')"
-        for t in guard.deactivations
-    ]
+    turned = [_turns(transition, old) for transition in guard.deactivations]
     if guard.leaving_is_deactivation:
         turned.append("n._key IS NULL")
     return (
@@ -165,6 +164,16 @@ def _deactivations(target: Target, file: TargetFile) -> str:
         "ON n._key = b._key AND n._identity = b._identity "
         f"WHERE {' OR '.join(turned) or 'false'}"
     )
+
+
+def _turns(transition: Transition, old: set[str]) -> str:
+    """SQL for one transition; under a name that is new, whoever is inactive counts."""
+    name = quoted(transition.column)
+    was, becomes = (
+        value.replace("'", "''") for value in (transition.was, transition.becomes)
+    )
+    before = f"b.{name} = '{was}'" if transition.column in old else "true"
+    return f"({before} AND n.{name} = '{becomes}')"
 
 
 def _hash(
