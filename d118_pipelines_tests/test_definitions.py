@@ -1,0 +1,260 @@
+"""What Dagster loads: assets, checks, jobs, schedules, sensors, as a plain snapshot."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.definitions import build_definitions
+from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
+
+PACKAGE = REPOSITORY / "d118_pipelines"
+
+# key: group, what it is made from
+ASSETS = {
+    "raw/powerschool/hr_records_staff": ("powerschool", set()),
+    "raw/powerschool/smartfind_staff": ("powerschool", set()),
+    "exports/hr_records/staff_data": (
+        "hr_records",
+        {"raw/powerschool/hr_records_staff"},
+    ),
+    "exports/hr_records/job_types": (
+        "hr_records",
+        {"raw/powerschool/hr_records_staff"},
+    ),
+    "exports/smartfind/p1_profile_basic": (
+        "smartfind",
+        {"raw/powerschool/smartfind_staff"},
+    ),
+    "exports/smartfind/w2_sso": ("smartfind", {"raw/powerschool/smartfind_staff"}),
+    "exports/smartfind/e1_work_schedule": (
+        "smartfind",
+        {"raw/powerschool/smartfind_staff"},
+    ),
+    "deliveries/hr_records": (
+        "hr_records",
+        {"exports/hr_records/staff_data", "exports/hr_records/job_types"},
+    ),
+    "deliveries/smartfind": (
+        "smartfind",
+        {
+            "exports/smartfind/p1_profile_basic",
+            "exports/smartfind/w2_sso",
+            "exports/smartfind/e1_work_schedule",
+        },
+    ),
+}
+CHECKS = {
+    "exports/hr_records/staff_data": [
+        "rows_enough",
+        "shape_right",
+        "keys_unique",
+        "emails_unique",
+        "files_agree",
+        "drop_within_limit",
+        "deactivations_within_limit",
+        "data_fresh",
+    ],
+    "exports/smartfind/p1_profile_basic": [
+        "rows_enough",
+        "shape_right",
+        "keys_unique",
+        "access_ids_unique",
+        "schedules_unique",
+        "profiles_exist",
+        "ledger_seeded",
+        "drop_within_limit",
+        "adds_within_limit",
+        "deactivations_within_limit",
+        "data_fresh",
+    ],
+}
+JOBS = {
+    "approve": {},
+    "hr_records": {"sis/target": "hr_records", "sis/district": "district_118"},
+    "smartfind": {"sis/target": "smartfind", "sis/district": "district_118"},
+}
+SCHEDULES = {
+    "hr_records_schedule": ("hr_records", "15 4 * * *"),
+    "smartfind_schedule": ("smartfind", "45 4 * * *"),
+}
+HEAVY = (
+    "duckdb",
+    "pyarrow",
+    "oracledb",
+    "paramiko",
+    "pandas",
+    "sqlglot",
+    "httpx",
+    "cryptography",
+)
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_definitions(Project(REPOSITORY, REPOSITORY / "var"))
+
+
+@pytest.fixture(scope="module")
+def specs(defs: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {s.key.to_user_string(): s for s in defs.resolve_all_asset_specs()}
+
+
+def test_the_definitions_hold_together(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+@pytest.mark.real
+def test_dagster_validates_a_project_from_its_folder(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+
+    answer = project.run_dagster("definitions", "validate")
+
+    assert answer.code == 0, answer.err
+    assert "All code locations passed validation" in answer.err + answer.out
+    assert not project.home.exists(), "loading writes nothing"
+
+
+def test_the_assets_and_their_lineage(specs: dict[str, dg.AssetSpec]) -> None:
+    found = {
+        name: (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
+        for name, spec in specs.items()
+    }
+
+    assert found == ASSETS
+
+
+def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]) -> None:
+    kinds = {
+        "raw": {"oracle", "parquet"},
+        "exports": {"duckdb", "csv"},
+        "deliveries": {"sftp"},
+    }
+    for name, spec in specs.items():
+        assert spec.description, name
+        assert list(spec.owners) == ["team:data"], name
+        assert spec.kinds == kinds[name.split("/")[0]], name
+        assert spec.code_version, name
+        assert spec.partitions_def is None, name
+
+
+def test_the_checks_and_that_all_of_them_block(defs: dg.Definitions) -> None:
+    found: dict[str, list[str]] = {}
+    for asset in defs.assets or []:
+        assert isinstance(asset, dg.AssetsDefinition)
+        for check in asset.check_specs:
+            found.setdefault(check.asset_key.to_user_string(), []).append(check.name)
+            assert check.blocking, check.name
+            assert check.description, check.name
+
+    assert found == CHECKS
+
+
+def test_the_jobs_and_their_tags(defs: dg.Definitions) -> None:
+    jobs = {job.name: job for job in defs.jobs or []}
+
+    assert {name: dict(job.tags or {}) for name, job in jobs.items()} == JOBS
+    for name in ("hr_records", "smartfind"):
+        chosen = defs.resolve_job_def(name).asset_layer.executable_asset_keys
+        assert {key.to_user_string() for key in chosen} == {
+            key for key in ASSETS if name in key
+        }
+
+
+def test_the_schedules_run_by_themselves_in_the_district_s_zone(
+    defs: dg.Definitions,
+) -> None:
+    found = {}
+    for schedule in defs.schedules or []:
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        found[schedule.name] = (schedule.job_name, schedule.cron_schedule)
+        assert schedule.execution_timezone == "America/Chicago"
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+    assert found == SCHEDULES
+
+
+def test_the_sensor_runs_by_itself(defs: dg.Definitions) -> None:
+    [sensor] = defs.sensors or []
+
+    assert sensor.name == "run_alert_sensor"
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_sensor_sees_runs_from_a_shell() -> None:
+    tree = ast.parse((PACKAGE / "sensors.py").read_text(encoding="utf-8"))
+    settings = {
+        keyword.arg: ast.unparse(keyword.value)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "dg.run_failure_sensor"
+        for keyword in call.keywords
+    }
+
+    assert settings["monitor_all_code_locations"] == "True"
+
+
+def test_freshness_is_demanded_of_what_comes_and_what_goes(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
+    day = dt.timedelta(hours=1)
+    raw = dg.FreshnessPolicy.time_window(fail_window=48 * day, warn_window=26 * day)
+    sent = dg.FreshnessPolicy.cron(
+        deadline_cron="0 6 * * *",
+        lower_bound_delta=dt.timedelta(hours=6),
+        timezone="America/Chicago",
+    )
+    wanted = {"raw": raw, "exports": None, "deliveries": sent}
+    for name, spec in specs.items():
+        assert spec.freshness_policy == wanted[name.split("/")[0]], name
+
+
+def test_steps_run_in_one_process(defs: dg.Definitions) -> None:
+    assert defs.executor is dg.in_process_executor
+
+
+def test_a_third_target_needs_no_python(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    yaml = (project.root / "mappings/targets/hr_records.yaml").read_text("utf-8")
+    (project.root / "mappings/targets/third.yaml").write_text(yaml, "utf-8")
+
+    defs = build_definitions(project.project)
+
+    names = {s.key.to_user_string() for s in defs.resolve_all_asset_specs()}
+    assert names - set(ASSETS) == {
+        "exports/third/staff_data",
+        "exports/third/job_types",
+        "deliveries/third",
+    }
+    assert defs.resolve_job_def("third").tags["sis/target"] == "third"
+    assert defs.resolve_schedule_def("third_schedule").cron_schedule == "15 4 * * *"
+
+
+@pytest.mark.real
+def test_loading_imports_no_heavy_library_and_writes_nothing(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    code = (
+        "import sys, d118_pipelines.definitions;"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.root,
+        env={"PATH": "", "D118_HOME": "somewhere"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    assert not (project.root / "somewhere").exists(), "loading writes nothing"
