@@ -203,6 +203,8 @@ def _engine(path: str) -> sa.Engine:
         f"sqlite:///{path}",
         connect_args={"timeout": 30, "isolation_level": None},
         poolclass=sa.NullPool,
+        # The ledger keeps lines of people; an error must not quote them.
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -26,6 +26,8 @@ LOG_NAME = f"{__name__}.paramiko"
 # What paramiko logs is raised here as an error too; without a handler of the
 # operator it must not end up on the standard error stream as a traceback.
 logging.getLogger(LOG_NAME).addHandler(logging.NullHandler())
+# Its debug lines hold the server's paths and texts, and so often the account's name.
+logging.getLogger(LOG_NAME).setLevel(logging.INFO)
 
 
 def open_transport(settings: SftpSettings) -> paramiko.Transport:

@@ -7,6 +7,7 @@ A message holds targets, rule codes, counts, hashes and run ids, nothing of a pe
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import smtplib
 import ssl
@@ -80,6 +81,8 @@ def configured_ways(settings: Alerts) -> Sequence[str]:
 def _post(variable: str, alert: Alert) -> None:
     import httpx  # heavy: only when an alert goes out
 
+    # It logs every address, and the address of a webhook is a credential.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     body = {
         "kind": alert.kind,
         "title": alert.title,
