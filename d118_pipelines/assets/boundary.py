@@ -39,7 +39,8 @@ def reported() -> Iterator[None]:
         )
     else:
         return
-    raise failure
+    # Without the first exception: Dagster stores its text with the failure's.
+    raise failure from None
 
 
 def _places() -> str:
