@@ -80,6 +80,7 @@ def _outbox(
     def connect() -> Remote:
         from d118_pipelines.delivery.folder import FolderRemote
 
+        project.folder("outbox")
         return FolderRemote(folder)
 
     return ResolvedDestination("outbox", shown_path(folder), True, options, connect)

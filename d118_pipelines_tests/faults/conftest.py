@@ -28,7 +28,7 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, ssh_keys: SshKeys
 ) -> Iterator[Sshd]:
     """A server; its upload folder is a small disk where this account may mount one."""
-    base = tmp_path_factory.mktemp("sshd")
+    base = tmp_path_factory.mktemp("canary-home")
     with running_sshd(base, ssh_keys, disk="2m" if can_isolate() else "") as running:
         yield running
 

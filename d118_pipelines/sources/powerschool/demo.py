@@ -144,11 +144,13 @@ def _write_folder(
     new = folder.with_name(f".{folder.name}.{token}.new")
     old = folder.with_name(f".{folder.name}.{token}.old")
     try:
-        new.mkdir()
+        new.mkdir(mode=0o700)
         for name, rows in tables.items():
             _write_table(new / f"{name}.csv", rows)
         for name, text in texts.items():
             (new / name).write_text(text, encoding="utf-8", newline="\n")
+        for path in new.iterdir():
+            path.chmod(0o600)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(old)
         new.rename(folder)
