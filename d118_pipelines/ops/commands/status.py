@@ -134,7 +134,7 @@ def target_state(project: Project, target: Target) -> TargetState:
         plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
         findings=found,
         deadline=local(project, deadline),
-        next_run=_next_run(project, schedule, now) if schedule else None,
+        next_run=next_run(project, schedule, now) if schedule else None,
         destination=destination.label,
         files=list(sent.files) if sent else [],
         last_error=(last.error or "") if last and last.status == "failed" else "",
@@ -151,9 +151,10 @@ def last_deadline(
     return next(CronSim(schedule.deadline, local_now, reverse=True), None)
 
 
-def _next_run(
+def next_run(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
+    """When the schedule runs next, after `now`."""
     from cronsim import CronSim
 
     return next(CronSim(schedule.cron, now.astimezone(_zone(project, schedule))), None)

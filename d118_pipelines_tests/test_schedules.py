@@ -1,0 +1,168 @@
+"""Schedules and deadlines on the nights on which clocks and years change."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.definitions import build_definitions
+from d118_pipelines.ops.commands.status import last_deadline, next_run
+from d118_pipelines.targets.definition import Schedule, read_targets
+from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
+
+CHICAGO = ZoneInfo("America/Chicago")
+PROJECT = Project(REPOSITORY, REPOSITORY / "var")
+NIGHTS = {
+    "spring": (dt.datetime(2027, 3, 12), dt.datetime(2027, 3, 17)),
+    "autumn": (dt.datetime(2026, 10, 30), dt.datetime(2026, 11, 4)),
+    "new year": (dt.datetime(2026, 12, 30), dt.datetime(2027, 1, 3)),
+    "leap day": (dt.datetime(2028, 2, 27), dt.datetime(2028, 3, 2)),
+}
+AROUND = pytest.mark.parametrize(
+    ("start", "end"), list(NIGHTS.values()), ids=list(NIGHTS)
+)
+
+
+def ticks(
+    cron: str, zone: str, start: dt.datetime, end: dt.datetime
+) -> list[dt.datetime]:
+    """When Dagster ticks: its partitions follow the same calendar as its schedules."""
+    form = "%Y-%m-%dT%H:%M:%S%z"
+    calendar = dg.TimeWindowPartitionsDefinition(
+        start=start,
+        # A partition ends with the next tick.
+        end=end + dt.timedelta(days=2),
+        cron_schedule=cron,
+        timezone=zone,
+        fmt=form,
+    )
+    later = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    keys = calendar.get_partition_keys(current_time=later)
+    found = [dt.datetime.strptime(key, form) for key in keys]
+    return [tick for tick in found if tick < end.replace(tzinfo=ZoneInfo(zone))]
+
+
+def days_between(start: dt.datetime, end: dt.datetime) -> list[dt.date]:
+    return [start.date() + dt.timedelta(days) for days in range((end - start).days)]
+
+
+def schedules() -> dict[str, dg.ScheduleDefinition]:
+    found = build_definitions(PROJECT).schedules or []
+    return {s.name: s for s in found if isinstance(s, dg.ScheduleDefinition)}
+
+
+@AROUND
+@pytest.mark.parametrize(
+    ("name", "clock"),
+    [("hr_records_schedule", "04:15"), ("smartfind_schedule", "04:45")],
+)
+def test_a_target_runs_once_a_day_at_its_time(
+    name: str, clock: str, start: dt.datetime, end: dt.datetime
+) -> None:
+    schedule = schedules()[name]
+    assert isinstance(schedule.cron_schedule, str)
+
+    found = ticks(schedule.cron_schedule, str(schedule.execution_timezone), start, end)
+
+    local = [tick.astimezone(CHICAGO) for tick in found]
+    assert [tick.date() for tick in local] == days_between(start, end)
+    assert {f"{tick:%H:%M}" for tick in local} == {clock}
+
+
+@AROUND
+@pytest.mark.parametrize("cron", ["30 2 * * *", "30 1 * * *", "0 0 * * *", "0 3 * * *"])
+def test_a_time_that_is_missing_or_comes_twice_still_runs_once_a_day(
+    cron: str, start: dt.datetime, end: dt.datetime
+) -> None:
+    found = ticks(cron, "America/Chicago", start, end)
+
+    days = Counter(tick.astimezone(CHICAGO).date() for tick in found)
+    assert days == dict.fromkeys(days_between(start, end), 1)
+
+
+@AROUND
+@pytest.mark.parametrize("cron", ["15 4 * * *", "45 4 * * *", "0 6 * * *"])
+def test_the_command_line_says_when_dagster_will_run(
+    cron: str, start: dt.datetime, end: dt.datetime
+) -> None:
+    schedule = Schedule(cron=cron, deadline=cron)
+    now, last = start.replace(tzinfo=CHICAGO), end.replace(tzinfo=CHICAGO)
+    told = []
+    while (coming := next_run(PROJECT, schedule, now)) and coming < last:
+        told.append(coming)
+        now = coming
+
+    assert told == ticks(cron, "America/Chicago", start, end)
+    for tick in told:
+        just_after = tick + dt.timedelta(minutes=1)
+        assert last_deadline(PROJECT, schedule, just_after) == tick
+
+
+def test_a_tick_asks_for_the_target_s_run() -> None:
+    for name, schedule in schedules().items():
+        at = dt.datetime(2026, 11, 1, 4, 15, tzinfo=CHICAGO)
+        context = dg.build_schedule_context(scheduled_execution_time=at)
+
+        tick = schedule.evaluate_tick(context)
+
+        [request] = tick.run_requests or []
+        assert schedule.job_name == name.removesuffix("_schedule")
+        assert request.tags["sis/trigger"] == "schedule"
+
+
+def test_a_target_may_have_a_zone_of_its_own(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    project.edit(
+        "mappings/targets/hr_records.yaml",
+        'deadline: "0 6 * * *"}',
+        'deadline: "0 6 * * *", time_zone: America/New_York}',
+    )
+
+    defs = build_definitions(project.project)
+
+    own = defs.resolve_schedule_def("hr_records_schedule")
+    other = defs.resolve_schedule_def("smartfind_schedule")
+    assert isinstance(own, dg.ScheduleDefinition)
+    assert isinstance(other, dg.ScheduleDefinition)
+    assert own.execution_timezone == "America/New_York"
+    assert other.execution_timezone == "America/Chicago"
+    [spec] = [
+        s
+        for s in defs.resolve_all_asset_specs()
+        if s.key.to_user_string() == "deliveries/hr_records"
+    ]
+    assert "America/New_York" in repr(spec.freshness_policy)
+
+
+def test_a_deadline_is_in_the_zone_and_after_the_run() -> None:
+    noon = dt.datetime(2026, 11, 3, 12, 0, tzinfo=CHICAGO)
+    for target in read_targets(REPOSITORY):
+        schedule = target.model.schedule
+        assert schedule is not None
+
+        deadline = last_deadline(PROJECT, schedule, noon)
+        run = next_run(PROJECT, schedule, noon.replace(hour=0))
+
+        assert deadline is not None and run is not None
+        assert f"{deadline.astimezone(CHICAGO):%d %H:%M}" == "03 06:00"
+        assert run < deadline
+
+
+def test_a_target_without_a_schedule_runs_when_asked(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    path = project.root / "mappings/targets/hr_records.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text[: text.index("schedule: {")], "utf-8")
+
+    defs = build_definitions(project.project)
+
+    assert [s.name for s in defs.schedules or []] == ["smartfind_schedule"]
+    assert defs.resolve_job_def("hr_records").name == "hr_records"
+    [state] = project.d118("status", "--target", "hr_records", "--json").json()
+    assert (state["deadline"], state["next_run"]) == (None, None)
