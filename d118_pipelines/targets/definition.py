@@ -14,9 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from d118_pipelines.configuration import Document, KeyPath, Model, read_model, read_yaml
+from d118_pipelines.configuration import (
+    Document,
+    KeyPath,
+    Model,
+    check_time_zone,
+    read_model,
+    read_yaml,
+)
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition_checks import missing_sql, undeclared
 
@@ -206,7 +214,16 @@ class Schedule(Model):
     def _five_fields(cls, value: str) -> str:
         if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\-A-Za-z ]+", value):
             raise ValueError(f"'{value}' is not a cron text of five fields")
+        try:
+            CronSim(value, dt.datetime(2000, 1, 1))
+        except CronSimError:
+            raise ValueError(f"'{value}' is not a time that comes") from None
         return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return check_time_zone(value) if value is not None else None
 
 
 class TargetModel(Model):
@@ -229,6 +246,8 @@ class TargetModel(Model):
     schedule: Schedule | None = None
 
 
+# A target's name is an asset group and a job; two of these are taken.
+TARGET_NAME = re.compile(r"(?!(approve|powerschool)$)[a-z][a-z0-9_]*")
 # Relations of the workbench that SQL may read beside the files.
 RESERVED_NAMES = ("population", "outcome", "exported", "ledger", "ledger_seed", "known")
 READS = re.compile(
@@ -291,6 +310,9 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     model = read_model(TargetModel, path)
     target = Target(path, model, sql_folder)
     complaints = [*missing_sql(model, sql_folder), *undeclared(model, RESERVED_NAMES)]
+    if not TARGET_NAME.fullmatch(target.name):
+        rule = "small letters, digits and _, and not approve or powerschool"
+        complaints.insert(0, ((), f"the file's name must be {rule}"))
     if complaints:
         document = read_yaml(path)
         raise ConfigurationError(
