@@ -27,7 +27,7 @@ from d118_pipelines.errors import (
 )
 
 if TYPE_CHECKING:
-    from d118_pipelines.delivery.sftp import SftpSettings
+    from d118_pipelines.delivery.settings import SftpSettings
 
 NOT_RECORDED = "the delivery is not recorded as done"
 NOTHING_SENT = "no file was sent over this connection"

@@ -13,16 +13,15 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.calls import Line, Watch, guarded
 from d118_pipelines.delivery.remote import FileStat
+from d118_pipelines.delivery.settings import SftpSettings
 from d118_pipelines.delivery.ssh_session import open_transport
-from d118_pipelines.errors import ConfigurationError, DestinationError, ExportError
+from d118_pipelines.errors import DestinationError, ExportError
 
 if TYPE_CHECKING:
     import paramiko
@@ -31,53 +30,6 @@ CHUNK_BYTES = 32768
 """The largest write that every SFTP server accepts."""
 CHUNKS_UNDER_WAY = 32
 """Writes that may wait for their answer; one answer per write costs a round trip."""
-
-
-@dataclass(frozen=True, slots=True)
-class SftpSettings:
-    """All that is needed to open one folder of one SFTP server.
-
-    Exactly one of `password` and `key_file` is set: nothing else is tried, neither an
-    agent nor keys of the account. Secrets and the user name are not in the repr.
-    directory: absolute, or relative to the login directory.
-    allow_ssh_rsa: accept host keys that sign with SHA-1, for old servers.
-    channel_timeout_seconds: the longest pause between two signs of life.
-    upload_limit_seconds: the longest time for one file, up or back down.
-    describe, describe_login: what a person should check, for example
-    `$SFE_SFTP_ADDRESS` and `$SFE_SFTP_USERNAME and private.pem`; names, not values.
-    """
-
-    address: Address
-    username: str = field(repr=False)
-    password: str | None = field(repr=False)
-    key_file: Path | None
-    key_passphrase: str | None = field(repr=False)
-    known_hosts: Path
-    directory: str
-    allow_ssh_rsa: bool = False
-    connect_timeout_seconds: float = 10
-    channel_timeout_seconds: float = 30
-    upload_limit_seconds: float = 600
-    describe: str = "the SFTP address"
-    describe_login: str = "the user name and the password or key"
-
-    def __post_init__(self) -> None:
-        if (not self.password) == (self.key_file is None):
-            raise ConfigurationError(
-                "A login is either a password or a key file",
-                where=self.where,
-                not_done="nothing was contacted",
-                next_step=f"set one of the two: {self.describe_login}",
-            )
-
-    @property
-    def where(self) -> str:
-        """Server and folder, for messages."""
-        address = self.address
-        return (
-            f"{self.describe} ({address.host} port {address.port}), "
-            f"folder {self.directory}"
-        )
 
 
 class SftpRemote:

@@ -15,7 +15,7 @@ from d118_pipelines.errors import AuthenticationError
 if TYPE_CHECKING:
     import paramiko
 
-    from d118_pipelines.delivery.sftp import SftpSettings
+    from d118_pipelines.delivery.settings import SftpSettings
 
 
 def log_in(

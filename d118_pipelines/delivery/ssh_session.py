@@ -20,7 +20,7 @@ from d118_pipelines.errors import ConnectionLostError, DestinationError
 if TYPE_CHECKING:
     import paramiko
 
-    from d118_pipelines.delivery.sftp import SftpSettings
+    from d118_pipelines.delivery.settings import SftpSettings
 
 LOG_NAME = f"{__name__}.paramiko"
 # What paramiko logs is raised here as an error too; without a handler of the

@@ -20,7 +20,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
 
 if TYPE_CHECKING:
-    from d118_pipelines.delivery.sftp import SftpSettings
+    from d118_pipelines.delivery.settings import SftpSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def sftp_settings(project: Project, target: Target) -> SftpSettings:
     Raises: ConfigurationError for a bad address or a missing user name or password.
     """
     from d118_pipelines.delivery.address import parse_address
-    from d118_pipelines.delivery.sftp import SftpSettings
+    from d118_pipelines.delivery.settings import SftpSettings
 
     wanted = target.model.destination
     needed = f"the delivery of {target.name}"

@@ -16,7 +16,8 @@ from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.files import DeliveryOptions, FileToSend
 from d118_pipelines.delivery.folder import FolderRemote
 from d118_pipelines.delivery.remote import Remote
-from d118_pipelines.delivery.sftp import SftpRemote, SftpSettings
+from d118_pipelines.delivery.settings import SftpSettings
+from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines_tests.support.sshd import FOLDER, Sshd
 
 NOW = dt.datetime(2025, 2, 3, 18, 0, 0, tzinfo=dt.UTC)

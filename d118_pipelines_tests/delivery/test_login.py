@@ -13,7 +13,8 @@ import pytest
 
 from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.sequence import deliver_set
-from d118_pipelines.delivery.sftp import SftpRemote, SftpSettings
+from d118_pipelines.delivery.settings import SftpSettings
+from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.errors import AuthenticationError, ConfigurationError
 from d118_pipelines_tests.delivery.destinations import (
     ORDERED,
