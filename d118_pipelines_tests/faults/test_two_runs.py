@@ -60,15 +60,17 @@ def test_second_d118_run_exits_4_and_names_the_first_which_then_delivers(
     with Relay(server.port) as relay:
         use_server(project, server, relay.port)
         project.d118("ledger", "seed", "smartfind", "--newest-dcid", str(SEED))
-        os.kill(server.process.pid, signal.SIGSTOP)  # the first run waits here
+        os.kill(server.process.pid, signal.SIGSTOP)
         try:
             first = project.start_d118("run", "smartfind")
             end = time.monotonic() + LIMIT_SECONDS
             while not relay.connections and time.monotonic() < end:
                 time.sleep(0.01)
-            second = project.run_d118("run", "smartfind")
+            first.send_signal(signal.SIGSTOP)  # it delivers, and takes its time
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
+        second = project.run_d118("run", "smartfind")
+        first.send_signal(signal.SIGCONT)
         answer = project.finished(first)
 
     assert second.code == 4, second.err

@@ -225,7 +225,10 @@ class ServerSync(Sync):
 
 
 def use_server(project: ProjectFolder, server: Sshd, port: int) -> None:
-    """Give a project folder the settings of both targets for the server."""
+    """Give a project folder the settings of both targets for the server, made empty."""
+    for path in server.folder.iterdir():
+        if path.is_file():
+            path.unlink()
     project.edit(
         "mappings/targets/hr_records.yaml",
         "directory: /syncNine/Inbound",
