@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from pathlib import Path
 
 import pytest
 
+from d118_pipelines.ops.commands.run import dagster_instance
 from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -248,6 +250,19 @@ def test_runs_can_be_asked_for_by_target(delivered: ProjectFolder) -> None:
     runs = delivered.d118("runs", "--target", "smartfind", "--json").json()
 
     assert [run["targets"] for run in runs["runs"]] == ["smartfind"]
+
+
+def test_the_history_is_the_project_s_wherever_one_is(
+    delivered: ProjectFolder, tmp_path: Path
+) -> None:
+    with (
+        delivered.entered(),
+        contextlib.chdir(tmp_path),
+        dagster_instance(delivered.project) as instance,
+    ):
+        assert len(instance.get_runs()) == 2
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_there_may_be_no_run_yet(tmp_path: Path) -> None:

@@ -181,13 +181,17 @@ def test_demonstration_people_never_go_to_an_address(project: ProjectFolder) -> 
     assert "canary-password" not in answer.err + answer.out
 
 
-def test_a_password_that_is_not_set_is_2(delivered: ProjectFolder) -> None:
+def test_a_password_that_is_not_set_is_2(project: ProjectFolder) -> None:
     address = {"HRRECORDS_SFTP_ADDRESS": "127.0.0.1:1", "HRRECORDS_SFTP_USERNAME": "u"}
 
-    answer = delivered.d118("resend", "hr_records", **address)
+    answer = project.d118("run", "hr_records", **address)
 
     assert answer.code == 2
     assert "HRRECORDS_SFTP_PASSWORD is not set" in answer.err
+    [state] = project.d118(
+        "status", "--target", "hr_records", "--json", **address
+    ).json()
+    assert state["state"] == "failed", "looking needs no password"
 
 
 def test_resend_sends_the_same_bytes_again(project: ProjectFolder) -> None:
