@@ -58,24 +58,28 @@ def read_yaml(path: Path) -> Document:
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_LOADER)
+        data = yaml.SafeLoader("").construct_document(node) if node else {}
     except FileNotFoundError:
         raise ConfigurationError(
             f"{_shown(path)} does not exist.", not_done="Nothing was started."
         ) from None
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise ConfigurationError(
-            f"{_shown(path)} is not valid YAML: {exc.problem}.",
-            where=f"{_shown(path)}:{line}",
-            not_done="Nothing was started.",
-        ) from None
+        raise _not_yaml(path, f":{line}", str(exc.problem)) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise _not_yaml(path, "", "it is not plain text in UTF-8") from None
     lines: dict[KeyPath, int] = {}
-    if node is None:
-        return Document(path, {}, lines)
-    _collect_lines(path, node, (), lines)
-    loader = yaml.SafeLoader("")
-    data = loader.construct_document(node)
+    if node is not None:
+        _collect_lines(path, node, (), lines)
     return Document(path, data, lines)
+
+
+def _not_yaml(path: Path, line: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{_shown(path)} is not valid YAML: {problem}.",
+        where=f"{_shown(path)}{line}",
+        not_done="Nothing was started.",
+    )
 
 
 def read_model(model: type[AnyModel], path: Path, **extra: Any) -> AnyModel:
