@@ -94,4 +94,4 @@ def test_columns_of_the_ledger_are_on_the_page() -> None:
 
     [columns] = [ticked(r["columns"]) for r in rows if r["relation"] == "`ledger`"]
 
-    assert columns == list(LEDGER_COLUMNS)
+    assert columns == [*LEDGER_COLUMNS, "is_current"]
