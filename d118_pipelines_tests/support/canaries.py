@@ -19,7 +19,27 @@ from d118_pipelines_tests.support.project import ProjectFolder
 PERSON = "Zqperson"
 SECRET = "canary-"
 """Account and password of the test server begin so as well."""
-FIELDS = ["first_name", "middle_name", "last_name", "home_phone", "street", "city", "state", "zip", "dob", "gender", "legal_first_name", "legal_last_name", "personal_email", "calendar", "sfe_position", "start_time", "end_time", "am_time", "pm_time"]
+FIELDS = [
+    "first_name",
+    "middle_name",
+    "last_name",
+    "home_phone",
+    "street",
+    "city",
+    "state",
+    "zip",
+    "dob",
+    "gender",
+    "legal_first_name",
+    "legal_last_name",
+    "personal_email",
+    "calendar",
+    "sfe_position",
+    "start_time",
+    "end_time",
+    "am_time",
+    "pm_time",
+]
 STATE_FILES = {"d118.sqlite", "d118.sqlite-wal", "d118.sqlite-shm"}
 FOR_KEYS_ONLY = {"plan.parquet", "outcome.parquet"}
 
