@@ -34,7 +34,7 @@ ui: $(READY)
 
 # The whole suite; a test whose real part is missing is skipped by name and listed.
 test: $(READY) lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,12 +3,14 @@
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.account import account
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.records import approve as approve_plan
 from d118_pipelines.targets.records import latest_plan
@@ -31,9 +33,9 @@ def target_job(target: Target, district_id: str) -> Any:
 class ApproveConfig(dg.Config):
     """What to release: the target, the hash of its held plan, and why."""
 
-    target: str
-    plan_hash: str
-    reason: str
+    target: str = Field(description="The target, for example smartfind.")
+    plan_hash: str = Field(description="The plan's hash, 8 or more characters.")
+    reason: str = Field(description="Why this plan may go; names no person.")
 
 
 @dg.op
@@ -58,7 +60,8 @@ def release_plan(
             )
     context.log.info(
         f"Plan {approval.plan_hash[:8]} of {config.target} is released until "
-        f"{approval.expires_at:%Y-%m-%d %H:%M} UTC. Now launch the job {config.target}."
+        f"{local_time(approval.expires_at, project.district().zone)}. "
+        f"Now launch the job {config.target}."
     )
 
 

@@ -59,14 +59,14 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
 
 def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
     value = dg.MetadataValue
-    lines = ["| file | rows | bytes | sha256 |", "|---|---|---|---|"]
+    lines = ["| file | rows | bytes |", "|---|---|---|"]
     lines += [
-        f"| {f['name']} | {f['rows']} | {f['size_bytes']} | `{f['sha256']}` |"
-        for f in delivered.files
+        f"| {f['name']} | {f['rows']} | {f['size_bytes']} |" for f in delivered.files
     ]
     return {
         "destination": value.text(delivered.label),
         "files": value.md("\n".join(lines)),
+        **{f"sha256 {f['name']}": value.text(f["sha256"]) for f in delivered.files},
         "records_sent": value.int(sum(int(f["rows"]) for f in delivered.files)),
         "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in delivered.files)),
         "ledger_entries": value.int(delivered.entries),

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.assets.plan_page import check_result, file_metadata
+from d118_pipelines.assets.plan_page import check_result, file_metadata, verdict_shown
 from d118_pipelines.configuration import Project
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import make_export
+from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
+from d118_pipelines.ops.export import MadeExport, make_export
 from d118_pipelines.targets.definition import Target, TargetFile
-from d118_pipelines.targets.guard import rule_codes
+from d118_pipelines.targets.guard import rule_meanings
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
@@ -40,9 +40,9 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
             code.removeprefix("guard."),
             asset=main,
             blocking=True,
-            description=f"Guard rule {code}; while it is broken nothing is sent.",
+            description=f"{meaning} While this is broken, nothing is sent.",
         )
-        for code in rule_codes(target)
+        for code, meaning in rule_meanings(target).items()
     ]
 
     @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
@@ -57,8 +57,9 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
         context.log.info(
             f"{target.name}: {counts['read']:,} read, {counts['exported']:,} exported, "
             f"{len(made.export.findings):,} findings, plan {made.plan.plan_hash[:8]} "
-            f"{made.plan.verdict}"
+            f"{verdict_shown(made)}"
         )
+        _say_why_not(context, project, target, made)
         for file in made.export.files:
             is_main = file.file is target.main_file
             yield dg.MaterializeResult(
@@ -72,3 +73,17 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
             )
 
     return exports
+
+
+def _say_why_not(
+    context: dg.AssetExecutionContext,
+    project: Project,
+    target: Target,
+    made: MadeExport,
+) -> None:
+    """Say in the run's log what Dagster's own message about a check leaves out."""
+    failed = [r for r in made.plan.rules if not r.passed and r.kind == "failed"]
+    if failed:
+        context.log.error(failed_text(target, failed))
+    elif made.plan.verdict == "held" and made.approval is None:
+        context.log.error(str(held_error(project, target, made.plan)))

@@ -1,6 +1,7 @@
 """What an export shows in the UI: counts, findings by code, the plan with keys only.
 
 Belongs here: turning an export into Dagster metadata. No value of a person is in it.
+The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 """
 
 import dagster as dg
@@ -12,31 +13,24 @@ from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
 
-SHOWN_CHANGES = 40
+SHOWN_CHANGES = 12
 Metadata = dict[str, dg.MetadataValue]
 
 
 def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> Metadata:
-    """Metadata of one file; the main file also carries findings and plan."""
+    """Metadata of one file; the main file also carries verdict, plan and findings."""
     counts = made.export.plan.counts[file.file.name]
     value = dg.MetadataValue
     columns = [dg.TableColumn(c.header, "text") for c in file.file.columns]
-    metadata: Metadata = {
+    return {
         "dagster/row_count": value.int(file.rows),
         "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
+        **(_set_metadata(made, counts) if with_plan else {}),
+        **_changes(made, counts),
         "file": value.text(file.file.file),
         "size_bytes": value.int(file.size_bytes),
         "sha256": value.text(file.sha256),
-        "added": value.int(counts.added),
-        "changed": value.int(counts.changed),
-        "removed": value.int(counts.removed),
-        "unchanged": value.int(counts.unchanged),
     }
-    for command, number in counts.commands.items():
-        metadata[f"records_{command}"] = value.int(number)
-    if with_plan:
-        metadata |= _set_metadata(made, counts)
-    return metadata
 
 
 def check_result(
@@ -53,50 +47,74 @@ def check_result(
             f" Held. Review: d118 plan {name}. Release: d118 approve {name} {short} "
             '--reason "..." (or the job approve).'
         )
+    broken = "the run fails" if rule.kind == "failed" else "waits for an approval"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=rule.code.removeprefix("guard."),
         passed=rule.passed or approved,
         severity=dg.AssetCheckSeverity.ERROR,
         description=description,
-        metadata={"code": rule.code, "kind": rule.kind},
+        metadata={"result": description, "rule": rule.code, "if_broken": broken},
     )
+
+
+def verdict_shown(made: MadeExport) -> str:
+    """The guard's verdict, or `approved` where an approval releases the plan."""
+    return "approved" if made.approval else made.plan.verdict
 
 
 def _set_metadata(made: MadeExport, counts: FileCounts) -> Metadata:
     value = dg.MetadataValue
     people, findings = made.export.counts, made.export.findings
     return {
-        "people_read": value.int(people["read"]),
-        "people_exported": value.int(people["exported"]),
-        "findings": value.int(len(findings)),
-        "deactivated": value.int(counts.deactivated),
-        "findings_by_code": value.md(_findings_table(made)),
+        "verdict": value.text(verdict_shown(made)),
         "plan": value.md(_plan_page(made)),
         "plan_hash": value.text(made.plan.plan_hash),
-        "verdict": value.text("approved" if made.approval else made.plan.verdict),
         "destination": value.text(made.destination.label),
+        "source": value.text(
+            "demonstration" if made.plan.demonstration else "PowerSchool"
+        ),
+        "findings": value.int(len(findings)),
+        "findings_by_code": value.md(_findings_table(made)),
+        "people_read": value.int(people["read"]),
+        "people_exported": value.int(people["exported"]),
+        "deactivated": value.int(counts.deactivated),
     }
 
 
+def _changes(made: MadeExport, counts: FileCounts) -> Metadata:
+    """Counts against the last delivery; before the first there is nothing to compare."""
+    value = dg.MetadataValue
+    names = ("added", "changed", "removed", "unchanged")
+    compared = {n: value.int(getattr(counts, n)) for n in names}
+    commands = {f"sent_as_{c}": value.int(n) for c, n in counts.commands.items()}
+    return {**(compared if made.export.plan.baseline else {}), **commands}
+
+
 def _findings_table(made: MadeExport) -> str:
+    """Findings per code, errors first; what to do is in `d118 findings`."""
     findings = made.export.findings
     level = {finding.code: finding.level for finding in findings}
-    todo = {finding.code: finding.todo for finding in findings}
-    lines = ["| code | level | records | what to do |", "|---|---|---|---|"]
-    lines += [
-        f"| {code} | {level[code]} | {number} | {todo[code]} |"
-        for code, number in codes_counted(findings).items()
-    ]
-    return "\n".join([*lines, "", f"All: `d118 findings {made.plan.target}`"])
+    rank = {"error": 0, "warning": 1, "information": 2}
+    counted = sorted(
+        codes_counted(findings).items(),
+        key=lambda item: (rank[level[item[0]]], -item[1]),
+    )
+    lines = ["| records | code | level |", "|---|---|---|"]
+    lines += [f"| {number} | {code} | {level[code]} |" for code, number in counted]
+    return "\n".join([*lines, "", f"What to do: `d118 findings {made.plan.target}`"])
 
 
 def _plan_page(made: MadeExport) -> str:
     plan = made.export.plan
-    against = plan.baseline[:8] if plan.baseline else "nothing (first delivery)"
-    lines = [
-        f"Plan `{plan.hash[:8]}` against delivery {against}: **{made.plan.verdict}**",
-        "",
+    against = (
+        f"against delivery {plan.baseline[:8]}" if plan.baseline else "first delivery"
+    )
+    lines = [f"Plan `{plan.hash[:8]}`, {against}: **{verdict_shown(made)}**", ""]
+    if not plan.baseline:
+        rows = [f"| {name} | {c.rows} |" for name, c in plan.counts.items()]
+        return "\n".join([*lines, "| file | records |", "|---|---|", *rows])
+    lines += [
         "| file | records | added | changed | removed | unchanged |",
         "|---|---|---|---|---|---|",
     ]
@@ -104,9 +122,7 @@ def _plan_page(made: MadeExport) -> str:
         f"| {name} | {c.rows} | {c.added} | {c.changed} | {c.removed} | {c.unchanged} |"
         for name, c in plan.counts.items()
     ]
-    changes = (
-        changes_of(made.export.folder, limit=SHOWN_CHANGES) if plan.baseline else []
-    )
+    changes = changes_of(made.export.folder, limit=SHOWN_CHANGES)
     if changes:
         lines += ["", "| file | change | key | columns |", "|---|---|---|---|"]
         lines += [

@@ -40,21 +40,37 @@ class GuardRule:
         return self.code.removeprefix("guard.").replace(".", "_")
 
 
+def rule_meanings(target: Target) -> dict[str, str]:
+    """Code -> what is checked, of all rules of a target, in the order of evaluation."""
+    guard, main = target.model.guard, target.main_file.file
+    rules = {
+        "guard.rows_enough": f"{main} has at least {guard.min_rows:,} records.",
+        "guard.shape_right": "Every line has exactly one value per column.",
+        "guard.keys_unique": "No record key stands twice in one file.",
+    }
+    for fact in target.model.assertions:
+        rules[f"guard.{fact.name}"] = f"Never: {fact.message}"
+    if target.model.ledger.seed != "none":
+        rules["guard.ledger_seeded"] = "The ledger knows who was sent before."
+    limits = {
+        "drop": (
+            guard.max_drop_percent,
+            "At most {:g} % fewer records than last time.",
+        ),
+        "adds": (guard.max_adds, "At most {:,} new records."),
+        "changes": (guard.max_changes, "At most {:,} changed records."),
+        "deactivations": (guard.max_deactivations, "At most {:,} turn inactive."),
+    }
+    for name, (limit, text) in limits.items():
+        if limit is not None:
+            rules[f"guard.{name}_within_limit"] = text.format(limit)
+    hours = f"The extract is at most {guard.max_age_hours:g} hours old."
+    return rules | {"guard.data_fresh": hours}
+
+
 def rule_codes(target: Target) -> list[str]:
     """The codes of all rules of a target, in the order in which they are evaluated."""
-    guard = target.model.guard
-    codes = ["guard.rows_enough", "guard.shape_right", "guard.keys_unique"]
-    codes += [f"guard.{assertion.name}" for assertion in target.model.assertions]
-    if target.model.ledger.seed != "none":
-        codes.append("guard.ledger_seeded")
-    limits = {
-        "guard.drop_within_limit": guard.max_drop_percent,
-        "guard.adds_within_limit": guard.max_adds,
-        "guard.changes_within_limit": guard.max_changes,
-        "guard.deactivations_within_limit": guard.max_deactivations,
-    }
-    codes += [code for code, limit in limits.items() if limit is not None]
-    return [*codes, "guard.data_fresh"]
+    return list(rule_meanings(target))
 
 
 def judge(
