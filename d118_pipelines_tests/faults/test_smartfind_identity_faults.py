@@ -134,14 +134,17 @@ def test_two_people_who_swap_numbers_are_changes(tmp_path: Path) -> None:
 
 
 def test_s18_staff_who_become_substitutes_and_back_are_reported(tmp_path: Path) -> None:
-    sync = started(tmp_path, Person(4001), Person(4002, homeschoolid=SUBSTITUTES))
-    moved = [Person(4001, homeschoolid=SUBSTITUTES), Person(4002)]
+    stays = Person(4003, status=2)
+    people = [Person(4001), Person(4002, homeschoolid=SUBSTITUTES), stays]
+    sync = started(tmp_path, *people)
+    moved = [Person(4001, homeschoolid=SUBSTITUTES), Person(4002), stays]
 
     sync.run(moved)
 
     assert sync.lines(P1) == [
         substitute(4001, "C", active="Y", available=""),
         profile(4002),
+        profile(4003, active="N"),
     ]
     assert details(sync, "role_changed") == {
         "4001": "staff to substitute",

@@ -205,10 +205,11 @@ def test_s16_schedule_that_disappears_is_reported_until_it_is_removed(
     tmp_path: Path,
 ) -> None:
     both, one = Person(4011, **TWO_SCHEDULES), Person(4012)
-    sync = Sync(tmp_path, "smartfind", [both, one])
+    keeps = replace(both, dcid=4013)
+    sync = Sync(tmp_path, "smartfind", [both, one, keeps])
     sync.seed(9000)
     sync.run()
-    after = [replace(both, end_time_2=None), replace(one, sfe_position=None)]
+    after = [replace(both, end_time_2=None), replace(one, sfe_position=None), keeps]
     expected = {
         "4011": "access id 4011, order 2",
         "4012": "access id 4012, order 1",
@@ -217,7 +218,7 @@ def test_s16_schedule_that_disappears_is_reported_until_it_is_removed(
     sync.run(after)
     assert details(sync, "stale_schedule") == expected
     sync.next_day()
-    sync.set_people([replace(after[0], days_2=""), after[1]])
+    sync.set_people([replace(after[0], days_2=""), *after[1:]])
     sync.export()
     assert details(sync, "stale_schedule") == expected
 
@@ -226,7 +227,7 @@ def test_s16_schedule_that_disappears_is_reported_until_it_is_removed(
 
     assert set(details(sync, "stale_schedule")) == {"4012"}
 
-    sync.run([both, one])
+    sync.run([both, one, keeps])
 
     assert keys(sync, "stale_schedule") == set()
     assert commands(sync, of="4011")["E 4011/2"] == "A"
