@@ -27,34 +27,48 @@ from d118_pipelines_tests.support.sync import Sync
 ANA = Person(4001, teachernumber="1001", email_addr="ana.ruiz@d118.example")
 BO = Person(4002, "Bo", "Lind", teachernumber="1002")
 EMAIL = "ana.ruiz@d118.example"
+BO_LINE = profile(1002, name="Bo|Lind", email="p4002@d118.example")
 NO_LIMIT = {"guard.max_drop_percent": 100}
 
 
-def started(folder: Path, *people: Person, **changes: object) -> Sync:
+def started(folder: Path, *people: Person) -> Sync:
     """A sync that delivered the people yesterday; everybody counts as known."""
-    sync = Sync(folder, "smartfind", people, changes={**NO_LIMIT, **changes})
+    sync = Sync(folder, "smartfind", people, changes=NO_LIMIT)
     sync.seed(9000)
     sync.run()
     sync.next_day()
     return sync
 
 
+@pytest.fixture(scope="module")
+def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Sync:
+    return started(tmp_path_factory.mktemp("sf"), ANA, BO)
+
+
+@pytest.fixture
+def delivered(yesterday: Sync, tmp_path: Path) -> Sync:
+    """A sync that delivered Ana and Bo yesterday."""
+    return yesterday.copied(tmp_path)
+
+
 @pytest.mark.parametrize("deactivates", [False, True])
 def test_s20_y18_changed_number_is_added_and_the_old_one_is_a_leaver(
-    tmp_path: Path, deactivates: bool
+    delivered: Sync, deactivates: bool
 ) -> None:
-    sync = started(tmp_path, ANA, **{"options.deactivate_leavers": deactivates})
+    sync = delivered
+    sync.change({"options.deactivate_leavers": deactivates})
     changed = replace(ANA, teachernumber="2001")
 
-    sync.run([changed])
+    sync.run([changed, BO])
 
     deactivation = profile(1001, email=EMAIL, active="N")
     assert sync.lines(P1) == [
         profile(2001, "A", email=EMAIL),
+        BO_LINE,
         *([deactivation] if deactivates else []),
     ]
-    assert sync.lines(W2) == [f"W|A|2|1|2001|{EMAIL}|"]
-    assert [line[:13] for line in sync.lines(E1)] == ["E|A|1|2001|1|"]
+    assert sync.lines(W2)[0] == f"W|A|2|1|2001|{EMAIL}|"
+    assert [x[:13] for x in sync.lines(E1)] == ["E|A|1|2001|1|", "E|C|1|1002|1|"]
     assert details(sync, "access_id_changed") == {"4001": "1001 to 2001"}
     assert details(sync, "left") == {"4001": "access id 1001: access_id_changed"}
     assert keys(sync, "stale_schedule") == set()
@@ -62,7 +76,7 @@ def test_s20_y18_changed_number_is_added_and_the_old_one_is_a_leaver(
     sync.next_day()
     sync.run()
 
-    assert sync.lines(P1) == [profile(2001, email=EMAIL)]
+    assert sync.lines(P1) == [profile(2001, email=EMAIL), BO_LINE]
     assert keys(sync, "access_id_changed") == set()
     assert keys(sync, "left") == (set() if deactivates else {"4001"})
 
@@ -83,54 +97,47 @@ def test_s20_number_changed_on_the_day_of_the_first_delivery_is_added(
     assert set(commands(sync, of="1001").values()) == {"C"}
 
 
-def test_number_that_moves_to_another_person_is_a_change_and_reported(
-    tmp_path: Path,
+def test_number_that_moves_is_a_change_and_is_deactivated_once_with_its_last_line(
+    delivered: Sync,
 ) -> None:
-    sync = started(tmp_path, ANA)
+    sync = delivered
+    sync.change({"options.deactivate_leavers": True})
     newcomer = Person(9100, "Di", "Poe", teachernumber="1001")
-
-    sync.run([newcomer])
-
     email = "p9100@d118.example"
-    assert sync.lines(P1) == [profile(1001, name="Di|Poe", email=email)]
+
+    sync.run([newcomer, BO])
+
+    assert sync.lines(P1) == [BO_LINE, profile(1001, name="Di|Poe", email=email)]
     assert set(commands(sync).values()) == {"C"}
     assert details(sync, "access_id_taken_over") == {"9100": "access id 1001"}
     assert keys(sync, "left") == set()
 
-
-def test_access_id_of_two_former_owners_is_deactivated_once_with_the_last_line(
-    tmp_path: Path,
-) -> None:
-    sync = started(tmp_path, ANA, BO, **{"options.deactivate_leavers": True})
-    newcomer = Person(9100, "Di", "Poe", teachernumber="1001")
-    sync.run([newcomer, BO])
+    # Now nobody has it, and two people were sent under it.
     sync.next_day()
-
     sync.run([BO])
 
-    email = "p9100@d118.example"
     gone = profile(1001, name="Di|Poe", email=email, active="N")
-    assert sync.lines(P1)[1:] == [gone]
+    assert sync.lines(P1) == [BO_LINE, gone]
     assert details(sync, "left") == {"9100": "access id 1001: not in the extract"}
 
     sync.next_day()
     sync.run()
 
-    assert len(sync.lines(P1)) == 1
+    assert sync.lines(P1) == [BO_LINE]
     assert keys(sync, "left") == set()
 
 
-def test_two_people_who_swap_numbers_are_changes(tmp_path: Path) -> None:
-    sync = started(tmp_path, ANA, BO)
+def test_two_people_who_swap_numbers_are_changes(delivered: Sync) -> None:
+    swapped = [replace(ANA, teachernumber="1002"), replace(BO, teachernumber="1001")]
 
-    sync.run([replace(ANA, teachernumber="1002"), replace(BO, teachernumber="1001")])
+    delivered.run(swapped)
 
-    assert set(commands(sync).values()) == {"C"}
-    assert details(sync, "access_id_changed") == {
+    assert set(commands(delivered).values()) == {"C"}
+    assert details(delivered, "access_id_changed") == {
         "4001": "1001 to 1002",
         "4002": "1002 to 1001",
     }
-    assert keys(sync, "left") == set()
+    assert keys(delivered, "left") == set()
 
 
 def test_s18_staff_who_become_substitutes_and_back_are_reported(tmp_path: Path) -> None:
@@ -159,9 +166,9 @@ def test_s18_staff_who_become_substitutes_and_back_are_reported(tmp_path: Path) 
     assert keys(sync, "role_changed") == set()
 
 
-def test_s18_role_of_a_new_profile_is_no_change_of_role(tmp_path: Path) -> None:
-    sync = started(tmp_path, ANA)
+def test_s18_role_of_a_new_profile_is_no_change_of_role(delivered: Sync) -> None:
+    moved = replace(ANA, teachernumber="2001", homeschoolid=SUBSTITUTES)
 
-    sync.run([replace(ANA, teachernumber="2001", homeschoolid=SUBSTITUTES)])
+    delivered.run([moved, BO])
 
-    assert keys(sync, "role_changed") == set()
+    assert keys(delivered, "role_changed") == set()
