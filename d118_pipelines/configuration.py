@@ -47,7 +47,7 @@ class Document:
         while known and known not in self.lines:
             known = known[:-1]
         dotted = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in key)
-        text = f"{_shown(self.path)}:{self.lines.get(known, 1)}"
+        text = f"{shown_path(self.path)}:{self.lines.get(known, 1)}"
         return f"{text}, key {dotted.lstrip('.')}" if dotted else text
 
 
@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> Document:
         data = yaml.SafeLoader("").construct_document(node) if node else {}
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{_shown(path)} does not exist.", not_done="Nothing was started."
+            f"{shown_path(path)} does not exist.", not_done="Nothing was started."
         ) from None
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
@@ -76,8 +76,8 @@ def read_yaml(path: Path) -> Document:
 
 def _not_yaml(path: Path, line: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{_shown(path)} is not valid YAML: {problem}.",
-        where=f"{_shown(path)}{line}",
+        f"{shown_path(path)} is not valid YAML: {problem}.",
+        where=f"{shown_path(path)}{line}",
         not_done="Nothing was started.",
     )
 
@@ -90,7 +90,7 @@ def read_model(model: type[AnyModel], path: Path, **extra: Any) -> AnyModel:
     document = read_yaml(path)
     if not isinstance(document.data, dict):
         raise ConfigurationError(
-            f"{_shown(path)} must be a mapping of keys.", where=document.where(())
+            f"{shown_path(path)} must be a mapping of keys.", where=document.where(())
         )
     try:
         return model.model_validate({**document.data, **extra})
@@ -105,7 +105,7 @@ def configuration_error(document: Document, exc: ValidationError) -> Configurati
         for error in exc.errors(include_url=False, include_context=False)
     ]
     return ConfigurationError(
-        f"{_shown(document.path)} has {len(found)} wrong "
+        f"{shown_path(document.path)} has {len(found)} wrong "
         f"{'entry' if len(found) == 1 else 'entries'}:\n  " + "\n  ".join(found),
         not_done="Nothing was started.",
         next_step="Correct the lines named above, then run: d118 doctor",
@@ -146,13 +146,13 @@ def _collect_lines(
         line = name_node.start_mark.line + 1
         if child in lines:
             raise ConfigurationError(
-                f"{_shown(path)}:{line}: the key {name_node.value} stands here twice."
+                f"{shown_path(path)}:{line}: the key {name_node.value} stands here twice."
             )
         lines[child] = line
         _collect_lines(path, value, child, lines)
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path as people write it: relative to the working directory where possible."""
     try:
         return str(path.relative_to(Path.cwd()))
@@ -240,7 +240,7 @@ class Project:
                 path.mkdir(exist_ok=True, mode=0o700)
         except OSError as exc:
             raise ConfigurationError(
-                f"The folder {_shown(path)} cannot be made: {exc.strerror}.",
+                f"The folder {shown_path(path)} cannot be made: {exc.strerror}.",
                 next_step="Set D118_HOME to a folder that can be written.",
             ) from exc
         return path

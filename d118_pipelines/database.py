@@ -18,8 +18,6 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import FatalError
 
-SCHEMA_VERSION = 1
-
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
     """An aware time, stored in UTC. A naive time is refused."""

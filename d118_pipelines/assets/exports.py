@@ -10,7 +10,7 @@ from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
 from d118_pipelines.ops.export import MadeExport, make_export
 from d118_pipelines.targets.definition import Target, TargetFile
-from d118_pipelines.targets.guard import rule_meanings
+from d118_pipelines.targets.guard import check_name, rule_meanings
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
@@ -37,7 +37,7 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
     ]
     checks = [
         dg.AssetCheckSpec(
-            code.removeprefix("guard."),
+            check_name(code),
             asset=main,
             blocking=True,
             description=f"{meaning} While this is broken, nothing is sent.",

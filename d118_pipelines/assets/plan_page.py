@@ -50,7 +50,7 @@ def check_result(
     broken = "the run fails" if rule.kind == "failed" else "waits for an approval"
     return dg.AssetCheckResult(
         asset_key=asset,
-        check_name=rule.code.removeprefix("guard."),
+        check_name=rule.check_name,
         passed=rule.passed or approved,
         severity=dg.AssetCheckSeverity.ERROR,
         description=description,

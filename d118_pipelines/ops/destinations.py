@@ -10,10 +10,9 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d118_pipelines.configuration import Project, environment_value
+from d118_pipelines.configuration import Project, environment_value, shown_path
 from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
@@ -137,11 +136,3 @@ def sftp_settings(project: Project, target: Target) -> SftpSettings:
         describe=f"${wanted.address_env}",
         describe_login=f"${wanted.username_env} and {login}",
     )
-
-
-def shown_path(path: Path) -> str:
-    """A path relative to the working directory where possible."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -37,7 +37,12 @@ class GuardRule:
     @property
     def check_name(self) -> str:
         """The name of the asset check: what is true when it passes."""
-        return self.code.removeprefix("guard.").replace(".", "_")
+        return check_name(self.code)
+
+
+def check_name(code: str) -> str:
+    """The name of the asset check that a rule's code has in Dagster."""
+    return code.removeprefix("guard.").replace(".", "_")
 
 
 def rule_meanings(target: Target) -> dict[str, str]:
