@@ -1,0 +1,1 @@
+"""The roster: its model, mapping, validation, matching, plan and store."""

@@ -1,0 +1,334 @@
+"""A pull: all collections of one provider at one moment, stored whole or not at all.
+
+Layout: `D118_HOME/raw/<provider>/<time>-<run>/` with `<collection>.parquet` for each
+collection, `findings.parquet` and `manifest.json`; the folder gets its name only when
+the pull is proven to be as complete as its manifest says. A collection that came as JSON
+has the columns `record` (JSON text) and `page`; one that came as a table has its own
+columns, all text, and `_line` (BIGINT, the physical line, header is 1).
+Belongs here: the store and the words. Not here: HTTP, files, what the rows mean.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.sources.denied import without_denied
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MANIFEST_FILE = "manifest.json"
+FINDINGS_FILE = "findings.parquet"
+WRITE_ROWS = 50_000
+
+# What absence from a collection proves: at once, after two pulls, nothing.
+Absence = Literal["proven", "ended", "never"]
+# rows so far, pages so far, seconds so far, of the collection named.
+Progress = Callable[[str, int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong in what a source sent; no value of a person is in it."""
+
+    code: str
+    severity: Literal["fatal", "reject", "warn", "info"]
+    file: str
+    line: int | None = None
+    column: str = ""
+    external_id: str | None = None
+    detail: str = ""
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Collection:
+    """What is known about one pulled collection when it is finished."""
+
+    name: str
+    rows: int = 0
+    pages: int = 0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    source_total: int | None = None
+    absence: Absence = "never"
+    is_delta: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One stored pull. `details` says what the source told about itself."""
+
+    folder: Path
+    provider: str
+    run_id: str
+    kind: str
+    made_at: dt.datetime
+    seconds: float
+    is_demonstration: bool
+    collections: Mapping[str, Collection]
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def rows_file(self, collection: str) -> Path:
+        """The Parquet file of one collection."""
+        return self.folder / f"{collection}.parquet"
+
+    @property
+    def findings_file(self) -> Path:
+        """The findings of the source; absent where it had none."""
+        return self.folder / FINDINGS_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """What a test of the connection found. No value of a credential is in it."""
+
+    success: bool
+    message: str
+    latency_seconds: float
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class RosterSource(Protocol):
+    """A provider's system, ready to be read."""
+
+    @property
+    def kind(self) -> str:
+        """The provider's type, for example `CLEVER`."""
+
+    @property
+    def collections(self) -> Sequence[str]:
+        """The names of what `pull` writes, in the order in which it writes them."""
+
+    def test(self) -> ConnectionReport:
+        """Say whether the source can be read and what of it, without raising."""
+
+    def pull(self, store: PullStore) -> None:
+        """Write every collection into the store.
+
+        Raises: FatalError or RetriableError; the pull is then thrown away as a whole.
+        """
+
+
+class PullStore:
+    """Where a source writes a pull; `commit` makes it the newest."""
+
+    def __init__(
+        self,
+        provider_folder: Path,
+        *,
+        run_id: str,
+        now: dt.datetime,
+        on_progress: Progress = lambda name, rows, pages, seconds: None,
+    ) -> None:
+        stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        self._final = provider_folder / f"{stamp}-{run_id[:8]}"
+        self.folder = provider_folder / f".{self._final.name}.part"
+        self.folder.mkdir(parents=True, mode=0o700)
+        self._run_id, self._now, self._on_progress = run_id, now, on_progress
+        self._started = time.monotonic()
+        self.collections: dict[str, Collection] = {}
+        self.findings: list[Finding] = []
+        self.details: dict[str, str] = {}
+
+    def collection(self, name: str) -> CollectionWriter:
+        """Begin one collection, or begin it again from nothing."""
+        return CollectionWriter(self, name, self._on_progress)
+
+    def restart(self) -> None:
+        """Throw away all that was written; the source begins again."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.collections.clear()
+        self.findings.clear()
+
+    def commit(self, *, provider: str, kind: str, is_demonstration: bool) -> Pull:
+        """Give the pull its name. Raises: IncompleteExtractError if it is empty."""
+        if not self.collections:
+            raise IncompleteExtractError(
+                "FAILED pull.empty  The source gave no collection.",
+                not_done="Nothing was stored.",
+            )
+        if self.findings:
+            _write_findings(self.folder / FINDINGS_FILE, self.findings)
+        pull = Pull(
+            folder=self._final,
+            provider=provider,
+            run_id=self._run_id,
+            kind=kind,
+            made_at=self._now,
+            seconds=round(time.monotonic() - self._started, 3),
+            is_demonstration=is_demonstration,
+            collections=dict(self.collections),
+            details=dict(self.details),
+        )
+        _write_manifest(self.folder / MANIFEST_FILE, pull)
+        self.folder.rename(self._final)
+        return pull
+
+    def discard(self) -> None:
+        """Remove what was written; does nothing after `commit`."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class CollectionWriter:
+    """Streams one collection into its Parquet file."""
+
+    def __init__(self, store: PullStore, name: str, on_progress: Progress) -> None:
+        self._store, self._name, self._on_progress = store, name, on_progress
+        self._path = store.folder / f"{name}.parquet"
+        self._started = time.monotonic()
+        self._file: pq.ParquetWriter | None = None
+        self._pending: list[tuple[str, int]] = []
+        self.rows = 0
+        self.pages = 0
+        store.collections.pop(name, None)
+
+    def add_page(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write one page of JSON records; denied fields are dropped here."""
+        self.pages += 1
+        page = self.pages
+        self._pending += [
+            (json.dumps(without_denied(r), ensure_ascii=False), page) for r in records
+        ]
+        self.rows += len(records)
+        if len(self._pending) >= WRITE_ROWS:
+            self._flush()
+        self._report()
+
+    def add_table(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Write rows that came as a table: text columns and `_line`, none denied."""
+        self._write(batch)
+        self.rows += batch.num_rows
+        self._report()
+
+    def finish(
+        self,
+        *,
+        absence: Absence,
+        is_delta: bool = False,
+        source_total: int | None = None,
+        size_bytes: int = 0,
+    ) -> None:
+        """Close the collection; without this it is not part of the pull."""
+        if self._pending or self._file is None:
+            self._flush()
+        if self._file is not None:
+            self._file.close()
+        self._store.collections[self._name] = Collection(
+            name=self._name,
+            rows=self.rows,
+            pages=self.pages,
+            size_bytes=size_bytes,
+            seconds=round(time.monotonic() - self._started, 3),
+            source_total=source_total,
+            absence=absence,
+            is_delta=is_delta,
+        )
+
+    def _flush(self) -> None:
+        import pyarrow as pa  # heavy: only while a pull is written
+
+        records, pages = zip(*self._pending, strict=True) if self._pending else ((), ())
+        schema = pa.schema([("record", pa.string()), ("page", pa.int64())])
+        columns = {"record": list(records), "page": list(pages)}
+        self._write(pa.RecordBatch.from_pydict(columns, schema=schema))
+        self._pending = []
+
+    def _write(self, batch: Any) -> None:
+        import pyarrow.parquet as pq  # heavy: only while a pull is written
+
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, batch.schema, compression="zstd")
+            self._path.chmod(0o600)
+        if hasattr(batch, "to_batches"):
+            self._file.write_table(batch)
+        else:
+            self._file.write_batch(batch)
+
+    def _report(self) -> None:
+        seconds = time.monotonic() - self._started
+        self._on_progress(self._name, self.rows, self.pages, seconds)
+
+
+def run_pull(
+    source: RosterSource,
+    provider_folder: Path,
+    *,
+    provider: str,
+    run_id: str,
+    now: dt.datetime,
+    is_demonstration: bool = False,
+    on_progress: Progress = lambda name, rows, pages, seconds: None,
+) -> Pull:
+    """Pull everything and store it, or store nothing and raise what the source raised."""
+    store = PullStore(provider_folder, run_id=run_id, now=now, on_progress=on_progress)
+    try:
+        source.pull(store)
+        return store.commit(
+            provider=provider, kind=source.kind, is_demonstration=is_demonstration
+        )
+    finally:
+        store.discard()
+
+
+def find_pull(provider_folder: Path, *, run_id: str | None = None) -> Pull | None:
+    """The pull that the run made, else the newest one, else None."""
+    folders = sorted(
+        (f for f in provider_folder.glob("[0-9]*") if (f / MANIFEST_FILE).is_file()),
+        reverse=True,
+    )
+    if run_id is not None:
+        own = [f for f in folders if f.name.endswith(f"-{run_id[:8]}")]
+        folders = own or folders
+    return read_pull(folders[0]) if folders else None
+
+
+def read_pull(folder: Path) -> Pull:
+    """Read the manifest of one stored pull."""
+    values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    values["folder"] = folder
+    values["made_at"] = dt.datetime.fromisoformat(values["made_at"])
+    values["collections"] = {
+        name: Collection(**entry) for name, entry in values["collections"].items()
+    }
+    return Pull(**values)
+
+
+def _write_manifest(path: Path, pull: Pull) -> None:
+    values = asdict(pull)
+    del values["folder"]
+    values["made_at"] = pull.made_at.isoformat()
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    path.chmod(0o600)
+
+
+def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
+    import pyarrow as pa  # heavy: only where there are findings
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [
+            ("code", pa.string()),
+            ("severity", pa.string()),
+            ("file", pa.string()),
+            ("line", pa.int64()),
+            ("column", pa.string()),
+            ("external_id", pa.string()),
+            ("detail", pa.string()),
+            ("count", pa.int64()),
+        ]
+    )
+    names = schema.names
+    columns = {name: [getattr(f, name) for f in findings] for name in names}
+    pq.write_table(pa.table(columns, schema=schema), path)
+    path.chmod(0o600)
