@@ -11,12 +11,14 @@ message texts. A bad row is never an exception: it is a finding.
     │  ├─ HostKeyError                      unknown or changed host key
     │  ├─ IncompleteExtractError            a pull that is not proven complete
     │  ├─ QueryError                        the database refused the statement
+    │  ├─ SourceError                       a service's answer cannot be used
     │  ├─ DestinationError                  the destination refused a file
     │  ├─ MixedSetError                     a set of files was replaced in part
     │  └─ ExportError                       a set of files that must not be sent
     ├─ RetriableError              exit 1   after the attempts are used up
     │  ├─ ConnectionLostError               refused, cut, reset
-    │  └─ TimeLimitError                    no answer in time
+    │  ├─ TimeLimitError                    no answer in time
+    │  └─ UnavailableError                  it answers, but refuses for now
     ├─ HeldError                   exit 3   the guard; carries the plan hash
     └─ BusyError                   exit 4   another run holds the lease
 """
@@ -90,6 +92,10 @@ class QueryError(FatalError):
     """The database refused the statement, or a source file does not fit its table."""
 
 
+class SourceError(FatalError):
+    """A service refused a request for good, or answered what cannot be used."""
+
+
 class DestinationError(FatalError):
     """The destination refused a file or a folder."""
 
@@ -112,6 +118,10 @@ class ConnectionLostError(RetriableError):
 
 class TimeLimitError(RetriableError):
     """The other side did not answer within the limit."""
+
+
+class UnavailableError(RetriableError):
+    """The other side answers, but is too busy or broken to serve the request."""
 
 
 class HeldError(D118Error):

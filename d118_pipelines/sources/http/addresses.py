@@ -1,0 +1,75 @@
+"""Which addresses may be asked, and which of them are the same place.
+
+Belongs here: reading addresses. Not here: asking them.
+Rule: docs/reference/oneroster_rest.md, addresses.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from d118_pipelines.errors import ConfigurationError
+
+PORTS = {"https": 443, "http": 80}
+
+Origin = tuple[str, str, int]
+
+
+def checked_address(url: str, *, name: str, may_have_query: bool = False) -> str:
+    """The address as given, without a slash at its end; escapes stay as they are.
+
+    Raises: ConfigurationError unless it is https, or http to this machine, with a host
+    and without user name, password, fragment or (unless allowed) a query.
+    """
+    parts = _split(url)
+    if parts is None or not _is_allowed(parts, may_have_query):
+        raise ConfigurationError(
+            f"{name} is not an address that may be asked.",
+            rule="https://host/path (http only for this machine), without user name, "
+            "password or fragment" + ("" if may_have_query else ", without query"),
+            not_done="Nothing was contacted.",
+            next_step=f"Correct {name} in the provider's settings.",
+        )
+    return url if parts.query else url.rstrip("/")
+
+
+def origin(url: str) -> Origin | None:
+    """Scheme, host and port of an absolute address; None if it has none."""
+    parts = _split(url)
+    if parts is None or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme, 0)
+
+
+def host(url: str) -> str:
+    """Host and port as a person reads them; nothing else of the address."""
+    found = origin(url)
+    if found is None:
+        return "?"
+    scheme, name, port = found
+    return name if PORTS.get(scheme) == port else f"{name}:{port}"
+
+
+def is_loopback(name: str) -> bool:
+    """Whether this host is the machine itself."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a port that is no number shows only here
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_allowed(parts: SplitResult, may_have_query: bool) -> bool:
+    name = parts.hostname or ""
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))
+    is_plain = not (parts.username or parts.password or parts.fragment)
+    return bool(name) and is_safe and is_plain and (may_have_query or not parts.query)

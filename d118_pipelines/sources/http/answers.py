@@ -1,0 +1,137 @@
+"""An answer, and what its headers say about waiting and about the next page.
+
+Belongs here: reading headers and JSON. Not here: requests, nor what the rows mean.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+# Only words of the standards are ever shown: any other text could quote data.
+KNOWN_WORDS = {
+    "invalidfilterfield",
+    "invalidselectionfield",
+    "invalidsortfield",
+    "invaliddata",
+    "unauthorisedrequest",
+    "forbidden",
+    "serverbusy",
+    "unknownobject",
+    "internalservererror",
+    "deletefailure",
+    "unsupported",
+    "invalidrequest",
+    "invalidclient",
+    "invalidgrant",
+    "invalidscope",
+    "unauthorizedclient",
+    "unsupportedgranttype",
+}
+_WORD_KEYS = {"imsx_codeminor", "imsx_codeminorfieldvalue", "error"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+# Unix time rather than seconds to wait; seconds to wait are never that many.
+_LEAST_UNIX_TIME = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `url` is the address asked; `headers` ignore case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON. Raises: ValueError if it is none."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+    def wait_asked(self, now: dt.datetime) -> float | None:
+        """Seconds that the server asks to wait, None if it does not say."""
+        asked = _seconds_until(self.headers.get("retry-after"), now)
+        return self.reset(now) if asked is None else asked
+
+    def reset(self, now: dt.datetime) -> float | None:
+        """Seconds until the server counts anew, None if it does not say."""
+        for name in ("ratelimit-reset", "x-ratelimit-reset"):
+            seconds = _seconds_until(self.headers.get(name), now)
+            if seconds is not None:
+                return seconds
+        return None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the server says that it would refuse the next request."""
+        names = ("ratelimit-remaining", "x-ratelimit-remaining")
+        return any(self.headers.get(name, "").strip() == "0" for name in names)
+
+    def clock_differs(self, now: dt.datetime) -> float:
+        """Seconds between the server's clock and `now`; 0 if it does not say."""
+        at = _http_date(self.headers.get("date", ""))
+        return 0.0 if at is None else abs((at - now).total_seconds())
+
+    def words(self) -> str:
+        """Status, known words of the error and the request's identifier."""
+        found = [f"HTTP {self.status}", *sorted(_known_words(self.body))]
+        request = self.headers.get("x-request-id", "")
+        if _REQUEST_ID.fullmatch(request):
+            found.append(f"request {request}")
+        return ", ".join(found)
+
+    def has_word(self, word: str) -> bool:
+        """Whether the error names this word, without case, blanks and underscores."""
+        return word in _known_words(self.body)
+
+
+def _seconds_until(text: str | None, now: dt.datetime) -> float | None:
+    """Seconds to wait: from a number of them, a Unix time or an HTTP date."""
+    text = (text or "").strip()
+    if re.fullmatch(r"\d{1,13}(\.\d+)?", text):
+        number = float(text)
+        if number >= _LEAST_UNIX_TIME * 1000:
+            number /= 1000
+        is_moment = number >= _LEAST_UNIX_TIME
+        return max(0.0, number - now.timestamp()) if is_moment else number
+    at = _http_date(text)
+    return None if at is None else max(0.0, (at - now).total_seconds())
+
+
+def _http_date(text: str) -> dt.datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
+def _known_words(body: bytes) -> set[str]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return set()
+    return {word for word in _words_in(value) if word in KNOWN_WORDS}
+
+
+def _words_in(value: Any, depth: int = 0) -> set[str]:
+    """Words below the keys that hold them; error envelopes are never deep."""
+    found: set[str] = set()
+    if depth > 5:
+        return found
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, str) and key.lower() in _WORD_KEYS:
+                found.add(re.sub(r"[\s_]+", "", inner.lower()))
+            found |= _words_in(inner, depth + 1)
+    elif isinstance(value, list) and len(value) <= 20:
+        for inner in value:
+            found |= _words_in(inner, depth + 1)
+    return found
