@@ -151,7 +151,8 @@ def write_district(folder: Path, size: Size, *, changed: bool = False) -> int:
         for name, sql in FILES.items():
             target = str(folder / f"{name}.csv").replace("'", "''")
             frames.execute(
-                f"COPY ({sql.format(**numbers)}) TO '{target}' (HEADER, DELIMITER ',')"
+                f"COPY (SELECT nullif(COLUMNS(*)::VARCHAR, '') "
+                f"FROM ({sql.format(**numbers)})) TO '{target}' (HEADER)"
             )
     finally:
         frames.close()
