@@ -1,7 +1,7 @@
 """A folder on an SFTP server as a destination.
 
 Belongs here: the calls of `Remote`, made with paramiko. Not here: connecting and
-logging in (`ssh_session.py`), limits and error texts (`calls.py`), the order of a
+logging in (`ssh/session.py`), limits and error texts (`ssh/calls.py`), the order of a
 delivery (`sequence.py`).
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from d118_pipelines.delivery.calls import Line, Watch, guarded
 from d118_pipelines.delivery.remote import FileStat
-from d118_pipelines.delivery.settings import SftpSettings
-from d118_pipelines.delivery.ssh_session import open_transport
 from d118_pipelines.errors import DestinationError, ExportError
+from d118_pipelines.ssh.calls import Line, Watch, guarded
+from d118_pipelines.ssh.session import open_transport
+from d118_pipelines.ssh.settings import SftpSettings
 
 if TYPE_CHECKING:
     import paramiko
@@ -160,7 +160,7 @@ class SftpRemote:
             close=self._transport.close,
             is_open=self._is_open,
             stall_seconds=stall,
-            whole_seconds=self._settings.upload_limit_seconds if whole else stall,
+            whole_seconds=self._settings.transfer_limit_seconds if whole else stall,
         )
         return guarded(line, action, next_step)
 

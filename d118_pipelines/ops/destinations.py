@@ -19,7 +19,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
 
 if TYPE_CHECKING:
-    from d118_pipelines.delivery.settings import SftpSettings
+    from d118_pipelines.ssh.settings import SftpSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _outbox(
 def _sftp(
     project: Project, target: Target, options: DeliveryOptions
 ) -> ResolvedDestination:
-    from d118_pipelines.delivery.address import parse_address
+    from d118_pipelines.ssh.address import parse_address
 
     wanted = target.model.destination
     address = parse_address(
@@ -112,8 +112,8 @@ def sftp_settings(project: Project, target: Target) -> SftpSettings:
 
     Raises: ConfigurationError for a bad address or a missing user name or password.
     """
-    from d118_pipelines.delivery.address import parse_address
-    from d118_pipelines.delivery.settings import SftpSettings
+    from d118_pipelines.ssh.address import parse_address
+    from d118_pipelines.ssh.settings import SftpSettings
 
     wanted = target.model.destination
     needed = f"the delivery of {target.name}"

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.files import DeliveryOptions, FileToSend
 from d118_pipelines.delivery.folder import FolderRemote
 from d118_pipelines.delivery.remote import Remote
-from d118_pipelines.delivery.settings import SftpSettings
 from d118_pipelines.delivery.sftp import SftpRemote
+from d118_pipelines.ssh.address import Address
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.support.sshd import FOLDER, Sshd
 
 NOW = dt.datetime(2025, 2, 3, 18, 0, 0, tzinfo=dt.UTC)

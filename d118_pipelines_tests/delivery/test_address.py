@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.delivery.address import Address, parse_address
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.ssh.address import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.settings import SftpSettings
 from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.errors import ConfigurationError, DestinationError, HostKeyError
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.delivery.destinations import sftp_settings
 from d118_pipelines_tests.support.sshd import Sshd, SshKeys, running_sshd
 

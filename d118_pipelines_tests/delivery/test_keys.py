@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization as ser
 
-from d118_pipelines.delivery.keys import load_private_key
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.ssh.keys import load_private_key
 from d118_pipelines_tests.delivery.key_files import (
     ALL,
     FORMATS,

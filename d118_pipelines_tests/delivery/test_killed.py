@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.delivery.sequence import deliver_set
-from d118_pipelines.delivery.settings import SftpSettings
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.delivery.destinations import (
     NAMES,
     NOW,

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.address import Address
-from d118_pipelines.delivery.known_hosts import (
+from d118_pipelines.errors import ConfigurationError, HostKeyError
+from d118_pipelines.ssh.address import Address
+from d118_pipelines.ssh.known_hosts import (
     fingerprint,
     key_types,
     read_known_hosts,
     verify_host_key,
 )
-from d118_pipelines.errors import ConfigurationError, HostKeyError
 from d118_pipelines_tests.support.sshd import SshKeys
 
 PLAIN = Address("sftp.vendor.example", 22)

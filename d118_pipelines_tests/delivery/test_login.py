@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.sequence import deliver_set
-from d118_pipelines.delivery.settings import SftpSettings
 from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.errors import AuthenticationError, ConfigurationError
+from d118_pipelines.ssh.address import Address
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.delivery.destinations import (
     ORDERED,
     make_set,
@@ -182,7 +182,7 @@ def test_login_is_either_a_password_or_a_key(
 ) -> None:
     settings = sftp_settings(server, tmp_path)
 
-    with pytest.raises(ConfigurationError, match="either a password or a key file"):
+    with pytest.raises(ConfigurationError, match="either a password or a private key"):
         replace(
             settings,
             password=password,

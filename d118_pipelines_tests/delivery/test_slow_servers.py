@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.address import Address
 from d118_pipelines.delivery.sequence import deliver_set
-from d118_pipelines.delivery.settings import SftpSettings
 from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.errors import ConnectionLostError, TimeLimitError
+from d118_pipelines.ssh.address import Address
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.delivery.destinations import (
     ORDERED,
     bytes_of,
@@ -116,7 +116,7 @@ def test_frozen_upload_ends_at_the_limit_that_comes_first(
             tmp_path,
             port=relay.port,
             channel_timeout_seconds=stall_seconds,
-            upload_limit_seconds=whole_seconds,
+            transfer_limit_seconds=whole_seconds,
         )
 
         with pytest.raises(TimeLimitError, match=f"upload E1.*{text}"):

@@ -1,7 +1,7 @@
 """From an address to a logged-in SSH connection, in the one safe order.
 
 Belongs here: connect, exchange keys, check the host key, and only then log in. Not
-here: how to log in (`ssh_login.py`), files (`sftp.py`), the known_hosts format.
+here: how to log in (`login.py`), files (`delivery/sftp.py`), the known_hosts format.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from d118_pipelines.delivery import known_hosts
-from d118_pipelines.delivery.calls import NOTHING_SENT, lost, too_late
-from d118_pipelines.delivery.keys import load_private_key
-from d118_pipelines.delivery.ssh_login import log_in
 from d118_pipelines.errors import ConnectionLostError, DestinationError
+from d118_pipelines.ssh import known_hosts
+from d118_pipelines.ssh.calls import NOTHING_SENT, lost, too_late
+from d118_pipelines.ssh.keys import load_private_key, parse_private_key
+from d118_pipelines.ssh.login import log_in
 
 if TYPE_CHECKING:
     import paramiko
 
-    from d118_pipelines.delivery.settings import SftpSettings
+    from d118_pipelines.ssh.settings import SftpSettings
 
 LOG_NAME = f"{__name__}.paramiko"
 # What paramiko logs is raised here as an error too; without a handler of the
@@ -41,6 +41,11 @@ def open_transport(settings: SftpSettings) -> paramiko.Transport:
     key = None
     if settings.key_file is not None:
         key = load_private_key(settings.key_file, settings.key_passphrase)
+    elif settings.key_text is not None:
+        where = f"the private key of {settings.describe_login}"
+        key = parse_private_key(
+            settings.key_text.encode(), where, settings.key_passphrase
+        )
     transport = _transport(_connect(settings), settings, entries)
     try:
         _exchange_keys(transport, settings)

@@ -27,7 +27,7 @@ from d118_pipelines.errors import (
 )
 
 if TYPE_CHECKING:
-    from d118_pipelines.delivery.settings import SftpSettings
+    from d118_pipelines.ssh.settings import SftpSettings
 
 NOT_RECORDED = "the delivery is not recorded as done"
 NOTHING_SENT = "no file was sent over this connection"
@@ -86,6 +86,7 @@ class Line:
     is_open: Callable[[], bool]
     stall_seconds: float
     whole_seconds: float
+    not_done: str = NOT_RECORDED
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def guarded(line: Line, action: str, next_step: str = "") -> Iterator[Watch]:
             raise TimeLimitError(
                 f"Could not {action}: it {watch.expired}",
                 where=line.where,
-                not_done=NOT_RECORDED,
+                not_done=line.not_done,
                 next_step="run again later; if it stays, ask the vendor",
             ) from None
         raise _translated(exc, line, action, next_step) from None
@@ -123,7 +124,7 @@ def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118
         return ConnectionLostError(
             f"The connection broke while it was to {action}",
             where=line.where,
-            not_done=NOT_RECORDED,
+            not_done=line.not_done,
             next_step="run again; if it stays, ask the vendor and the network team",
         )
     reason = {
@@ -133,7 +134,7 @@ def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118
     return DestinationError(
         f"Could not {action}: {reason}",
         where=line.where,
-        not_done=NOT_RECORDED,
+        not_done=line.not_done,
         next_step=next_step or "check the folder and the account with the vendor",
     )
 

@@ -1,7 +1,7 @@
 """Logging in to a server whose host key is verified.
 
 Belongs here: the one configured way, and what a failure of it means. Not here: the
-host key (`ssh_session.py`, before this), the formats of private keys (`keys.py`).
+host key (`session.py`, before this), the formats of private keys (`keys.py`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from d118_pipelines.delivery.calls import NOTHING_SENT, lost, too_late
 from d118_pipelines.errors import AuthenticationError
+from d118_pipelines.ssh.calls import NOTHING_SENT, lost, too_late
 
 if TYPE_CHECKING:
     import paramiko
 
-    from d118_pipelines.delivery.settings import SftpSettings
+    from d118_pipelines.ssh.settings import SftpSettings
 
 
 def log_in(
@@ -94,7 +94,7 @@ def _answer_with_password(
 def _refused(settings: SftpSettings, failure: Exception | None) -> AuthenticationError:
     import paramiko
 
-    way = "the key" if settings.key_file is not None else "the user name and password"
+    way = "the key" if settings.password is None else "the user name and password"
     what = f"The server of {settings.describe} refused {way}"
     if isinstance(failure, paramiko.ssh_exception.PartialAuthentication):
         what = f"The server of {settings.describe} wants more than {way}"

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from d118_pipelines.delivery.address import SSH_PORT, Address
 from d118_pipelines.errors import ConfigurationError, HostKeyError
+from d118_pipelines.ssh.address import SSH_PORT, Address
 
 RULE = (
     "a server is trusted only if known_hosts has its key (docs/reference/delivery.md)"

@@ -50,14 +50,18 @@ def load_private_key(path: Path, passphrase: str | None) -> paramiko.PKey:
     passphrase, a public key or another wrong file, and a kind that is not supported.
     Source: docs/reference/delivery.md.
     """
-    data = _read(path)
+    return parse_private_key(_read(path), str(path), passphrase)
+
+
+def parse_private_key(data: bytes, where: str, passphrase: str | None) -> paramiko.PKey:
+    """The same for the text of a key; `where` names its place in messages."""
     for beginning, mistake in _MISTAKES.items():
         if data.lstrip().startswith(beginning):
-            raise _error(path, mistake)
-    key = _parse(path, data, passphrase)
+            raise _error(where, mistake)
+    key = _parse(where, data, passphrase)
     paramiko_key = _convert(key)
     if paramiko_key is None:
-        raise _error(path, _UNSUPPORTED)
+        raise _error(where, _UNSUPPORTED)
     return paramiko_key
 
 
@@ -74,7 +78,7 @@ def _read(path: Path) -> bytes:
         ) from exc
 
 
-def _parse(path: Path, data: bytes, passphrase: str | None) -> PrivateKeyTypes:
+def _parse(where: str, data: bytes, passphrase: str | None) -> PrivateKeyTypes:
     """Read without the passphrase first: only a TypeError says that it is needed."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -83,25 +87,25 @@ def _parse(path: Path, data: bytes, passphrase: str | None) -> PrivateKeyTypes:
     if b"BEGIN OPENSSH PRIVATE KEY" in data:
         load = serialization.load_ssh_private_key
         if _is_openssh_dsa(data):
-            raise _error(path, _UNSUPPORTED)
+            raise _error(where, _UNSUPPORTED)
     try:
         return load(data, None)
     except TypeError:
         pass
     except UnsupportedAlgorithm:
-        raise _error(path, _UNSUPPORTED) from None
+        raise _error(where, _UNSUPPORTED) from None
     except ValueError:
-        raise _error(path, _DAMAGED) from None
+        raise _error(where, _DAMAGED) from None
     if not passphrase:
         remedy = "set the passphrase of this key where the target names it"
-        raise _error(path, ("protected, and no passphrase is set", remedy))
+        raise _error(where, ("protected, and no passphrase is set", remedy))
     try:
         return load(data, passphrase.encode())
     except UnsupportedAlgorithm:
-        raise _error(path, _UNSUPPORTED) from None
+        raise _error(where, _UNSUPPORTED) from None
     except ValueError:
-        remedy = f"correct the passphrase; `ssh-keygen -y -f {path}` tells if it fits"
-        raise _error(path, ("protected with another passphrase", remedy)) from None
+        remedy = f"correct the passphrase; `ssh-keygen -y -f {where}` tells if it fits"
+        raise _error(where, ("protected with another passphrase", remedy)) from None
 
 
 def _is_openssh_dsa(data: bytes) -> bool:
@@ -140,11 +144,11 @@ def _convert(key: PrivateKeyTypes) -> paramiko.PKey | None:
     return kind.from_private_key(io.StringIO(text.decode()))
 
 
-def _error(path: Path, mistake: tuple[str, str]) -> ConfigurationError:
+def _error(where: str, mistake: tuple[str, str]) -> ConfigurationError:
     what, remedy = mistake
     return ConfigurationError(
         f"The private key file is {what}",
-        where=str(path),
+        where=where,
         rule="a key is PKCS#1, PKCS#8 or OpenSSH (docs/reference/delivery.md)",
         not_done="nothing was contacted",
         next_step=remedy,

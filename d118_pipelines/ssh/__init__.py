@@ -1,0 +1,1 @@
+"""SSH connections that deliveries and sources share: host keys, logins, limits."""
