@@ -7,10 +7,11 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.plan_page import check_result, file_metadata, verdict_shown
 from d118_pipelines.configuration import Project
+from d118_pipelines.guard_rule import check_name
 from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
 from d118_pipelines.ops.export import MadeExport, make_export
 from d118_pipelines.targets.definition import Target, TargetFile
-from d118_pipelines.targets.guard import check_name, rule_meanings
+from d118_pipelines.targets.guard import rule_meanings
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:

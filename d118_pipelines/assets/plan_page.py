@@ -6,8 +6,8 @@ The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 
 import dagster as dg
 
+from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.ops.export import MadeExport
-from d118_pipelines.targets.guard import GuardRule
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile

@@ -28,6 +28,7 @@ from d118_pipelines.errors import (
     ExportError,
     HeldError,
 )
+from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.ops.destinations import (
     ResolvedDestination,
     refuse_demonstration,
@@ -37,7 +38,6 @@ from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import lease
 from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target, TargetFile
-from d118_pipelines.targets.guard import GuardRule
 from d118_pipelines.targets.ledger import commit_entries, last_verified
 from d118_pipelines.targets.records import (
     StoredPlan,

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.guard import GuardRule, judge
+from d118_pipelines.targets.guard import judge
 from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.plan import Plan, make_plan
 from d118_pipelines.targets.population import Finding, apply_rules, declared_findings

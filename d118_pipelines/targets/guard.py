@@ -10,39 +10,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.plan import FileCounts, Plan
 
-Kind = Literal["failed", "held"]
-Verdict = Literal["ready", "held", "failed"]
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
     "The files of the last verified delivery are gone: nothing to compare with."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class GuardRule:
-    """One rule and how it went. `code` is stable; `message` has figures and limits."""
-
-    code: str
-    kind: Kind
-    passed: bool
-    message: str
-
-    @property
-    def check_name(self) -> str:
-        """The name of the asset check: what is true when it passes."""
-        return check_name(self.code)
-
-
-def check_name(code: str) -> str:
-    """The name of the asset check that a rule's code has in Dagster."""
-    return code.removeprefix("guard.").replace(".", "_")
 
 
 def rule_meanings(target: Target) -> dict[str, str]:
@@ -109,12 +86,6 @@ def judge(
         )
     rules += _limits(target, main, has_baseline=plan.baseline is not None)
     return [*rules, _data_fresh(target, data_at, now)]
-
-
-def verdict(rules: Sequence[GuardRule]) -> Verdict:
-    """Failed if any rule of that kind is broken, else held if any is, else ready."""
-    kinds = {rule.kind for rule in rules if not rule.passed}
-    return "failed" if "failed" in kinds else "held" if "held" in kinds else "ready"
 
 
 def _rows_enough(target: Target, main: FileCounts) -> GuardRule:

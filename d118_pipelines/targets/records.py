@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from d118_pipelines import database as db
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.guard_rule import GuardRule, Verdict, verdict
 from d118_pipelines.targets.build import Export, file_entry
-from d118_pipelines.targets.guard import GuardRule, Verdict, verdict
 from d118_pipelines.targets.population import Finding
 
 PREFIX_LENGTH = 8

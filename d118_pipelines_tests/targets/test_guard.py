@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from d118_pipelines.guard_rule import GuardRule, verdict
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.guard import GuardRule, judge, rule_codes, verdict
+from d118_pipelines.targets.guard import judge, rule_codes
 from d118_pipelines_tests.targets.examples import plan_of, target
 
 NOW = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)

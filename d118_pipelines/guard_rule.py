@@ -1,0 +1,42 @@
+"""One rule of a guard and how it went; shared by rosters and by file deliveries.
+
+Belongs here: the shape and the verdict. Not here: any rule (`roster/guard.py`,
+`targets/guard.py`).
+A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
+approval of exactly this plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["failed", "held"]
+Verdict = Literal["ready", "held", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRule:
+    """One rule and how it went. `code` is stable; `message` has figures and limits."""
+
+    code: str
+    kind: Kind
+    passed: bool
+    message: str
+
+    @property
+    def check_name(self) -> str:
+        """The name of the asset check: what is true when it passes."""
+        return check_name(self.code)
+
+
+def check_name(code: str) -> str:
+    """The name of the asset check that a rule's code has in Dagster."""
+    return code.removeprefix("guard.").replace(".", "_")
+
+
+def verdict(rules: Sequence[GuardRule]) -> Verdict:
+    """Failed if any rule of that kind is broken, else held if any is, else ready."""
+    kinds = {rule.kind for rule in rules if not rule.passed}
+    return "failed" if "failed" in kinds else "held" if "held" in kinds else "ready"
