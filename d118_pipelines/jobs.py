@@ -10,10 +10,10 @@ from d118_pipelines.configuration import Project
 from d118_pipelines.ops.account import account
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.stored_plans import approve as approve_plan
+from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.records import approve as approve_plan
-from d118_pipelines.targets.records import latest_plan
 
 
 def target_job(target: Target, district_id: str) -> Any:

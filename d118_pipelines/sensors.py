@@ -10,8 +10,8 @@ from d118_pipelines.errors import HeldError
 from d118_pipelines.ops.alerts import Alert, send_alert
 from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.targets.records import latest_plan
 
 HELD_EXIT_CODE = HeldError.exit_code
 

@@ -36,15 +36,15 @@ from d118_pipelines.ops.destinations import (
 )
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import lease
-from d118_pipelines.targets.build import local_time
-from d118_pipelines.targets.definition import Target, TargetFile
-from d118_pipelines.targets.ledger import commit_entries, last_verified
-from d118_pipelines.targets.records import (
+from d118_pipelines.stored_plans import (
     StoredPlan,
     latest_plan,
     use_approval,
     valid_approval,
 )
+from d118_pipelines.targets.build import local_time
+from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.ledger import commit_entries, last_verified
 from d118_pipelines.targets.tables import read_rows
 
 Clock = Callable[[], dt.datetime]

@@ -20,6 +20,7 @@ from d118_pipelines.ops.destinations import (
     resolve,
 )
 from d118_pipelines.sources.extracts import Extract, find_extract
+from d118_pipelines.stored_plans import Approval, StoredPlan, valid_approval
 from d118_pipelines.targets.build import Export, build_export
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import (
@@ -28,12 +29,7 @@ from d118_pipelines.targets.ledger import (
     parse_watermark,
     read_snapshot,
 )
-from d118_pipelines.targets.records import (
-    Approval,
-    StoredPlan,
-    store_export,
-    valid_approval,
-)
+from d118_pipelines.targets.records import store_export
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
 

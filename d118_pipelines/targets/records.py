@@ -1,7 +1,7 @@
-"""Plans, findings and approvals in the state database.
+"""Storing an export: its plan and its findings, in the state database.
 
-Belongs here: reading and writing these rows, and when an approval counts. Not here:
-making a plan (`build.py`), sending it.
+Belongs here: reading and writing these rows. Not here: making a plan (`build.py`),
+approvals (`stored_plans.py`), sending it.
 """
 
 from __future__ import annotations
@@ -9,48 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 import sqlalchemy as sa
 
 from d118_pipelines import database as db
-from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.guard_rule import GuardRule, Verdict, verdict
+from d118_pipelines.guard_rule import verdict
+from d118_pipelines.stored_plans import StoredPlan, store_plan
 from d118_pipelines.targets.build import Export, file_entry
 from d118_pipelines.targets.population import Finding
-
-PREFIX_LENGTH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
-    """A plan as the database keeps it; `folder` is below `D118_HOME`."""
-
-    id: str
-    target: str
-    destination: str
-    plan_hash: str
-    baseline: str | None
-    run_id: str
-    verdict: Verdict
-    rules: list[GuardRule]
-    counts: dict[str, Any]
-    files: list[dict[str, Any]]
-    folder: str
-    demonstration: bool
-    data_at: dt.datetime
-    created_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """A person's word for exactly one plan."""
-
-    id: str
-    plan_hash: str
-    account: str
-    expires_at: dt.datetime
 
 
 def store_export(
@@ -83,9 +50,7 @@ def store_export(
         data_at=data_at,
         created_at=now,
     )
-    values = {name: getattr(stored, name) for name in StoredPlan.__slots__}
-    values["rules"] = [asdict(rule) for rule in stored.rules]
-    connection.execute(db.plans.insert().values(values))
+    store_plan(connection, stored)
     names = Finding.__slots__
     rows = [
         {"target": target, "run_id": run_id} | {n: getattr(f, n) for n in names}
@@ -94,25 +59,6 @@ def store_export(
     if rows:
         connection.execute(db.findings.insert(), rows)
     return stored
-
-
-def latest_plan(
-    connection: sa.Connection, target: str, *, run_id: str | None = None
-) -> StoredPlan | None:
-    """The plan that the run made, else the target's newest one, else None."""
-    c = db.plans.c
-    of_run = sa.case((c.run_id == run_id, 0), else_=1) if run_id else sa.literal(0)
-    row = connection.execute(
-        sa.select(db.plans)
-        .where(c.target == target)
-        .order_by(of_run, c.created_at.desc())
-        .limit(1)
-    ).first()
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    values["rules"] = [GuardRule(**rule) for rule in values["rules"]]
-    return StoredPlan(**values)
 
 
 def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
@@ -127,107 +73,9 @@ def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
     return [Finding(*row) for row in rows]
 
 
-def approve(
-    connection: sa.Connection,
-    plan: StoredPlan | None,
-    *,
-    target: str,
-    plan_hash: str,
-    reason: str,
-    account: str,
-    now: dt.datetime,
-    valid_hours: int,
-) -> Approval:
-    """Release exactly the target's newest plan, once, for `valid_hours`.
-
-    plan_hash: the hash or its first 8 or more characters.
-    Raises: ConfigurationError if there is no such plan, the plan is not held, or the
-    reason is empty.
-    """
-    problem = _refusal(plan, plan_hash, reason)
-    if problem or plan is None:
-        raise ConfigurationError(
-            problem,
-            where=target,
-            not_done="Nothing was approved.",
-            next_step=f"See the plan: d118 plan {target}",
-        )
-    approval = Approval(
-        uuid.uuid4().hex, plan.plan_hash, account, now + dt.timedelta(hours=valid_hours)
-    )
-    connection.execute(
-        db.plan_approvals.insert().values(
-            **asdict(approval),
-            target=target,
-            baseline=plan.baseline,
-            reason=reason,
-            created_at=now,
-        )
-    )
-    db.record_audit(
-        connection,
-        now=now,
-        actor=account,
-        action="approve",
-        subject=target,
-        detail=plan.plan_hash,
-    )
-    return approval
-
-
-def valid_approval(
-    connection: sa.Connection, *, target: str, plan_hash: str, now: dt.datetime
-) -> Approval | None:
-    """An unused, unexpired approval of exactly this plan, or None.
-
-    The hash covers the baseline, so an approval ends when anything is delivered.
-    """
-    c = db.plan_approvals.c
-    row = connection.execute(
-        sa.select(c.id, c.plan_hash, c.account, c.expires_at)
-        .where(c.target == target, c.plan_hash == plan_hash)
-        .where(c.used_at.is_(None), c.expires_at > now)
-        .order_by(c.created_at.desc())
-        .limit(1)
-    ).first()
-    return Approval(*row) if row else None
-
-
-def use_approval(
-    connection: sa.Connection, approval: Approval, *, target: str, now: dt.datetime
-) -> None:
-    """Mark an approval as used; it works once."""
-    c = db.plan_approvals.c
-    connection.execute(
-        db.plan_approvals.update().where(c.id == approval.id).values(used_at=now)
-    )
-    db.record_audit(
-        connection,
-        now=now,
-        actor=approval.account,
-        action="approval used",
-        subject=target,
-        detail=approval.plan_hash,
-    )
-
-
 def codes_counted(findings: Iterable[Finding]) -> dict[str, int]:
     """Number of findings per code, most first."""
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.code] = counts.get(finding.code, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _refusal(plan: StoredPlan | None, plan_hash: str, reason: str) -> str:
-    if plan is None:
-        return "There is no plan to approve."
-    if len(plan_hash) < PREFIX_LENGTH or not plan.plan_hash.startswith(plan_hash):
-        return f"The newest plan is {plan.plan_hash[:PREFIX_LENGTH]}, not {plan_hash[:64]}."
-    if plan.verdict == "failed":
-        return "This plan failed; a failure cannot be approved."
-    if plan.verdict == "ready":
-        return "This plan is not held; it needs no approval."
-    if not reason.strip():
-        return "An approval needs a reason."
-    return ""

@@ -30,10 +30,11 @@ from d118_pipelines.ops.export import (
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
+from d118_pipelines.stored_plans import Approval, approve, latest_plan
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
 from d118_pipelines.targets.population import Finding
-from d118_pipelines.targets.records import Approval, approve, findings_of, latest_plan
+from d118_pipelines.targets.records import findings_of
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]

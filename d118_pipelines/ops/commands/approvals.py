@@ -17,8 +17,8 @@ from d118_pipelines.ops.commands.context import (
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json
-from d118_pipelines.targets.records import approve as approve_plan
-from d118_pipelines.targets.records import latest_plan
+from d118_pipelines.stored_plans import approve as approve_plan
+from d118_pipelines.stored_plans import latest_plan
 
 
 def approve(

@@ -9,8 +9,8 @@ import typer
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.stored_plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import Target, read_targets
-from d118_pipelines.targets.records import StoredPlan, latest_plan
 
 TargetName = Annotated[str, typer.Argument(help="A target; see d118 targets list.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -21,9 +21,10 @@ from d118_pipelines.ops.commands.context import (
 from d118_pipelines.ops.export import entity_folder, state_database
 from d118_pipelines.ops.output import say, show_json, show_table
 from d118_pipelines.sources.extracts import find_extract
+from d118_pipelines.stored_plans import StoredPlan
 from d118_pipelines.targets.build import OUTCOME_FILE
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.records import StoredPlan, findings_of
+from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
 

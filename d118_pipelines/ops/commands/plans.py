@@ -19,12 +19,8 @@ from d118_pipelines.ops.commands.context import (
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_csv, show_json, show_table
-from d118_pipelines.targets.records import (
-    StoredPlan,
-    codes_counted,
-    findings_of,
-    valid_approval,
-)
+from d118_pipelines.stored_plans import StoredPlan, valid_approval
+from d118_pipelines.targets.records import codes_counted, findings_of
 from d118_pipelines.targets.show import changes_of
 
 SHOWN_CHANGES = 40

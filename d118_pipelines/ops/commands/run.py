@@ -20,8 +20,8 @@ from d118_pipelines.ops.commands.context import (
 from d118_pipelines.ops.deliver import held_error, resend_last
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table
+from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.records import latest_plan
 
 if TYPE_CHECKING:
     import dagster as dg

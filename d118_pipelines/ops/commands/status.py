@@ -19,13 +19,14 @@ from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import is_held
 from d118_pipelines.ops.output import show_json, show_table
+from d118_pipelines.stored_plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import (
     DEADLINE_WINDOW,
     Schedule,
     Target,
     read_targets,
 )
-from d118_pipelines.targets.records import StoredPlan, findings_of, latest_plan
+from d118_pipelines.targets.records import findings_of
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 
