@@ -1,0 +1,1 @@
+"""Plain CSV files made by people: spreadsheets with any header that aliases explain."""

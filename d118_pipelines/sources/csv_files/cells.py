@@ -1,0 +1,130 @@
+"""From the cells of a row to a record of canonical columns, or to the reason why not.
+
+Belongs here: what is done to a cell. Not here: references between rows, roles, grades
+(staging). Rule: docs/reference/csv_files.md, cleaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from d118_pipelines.sources.csv_files.dates import iso_date, iso_moment
+from d118_pipelines.sources.csv_files.reading import Row
+from d118_pipelines.sources.csv_files.recognition import Layout
+from d118_pipelines.sources.pull import Finding
+
+DATE_COLUMNS = {"birth_date", "start_date", "end_date"}
+_MOMENTS = {"created_at", "updated_at"}
+_EMAILS = {"email", "principal_email"}
+_LENGTHS = {"first_name": 50, "last_name": 50, "username": 50, "email": 100}
+_EMAIL = re.compile(r"[^@\s,;:<>()\[\]\"\\]+@[^@\s,;:<>()\[\]\"\\.]+(\.[^@\s,;.]+)+")
+TRUE = {"true", "yes", "y", "1"}
+FALSE = {"false", "no", "n", "0"}
+STATUSES = {"active", "inactive", "deleted", "suspended"}
+
+Record = dict[str, str | None]
+
+
+class _BadCellError(ValueError):
+    """A cell breaks a rule; the text is the rule's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCleaner:
+    """Cleans the rows of one file."""
+
+    file: str
+    layout: Layout
+    date_form: str | None
+
+    def clean(self, row: Row) -> tuple[Record | None, list[Finding]]:
+        """The record and the warnings about it, or None and the one reason."""
+        fault = row.fault or self._ragged(row)
+        if fault:
+            return None, [self._rejected(fault, row.line, self._certain_id(row))]
+        record: Record = {}
+        findings = []
+        key = row.cells[self.layout.places["id"]].strip() if self._has_id else ""
+        for column, place in self.layout.places.items():
+            text = row.cells[place].strip()
+            try:
+                record[column] = self._value(column, text) if text else None
+            except _BadCellError as exc:
+                if str(exc) in _REJECTING or column in self.layout.required:
+                    return None, [self._rejected(str(exc), row.line, key, column)]
+                record[column] = None
+                findings.append(
+                    Finding(str(exc), "warn", self.file, row.line, column, key or None)
+                )
+        if not record.get("role") and self.layout.implied_role:
+            record["role"] = self.layout.implied_role
+        for column in sorted(self.layout.required):
+            if record[column] is None:
+                code = "csv.value_missing"
+                return None, [self._rejected(code, row.line, key, column)]
+        return record, findings
+
+    @property
+    def _has_id(self) -> bool:
+        return "id" in self.layout.places
+
+    def _ragged(self, row: Row) -> str:
+        return "" if len(row.cells) == len(self.layout.header) else "csv.ragged_row"
+
+    def _certain_id(self, row: Row) -> str:
+        """The id of an unreadable row, where no earlier cell can have moved it."""
+        is_first = self.layout.places.get("id") == 0 and bool(row.cells)
+        return row.cells[0].strip() if is_first else ""
+
+    def _rejected(self, code: str, line: int, key: str, column: str = "") -> Finding:
+        return Finding(code, "reject", self.file, line, column, key or None)
+
+    def _value(self, column: str, text: str) -> str:
+        if len(text) > _LENGTHS.get(column, len(text)):
+            raise _BadCellError("csv.too_long")
+        if column in DATE_COLUMNS:
+            return _known(iso_date(text, self.date_form), "csv.bad_date")
+        if column in _MOMENTS:
+            return _known(iso_moment(text, self.date_form), "csv.bad_date")
+        clean = _CLEANERS.get(column)
+        return clean(text) if clean else text
+
+
+def _known(value: str | None, code: str) -> str:
+    if value is None:
+        raise _BadCellError(code)
+    return value
+
+
+def _email(text: str) -> str:
+    return _known(text if _EMAIL.fullmatch(text) else None, "csv.bad_email")
+
+
+def _phone(text: str) -> str:
+    digits = re.sub(r"[^0-9]", "", text)
+    plus = "+" if text.startswith("+") else ""
+    return _known(plus + digits if digits else None, "csv.bad_phone")
+
+
+def _status(text: str) -> str:
+    word = text.lower()
+    if word in TRUE | FALSE:
+        return "active" if word in TRUE else "inactive"
+    return _known(word if word in STATUSES else None, "csv.bad_status")
+
+
+def _boolean(text: str) -> str:
+    word = text.lower()
+    meant = "true" if word in TRUE else "false"
+    return _known(meant if word in TRUE | FALSE else None, "csv.bad_boolean")
+
+
+_REJECTING = {"csv.too_long", "csv.bad_status"}
+_CLEANERS: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys(_EMAILS, _email),
+    "phone": _phone,
+    "status": _status,
+    "is_primary": _boolean,
+}

@@ -1,0 +1,241 @@
+"""The source: a folder of CSV files becomes one pull, all of them or none.
+
+Belongs here: the order of the work and what is told about each file. Not here: SFTP (the
+caller gives the folder), when a folder is complete (`arrival.py`).
+Rule: docs/reference/csv_files.md.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    IncompleteExtractError,
+)
+from d118_pipelines.sources.csv_files.arrival import csv_files
+from d118_pipelines.sources.csv_files.cells import Record, RowCleaner
+from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form, is_against
+from d118_pipelines.sources.csv_files.opened import OpenedFile, open_file
+from d118_pipelines.sources.csv_files.report import FindingLog
+from d118_pipelines.sources.csv_files.rules import COLLECTIONS, CsvRules, FileType
+from d118_pipelines.sources.pull import ConnectionReport, Finding, PullStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_FILE_SIZE = 104_857_600
+_DETAIL = "file:"  # prefix of a file's entry in the pull's details
+
+
+class CsvSource:
+    """A folder of `.csv` files as a RosterSource.
+
+    folder: the inbox, or a function that gives a folder (for example after a download).
+    files: file name -> type (schools, classes, users, students, enrollments), where the
+    recognition is not wanted. encoding: of files without a byte-order mark; None lets it
+    be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
+    max_file_size: bytes; a larger file is refused before it is read.
+    Raises: ConfigurationError for an encoding that does not exist.
+    """
+
+    kind = "CSV"
+    collections: Sequence[str] = COLLECTIONS
+
+    def __init__(
+        self,
+        folder: Path | Callable[[], Path],
+        rules: CsvRules,
+        *,
+        files: Mapping[str, FileType] | None = None,
+        encoding: str | None = None,
+        date_order: DateOrder = "mdy",
+        max_file_size: int = MAX_FILE_SIZE,
+    ) -> None:
+        if encoding is not None:
+            _check_encoding(encoding)
+        self._folder, self._rules = folder, rules
+        self._files = dict(files or {})
+        self._encoding, self._date_order = encoding, date_order
+        self._max_file_size = max_file_size
+
+    def test(self) -> ConnectionReport:
+        """List the files and what each was recognised as, without raising."""
+        started = time.monotonic()
+        details: dict[str, str] = {}
+        problems = []
+        try:
+            for path in self._paths():
+                try:
+                    details[path.name] = self._open(path).layout.type
+                except D118Error as exc:
+                    details[path.name] = exc.what
+                    problems.append(exc.what)
+        except (D118Error, OSError) as exc:
+            problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
+        message = problems[0] if problems else f"{len(details)} files recognised"
+        seconds = time.monotonic() - started
+        return ConnectionReport(not problems, message, seconds, details)
+
+    def pull(self, store: PullStore) -> None:
+        """Write the collections that have files.
+
+        Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
+        """
+        files = [self._open(path) for path in self._paths()]
+        _check_headers(files)
+        for name in COLLECTIONS:
+            own = [f for f in files if f.layout.collection == name]
+            if own:
+                self._pull_collection(name, own, store)
+
+    def _paths(self) -> list[Path]:
+        folder = self._folder() if callable(self._folder) else self._folder
+        paths = csv_files(folder)
+        absent = sorted(set(self._files) - {path.name for path in paths})
+        if absent or not paths:
+            code = "csv.file_absent" if absent else "csv.no_files"
+            raise IncompleteExtractError(
+                f"FAILED {code}  {', '.join(absent) or 'Any file .csv'} is missing.",
+                where=str(folder),
+                rule="at least one file, and every one that `files` names",
+                not_done="Nothing was read.",
+                next_step="Put the files into the folder, then run again.",
+            )
+        return paths
+
+    def _open(self, path: Path) -> OpenedFile:
+        return open_file(
+            path,
+            self._rules,
+            explicit=self._files.get(path.name),
+            encoding=self._encoding,
+            max_size=self._max_file_size,
+        )
+
+    def _pull_collection(
+        self, name: str, files: Sequence[OpenedFile], store: PullStore
+    ) -> None:
+        writer = store.collection(name)
+        for file in files:
+            for batch in self._batches(file, store):
+                writer.add_table(batch)
+        # A file with only a header says nothing about who is gone.
+        writer.finish(
+            absence="proven" if writer.rows else "never",
+            size_bytes=sum(file.size for file in files),
+        )
+
+    def _batches(self, file: OpenedFile, store: PullStore) -> Iterator[pa.RecordBatch]:
+        """The clean rows of a file in chunks; its findings and details go to the store."""
+        date_form = choose_form(file.dates(), self._date_order)
+        log = FindingLog(file.name)
+        for finding in file.findings:
+            log.add(finding)
+        if is_against(date_form, self._date_order):
+            told = f"the dates are written {date_form}"
+            log.add(Finding("csv.date_order", "warn", file.name, detail=told))
+        cleaner = RowCleaner(file.name, file.layout, date_form)
+        records = _records(file, cleaner, log)
+        columns = list(self._rules.format_detection.columns[file.layout.collection])
+        accepted = 0
+        while chunk := list(islice(records, self._rules.file_processing.chunk_size)):
+            accepted += len(chunk)
+            yield _batch(chunk, columns, file.name)
+        if not accepted:
+            yield _batch([], columns, file.name)
+        file.check_unchanged()
+        store.findings += log.findings(accepted)
+        store.details[_DETAIL + file.name] = _told(file, date_form, accepted, log)
+
+
+def read_stamps(details: Mapping[str, str]) -> dict[str, str]:
+    """File name -> its stamp when the pull read it: what `archive` needs."""
+    return {
+        key.removeprefix(_DETAIL): str(json.loads(text)["stamp"])
+        for key, text in details.items()
+        if key.startswith(_DETAIL)
+    }
+
+
+def _records(
+    file: OpenedFile, cleaner: RowCleaner, log: FindingLog
+) -> Iterator[tuple[int, Record]]:
+    for row in file.rows():
+        record, findings = cleaner.clean(row)
+        for finding in findings:
+            log.add(finding)
+        if record is not None:
+            yield row.line, record
+
+
+def _batch(
+    rows: Sequence[tuple[int, Record]], columns: Sequence[str], file: str
+) -> pa.RecordBatch:
+    """Every canonical column as text, null where the file lacks it."""
+    import pyarrow as pa  # heavy: only while a pull is written
+
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in columns),
+            ("_line", pa.int64()),
+            ("_file", pa.string()),
+        ]
+    )
+    values: dict[str, list[object]] = {
+        name: [record.get(name) for _, record in rows] for name in columns
+    }
+    values["_line"] = [line for line, _ in rows]
+    values["_file"] = [file] * len(rows)
+    return pa.RecordBatch.from_pydict(values, schema=schema)
+
+
+def _told(
+    file: OpenedFile, date_form: str | None, accepted: int, log: FindingLog
+) -> str:
+    """What was decided about a file, as JSON text for the pull's manifest."""
+    told = {
+        "collection": file.layout.collection,
+        "type": file.layout.type,
+        "encoding": file.form.encoding,
+        "delimiter": file.form.delimiter,
+        "date_format": date_form,
+        "rows": accepted,
+        "rejected": log.rejected,
+        "stamp": file.stamp,
+    }
+    return json.dumps(told)
+
+
+def _check_headers(files: Sequence[OpenedFile]) -> None:
+    """Raises: IncompleteExtractError if files of one type have different headers."""
+    first: dict[str, OpenedFile] = {}
+    for file in files:
+        other = first.setdefault(file.layout.type, file)
+        if other.layout.header != file.layout.header:
+            raise IncompleteExtractError(
+                f"FAILED csv.headers_differ  {other.name} and {file.name} are both "
+                f"{file.layout.type}, with different headers.",
+                where=f"{other.name}, {file.name}",
+                rule="files of one type have the same columns in the same order",
+                not_done="Nothing of this pull was stored.",
+                next_step="Make the headers equal, or remove one of the files.",
+            )
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ConfigurationError(
+            "The encoding of the provider is not known.",
+            rule="a name such as utf-8, cp1252 or utf-16",
+            next_step="Correct `encoding` of the provider in config/providers.yaml.",
+        ) from None
