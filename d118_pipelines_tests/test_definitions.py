@@ -21,6 +21,14 @@ PACKAGE = REPOSITORY / "d118_pipelines"
 ASSETS = {
     "raw/powerschool/hr_records_staff": ("powerschool", set()),
     "raw/powerschool/smartfind_staff": ("powerschool", set()),
+    "raw/powerschool/courses": ("powerschool", set()),
+    "raw/powerschool/enrollments": ("powerschool", set()),
+    "raw/powerschool/schools": ("powerschool", set()),
+    "raw/powerschool/section_teachers": ("powerschool", set()),
+    "raw/powerschool/sections": ("powerschool", set()),
+    "raw/powerschool/staff": ("powerschool", set()),
+    "raw/powerschool/students": ("powerschool", set()),
+    "raw/powerschool/terms": ("powerschool", set()),
     "exports/hr_records/staff_data": (
         "hr_records",
         {"raw/powerschool/hr_records_staff"},

@@ -89,7 +89,8 @@ def test_the_staff_is_the_same_in_every_school_year(
     later = make_demo_district(tmp_path / "a", today=dt.date(2027, 2, 1))
     now, then = content(made.folder), content(later.folder)
     changed = {name for name in now if now[name] != then[name]}
-    assert changed == {"terms.csv", "students.csv"}
+    names = ("terms", "students", "sections", "sectionteacher", "cc")
+    assert changed == {f"{name}.csv" for name in names}
 
 
 @pytest.mark.parametrize("today", DAYS, ids=str)
@@ -101,7 +102,11 @@ def test_every_day_lies_in_the_school_year_and_its_terms(
     rows: list[dict[str, Any]] = []
     EmbeddedSource(made.folder).fetch(Query("t", sql, Path("t.sql")), {}, collect(rows))
     for school in (0, 5, 1003, 1004, 2001, 2005, 2007):
-        terms = [row for row in rows if row["schoolid"] == school]
+        first_year = int(made.school_year[:4])
+        everything = [row for row in rows if row["schoolid"] == school]
+        years = sorted(r["yearid"] + 1990 for r in everything if r["portion"] == 1)
+        assert years == [first_year - 1, first_year, first_year + 1]
+        terms = [r for r in everything if r["yearid"] + 1990 == first_year]
         assert sorted(row["portion"] for row in terms) == [1, 2, 2, 4, 4, 4, 4]
         spans = [
             r for r in terms if r["firstday"].date() <= today <= r["lastday"].date()
@@ -109,9 +114,7 @@ def test_every_day_lies_in_the_school_year_and_its_terms(
         assert sorted(row["portion"] for row in spans) == [1, 2, 4]
         (year,) = (row for row in terms if row["portion"] == 1)
         assert year["id"] == year["yearid"] * 100
-        assert (
-            year["firstday"].year == year["yearid"] + 1990 == int(made.school_year[:4])
-        )
+        assert year["firstday"].year == first_year
 
 
 def test_students_move_up_in_july(tmp_path: Path) -> None:

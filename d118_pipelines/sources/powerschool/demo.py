@@ -1,10 +1,11 @@
 """A made-up district as a folder of PowerSchool tables, for trials without a database.
 
 Belongs here: putting the tables together and writing the folder. Not here: the people
-(`demo_staff.py`, `demo_cases.py`) and what follows the school year (`demo_students.py`).
+(`demo_staff.py`, `demo_cases.py`) and what follows the school year (`demo_students.py`,
+`demo_classes.py`).
 
-The same seed and school year give the same bytes. Only terms and students follow the
-school year; the staff is the same on every day.
+The same seed and school year give the same bytes. Terms, students and classes follow
+the school year; the staff is the same on every day.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.sources.powerschool import demo_students
+from d118_pipelines.sources.powerschool import (
+    demo_classes,
+    demo_courses,
+    demo_students,
+)
 from d118_pipelines.sources.powerschool.demo_cases import awkward_people, ghosts
+from d118_pipelines.sources.powerschool.demo_class_cases import awkward_classes
 from d118_pipelines.sources.powerschool.demo_staff import (
     NEWEST_DCID,
     Person,
@@ -62,10 +68,11 @@ def make_demo_district(folder: Path, *, today: dt.date, seed: int = 118) -> Demo
     tables = {
         "prefs": list(demo_students.preferences()),
         "schools": list(demo_students.buildings()),
-        "terms": list(demo_students.terms(today)),
+        "terms": _terms(today),
         "students": list(demo_students.students(seed, today)),
         **_staff_tables(staff),
     }
+    tables |= _class_tables(seed, today, tables)
     texts = {DEMONSTRATION_MARKER: _MARKER_TEXT, WATERMARK_FILE: f"{NEWEST_DCID}\n"}
     _write_folder(folder, tables, texts)
     start = demo_students.start_year(today)
@@ -76,6 +83,29 @@ def make_demo_district(folder: Path, *, today: dt.date, seed: int = 118) -> Demo
         staff_with_email=sum(bool(one.user.get("email_addr")) for one in staff),
         newest_dcid=NEWEST_DCID,
     )
+
+
+def _terms(today: dt.date) -> list[Row]:
+    year = list(demo_students.terms(today))
+    return [*year, *demo_students.other_terms(today, len(year) + 1)]
+
+
+def _class_tables(
+    seed: int, today: dt.date, tables: Mapping[str, list[Row]]
+) -> dict[str, list[Row]]:
+    """Return courses, sections, their teachers and enrollments."""
+    yearid = demo_students.start_year(today) - 1990
+    placements = tables["schoolstaff"]
+    year = demo_classes.school_year(seed, yearid, tables["terms"], placements)
+    demo_classes.fill(year, tables["students"])
+    awkward_classes(year, tables["students"], placements)
+    return {
+        "courses": demo_courses.courses(),
+        "roledef": demo_courses.roles(),
+        "sections": year.sections,
+        "sectionteacher": year.sectionteacher,
+        "cc": year.cc,
+    }
 
 
 def _staff(rng: random.Random) -> list[Person]:
@@ -166,6 +196,6 @@ def _write_folder(
 def _write_table(path: Path, rows: list[Row]) -> None:
     header = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([row.get(column) for column in header] for row in rows)

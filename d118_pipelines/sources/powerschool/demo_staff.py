@@ -171,6 +171,7 @@ def _user(
         "city": town,
         "state": "IL",
         "zip": zip_code,
+        "sif_stateprid": None,
         "whencreated": f"{rng.randrange(2010, 2019)}-08-01 06:00:00",
         "whenmodified": f"2019-{rng.randrange(1, 13):02}-11 06:00:00",
         "transaction_date": rng.choice(

@@ -84,6 +84,10 @@ def buildings() -> Iterator[Row]:
             "sortorder": dcid,
             "state_excludefromreporting": int(low is None),
             "issummerschool": 0,
+            "schoolphone": f"847-555-{100 + dcid:04}",
+            "schooladdress": f"{dcid} School St",
+            "principal": None if low is None else f"Principal of {short}",
+            "principalemail": None if low is None else f"{short}@d118.example".lower(),
             "schoolcity": "Wauconda",
             "schoolstate": "IL",
             "schoolzip": "60084",
@@ -109,6 +113,26 @@ def terms(today: dt.date) -> Iterator[Row]:
             "schoolid": school,
             "portion": portion,
             "isyearrec": int(portion == 1),
+        }
+
+
+def other_terms(today: dt.date, first_dcid: int) -> Iterator[Row]:
+    """Yield last and next year of the district and each school, and a year of SEDOL."""
+    start = start_year(today)
+    schools = (0, *(number for number, *_ in _SCHOOLS))
+    years = [(school, first) for first in (start - 1, start + 1) for school in schools]
+    for dcid, (school, first) in enumerate([*years, (183, start)], start=first_dcid):
+        yield {
+            "dcid": dcid,
+            "id": (first - 1990) * 100,
+            "name": f"{first}-{first + 1} Year",
+            "abbreviation": f"{first % 100:02}-{(first + 1) % 100:02}",
+            "firstday": _day(first, (7, 1)),
+            "lastday": _day(first, (6, 30)),
+            "yearid": first - 1990,
+            "schoolid": school,
+            "portion": 1,
+            "isyearrec": 1,
         }
 
 
@@ -144,6 +168,7 @@ def _student(
         "state_studentnumber": f"{rng.randrange(10**8, 10**9)}",
         "lastfirst": f"{last}, {first}",
         "first_name": first,
+        "middle_name": "Lee" if place % 4 == 0 else None,
         "last_name": last,
         "gender": rng.choice("MF"),
         "dob": birthday.isoformat(),
