@@ -1,0 +1,185 @@
+"""Transforms of mapping files as DuckDB expressions, and the checks that go with them.
+
+Each takes the name of a text column that is trimmed and never empty, and gives the
+value's expression and the problems to look for. Severity is decided in `row_rules.py`.
+Rule: docs/reference/mapping_files.md, transforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from d118_pipelines.roster import vocabulary
+
+# All that stands around a value without being part of it; U+00A0 is a no-break space.
+BLANKS = "E' \\t\\r\\n\\u00a0'"
+SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look for: its code, and SQL that is true (never null) where it is.
+
+    is_lost: the value could not be read; a row that needs it is rejected.
+    """
+
+    code: str
+    condition: str
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A value as SQL, and what to look for in it."""
+
+    sql: str
+    checks: tuple[Check, ...] = ()
+
+
+def _lost(code: str, column: str, sql: str) -> Check:
+    return Check(code, f"{column} IS NOT NULL AND {sql} IS NULL", is_lost=True)
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def words(values: Sequence[str]) -> str:
+    """Texts as a list for `IN`."""
+    return "(" + ", ".join(map(literal, values)) + ")"
+
+
+def choose(subject: str, table: Mapping[str, str], otherwise: str = "NULL") -> str:
+    """A CASE that turns each key of the table into its value."""
+    branches = " ".join(
+        f"WHEN {literal(key)} THEN {literal(value)}" for key, value in table.items()
+    )
+    return f"CASE {subject} {branches} ELSE {otherwise} END" if table else otherwise
+
+
+def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Converted:
+    """`YYYY-MM-DD`; other forms with `row.date_form`; slash dates only by an order."""
+    plain = (
+        f"CASE WHEN length({column}) = 10 AND substr({column}, 5, 1) = '-' "
+        f"AND {column} >= '0' THEN try_cast({column} AS DATE) END"
+    )
+    others = [
+        f"CASE WHEN regexp_full_match({column}, '\\d{{4}}[-/]\\d{{2}}[-/]\\d{{2}}([T ].*)?') "
+        f"THEN try_cast(replace(substr({column}, 1, 10), '/', '-') AS DATE) END",
+        f"CASE WHEN regexp_full_match({column}, '\\d{{8}}') "
+        f"THEN CAST(try_strptime({column}, '%Y%m%d') AS DATE) END",
+    ]
+    if date_order is not None:
+        slashed = f"replace({column}, '-', '/')"
+        others.append(
+            f"CASE WHEN regexp_full_match({slashed}, '\\d{{1,2}}/\\d{{1,2}}/\\d{{4}}') THEN "
+            f"CAST(try_strptime({slashed}, '{SLASH_FORMATS[date_order]}') AS DATE) END"
+        )
+    value = f"coalesce({plain}, {', '.join(others)})"
+    form = f"{plain} IS NULL AND {value} IS NOT NULL"
+    sql = f"CAST({value} + {plus_days} AS DATE)" if plus_days else value
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_date", column, value),
+            Check("row.date_form", f"{column} IS NOT NULL AND {form}"),
+        ),
+    )
+
+
+def parse_boolean(column: str) -> Converted:
+    """`true` and `false`; another case with `row.bool_form`."""
+    sql = f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+    other_case = f"{column} <> lower({column}) AND {sql} IS NOT NULL"
+    return Converted(
+        sql, (_lost("row.bad_bool", column, sql), Check("row.bool_form", other_case))
+    )
+
+
+def parse_boolean_words(column: str) -> Converted:
+    """Also `yes`, `no`, `y`, `n`, `1`, `0`: where the mapping asks for parseBoolean."""
+    lowered = f"lower({column})"
+    sql = (
+        f"CASE WHEN {lowered} IN {words(vocabulary.TRUE_WORDS)} THEN true "
+        f"WHEN {lowered} IN {words(vocabulary.FALSE_WORDS)} THEN false END"
+    )
+    return Converted(sql, (_lost("row.bad_bool", column, sql),))
+
+
+def parse_number(column: str, kind: str) -> Converted:
+    """A number as SQL type `kind`; a whole number may be written as `3.0`."""
+    pattern = r"[+-]?\d+(\.0+)?" if kind == "INTEGER" else r"[+-]?(\d+\.?\d*|\.\d+)"
+    sql = (
+        f"CASE WHEN regexp_full_match({column}, '{pattern}') "
+        f"THEN try_cast({column} AS {kind}) END"
+    )
+    return Converted(sql, (_lost("row.bad_number", column, sql),))
+
+
+def parse_year(column: str) -> Converted:
+    """Four digits; `2026-27` and `2026-2027` are taken as the second year."""
+    plain = rf"regexp_full_match({column}, '[12]\d{{3}}')"
+    double = rf"regexp_full_match({column}, '[12]\d{{3}}-(\d{{2}}|[12]\d{{3}})')"
+    sql = (
+        f"CASE WHEN {plain} THEN CAST({column} AS INTEGER) WHEN {double} "
+        f"THEN CAST(left({column}, 2) || right({column}, 2) AS INTEGER) END"
+    )
+    return Converted(
+        sql,
+        (_lost("row.bad_year", column, sql), Check("row.bad_year", double)),
+    )
+
+
+def grade_code(column: str) -> str:
+    """The grade code of a text, else the text."""
+    plain = f"replace(replace(lower({column}), ' ', ''), '_', '')"
+    return choose(plain, vocabulary.grade_aliases(), column)
+
+
+def parse_grade(column: str) -> Converted:
+    """A grade code; an alias becomes its code, anything else is kept."""
+    sql = grade_code(column)
+    codes = words(vocabulary.GRADES)
+    return Converted(
+        sql,
+        (
+            Check("row.grade_alias", f"{column} NOT IN {codes} AND {sql} IN {codes}"),
+            Check("row.bad_grade", f"{sql} NOT IN {codes}"),
+        ),
+    )
+
+
+def parse_enum(column: str, field: str, aliases: Mapping[str, str]) -> Converted:
+    """A word of the vocabulary of `entity.field`; aliases are compared in lower case."""
+    known = vocabulary.ENUMS[field]
+    table = {**aliases, **{word.lower(): word for word in known}}
+    kept = f"starts_with({column}, 'ext:') AND length({column}) > 4"
+    otherwise = "NULL"
+    if field in vocabulary.EXTENSIBLE:
+        otherwise = f"CASE WHEN {kept} THEN {column} END"
+    sql = choose(f"lower({column})", table, otherwise)
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_enum", column, sql),
+            Check(
+                "row.enum_case",
+                f"{column} <> {sql} AND lower({column}) = lower({sql})",
+            ),
+        ),
+    )
+
+
+def parse_timestamp(column: str) -> Converted:
+    """A time in UTC; without an offset it is taken as UTC."""
+    sql = f"CAST(try_cast({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
+    strict = f"length({column}) = 24 AND ends_with({column}, 'Z')"
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_datetime", column, sql),
+            Check("row.datetime_form", f"NOT ({strict}) AND {sql} IS NOT NULL"),
+        ),
+    )
