@@ -1,22 +1,24 @@
-"""The state database: engine, transactions, tables.
+"""The state database: transactions, and the tables of deliveries.
 
 Belongs here: what outlives a run (ledger, deliveries, plans, approvals, findings,
-leases, audit). Not here: what the rows mean; each room reads and writes its own.
-SQLite in WAL mode; every transaction begins IMMEDIATE, because a deferred one that reads
-first cannot wait for another writer and fails.
+leases, audit). Not here: what the rows mean; each room reads and writes its own. The
+roster's tables stand in `roster/tables.py`, the two engines in `database_engines.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import FatalError
+from d118_pipelines.database_bulk import load_rows as load_rows
+from d118_pipelines.database_engines import postgres_engine, shown, sqlite_engine
+from d118_pipelines.errors import BusyError, ConnectionLostError, FatalError
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
@@ -25,17 +27,24 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
     impl = sa.DateTime
     cache_ok = True
 
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """With its zone where the engine knows zones."""
+        return dialect.type_descriptor(sa.DateTime(dialect.name == "postgresql"))
+
     def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> Any:
         """Convert to UTC for the database."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
+        utc = value.astimezone(dt.UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: dt.datetime | None, dialect: Any) -> Any:
         """Give back an aware UTC time."""
-        return value.replace(tzinfo=dt.UTC) if value is not None else None
+        if value is None:
+            return None
+        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
 
 
 metadata = sa.MetaData()
@@ -167,71 +176,99 @@ audit_log = sa.Table(
 
 
 class Database:
-    """The state database of one `D118_HOME`, created on first use, mode 0600.
+    """The state database of one `D118_HOME`: a SQLite file, or PostgreSQL by its URL.
 
-    Raises: FatalError if the file cannot be opened as one.
+    Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
+    empty text means the file. migrate: bring an older schema up to date.
+    Raises: FatalError if it cannot be opened; ConfigurationError for a wrong URL, or
+    an older schema without `migrate`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, url: str | None = None, *, migrate: bool = False
+    ) -> None:
+        from d118_pipelines.database_schema import prepare_schema
+
         self.path = path
+        url = os.environ.get("DATABASE_URL", "") if url is None else url
+        self.place = shown(url) if url else str(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            self._engine = _engine(str(path))
-        except (OSError, sa.exc.DatabaseError) as exc:
+            if url:
+                self._engine = postgres_engine(url)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.touch(mode=0o600)
+                self._engine = sqlite_engine(path)
+            prepare_schema(self.transaction, self.reading, migrate=migrate)
+        except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
+            # The driver's text can quote the user of the URL.
             raise FatalError(
                 f"The state database cannot be opened ({type(exc).__name__}).",
-                where=str(path),
+                where=self.place,
                 rule="It holds the ledger: what every vendor is known to have.",
                 not_done="Nothing was read, nothing was sent.",
-                next_step="Check the folder's rights and space; if the file is damaged, "
-                "put the last backup in its place.",
-            ) from exc
+                next_step="Check that the server runs and lets this account in, or the "
+                "folder's rights and space; if it is damaged, bring back the last "
+                "backup.",
+            ) from (None if url else exc)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is a PostgreSQL server."""
+        return self._engine.dialect.name == "postgresql"
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """One transaction, committed at the end, rolled back by an exception."""
-        with self._engine.begin() as connection:
+        """One transaction, committed at the end, rolled back by an exception.
+
+        Only one runs at a time, over all processes: what was read in it stays true
+        until it is committed. Raises: BusyError after ten minutes of waiting;
+        ConnectionLostError if the server went away.
+        """
+        with self._named_errors(), self._engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A view of one moment, for long reads; waits for nobody and holds up nobody.
 
-def _engine(path: str) -> sa.Engine:
-    # A connection per transaction: nothing stays open between the steps of a run.
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": 30, "isolation_level": None},
-        poolclass=sa.NullPool,
-        # The ledger keeps lines of people; an error must not quote them.
-        hide_parameters=True,
+        Temporary tables may be written in it; they are gone afterwards.
+        """
+        with self._named_errors(), self._engine.connect() as connection:
+            connection.execution_options(reads_only=True)
+            if self.is_postgres:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.OperationalError as exc:
+            if _is_locked(exc):
+                raise BusyError(
+                    "BUSY  another process is writing to the state database.",
+                    where=self.place,
+                    not_done="Nothing of this step was stored.",
+                    next_step="Wait for the other run to end (d118 status), then start "
+                    "again.",
+                ) from None
+            if exc.connection_invalidated:
+                raise ConnectionLostError(
+                    "The connection to the state database was lost.",
+                    where=self.place,
+                    not_done="Nothing of this step was stored.",
+                    next_step="Check that the server runs, then start again.",
+                ) from None
+            raise
+
+
+def _is_locked(exc: sa.exc.OperationalError) -> bool:
+    code = getattr(exc.orig, "sqlite_errorname", None) or getattr(
+        exc.orig, "pgcode", None
     )
-
-    @sa.event.listens_for(engine, "connect")
-    def _connect(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-    return engine
-
-
-def load_rows(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Create the table and fill it; values go to the driver as they are.
-
-    The way for many rows: a tenth of the time of SQLAlchemy's own executemany.
-    """
-    table.create(connection)
-    if not rows:
-        return
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    marks = ", ".join([mark] * len(table.columns))
-    connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({marks})", list(rows))
+    return code in ("SQLITE_BUSY", "55P03")  # the second: lock not available
 
 
 def record_audit(

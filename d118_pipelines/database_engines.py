@@ -1,0 +1,108 @@
+"""The two engines of the state database: a SQLite file, or a PostgreSQL server.
+
+Belongs here: how a connection is opened and how a transaction begins on each. Not here:
+tables. Both let one writing transaction run at a time, because almost every one reads
+before it writes (leases, approvals, the roster's revision): SQLite by BEGIN IMMEDIATE (a
+deferred one that reads first cannot wait for another writer and fails), PostgreSQL by an
+advisory lock. Rule: docs/reference/roster_database.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from d118_pipelines.errors import ConfigurationError
+
+WAIT_SECONDS = 600
+# Any number, the same in every process of the project.
+_WRITER_LOCK = 118_118_118
+_DRIVER = "postgresql+psycopg2"
+_FORMS = ("postgresql", "postgresql+asyncpg", _DRIVER)
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """The engine of a file in WAL mode."""
+    # A connection per transaction: nothing stays open between the steps of a run.
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
+        poolclass=sa.NullPool,
+        # The database keeps lines of people; an error must not quote them.
+        hide_parameters=True,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -131072")  # 128 MB, for big syncs
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def postgres_engine(url: str) -> sa.Engine:
+    """The engine of a server. Raises: ConfigurationError if the URL is none."""
+    engine = sa.create_engine(
+        normalised(url),
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "d118",
+            # A machine that vanished must not keep the writers' lock.
+            "keepalives_idle": 60,
+            "options": f"-c timezone=UTC -c lock_timeout={WAIT_SECONDS}s "
+            "-c client_connection_check_interval=5s",
+        },
+        poolclass=sa.NullPool,
+        hide_parameters=True,
+    )
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("reads_only", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+
+    return engine
+
+
+def normalised(url: str) -> sa.URL:
+    """The URL for the one driver in use.
+
+    Raises: ConfigurationError if it is no PostgreSQL URL; the message quotes none of it.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise _wrong_url("cannot be read as a URL") from None
+    if parsed.drivername not in _FORMS:
+        raise _wrong_url("does not name a PostgreSQL server")
+    if "ssl" in parsed.query:  # the name that asyncpg gives to libpq's sslmode
+        mode = parsed.query["ssl"]
+        parsed = parsed.difference_update_query(["ssl"])
+        parsed = parsed.update_query_dict({"sslmode": mode})
+    return parsed.set(drivername=_DRIVER)
+
+
+def shown(url: str) -> str:
+    """The server and database of a URL, without user and password."""
+    parsed = normalised(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"DATABASE_URL ({host}{port}/{parsed.database or ''})"
+
+
+def _wrong_url(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"DATABASE_URL {what}.",
+        rule="Its form is postgresql://user:password@host:port/database; unset, the "
+        "file d118.sqlite in D118_HOME is used.",
+        not_done="Nothing was read or written.",
+        next_step="Correct DATABASE_URL, or remove it.",
+    )

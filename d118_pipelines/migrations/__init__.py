@@ -1,0 +1,1 @@
+"""The migrations of the state database, run by Alembic."""
