@@ -1,5 +1,5 @@
 -- Terms, and the school year of the settings in place of a term that is missing or has
--- no dates. The last day becomes an exclusive end. Rule: docs/reference/clever_api.md.
+-- no dates. `end_date` is the last day. Rule: docs/reference/clever_api.md.
 WITH received AS (
     SELECT
         _collection, _row, id, name, false AS is_substitute,
@@ -23,7 +23,7 @@ SELECT
     coalesce(nullif(trim(name), ''), first_day || ' - ' || last_day) AS name,
     if(is_substitute OR last_day - first_day + 1 >= 240, 'schoolYear', 'term') AS type,
     CAST(first_day AS VARCHAR) AS start_date,
-    CAST(last_day + 1 AS VARCHAR) AS end_date,
+    CAST(last_day AS VARCHAR) AS end_date,
     year(last_day) + if(month(last_day) >= 7, 1, 0) AS school_year
 FROM received
 -- A term without both dates is not staged: its sections are in the substitute.

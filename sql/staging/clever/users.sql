@@ -29,18 +29,22 @@ WITH received AS (
     FROM raw.users
 ),
 
+dated AS (
+    SELECT *, row(coalesce(u.last_modified, ''), _row) AS age FROM received
+),
+
 people AS (
     SELECT
         u.id AS id,
-        arg_max(_collection, coalesce(u.last_modified, '')) AS _collection,
-        arg_max(_row, coalesce(u.last_modified, '')) AS _row,
-        arg_max(u, coalesce(u.last_modified, '')) AS u,
-        arg_max(u.roles.student, coalesce(u.last_modified, '')) AS student,
-        arg_max(u.roles.teacher, coalesce(u.last_modified, '')) AS teacher,
-        arg_max(u.roles.staff, coalesce(u.last_modified, '')) AS staff,
-        arg_max(u.roles.district_admin, coalesce(u.last_modified, '')) AS admin,
-        arg_max(u.roles.contact, coalesce(u.last_modified, '')) AS contact
-    FROM received
+        arg_max(_collection, age) AS _collection,
+        arg_max(_row, age) AS _row,
+        arg_max(u, age) AS u,
+        arg_max(u.roles.student, age) AS student,
+        arg_max(u.roles.teacher, age) AS teacher,
+        arg_max(u.roles.staff, age) AS staff,
+        arg_max(u.roles.district_admin, age) AS admin,
+        arg_max(u.roles.contact, age) AS contact
+    FROM dated
     GROUP BY u.id
 ),
 
@@ -143,6 +147,7 @@ SELECT
     student.preferred_name.last AS preferred_last_name,
     coalesce(teacher.title, staff.title, admin.title) AS title,
     student.grade AS grade,
+    list_filter([student.grade], lambda g: g != '') AS grades,
     student.graduation_year AS graduation_year,
     student.student_number AS student_number,
     coalesce(teacher.teacher_number, staff.staff_id) AS staff_id,
