@@ -35,6 +35,10 @@ KNOWN_WORDS = {
 }
 _WORD_KEYS = {"imsx_codeminor", "imsx_codeminorfieldvalue", "error"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LINK = re.compile(r"<([^>]*)>([^<]*)")
+_RELATION = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
+# One half of a surrogate pair can be escaped in JSON but not be written as UTF-8.
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 # Unix time rather than seconds to wait; seconds to wait are never that many.
 _LEAST_UNIX_TIME = 1_000_000_000
 
@@ -49,11 +53,23 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON. Raises: ValueError if it is none."""
+        """The body as JSON, fit to be written again. Raises: ValueError if it is none."""
         try:
-            return json.loads(self.body)
+            value = json.loads(self.body, parse_constant=_refuse)
+            if not _HALF_CHARACTER.search(self.body):
+                return value
+            text = json.dumps(value, ensure_ascii=False)
         except RecursionError:
             raise ValueError("nested too deeply") from None
+        return json.loads(text.encode("utf-8", "replace"))
+
+    def link(self, relation: str) -> str | None:
+        """The address that the `Link` header gives for this relation, as it stands."""
+        for url, parameters in _LINK.findall(self.headers.get("link", "")):
+            found = _RELATION.search(parameters)
+            if found and relation in found[1].lower().split():
+                return str(url)
+        return None
 
     def wait_asked(self, now: dt.datetime) -> float | None:
         """Seconds that the server asks to wait, None if it does not say."""
@@ -90,6 +106,10 @@ class Answer:
     def has_word(self, word: str) -> bool:
         """Whether the error names this word, without case, blanks and underscores."""
         return word in _known_words(self.body)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError("no JSON value")
 
 
 def _seconds_until(text: str | None, now: dt.datetime) -> float | None:

@@ -86,7 +86,7 @@ class HttpClient:
     ) -> None:
         self.base_url = checked_address(base_url, name="base_url")
         self.clock: Clock = clock or SystemClock()
-        self._auth, self._code, self._jitter = auth, code, jitter
+        self.auth, self._code, self._jitter = auth, code, jitter
         self._limits = limits or HttpLimits()
         spread = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._pacer = Pacer(self.clock, max(min_interval, spread))
@@ -100,9 +100,9 @@ class HttpClient:
         auth: takes the place of the client's own.
         """
         quick = copy.copy(self)
-        quick._deadline = self.clock.monotonic() + seconds
+        quick._deadline = min(self._deadline, self.clock.monotonic() + seconds)
         quick._attempts = 1
-        quick._auth = auth or self._auth
+        quick.auth = auth or self.auth
         return quick
 
     def close(self) -> None:
@@ -151,9 +151,9 @@ class HttpClient:
             if answer.status in REDIRECTS and redirects:
                 url = self._redirected(answer)
                 redirects -= 1
-            elif answer.status == 401 and renewals and self._auth is not None:
+            elif answer.status == 401 and renewals and self.auth is not None:
                 renewals = 0
-                if not self._auth.renew(self):
+                if not self.auth.renew(self):
                     break
             else:
                 break
@@ -163,7 +163,7 @@ class HttpClient:
 
     def _signed(self, url: str, budget: _Budget) -> Answer:
         def headers() -> Mapping[str, str]:
-            return self._auth.headers(self, "GET", url) if self._auth else {}
+            return self.auth.headers(self, "GET", url) if self.auth else {}
 
         return self._attempt("GET", url, budget, headers=headers)
 

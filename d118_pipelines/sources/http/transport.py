@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import httpx
 
 MEBIBYTE = 1024 * 1024
+HEADERS = {"Accept": "application/json", "User-Agent": "d118-pipelines"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Transport:
             for name in ("httpx", "httpcore"):
                 logging.getLogger(name).setLevel(logging.WARNING)
             self._clients[is_local] = httpx.Client(
-                trust_env=not is_local, headers={"Accept": "application/json"}
+                trust_env=not is_local, headers=HEADERS
             )
         return self._clients[is_local]
 
