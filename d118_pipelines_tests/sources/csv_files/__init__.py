@@ -1,0 +1,1 @@
+"""Tests of the source of plain CSV files, over real files."""
