@@ -96,7 +96,9 @@ def _class_tables(
     """Return courses, sections, their teachers and enrollments."""
     yearid = demo_students.start_year(today) - 1990
     placements = tables["schoolstaff"]
-    year = demo_classes.school_year(seed, yearid, tables["terms"], placements)
+    year = demo_classes.school_year(
+        seed, yearid, tables["terms"], placements, tables["users"]
+    )
     demo_classes.fill(year, tables["students"])
     awkward_classes(year, tables["students"], placements)
     return {

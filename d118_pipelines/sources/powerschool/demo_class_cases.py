@@ -80,8 +80,8 @@ def _sections(
             part["grade_level"] = 1112
     lead = year.teachers[1003][0]
     year.add_section(_BAND, year.term(1003), lead, grade=10)
-    year.add_section(_BAND, year.term(1003), None)
-    year.add_section(_BAND, year.term(1003), lead, role=None)
+    year.add_section(_BAND, year.term(1003), None, grade=67)
+    year.add_section(_BAND, year.term(1003), lead, grade=678, role=None)
     year.add_section(Course("GHOST1", "", 0, "", 6), year.term(1003), lead)
     for term in _other_terms(year):
         section = year.add_section(

@@ -129,14 +129,20 @@ class SchoolYear:
 
 
 def school_year(
-    seed: int, yearid: int, terms: Iterable[Row], placements: Iterable[Row]
+    seed: int,
+    yearid: int,
+    terms: Iterable[Row],
+    placements: Iterable[Row],
+    users: Iterable[Row],
 ) -> SchoolYear:
-    """Return an empty year with the teachers and aides who are there (STATUS 1)."""
+    """Return an empty year with the teachers and aides: STATUS 1 and an e-mail."""
+    reachable = {u["dcid"] for u in users if str(u.get("email_addr") or "").strip()}
     teachers: dict[int, list[Placement]] = {}
     aides: dict[int, list[Placement]] = {}
     for row in placements:
         kinds = {1: teachers, 2: aides}
-        if row["status"] == 1 and row["staffstatus"] in kinds:
+        is_here = row["status"] == 1 and row["users_dcid"] in reachable
+        if is_here and row["staffstatus"] in kinds:
             group = kinds[int(row["staffstatus"] or 0)]
             one = Placement(int(row["id"] or 0), int(row["users_dcid"] or 0))
             group.setdefault(int(row["schoolid"] or 0), []).append(one)

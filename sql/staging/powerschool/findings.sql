@@ -1,0 +1,66 @@
+-- What the rules of PowerSchool's tables left out or could not read; one row per record.
+-- Rule: docs/reference/powerschool.md, findings.
+WITH doubled AS (
+    SELECT
+        e.dcid,
+        row_number() OVER (PARTITION BY e.students_dcid, e.sectionid,
+            CAST(e.dateenrolled AS DATE), CAST(e.dateleft AS DATE)
+            ORDER BY e.dcid DESC) AS place
+    FROM raw.enrollments AS e
+    JOIN raw.kept_sections AS s ON s.id = e.sectionid
+    WHERE CAST(e.dateleft AS DATE) > CAST(e.dateenrolled AS DATE)
+),
+
+teaching AS (
+    SELECT t.sectionid, t.users_dcid
+    FROM raw.section_teachers AS t
+    JOIN raw.kept_sections AS s ON s.id = t.sectionid
+    CROSS JOIN raw.settings AS p
+    WHERE t.end_date IS NULL OR CAST(t.end_date AS DATE) >= p.today
+    UNION
+    SELECT id, teacher_users_dcid FROM raw.kept_sections WHERE teacher IS NOT NULL
+)
+
+SELECT 'terms' AS entity, 'powerschool.year_without_dates' AS code, 'warn' AS severity,
+    schoolid || '-' || id AS external_id, 'start_date' AS field
+FROM raw.terms
+WHERE isyearrec = 1 AND (firstday IS NULL OR lastday IS NULL)
+    AND schoolid IN (SELECT school_number FROM raw.buildings WHERE is_kept)
+UNION ALL
+SELECT 'terms', 'powerschool.years_doubled', 'warn', external_id, 'school_year'
+FROM raw.current_terms
+WHERE isyearrec = 1 AND rivals > 0
+UNION ALL
+SELECT 'classes', 'powerschool.course_unknown', 'warn', CAST(id AS VARCHAR),
+    'course_external_id'
+FROM raw.kept_sections
+WHERE course_dcid IS NULL
+UNION ALL
+SELECT 'classes', 'powerschool.section_grades', 'info', CAST(id AS VARCHAR), 'grades'
+FROM raw.kept_sections
+WHERE grade_level IS NOT NULL AND grade_level <> 0 AND grades IS NULL
+UNION ALL
+SELECT 'users', 'powerschool.student_number', 'warn', 'S' || dcid, 'student_number'
+FROM raw.students
+WHERE student_number <> floor(student_number)
+UNION ALL
+SELECT DISTINCT 'users', 'powerschool.staffstatus', 'info', 'T' || users_dcid, 'roles'
+FROM raw.staff
+WHERE coalesce(staffstatus, 0) NOT IN (1, 2, 3, 4)
+UNION ALL
+SELECT 'enrollments', 'powerschool.enrollment_doubled', 'warn', 'S' || dcid, ''
+FROM doubled
+WHERE place > 1
+UNION ALL
+SELECT 'enrollments', 'powerschool.enrollment_days',
+    if(e.dateenrolled IS NULL OR e.dateleft IS NULL, 'warn', 'info'), 'S' || e.dcid,
+    'end_date'
+FROM raw.enrollments AS e
+JOIN raw.kept_sections AS s ON s.id = e.sectionid
+WHERE coalesce(CAST(e.dateleft AS DATE) <= CAST(e.dateenrolled AS DATE), true)
+UNION ALL
+SELECT 'classes', 'powerschool.teacher_left_out', 'warn', CAST(sectionid AS VARCHAR),
+    'primary_teacher_external_id'
+FROM teaching
+WHERE users_dcid IS NULL OR users_dcid NOT IN (SELECT users_dcid FROM raw.staff)
+ORDER BY entity, code, external_id
