@@ -1,0 +1,487 @@
+"""`config/providers.yaml`: the systems that rosters come from.
+
+Belongs here: the shape of the file and its rules; every error names file, line and key.
+Not here: reading a provider (`sources/`), the values of secrets (`ops/secrets.py`).
+Rule: docs/reference/providers.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from d118_pipelines.configuration import (
+    Document,
+    Model,
+    check_time_zone,
+    configuration_error,
+    read_yaml,
+    shown_path,
+)
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.roster.guard_settings import RosterGuard, merged_guard
+
+FILE = "config/providers.yaml"
+PRESETS = {
+    "hourly": "0 * * * *",
+    "every-6-hours": "0 */6 * * *",
+    "twice-daily": "0 2,14 * * *",
+    "daily": "0 2 * * *",
+    "weekdays": "0 6 * * 1-5",
+    "weekly": "0 0 * * 0",
+}
+# Names of two older services, and what they mean here.
+TYPE_SYNONYMS = {"oneroster": "ONEROSTER_API", "clever": "CLEVER", "csv": "CSV"}
+# Which entities each switch of `sync` stands for.
+SWITCHES: dict[str, tuple[str, ...]] = {
+    "sync_schools": ("orgs",),
+    "sync_classes": ("terms", "courses", "classes"),
+    "sync_users": ("users", "demographics"),
+    "sync_enrollments": ("enrollments",),
+}
+_REFERENCE = re.compile(r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|fernet:[A-Za-z0-9_=-]+)$")
+
+
+def _check_secret(text: str) -> str:
+    if not _REFERENCE.match(text):
+        raise ValueError(
+            "a secret may not stand here in clear: write ${NAME} of an environment "
+            "variable, or fernet:... made by: d118 secrets encrypt"
+        )
+    return text
+
+
+Secret = Annotated[str, AfterValidator(_check_secret)]
+
+
+class ProviderConfig(Model):
+    """Base of each type's `config`; snake_case spellings of its keys are accepted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        spelled: dict[str, Any] = {}
+        for name, value in values.items():
+            known = _spelling(str(name), cls.model_fields)
+            if known in spelled:
+                raise ValueError(f"{known} stands here in two spellings")
+            spelled[known] = value
+        return spelled
+
+
+def _spelling(name: str, fields: Mapping[str, Any]) -> str:
+    plain = name.replace("_", "").lower()
+    return next((f for f in fields if f.replace("_", "").lower() == plain), name)
+
+
+class TermWindow(Model):
+    """How long before its first day and after its last a school year is current."""
+
+    lead_days: int = 21
+    tail_days: int = 0
+
+
+class PowerSchoolConfig(ProviderConfig):
+    """Credentials come from `POWERSCHOOL_*`; nothing is required here."""
+
+    term_window: TermWindow = TermWindow()
+    studentEmailDomain: str | None = None
+
+
+class CleverConfig(ProviderConfig):
+    """A district token, or the client's id and secret to fetch it with."""
+
+    districtId: str
+    accessToken: Secret | None = None
+    clientId: str | None = None
+    clientSecret: Secret | None = None
+    apiVersion: Literal["v3.0", "v3.1", "v2.1", "v2.0"] = "v3.0"
+    baseUrl: str = "https://api.clever.com"
+    tokenUrl: str = "https://clever.com/oauth/tokens"
+    allowEmpty: list[str] = []
+
+    @model_validator(mode="after")
+    def _has_login(self) -> Self:
+        if self.accessToken is None and not (self.clientId and self.clientSecret):
+            raise ValueError("accessToken is missing, or clientId with clientSecret")
+        return self
+
+
+class ClassLinkConfig(ProviderConfig):
+    """Proxy: a static bearer key. Direct: OAuth 1.0a at the district's own server."""
+
+    tenantId: str
+    baseUrl: str
+    mode: Literal["proxy", "direct"] = "proxy"
+    bearer: Secret | None = None
+    clientId: str | None = None
+    clientSecret: Secret | None = None
+    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
+    pageSize: int = Field(default=1000, ge=1, le=10000)
+    allowEmpty: list[str] = []
+
+    @model_validator(mode="after")
+    def _has_login(self) -> Self:
+        if self.mode == "proxy" and self.bearer is None:
+            raise ValueError("mode proxy needs bearer")
+        if self.mode == "direct" and not (self.clientId and self.clientSecret):
+            raise ValueError("mode direct needs clientId and clientSecret")
+        return self
+
+
+class OneRosterApiConfig(ProviderConfig):
+    """A OneRoster REST server; OAuth 2 client credentials, or OAuth 1.0a for 1.1."""
+
+    baseUrl: str
+    clientId: str
+    clientSecret: Secret
+    version: Literal["v1p2", "v1p1"] = "v1p2"
+    auth: Literal["oauth2", "oauth1"] = "oauth2"
+    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
+    tokenEndpoint: str | None = None
+    scopes: list[str] | None = None
+    clientAuth: Literal["basic", "body"] = "basic"
+    pageSize: int = Field(default=1000, ge=1)
+    allowEmpty: list[str] = []
+    demographics: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.auth == "oauth1" and self.version != "v1p1":
+            raise ValueError("auth oauth1 belongs to version v1p1")
+        return self
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens come from; by default on the same server."""
+        return self.tokenEndpoint or self.baseUrl.rstrip("/") + "/oauth/token"
+
+
+class Sftp(ProviderConfig):
+    """A login at an SFTP server; exactly one way to prove who we are."""
+
+    host: str
+    username: str
+    port: int = 22
+    password: Secret | None = None
+    privateKey: Secret | None = None
+    privateKeyPath: str | None = None
+    knownHosts: str | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        ways = [self.password, self.privateKey, self.privateKeyPath]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of password, privateKey, privateKeyPath")
+        return self
+
+
+class _FilesConfig(ProviderConfig):
+    path: str | None = None
+    sftp: Sftp | None = None
+    remotePath: str | None = None
+
+    @model_validator(mode="after")
+    def _remote_is_whole(self) -> Self:
+        if self.sftp is not None and not self.remotePath:
+            raise ValueError("sftp needs remotePath")
+        if self.sftp is not None and self.path is not None:
+            raise ValueError("give path or sftp, not both")
+        return self
+
+
+class OneRosterCsvConfig(_FilesConfig):
+    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server."""
+
+    fileNames: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _has_place(self) -> Self:
+        if self.path is None and self.sftp is None:
+            raise ValueError("path is missing (a folder or a zip), or sftp")
+        return self
+
+
+class CsvConfig(_FilesConfig):
+    """Plain CSV files; by default those dropped into `D118_HOME/inbox/<provider>/`."""
+
+    files: dict[str, Literal["users", "schools", "classes", "enrollments"]] = {}
+    date_order: Literal["mdy", "dmy"] = "mdy"
+    encoding: str | None = None
+
+
+class Sync(Model):
+    """Which entities are read; what is switched off is never touched."""
+
+    sync_schools: bool = True
+    sync_classes: bool = True
+    sync_users: bool = True
+    sync_enrollments: bool = True
+
+
+class Matching(Model):
+    """The steps by which a person who is new to this provider is recognised."""
+
+    create: bool = True
+    email: bool = True
+    student_number: bool = True
+
+
+class Limits(Model):
+    """Ceilings of one pull."""
+
+    max_records: int = Field(default=1_000_000, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+
+
+class ProviderModel(Model):
+    """One entry of `config/providers.yaml`, whatever its type."""
+
+    id: str
+    name: str
+    district: str | None = None
+    enabled: bool = True
+    priority: int = 100
+    schedule: str | None = None
+    timezone: str | None = None
+    mapping: str = ""
+    sync: Sync = Sync()
+    matching: Matching = Matching()
+    deactivate_missing: bool = True
+    guard: dict[str, Any] = {}
+    limits: Limits = Limits()
+
+    default_mapping: ClassVar[str] = ""
+
+    @field_validator("id")
+    @classmethod
+    def _plain_id(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+            raise ValueError("an id is lower-case letters, digits and _")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return check_time_zone(value) if value else None
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_schedule(cls, value: str | None) -> str | None:
+        return cron_of(value) if value is not None else None
+
+    @field_validator("guard")
+    @classmethod
+    def _known_guard(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            merged_guard(RosterGuard(), value)
+        except ValidationError as exc:
+            first = exc.errors(include_url=False, include_context=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"guard key {key}: {first['msg']}") from None
+        return value
+
+    @property
+    def mapping_file(self) -> str:
+        """The mapping file, below the project's root."""
+        return self.mapping or self.default_mapping
+
+    @property
+    def entities(self) -> list[str]:
+        """The entities that this provider syncs."""
+        return [
+            entity
+            for switch, entities in SWITCHES.items()
+            if getattr(self.sync, switch)
+            for entity in entities
+        ]
+
+
+class PowerSchoolProvider(ProviderModel):
+    """PowerSchool: the SIS itself, read by the queries of `sql/powerschool/`."""
+
+    type: Literal["POWERSCHOOL"]
+    config: PowerSchoolConfig = PowerSchoolConfig()
+    default_mapping: ClassVar[str] = "mappings/powerschool.yaml"
+
+
+class CleverProvider(ProviderModel):
+    """Clever's Data API."""
+
+    type: Literal["CLEVER"]
+    config: CleverConfig
+    default_mapping: ClassVar[str] = "mappings/clever.json"
+
+
+class ClassLinkProvider(ProviderModel):
+    """ClassLink's roster server."""
+
+    type: Literal["CLASSLINK"]
+    config: ClassLinkConfig
+    default_mapping: ClassVar[str] = "mappings/oneroster.yaml"
+
+
+class OneRosterApiProvider(ProviderModel):
+    """A OneRoster REST server."""
+
+    type: Literal["ONEROSTER_API"]
+    config: OneRosterApiConfig
+    default_mapping: ClassVar[str] = "mappings/oneroster.yaml"
+
+
+class OneRosterCsvProvider(ProviderModel):
+    """OneRoster CSV sets."""
+
+    type: Literal["ONEROSTER_CSV"]
+    config: OneRosterCsvConfig
+    default_mapping: ClassVar[str] = "mappings/oneroster.yaml"
+
+
+class CsvProvider(ProviderModel):
+    """Spreadsheets."""
+
+    type: Literal["CSV"]
+    config: CsvConfig = CsvConfig()
+    default_mapping: ClassVar[str] = "mappings/csv.yaml"
+
+
+AnyProvider = (
+    PowerSchoolProvider
+    | CleverProvider
+    | ClassLinkProvider
+    | OneRosterApiProvider
+    | OneRosterCsvProvider
+    | CsvProvider
+)
+TYPES = [
+    "POWERSCHOOL",
+    "ONEROSTER_API",
+    "CLASSLINK",
+    "CLEVER",
+    "ONEROSTER_CSV",
+    "CSV",
+]
+
+
+class _File(Model):
+    providers: list[Annotated[AnyProvider, Discriminator("type")]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider as read: the model, where it stands, and the hash of its entry."""
+
+    model: AnyProvider
+    where: str
+    fingerprint: str
+
+    @property
+    def id(self) -> str:
+        """The id; second segment of its asset keys."""
+        return self.model.id
+
+
+def cron_of(text: str) -> str:
+    """The cron expression of a preset's name, or the expression itself.
+
+    Raises: ValueError listing the presets.
+    """
+    from cronsim import CronSim, CronSimError
+
+    cron = PRESETS.get(text, text)
+    try:
+        import datetime as dt
+
+        CronSim(cron, dt.datetime(2026, 1, 1))
+    except CronSimError:
+        known = ", ".join(PRESETS)
+        raise ValueError(
+            f"{text} is neither a cron expression nor one of: {known}"
+        ) from None
+    return cron
+
+
+def read_providers(
+    root: Path, *, taken: Mapping[str, str] | None = None
+) -> list[Provider]:
+    """All providers in the order of the file; none if the file does not exist.
+
+    taken: ids of targets and where they stand; the two share one set of names.
+    Raises: ConfigurationError with file, line and key of everything that is wrong.
+    """
+    path = root / FILE
+    if not path.is_file():
+        return []
+    document = read_yaml(path)
+    data = _with_types(document)
+    try:
+        found = _File.model_validate(data)
+    except ValidationError as exc:
+        raise configuration_error(document, exc) from None
+    _check_ids(document, found, taken or {})
+    return [
+        Provider(
+            model=model,
+            where=document.where(("providers", index, "id")),
+            fingerprint=_fingerprint(data["providers"][index]),
+        )
+        for index, model in enumerate(found.providers)
+    ]
+
+
+def _with_types(document: Document) -> Any:
+    """The document with the synonyms of types replaced. Raises: ConfigurationError."""
+    data = document.data or {}
+    if not isinstance(data, dict) or not isinstance(data.get("providers", []), list):
+        raise ConfigurationError(
+            f"{shown_path(document.path)} must have a list under the key providers.",
+            where=document.where(()),
+        )
+    entries = []
+    for index, entry in enumerate(data.get("providers") or []):
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        kind = TYPE_SYNONYMS.get(str(kind), kind)
+        if isinstance(entry, dict) and kind is not None and kind not in TYPES:
+            raise ConfigurationError(
+                f"unsupported provider type {kind}",
+                where=document.where(("providers", index, "type")),
+                rule=f"The types are: {', '.join(TYPES)}.",
+                not_done="Nothing was started.",
+            )
+        entries.append({**entry, "type": kind} if isinstance(entry, dict) else entry)
+    return {**data, "providers": entries}
+
+
+def _check_ids(document: Document, found: _File, taken: Mapping[str, str]) -> None:
+    seen = dict(taken)
+    for index, model in enumerate(found.providers):
+        where = document.where(("providers", index, "id"))
+        if model.id in seen:
+            raise ConfigurationError(
+                f"The id {model.id} is used twice.",
+                where=f"{where}; {seen[model.id]}",
+                rule="Providers and targets share one set of names.",
+                not_done="Nothing was started.",
+            )
+        seen[model.id] = where
+
+
+def _fingerprint(entry: Mapping[str, Any]) -> str:
+    text = json.dumps(entry, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
