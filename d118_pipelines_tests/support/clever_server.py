@@ -28,9 +28,7 @@ Quirk = Literal[
     "no_inner_data",  # the objects of the second page are not wrapped
     "data_is_object",  # `data` of the second page is no list
     "lost_page",  # the second page is answered with 500, always
-    "lists_in_one_page",  # no next link though there is more
-    "short_page",  # at most two objects, whatever limit asks for
-    "no_empty_tail",  # no next link on the last page that is full
+    "no_links",  # the second page lacks the key `links`
     "moved",  # the second page is a redirect to another host
 ]
 V3 = ("districts", "schools", "terms", "courses", "users", "sections", "resources")
@@ -48,6 +46,7 @@ class CleverServer:
         *,
         token: str = "district-token",
         district: str = "63c0a1f0a1b2c3d4e5f6d118",
+        cap: int = 10_000,
         quirks: Mapping[str, Quirk] | None = None,
         statuses: Mapping[str, Sequence[int]] | None = None,
         remaining: Sequence[int] = (),
@@ -56,6 +55,7 @@ class CleverServer:
     ) -> None:
         """Serve.
 
+        cap: at most so many objects on a page, whatever `limit` asks for.
         quirks: collection, or `users?role=<role>`, -> how its pages misbehave.
         statuses: collection -> what its next requests are answered with, 200 is usual.
         remaining: what `X-RateLimit-Remaining` of the next answers says.
@@ -66,12 +66,12 @@ class CleverServer:
             name: sorted(rows, key=lambda r: str(r["id"]))
             for name, rows in data.items()
         }
-        self.token, self.district = token, district
+        self.token, self.district, self.cap = token, district, cap
         self.quirks = dict(quirks or {})
         self.statuses = {name: list(codes) for name, codes in (statuses or {}).items()}
         self.remaining, self.reset_in, self.scopes = list(remaining), reset_in, scopes
         self.requests: list[str] = []
-        self.times: list[float] = []
+        self.refused = 0
         self.token_requests: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -111,6 +111,7 @@ class _Answer(Exception):
 def _handler(server: CleverServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # headers and body go together, without a delay between them
 
         def do_GET(self) -> None:
             try:
@@ -151,8 +152,8 @@ def _answer(server: CleverServer, target: str, headers: Mapping[str, str]) -> Re
         server.token_requests.append(target)
         return _tokens(server, query, headers)
     server.requests.append(target)
-    server.times.append(time.monotonic())
     if headers.get("Authorization") != f"Bearer {server.token}":
+        server.refused += 1
         raise _Answer(401, "unauthorized")
     version, _, name = parts.path.strip("/").partition("/")
     known = {"v3.0": V3, "v3.1": V3, "v2.1": V2, "v2.0": V2}.get(version, ())
@@ -196,17 +197,15 @@ def _list(
         raise _Answer(400, "limit")
     quirk = server.quirks.get(f"{name}?role={role}", server.quirks.get(name))
     rows = [r for r in server.data.get(name, []) if not role or role in r["roles"]]
-    limit = min(limit, 2) if quirk == "short_page" else limit
+    limit = min(limit, server.cap)
     rest = [r for r in rows if str(r["id"]) > after]
     page, more = rest[:limit], len(rest) > limit
     if quirk == "repeated_id" and after:
         page = [r for r in rows if str(r["id"]) <= after][-1:] + page
     # Clever: the last page may be empty, since a full page says that there is more.
-    has_next = bool(page) and (
-        more or (len(page) == limit and quirk != "no_empty_tail")
-    )
+    has_next = bool(page) and (more or (len(page) == limit))
     links = [{"rel": "self", "uri": f"{path}?{urlencode(query)}"}]
-    if has_next and quirk != "lists_in_one_page":
+    if has_next:
         last = after if quirk == "stuck_next" and after else str(page[-1]["id"])
         following = urlencode({**query, "starting_after": last})
         links.append({"rel": "next", "uri": _next(quirk, path, following)})
@@ -231,6 +230,8 @@ def _spoilt(quirk: Quirk | None, body: dict[str, Any]) -> Reply:
         return 302, b"", {"Location": "http://localhost:9/v3.0/users"}
     if quirk == "no_data":
         del body["data"]
+    elif quirk == "no_links":
+        del body["links"]
     elif quirk == "data_is_object":
         body["data"] = {}
     elif quirk == "no_inner_data":

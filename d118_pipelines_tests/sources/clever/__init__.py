@@ -1,0 +1,1 @@
+"""The Clever source against a loopback server."""
