@@ -8,7 +8,7 @@ must be (`row_rules.py`). Rule: docs/reference/mapping_files.md, sources.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from d118_pipelines.roster.source_paths import Path, Source, Step
 from d118_pipelines.roster.transforms import literal
@@ -244,7 +244,8 @@ def _child(
 
 
 def _types(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
-    return dict(kind.children)
+    """The fields of a structure, or `child` of a list."""
+    return {name: cast("DuckDBPyType", part) for name, part in kind.children}
 
 
 def _cast(value: str, kind: DuckDBPyType, is_date: bool) -> str:
