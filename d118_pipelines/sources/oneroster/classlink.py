@@ -16,6 +16,7 @@ from d118_pipelines.errors import ConfigurationError, D118Error, SourceError
 from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import Auth, HttpClient
 from d118_pipelines.sources.http.oauth1 import OAuth1, SignatureMethod
+from d118_pipelines.sources.oneroster.codes import unusable
 from d118_pipelines.sources.oneroster.rest import TEST_SECONDS, OneRosterSource
 from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
@@ -96,13 +97,11 @@ class Discovery:
         found = [_application(entry) for entry in self._applications()]
         usable = [a for a in found if a.tenant_id == tenant_id and a.is_usable]
         if len(usable) != 1:
-            raise SourceError(
-                f"FAILED rest.not_found  {len(usable)} usable ClassLink applications "
-                "have this tenant id.",
-                where=f"tenantId {tenant_id}",
+            raise unusable(
+                f"{len(usable)} usable ClassLink applications have this tenant id.",
+                f"tenantId {tenant_id}",
                 rule="one application that is enabled, of a tenant that is Active",
-                not_done="The pull was not stored.",
-                next_step="Check tenantId, or ask the district to enable the sharing.",
+                word="not_found",
             )
         return usable[0]
 
@@ -230,10 +229,8 @@ def _application(entry: Mapping[str, Any]) -> Application:
 
 
 def _bad_payload(place: str) -> SourceError:
-    return SourceError(
-        "FAILED rest.bad_payload  ClassLink's answer is not as documented.",
-        where=place,
+    return unusable(
+        "ClassLink's answer is not as documented.",
+        place,
         rule="status 1 and the documented keys",
-        not_done="The pull was not stored.",
-        next_step="Check the partner key and the address of the partner service.",
     )

@@ -14,23 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from d118_pipelines.errors import IncompleteExtractError, SourceError
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.http.addresses import origin
 from d118_pipelines.sources.http.answers import Answer
+from d118_pipelines.sources.oneroster.codes import incomplete, unusable, warning
 from d118_pipelines.sources.pull import Absence, CollectionWriter, Finding
 
 Query = list[tuple[str, str]]
 Row = Mapping[str, Any]
 # Asks for one page: query and the statuses that can be used.
 Ask = Callable[[Query, Collection[int]], Answer]
-
-DETAILS = {
-    "rest.unsorted": "the service refuses to sort; absence proves nothing",
-    "rest.duplicate_row": "rows whose sourcedId came before; the later one counts",
-    "rest.next_skips": "next links that jump over rows; they were not followed",
-    "rest.foreign_next": "next links that name another host; it was not contacted",
-    "rest.paging_ignored": "offset has no effect, but all rows were received",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ def read_collection(
             return read.run(open_writer())
         except Changed:
             continue
-    raise unfit("unstable", "The number of rows kept changing.", name)
+    raise incomplete("unstable", "The number of rows kept changing.", name)
 
 
 class _Read:
@@ -118,7 +111,7 @@ class _Read:
         answer = self._ask(query, expect)
         if answer.status == 400 and may_refuse_sort:
             self._is_sorted = False
-            self._noted["rest.unsorted"] += 1
+            self._noted["unsorted"] += 1
             return self._ask(self._own_query(), {200})
         return answer
 
@@ -147,11 +140,11 @@ class _Read:
         self._ids.update(ids)
         added = len(self._ids) - before
         if added and not is_first_seen:
-            self._noted["rest.duplicate_row"] += len(ids) - added
+            self._noted["duplicate_row"] += len(ids) - added
             return False
         if added or before != self._total:
-            raise unfit("paging_stuck", "The same page came again.", self._name)
-        self._noted["rest.paging_ignored"] += 1
+            raise incomplete("paging_stuck", "The same page came again.", self._name)
+        self._noted["paging_ignored"] += 1
         return True
 
     def _next_query(self, answer: Answer, received: int) -> Query | None:
@@ -175,14 +168,14 @@ class _Read:
         except ValueError:
             raise self._stuck() from None
         if origin(url) != origin(answer.url):
-            self._noted["rest.foreign_next"] += 1
+            self._noted["foreign_next"] += 1
         if wanted is not None and wanted <= self._offset:
             raise self._stuck()
         self._offset += received
         if wanted is None:
             return list(given.items())
         if wanted > self._offset:
-            self._noted["rest.next_skips"] += 1
+            self._noted["next_skips"] += 1
             return self._own_query()
         if wanted < self._offset:
             # Rows that come again are harmless; rows left out are not.
@@ -199,7 +192,7 @@ class _Read:
     def _check_limits(self) -> None:
         paging = self._paging
         if self._pages > paging.max_pages or self._received > paging.max_rows:
-            raise unfit(
+            raise incomplete(
                 "too_many_pages",
                 "The collection does not end.",
                 self._name,
@@ -215,7 +208,7 @@ class _Read:
         # Some services count a row as often as they send it.
         if distinct == self._total or self._received == self._total:
             return "proven"
-        raise unfit(
+        raise incomplete(
             "incomplete",
             f"{distinct} of {self._total} rows came.",
             self._name,
@@ -223,15 +216,12 @@ class _Read:
         )
 
     def _findings(self) -> list[Finding]:
-        return [
-            Finding(code, "warn", self._name, detail=DETAILS[code], count=count)
-            for code, count in self._noted.items()
-            if count
-        ]
+        noted = self._noted.items()
+        return [warning(word, self._name, count) for word, count in noted if count]
 
     def _stuck(self) -> IncompleteExtractError:
         text = "The next link does not move on."
-        return unfit("paging_stuck", text, self._name)
+        return incomplete("paging_stuck", text, self._name)
 
 
 def page_rows(answer: Answer, key: str, name: str) -> list[Row]:
@@ -243,25 +233,12 @@ def page_rows(answer: Answer, key: str, name: str) -> list[Row]:
     rows = value.get(key) if isinstance(value, dict) else None
     is_list = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
     if rows is None or not is_list or _is_failure(value):
-        raise SourceError(
-            f"FAILED rest.bad_payload  The answer is no list ({answer.words()}).",
-            where=name,
+        raise unusable(
+            f"The answer is no list ({answer.words()}).",
+            name,
             rule=f"a JSON object with the key {key} and a list of objects under it",
-            not_done="The pull was not stored.",
-            next_step="Check base_url and the version, or ask who runs the service.",
         )
     return list(rows)
-
-
-def unfit(word: str, text: str, name: str, *, rule: str = "") -> IncompleteExtractError:
-    """The error for a collection that is not proven to be whole."""
-    return IncompleteExtractError(
-        f"FAILED rest.{word}  {text}",
-        where=name,
-        rule=rule,
-        not_done="The pull was not stored.",
-        next_step="Run it again; if it stays so, ask who runs the service.",
-    )
 
 
 def _is_failure(value: Mapping[str, Any]) -> bool:

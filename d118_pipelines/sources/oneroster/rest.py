@@ -17,6 +17,7 @@ from d118_pipelines.errors import (
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.oauth1 import HASHES, OAuth1
+from d118_pipelines.sources.oneroster.codes import incomplete, warning
 from d118_pipelines.sources.oneroster.collections import (
     DEMOGRAPHICS,
     PATHS,
@@ -30,9 +31,8 @@ from d118_pipelines.sources.oneroster.paging import (
     Query,
     page_rows,
     read_collection,
-    unfit,
 )
-from d118_pipelines.sources.pull import ConnectionReport, Finding, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
 TEST_SECONDS = 60.0
 
@@ -99,7 +99,7 @@ class OneRosterSource:
         finally:
             self._client.close()
         text = "What the service shares kept changing."
-        raise unfit("unstable", text, self._name)
+        raise incomplete("unstable", text, self._name)
 
     def _pull_once(self, store: PullStore) -> None:
         revision = _Revision(self._revision_header)
@@ -110,10 +110,7 @@ class OneRosterSource:
             except _NotOffered:
                 # Pages that came before the refusal are no collection.
                 (store.folder / f"{name}.parquet").unlink(missing_ok=True)
-                detail = "the service refuses them or does not offer them; left out"
-                store.findings.append(
-                    Finding("rest.no_demographics", "warn", name, detail=detail)
-                )
+                store.findings.append(warning("no_demographics", name))
 
     def _read(
         self,
@@ -136,7 +133,7 @@ class OneRosterSource:
         if rows or is_optional:
             return
         if not self._allow_empty:
-            raise unfit("empty_collection", "The collection is empty.", name)
+            raise incomplete("empty_collection", "The collection is empty.", name)
         # An empty collection is never proof that everybody has left.
         store.collections[name].absence = "never"
 

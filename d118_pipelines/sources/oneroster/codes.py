@@ -1,0 +1,76 @@
+"""What can be said about a OneRoster service, and the errors that say it.
+
+Belongs here: codes and their errors. Not here: when they apply. The page
+docs/reference/oneroster_rest.md has the same codes; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from d118_pipelines.errors import IncompleteExtractError, SourceError
+from d118_pipelines.sources.pull import Finding
+
+FATAL = (
+    "auth",
+    "forbidden",
+    "not_found",
+    "http",
+    "unreachable",
+    "rate_limited",
+    "bad_payload",
+    "incomplete",
+    "paging_stuck",
+    "unstable",
+    "too_many_pages",
+    "empty_collection",
+)
+"""They end the pull. The first seven come from the HTTP client as well."""
+WARNINGS = {
+    "no_demographics": "refused or not offered; left out",
+    "unsorted": "the service refuses to sort; without a count absence proves nothing",
+    "duplicate_row": "rows whose sourcedId came before; the later one counts",
+    "next_skips": "next links that jump over rows; they were not followed",
+    "foreign_next": "next links that name another host; it was not contacted",
+    "paging_ignored": "offset has no effect, but all rows were received",
+}
+
+Incomplete = Literal[
+    "incomplete", "paging_stuck", "unstable", "too_many_pages", "empty_collection"
+]
+
+
+def warning(word: str, collection: str, count: int = 1) -> Finding:
+    """The finding for something that does not end the pull."""
+    detail = WARNINGS[word]
+    return Finding(f"rest.{word}", "warn", collection, detail=detail, count=count)
+
+
+def incomplete(
+    word: Incomplete, text: str, where: str, *, rule: str = ""
+) -> IncompleteExtractError:
+    """The error for a collection that is not proven to be whole."""
+    return IncompleteExtractError(
+        f"FAILED rest.{word}  {text}",
+        where=where,
+        rule=rule,
+        not_done="The pull was not stored.",
+        next_step="Run it again; if it stays so, ask who runs the service.",
+    )
+
+
+def unusable(
+    text: str,
+    where: str,
+    *,
+    rule: str,
+    word: Literal["bad_payload", "not_found"] = "bad_payload",
+) -> SourceError:
+    """The error for an answer that is not what the standard promises."""
+    return SourceError(
+        f"FAILED rest.{word}  {text}",
+        where=where,
+        rule=rule,
+        not_done="The pull was not stored.",
+        next_step="Check the provider's addresses, or ask who runs the service.",
+    )
