@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from d118_pipelines.ssh.settings import SftpSettings
 
 CHUNK_BYTES = 32768
+REQUESTS_UNDER_WAY = 64
 NOT_READ = "no file of this folder was taken over"
 
 
@@ -75,7 +76,9 @@ class SftpFolder:
             (
                 RemoteFile(e.filename, e.st_size or 0, e.st_mtime or 0)
                 for e in entries
-                if e.st_mode is not None and stat.S_ISREG(e.st_mode)
+                if e.st_mode is not None
+                and stat.S_ISREG(e.st_mode)
+                and "/" not in e.filename  # a name from outside, used as a local one
             ),
             key=lambda file: file.name,
         )
@@ -98,7 +101,7 @@ class SftpFolder:
             target.open("xb") as local,
         ):
             target.chmod(0o600)
-            source.prefetch(file.size_bytes)
+            source.prefetch(file.size_bytes, REQUESTS_UNDER_WAY)
             while size <= file.size_bytes and (chunk := source.read(CHUNK_BYTES)):
                 size += len(chunk)
                 local.write(chunk)

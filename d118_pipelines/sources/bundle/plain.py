@@ -1,0 +1,96 @@
+"""Blocks of text without a fault, read by Arrow at full speed.
+
+Belongs here: the check that a block is plain, and its parsing. Not here: anything about
+faults: a block that is not plain goes to `splitter.py`, which gives the same rows.
+Plain is: no NUL, no lone carriage return, quotes only around whole fields, no line
+break inside them, no blank line, as many fields in every line as columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BEFORE_QUOTE = b',\n"'
+_AFTER_QUOTE = b',\r\n"'
+# What may stand beside a blank that does not belong to a value.
+_BORDERS = (b",", b'"', b"\n", b"\r")
+_BLANKS = (b" ", b"\t", "\u00a0".encode())
+
+
+def parse_plain(
+    block: bytes, width: int, wanted: Sequence[int], max_line_bytes: int
+) -> pa.Table | None:
+    """The wanted columns (named by their number) of a plain block, else None.
+
+    block: whole lines of valid UTF-8. Blank values are null. Every line is one row.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    lines = _count_lines(block, max_line_bytes)
+    if lines is None or width < 2 or not _quotes_are_plain(block):
+        return None
+    names = [str(number) for number in range(width)]
+    kept = [names[number] for number in wanted]
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(block),
+            csv.ReadOptions(column_names=names, block_size=len(block) + 1),
+            csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=kept,
+                check_utf8=False,
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return table if table.num_rows == lines else None
+
+
+def may_have_blanks_around(block: bytes) -> bool:
+    """Whether some value may begin or end with a blank, a tab or a no-break space."""
+    if block.startswith(_BLANKS) or block.endswith(_BLANKS):
+        return True
+    blanks = [blank for blank in _BLANKS if blank in block]
+    return any(
+        border + blank in block or blank + border in block
+        for blank in blanks
+        for border in _BORDERS
+    )
+
+
+def _count_lines(block: bytes, max_line_bytes: int) -> int | None:
+    """The number of lines; None where lines are not what a row is."""
+    import numpy as np
+
+    if b"\0" in block or block.count(b"\r") != block.count(b"\r\n"):
+        return None
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    longest = int(np.diff(ends, prepend=-1, append=len(block)).max())
+    if longest > max_line_bytes:
+        return None
+    return len(ends) + (0 if block.endswith(b"\n") else 1)
+
+
+def _quotes_are_plain(block: bytes) -> bool:
+    """Whether quotes open behind a comma or a line end and close before one."""
+    if b'"' not in block:
+        return True
+    import numpy as np
+
+    data = np.frombuffer(b"\n" + block + b"\n", np.uint8)
+    quotes = np.flatnonzero(data == ord('"'))
+    if len(quotes) % 2:
+        return False
+    before, after = data[quotes[::2] - 1], data[quotes[1::2] + 1]
+    return bool(
+        np.isin(before, np.frombuffer(_BEFORE_QUOTE, np.uint8)).all()
+        and np.isin(after, np.frombuffer(_AFTER_QUOTE, np.uint8)).all()
+    )

@@ -1,0 +1,194 @@
+"""One data file from bytes to tables of text columns, in two ways with one result.
+
+Belongs here: the loop over blocks, and the counts that later steps judge by. Not here:
+records (`splitter.py`, `plain.py`), headers. Blocks without a fault are read by Arrow,
+the others record by record. Memory does not grow with the number of rows.
+Rule: docs/reference/oneroster_csv.md, records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from d118_pipelines.sources.bundle.blocks import Blocks
+from d118_pipelines.sources.bundle.container import Member
+from d118_pipelines.sources.bundle.findings import Findings, fatal
+from d118_pipelines.sources.bundle.headers import Layout
+from d118_pipelines.sources.bundle.limits import Limits
+from d118_pipelines.sources.bundle.plain import may_have_blanks_around, parse_plain
+from d118_pipelines.sources.bundle.splitter import Split, Splitter
+from d118_pipelines.sources.bundle.text import (
+    CP1252,
+    NAMES,
+    UTF8,
+    UTF16,
+    NotUtf8Error,
+    starts_as_utf16,
+    utf8_chunks,
+)
+from d118_pipelines.sources.bundle.values import clean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Sink = Callable[["pa.Table"], None]
+CheckHeader = Callable[[Sequence[str]], Layout]
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """What was counted while a file was read; `filled` has rows with a value, by column."""
+
+    rows: int = 0
+    bytes_read: int = 0
+    encoding: str = UTF8
+    filled: Counter[str] = field(default_factory=Counter)
+    with_status_and_date: int = 0
+    passwords: int = 0
+    trimmed: Counter[str] = field(default_factory=Counter)
+    odd_lists: Counter[str] = field(default_factory=Counter)
+    odd_user_ids: int = 0
+
+
+class FileReader:
+    """Reads one file, as often as its encoding needs."""
+
+    def __init__(
+        self,
+        member: Member,
+        file: str,
+        findings: Findings,
+        limits: Limits,
+        *,
+        is_careful: bool = False,
+    ) -> None:
+        self._member, self._file = member, file
+        self._findings, self._limits = findings, limits
+        self._is_careful = is_careful
+
+    def header(self) -> list[str]:
+        """The names in the header, which is the first record; empty: there is none."""
+        blocks = self._blocks(UTF8)
+        try:
+            return self._first_record(blocks, UTF8)[0]
+        except NotUtf8Error:
+            encoding = self._other_encoding()
+            return self._first_record(self._blocks(encoding), encoding)[0]
+
+    def read(self, check: CheckHeader, start: Callable[[], Sink]) -> FileFacts:
+        """Give all rows to a sink; `start` makes one, and a fresh one for a new start.
+
+        check: judges the header. Raises: IncompleteExtractError.
+        """
+        try:
+            return self._read(UTF8, check, start())
+        except NotUtf8Error:
+            encoding = self._other_encoding()
+            self._findings.forget(self._file)
+        self._findings.add(
+            "csv.encoding", "warn", self._file, detail=f"read as {NAMES[encoding]}"
+        )
+        return self._read(encoding, check, start())
+
+    def _read(self, encoding: str, check: CheckHeader, sink: Sink) -> FileFacts:
+        blocks = self._blocks(encoding)
+        names, line = self._first_record(blocks, encoding)
+        layout = check(names)
+        facts = FileFacts(encoding=encoding)
+        splitter = Splitter(self._file, self._limits, layout.width)
+        wanted = sorted({*layout.positions.values(), layout.password_at or 0})
+        is_last = False
+        while not is_last:
+            block, is_last = blocks.next()
+            _require_utf8(block)
+            facts.bytes_read += len(block)
+            table = None
+            if not self._is_careful:
+                table = parse_plain(
+                    block, layout.width, wanted, self._limits.max_field_chars
+                )
+            if table is not None:
+                has_blanks = may_have_blanks_around(block)
+                lines: Sequence[int] = range(line, line + table.num_rows)
+                line += table.num_rows
+            else:
+                split = splitter.split(block.decode(UTF8), line, is_last=is_last)
+                blocks.put_back(split.rest.encode(UTF8))
+                table, lines, line = _table(split, wanted), split.lines, split.next_line
+                has_blanks = True
+                self._report(split)
+            self._count_rows(facts, table.num_rows)
+            if table.num_rows:
+                sink(clean(table, layout, lines, facts, self._file, has_blanks))
+        return facts
+
+    def _blocks(self, encoding: str) -> Blocks:
+        chunks = utf8_chunks(self._member.chunks(), encoding, self._file)
+        return Blocks(chunks, self._file, self._limits.max_record_bytes)
+
+    def _first_record(self, blocks: Blocks, encoding: str) -> tuple[list[str], int]:
+        """The header and the number of the line behind it."""
+        block, is_last = blocks.next()
+        _require_utf8(block)
+        splitter = Splitter(self._file, self._limits)
+        split = splitter.split(block.decode(UTF8), 1, is_last=is_last, only_one=True)
+        blocks.put_back(split.rest.encode(UTF8))
+        if split.rejected:
+            problem = split.rejected[0]
+            what = "The header cannot be read."
+            fatal(problem.code, what, file=self._file, line=problem.line)
+        return (split.records[0] if split.records else []), split.next_line
+
+    def _other_encoding(self) -> str:
+        start = b""
+        for chunk in self._member.chunks():
+            start += chunk
+            if len(start) >= 2:
+                break
+        return UTF16 if starts_as_utf16(start) else CP1252
+
+    def _count_rows(self, facts: FileFacts, rows: int) -> None:
+        facts.rows += rows
+        limit = self._limits.max_rows_per_file
+        if facts.rows > limit:
+            what = f"The file has more than {limit} rows."
+            fatal("zip.too_large", what, file=self._file)
+
+    def _report(self, split: Split) -> None:
+        for problem in split.rejected:
+            self._findings.add(
+                problem.code,
+                "reject",
+                self._file,
+                line=problem.line,
+                external_id=problem.key,
+            )
+        for problem in split.mended:
+            self._findings.add(problem.code, "warn", self._file, line=problem.line)
+        for line in split.blank_lines:
+            self._findings.add("csv.blank_line", "info", self._file, line=line)
+
+
+def _require_utf8(block: bytes) -> None:
+    if block.isascii():
+        return
+    try:
+        block.decode(UTF8)
+    except UnicodeDecodeError:
+        raise NotUtf8Error from None
+
+
+def _table(split: Split, wanted: Sequence[int]) -> pa.Table:
+    """The wanted columns of split records, named by their number, blanks as null."""
+    import pyarrow as pa
+
+    columns = {
+        str(number): pa.array(
+            [fields[number] or None for fields in split.records], pa.string()
+        )
+        for number in wanted
+    }
+    return pa.table(columns)
