@@ -33,11 +33,12 @@ class _BadCellError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RowCleaner:
-    """Cleans the rows of one file."""
+    """Cleans the rows of one file. district: id and name for schools that name none."""
 
     file: str
     layout: Layout
     date_form: str | None
+    district: tuple[str, str] | None = None
 
     def clean(self, row: Row) -> tuple[Record | None, list[Finding]]:
         """The record and the warnings about it, or None and the one reason."""
@@ -58,13 +59,19 @@ class RowCleaner:
                 findings.append(
                     Finding(str(exc), "warn", self.file, row.line, column, key or None)
                 )
-        if not record.get("role") and self.layout.implied_role:
-            record["role"] = self.layout.implied_role
+        self._add_implied(record)
         for column in sorted(self.layout.required):
             if record[column] is None:
                 code = "csv.value_missing"
                 return None, [self._rejected(code, row.line, key, column)]
         return record, findings
+
+    def _add_implied(self, record: Record) -> None:
+        if not record.get("role") and self.layout.implied_role:
+            record["role"] = self.layout.implied_role
+        is_school = self.layout.collection == "schools"
+        if is_school and self.district and not record.get("district_id"):
+            record["district_id"], record["district_name"] = self.district
 
     @property
     def _has_id(self) -> bool:

@@ -25,13 +25,21 @@ from d118_pipelines.sources.csv_files.cells import Record, RowCleaner
 from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form, is_against
 from d118_pipelines.sources.csv_files.opened import OpenedFile, open_file
 from d118_pipelines.sources.csv_files.report import FindingLog
-from d118_pipelines.sources.csv_files.rules import COLLECTIONS, CsvRules, FileType
+from d118_pipelines.sources.csv_files.rules import (
+    COLLECTIONS,
+    CollectionName,
+    CsvRules,
+    FileType,
+)
 from d118_pipelines.sources.pull import ConnectionReport, Finding, PullStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_FILE_SIZE = 104_857_600
+# Staging reads these side by side: a teacher of a class is an enrollment. The one that
+# has no file is written without rows.
+_TOGETHER: set[CollectionName] = {"classes", "enrollments"}
 _DETAIL = "file:"  # prefix of a file's entry in the pull's details
 
 
@@ -43,6 +51,7 @@ class CsvSource:
     recognition is not wanted. encoding: of files without a byte-order mark; None lets it
     be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
     max_file_size: bytes; a larger file is refused before it is read.
+    district: id and name of the district of schools that name none.
     Raises: ConfigurationError for an encoding that does not exist.
     """
 
@@ -58,13 +67,14 @@ class CsvSource:
         encoding: str | None = None,
         date_order: DateOrder = "mdy",
         max_file_size: int = MAX_FILE_SIZE,
+        district: tuple[str, str] | None = None,
     ) -> None:
         if encoding is not None:
             _check_encoding(encoding)
         self._folder, self._rules = folder, rules
         self._files = dict(files or {})
         self._encoding, self._date_order = encoding, date_order
-        self._max_file_size = max_file_size
+        self._max_file_size, self._district = max_file_size, district
 
     def test(self) -> ConnectionReport:
         """List the files and what each was recognised as, without raising."""
@@ -85,30 +95,29 @@ class CsvSource:
         return ConnectionReport(not problems, message, seconds, details)
 
     def pull(self, store: PullStore) -> None:
-        """Write the collections that have files.
+        """Write the collections that have files, and an empty one beside classes or
+        enrollments where the other has none.
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
         files = [self._open(path) for path in self._paths()]
         _check_headers(files)
+        present = {file.layout.collection for file in files}
+        if present & _TOGETHER:
+            present |= _TOGETHER
         for name in COLLECTIONS:
-            own = [f for f in files if f.layout.collection == name]
-            if own:
+            if name in present:
+                own = [f for f in files if f.layout.collection == name]
                 self._pull_collection(name, own, store)
 
     def _paths(self) -> list[Path]:
         folder = self._folder() if callable(self._folder) else self._folder
         paths = csv_files(folder)
         absent = sorted(set(self._files) - {path.name for path in paths})
-        if absent or not paths:
-            code = "csv.file_absent" if absent else "csv.no_files"
-            raise IncompleteExtractError(
-                f"FAILED {code}  {', '.join(absent) or 'Any file .csv'} is missing.",
-                where=str(folder),
-                rule="at least one file, and every one that `files` names",
-                not_done="Nothing was read.",
-                next_step="Put the files into the folder, then run again.",
-            )
+        if absent:
+            raise _missing(f"FAILED csv.file_absent  {', '.join(absent)} is missing.")
+        if not paths:
+            raise _missing(f"FAILED csv.no_files  No file .csv is in {folder}.")
         return paths
 
     def _open(self, path: Path) -> OpenedFile:
@@ -121,9 +130,11 @@ class CsvSource:
         )
 
     def _pull_collection(
-        self, name: str, files: Sequence[OpenedFile], store: PullStore
+        self, name: CollectionName, files: Sequence[OpenedFile], store: PullStore
     ) -> None:
         writer = store.collection(name)
+        columns = list(self._rules.format_detection.columns[name])
+        writer.add_table(_batch([], columns, ""))
         for file in files:
             for batch in self._batches(file, store):
                 writer.add_table(batch)
@@ -142,15 +153,13 @@ class CsvSource:
         if is_against(date_form, self._date_order):
             told = f"the dates are written {date_form}"
             log.add(Finding("csv.date_order", "warn", file.name, detail=told))
-        cleaner = RowCleaner(file.name, file.layout, date_form)
+        cleaner = RowCleaner(file.name, file.layout, date_form, self._district)
         records = _records(file, cleaner, log)
         columns = list(self._rules.format_detection.columns[file.layout.collection])
         accepted = 0
         while chunk := list(islice(records, self._rules.file_processing.chunk_size)):
             accepted += len(chunk)
             yield _batch(chunk, columns, file.name)
-        if not accepted:
-            yield _batch([], columns, file.name)
         file.check_unchanged()
         store.findings += log.findings(accepted)
         store.details[_DETAIL + file.name] = _told(file, date_form, accepted, log)
@@ -212,6 +221,15 @@ def _told(
         "stamp": file.stamp,
     }
     return json.dumps(told)
+
+
+def _missing(what: str) -> IncompleteExtractError:
+    return IncompleteExtractError(
+        what,
+        rule="at least one file, and every one that `files` names",
+        not_done="Nothing was read.",
+        next_step="Put the files into the folder, then run again.",
+    )
 
 
 def _check_headers(files: Sequence[OpenedFile]) -> None:
