@@ -21,7 +21,7 @@ def settle(duck: duckdb.DuckDBPyConnection, entity: str) -> None:
     """
     duck.execute(
         f"CREATE OR REPLACE TABLE match.{entity} AS WITH told AS ("
-        "SELECT external_id, CASE WHEN decision[2] = 'create' THEN new_id "
+        "SELECT external_id, CASE WHEN decision[2] = 'created' THEN new_id "
         "ELSE decision[1] END AS internal_id, decision[2] AS rule, "
         f"decision[3] AS conflict FROM match.decided_{entity}), claimed AS ("
         "SELECT internal_id, count(*) AS claims, "

@@ -142,8 +142,9 @@ def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     result = dict(values)
     for key, value in changes.items():
         known = result.get(key)
-        deeper = isinstance(known, dict) and isinstance(value, Mapping)
-        result[key] = _merged(known, value) if deeper else value
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            value = _merged(known, value)
+        result[key] = value
     return result
 
 

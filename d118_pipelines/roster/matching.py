@@ -65,7 +65,7 @@ def match_all(
     Has every staged org and user, and the provider's links of those that are not staged,
     so that references to them lead somewhere. internal_id: of the record, also of one
     that is to be created; null where a conflict leaves none. rule: external_id, one of
-    LINK_RULES, create, or what a conflict is about. conflict: a type, else null.
+    LINK_RULES, created, or what a conflict is about. conflict: a type, else null.
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS match")
     duck.execute("CREATE SCHEMA IF NOT EXISTS base")
@@ -95,7 +95,7 @@ def match_users(
     """Make `match.users`: external_id, internal_id, rule, conflict."""
     _prepare(duck, source, matching)
     new_id = record_id_sql(source.district, source.provider, "users", "e.external_id")
-    create = choice("NULL", "create")
+    create = choice("NULL", "created")
     if not matching.create:
         create = choice("NULL", "no_match", "MERGE_CANDIDATE")
     duck.execute(
@@ -186,13 +186,13 @@ def _decision(create: str) -> str:
             "linked_id IS NOT NULL AND is_linked_there",
             choice("linked_id", "external_id"),
         ),
-        ("resolution = 'RESOLVED_KEPT_SEPARATE'", choice("NULL", "create")),
+        ("resolution = 'RESOLVED_KEPT_SEPARATE'", choice("NULL", "created")),
         (
             "linked_id IS NOT NULL",
             choice("NULL", "external_id", "ORPHANED_MAPPING"),
         ),
         # Gone before it was ever known: nothing to look for.
-        ("status <> 'active'", choice("NULL", "create")),
+        ("status <> 'active'", choice("NULL", "created")),
         (
             "email_users > 1 OR (email_users = 1 AND email_rows > 1)",
             choice("NULL", "email", "DUPLICATE_EMAIL"),

@@ -103,6 +103,18 @@ def staged_relations(staged_folder: Path) -> dict[str, str]:
     return {name: parquet(path) for name, path in files.items() if path.is_file()}
 
 
+def record_source(
+    staged_folder: Path,
+    *,
+    district: str,
+    provider: str,
+    plan_folder: Path | None = None,
+) -> RecordSource:
+    """Where the views read; ids from the plan's match.parquet, else `match.found`."""
+    found = parquet(plan_folder / MATCH_FILE) if plan_folder else "match.found"
+    return RecordSource(district, provider, staged_relations(staged_folder), found)
+
+
 def make_record_views(
     duck: duckdb.DuckDBPyConnection,
     staged_folder: Path,
@@ -117,9 +129,11 @@ def make_record_views(
     row_hash (md5 of all before it but the keys). With `plan_folder` the ids come from
     its match.parquet, else from the table `match.found`.
     """
-    found = parquet(plan_folder / MATCH_FILE) if plan_folder else "match.found"
-    source = RecordSource(district, provider, staged_relations(staged_folder), found)
-    duck.execute("CREATE SCHEMA IF NOT EXISTS record")
+    source = record_source(
+        staged_folder, district=district, provider=provider, plan_folder=plan_folder
+    )
+    duck.execute("DROP SCHEMA IF EXISTS record CASCADE")
+    duck.execute("CREATE SCHEMA record")
     for entity in source.staged:
         duck.execute(
             f"CREATE OR REPLACE VIEW record.{entity} AS {record_select(source, entity)}"
@@ -137,7 +151,9 @@ def record_select(source: RecordSource, entity: str) -> str:
         joins.append(_found(source, entity, "own", "s.external_id"))
     if entity == "users":
         joins.append(f"LEFT JOIN ({_roles(source, rows)}) AS r ON r.roles = s.roles")
-        joins.append(f"LEFT JOIN ({_agents(source, rows)}) AS a USING (external_id)")
+        joins.append(
+            f"LEFT JOIN ({_agents(source, rows)}) AS a ON a.external_id = s.external_id"
+        )
     columns = ", ".join(f"{_value(source, f)} AS {f.column}" for f in model.fields)
     return (
         f"SELECT *, {_row_hash(model)} AS row_hash FROM (SELECT {own_id} AS id, "
@@ -210,7 +226,7 @@ def _agents(source: RecordSource, rows: str) -> str:
 def _row_hash(model: Entity) -> str:
     """md5 over all values; lengths before free text, so that no two rows read alike."""
     free = ["status", "inactive_reason"]
-    fixed = []
+    fixed: list[str] = []
     for field in model.fields:
         is_id = field.refers_to is not None
         is_free = DUCKDB_TYPES[field.kind] == "VARCHAR" and not is_id

@@ -100,9 +100,9 @@ def _decision() -> str:
             "linked_id IS NOT NULL AND is_linked_there",
             choice("linked_id", "external_id"),
         ),
-        ("resolution = 'RESOLVED_KEPT_SEPARATE'", choice("NULL", "create")),
+        ("resolution = 'RESOLVED_KEPT_SEPARATE'", choice("NULL", "created")),
         ("linked_id IS NOT NULL", choice("NULL", "external_id", "ORPHANED_MAPPING")),
-        ("status <> 'active'", choice("NULL", "create")),
+        ("status <> 'active'", choice("NULL", "created")),
         # A district has one record; two would be two districts.
         (
             "org_type = 'district' AND org_type_orgs = 1 AND org_type_rows = 1",
@@ -127,4 +127,4 @@ def _decision() -> str:
             choice("NULL", "district", "MERGE_CANDIDATE"),
         ),
     ]
-    return first_of(cases, choice("NULL", "create"))
+    return first_of(cases, choice("NULL", "created"))

@@ -1,0 +1,1 @@
+"""Tests of matching, plan and guard of rosters."""
