@@ -1,7 +1,7 @@
 """Reading YAML files into typed models; every error names file, line, key and rule.
 
-Belongs here: the loader, the model base class, `config/district.yaml`, where things lie.
-Not here: what a target is (`targets/definition.py`), credentials (environment).
+Belongs here: the loader, the model base class, where things lie. Not here: what is true
+of the district (`district.py`), what a target is (`targets/definition.py`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
+
+if TYPE_CHECKING:
+    from d118_pipelines.district import District
 
 KeyPath = tuple[str | int, ...]
 
@@ -169,40 +172,6 @@ def check_time_zone(name: str) -> str:
     return name
 
 
-class Email(Model):
-    """Where alerts go by e-mail; the server's address and login are environment names."""
-
-    to: list[str]
-    sender: str
-    host_env: str = "ALERT_SMTP_HOST"
-    username_env: str = "ALERT_SMTP_USERNAME"
-    password_env: str = "ALERT_SMTP_PASSWORD"
-
-
-class Alerts(Model):
-    """Ways to tell people that a run failed or is held. Each is off while unset."""
-
-    webhook_env: str = "ALERT_WEBHOOK_URL"
-    email: Email | None = None
-
-
-class District(Model):
-    """`config/district.yaml`: what is true of this district."""
-
-    id: str
-    name: str
-    time_zone: str
-    approval_hours: int = 24
-    alerts: Alerts = Alerts()
-
-    _zone = field_validator("time_zone")(check_time_zone)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The district's time zone."""
-        return ZoneInfo(self.time_zone)
-
-
 @dataclass(frozen=True, slots=True)
 class Project:
     """Where the files of this project lie, and where it writes."""
@@ -224,6 +193,8 @@ class Project:
 
     def district(self) -> District:
         """Read `config/district.yaml`. Raises: ConfigurationError."""
+        from d118_pipelines.district import District  # it builds on this module
+
         return read_model(District, self.root / "config/district.yaml")
 
     def folder(self, *parts: str) -> Path:

@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.configuration import (
-    District,
-    Project,
-    environment_value,
-    read_model,
-)
+from d118_pipelines.configuration import Project, environment_value, read_model
+from d118_pipelines.district import District
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 from d118_pipelines.targets.definition import read_target, read_targets
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder

@@ -6,7 +6,8 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.exports import export_key
-from d118_pipelines.configuration import District, Project
+from d118_pipelines.configuration import Project
+from d118_pipelines.district import District
 from d118_pipelines.ops.deliver import Delivered, deliver_plan
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 

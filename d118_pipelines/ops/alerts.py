@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from d118_pipelines import database as db
-from d118_pipelines.configuration import Alerts, Email, environment_value
+from d118_pipelines.configuration import environment_value
 from d118_pipelines.database import Database
+from d118_pipelines.district import Alerts, Email
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError, D118Error
 
 TIMEOUT_SECONDS = 30

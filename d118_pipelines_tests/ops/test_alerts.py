@@ -13,7 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from d118_pipelines import database as db
-from d118_pipelines.configuration import Alerts, Email
+from d118_pipelines.district import Alerts, Email
 from d118_pipelines.errors import ConnectionLostError, D118Error
 from d118_pipelines.ops.alerts import Alert, send_alert
 from d118_pipelines.ops.export import state_database
