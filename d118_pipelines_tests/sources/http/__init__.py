@@ -1,0 +1,1 @@
+"""Reading over HTTP: attempts, waiting, credentials, addresses."""
