@@ -75,14 +75,17 @@ _MORE: dict[str, list[sa.schema.SchemaItem]] = {
         # PENDING, PROVISIONED, FAILED, UPDATED, DELETED
         *(sa.Column(n, Text) for n in ("scim_status", "scim_id", "scim_error")),
         sa.Column("scim_last_sync", Time),
+        _external_key("users"),
     ],
+    # Millions of rows: their id is made of provider and external id, so that its
+    # uniqueness is that of both.
     "enrollments": [sa.Index("enrollments_class", "class_id")],
-    "demographics": [sa.Column("user_id", Id)],
+    "demographics": [sa.Column("user_id", Id), _external_key("demographics")],
 }
 
 # In the order of the model: orgs, terms, courses, classes, users, ...
 ENTITY_TABLES: dict[str, sa.Table] = {
-    name: _entity_table(entity, *_MORE.get(name, []), _external_key(name))
+    name: _entity_table(entity, *_MORE[name] if name in _MORE else [_external_key(name)])
     for name, entity in ENTITIES.items()
 }
 

@@ -55,7 +55,6 @@ TABLES = """
       role TEXT NOT NULL, is_primary BOOLEAN, begin_date DATE, end_date DATE
     );
     CREATE INDEX enrollments_class ON enrollments (class_id);
-    CREATE UNIQUE INDEX enrollments_external ON enrollments (district_id, provider_id, external_id);
     CREATE TABLE demographics (
       {record}, american_indian_or_alaska_native BOOLEAN, asian BOOLEAN,
       black_or_african_american BOOLEAN,
