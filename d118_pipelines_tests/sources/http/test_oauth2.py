@@ -93,9 +93,11 @@ def test_a_token_that_ends_early_is_renewed_and_the_request_repeated() -> None:
 
 def test_a3_two_401_mean_one_new_token_and_then_failure() -> None:
     gate = TokenGate(uses=0)
-    with service(gate) as (client, server, _):
-        with pytest.raises(AuthenticationError, match=r"FAILED rest\.auth"):
-            client.get("/users")
+    with (
+        service(gate) as (client, server, _),
+        pytest.raises(AuthenticationError, match=r"FAILED rest\.auth"),
+    ):
+        client.get("/users")
 
     assert len(gate.forms) == 2
     assert len(server.asked("users")) == 2
@@ -111,9 +113,11 @@ def test_unknown_scopes_are_replaced_once_by_the_wider_one() -> None:
 
 def test_unknown_scopes_without_a_wider_one_fail() -> None:
     gate = TokenGate(scopes=["wide"])
-    with service(gate) as (client, _, _):
-        with pytest.raises(AuthenticationError, match="invalidscope"):
-            client.get("/users")
+    with (
+        service(gate) as (client, _, _),
+        pytest.raises(AuthenticationError, match="invalidscope"),
+    ):
+        client.get("/users")
 
     assert len(gate.forms) == 1
 
@@ -125,9 +129,11 @@ def test_a_token_endpoint_that_refuses_is_asked_once(status: int) -> None:
         status=status,
     )
     gate = TokenGate(replies={0: refused})
-    with service(gate) as (client, server, _):
-        with pytest.raises(AuthenticationError, match="invalidclient") as caught:
-            client.get("/users")
+    with (
+        service(gate) as (client, server, _),
+        pytest.raises(AuthenticationError, match="invalidclient") as caught,
+    ):
+        client.get("/users")
 
     assert len(gate.forms) == 1
     assert server.asked("users") == []
@@ -166,9 +172,11 @@ def test_a_token_endpoint_that_stays_busy_is_asked_six_times_in_all() -> None:
 )
 def test_an_answer_without_a_bearer_token_fails(answer: Any) -> None:
     gate = TokenGate(replies={0: json_reply(answer)})
-    with service(gate) as (client, _, _):
-        with pytest.raises(SourceError, match="no bearer token") as caught:
-            client.get("/users")
+    with (
+        service(gate) as (client, _, _),
+        pytest.raises(SourceError, match="no bearer token") as caught,
+    ):
+        client.get("/users")
 
     assert "canary" not in str(caught.value)
 
@@ -176,9 +184,11 @@ def test_an_answer_without_a_bearer_token_fails(answer: Any) -> None:
 def test_a_redirected_token_request_is_not_followed() -> None:
     with ScriptedServer(lambda request: json_reply({})) as other:
         moved = Reply(307, {"Location": f"{other.url}/token"})
-        with service(TokenGate(replies={0: moved})) as (client, _, _):
-            with pytest.raises(AuthenticationError, match="HTTP 307"):
-                client.get("/users")
+        with (
+            service(TokenGate(replies={0: moved})) as (client, _, _),
+            pytest.raises(AuthenticationError, match="HTTP 307"),
+        ):
+            client.get("/users")
 
     assert other.requests == []
 
@@ -216,9 +226,11 @@ def test_a_replaced_key_is_read_again_once() -> None:
 def test_basic_sends_name_and_password_and_does_not_try_again() -> None:
     with ScriptedServer(lambda request: Reply(401)) as server:
         auth = Basic("name", "canary-password")
-        with closing(HttpClient(server.url, auth=auth)) as client:
-            with pytest.raises(AuthenticationError):
-                client.get("/tokens")
+        with (
+            closing(HttpClient(server.url, auth=auth)) as client,
+            pytest.raises(AuthenticationError),
+        ):
+            client.get("/tokens")
 
     [request] = server.requests
     coded = (request.authorization or "").removeprefix("Basic ")

@@ -1,0 +1,1 @@
+"""OneRoster services on loopback, in order and out of order."""
