@@ -2,50 +2,62 @@
 -- object counts, and of each role the newest that was sent. E-mail never joins anybody.
 -- Rule: docs/reference/clever_api.md, users.
 WITH received AS (
-    SELECT _collection, _row, json_transform(record, '{
-        "id": "VARCHAR", "district": "VARCHAR", "email": "VARCHAR",
-        "last_modified": "VARCHAR",
-        "name": {"first": "VARCHAR", "middle": "VARCHAR", "last": "VARCHAR"},
-        "roles": {
-            "student": {"sis_id": "VARCHAR", "student_number": "VARCHAR",
-                "state_id": "VARCHAR", "school": "VARCHAR", "schools": ["VARCHAR"],
-                "enrollments": [{"school": "VARCHAR", "start_date": "VARCHAR",
-                    "end_date": "VARCHAR"}],
-                "grade": "VARCHAR", "graduation_year": "VARCHAR",
-                "credentials": {"district_username": "VARCHAR"},
-                "preferred_name": {"first": "VARCHAR", "middle": "VARCHAR",
-                    "last": "VARCHAR"}},
-            "teacher": {"sis_id": "VARCHAR", "teacher_number": "VARCHAR",
-                "state_id": "VARCHAR", "title": "VARCHAR", "school": "VARCHAR",
-                "schools": ["VARCHAR"],
-                "credentials": {"district_username": "VARCHAR"}},
-            "staff": {"staff_id": "VARCHAR", "title": "VARCHAR",
-                "schools": ["VARCHAR"],
-                "credentials": {"district_username": "VARCHAR"}},
-            "district_admin": {"title": "VARCHAR"},
-            "contact": {"sis_id": "VARCHAR", "phone": "VARCHAR",
-                "student_relationships": [{"student": "VARCHAR",
-                    "relationship": "VARCHAR", "type": "VARCHAR"}]}}}') AS u
+    SELECT
+        record ->> '$.id' AS id,
+        -- Newest first; of equal times the one that came later.
+        list_reverse_sort(list({
+            last_modified: coalesce(record ->> '$.last_modified', ''),
+            _row: _row, _collection: _collection, record: record})) AS objects
     FROM raw.users
+    GROUP BY ALL
 ),
 
-dated AS (
-    SELECT *, row(coalesce(u.last_modified, ''), _row) AS age FROM received
+typed AS (
+    SELECT
+        id,
+        objects[1]._collection AS _collection,
+        objects[1]._row AS _row,
+        [json_transform(o.record, '{
+            "id": "VARCHAR", "district": "VARCHAR", "email": "VARCHAR",
+            "last_modified": "VARCHAR",
+            "name": {"first": "VARCHAR", "middle": "VARCHAR", "last": "VARCHAR"},
+            "roles": {
+                "student": {"sis_id": "VARCHAR", "student_number": "VARCHAR",
+                    "state_id": "VARCHAR", "school": "VARCHAR", "schools": ["VARCHAR"],
+                    "enrollments": [{"school": "VARCHAR", "start_date": "VARCHAR",
+                        "end_date": "VARCHAR"}],
+                    "grade": "VARCHAR", "graduation_year": "VARCHAR",
+                    "credentials": {"district_username": "VARCHAR"},
+                    "preferred_name": {"first": "VARCHAR", "middle": "VARCHAR",
+                        "last": "VARCHAR"}},
+                "teacher": {"sis_id": "VARCHAR", "teacher_number": "VARCHAR",
+                    "state_id": "VARCHAR", "title": "VARCHAR", "school": "VARCHAR",
+                    "schools": ["VARCHAR"],
+                    "credentials": {"district_username": "VARCHAR"}},
+                "staff": {"staff_id": "VARCHAR", "title": "VARCHAR",
+                    "schools": ["VARCHAR"],
+                    "credentials": {"district_username": "VARCHAR"}},
+                "district_admin": {"title": "VARCHAR"},
+                "contact": {"sis_id": "VARCHAR", "phone": "VARCHAR",
+                    "student_relationships": [{"student": "VARCHAR",
+                        "relationship": "VARCHAR", "type": "VARCHAR"}]}}}')
+            FOR o IN objects] AS all_of
+    FROM received
 ),
 
 people AS (
     SELECT
-        u.id AS id,
-        arg_max(_collection, age) AS _collection,
-        arg_max(_row, age) AS _row,
-        arg_max(u, age) AS u,
-        arg_max(u.roles.student, age) AS student,
-        arg_max(u.roles.teacher, age) AS teacher,
-        arg_max(u.roles.staff, age) AS staff,
-        arg_max(u.roles.district_admin, age) AS admin,
-        arg_max(u.roles.contact, age) AS contact
-    FROM dated
-    GROUP BY u.id
+        id,
+        _collection,
+        _row,
+        all_of[1] AS u,
+        [v.roles.student FOR v IN all_of IF v.roles.student IS NOT NULL][1] AS student,
+        [v.roles.teacher FOR v IN all_of IF v.roles.teacher IS NOT NULL][1] AS teacher,
+        [v.roles.staff FOR v IN all_of IF v.roles.staff IS NOT NULL][1] AS staff,
+        [v.roles.district_admin FOR v IN all_of
+            IF v.roles.district_admin IS NOT NULL][1] AS admin,
+        [v.roles.contact FOR v IN all_of IF v.roles.contact IS NOT NULL][1] AS contact
+    FROM typed
 ),
 
 relations AS (
@@ -76,19 +88,21 @@ agents AS (
     GROUP BY student
 ),
 
--- Where each role holds; staff and contacts without a school belong to the district.
+-- Where each role holds; whoever has no school belongs to the district.
 placed AS (
     SELECT
         people.*,
         contacts.word,
-        coalesce(list_distinct([student.school] || student.schools), []) AS student_orgs,
-        coalesce(list_distinct([teacher.school] || teacher.schools), []) AS teacher_orgs,
-        CASE WHEN admin IS NULL THEN [] ELSE [u.district] END AS admin_orgs,
-        CASE WHEN staff IS NULL THEN []
-            WHEN len(staff.schools) > 0 THEN list_distinct(staff.schools)
-            ELSE [u.district] END AS staff_orgs,
-        CASE WHEN word IS NULL THEN [] ELSE coalesce(orgs, [u.district]) END
-            AS contact_orgs,
+        if(student IS NULL, [], coalesce(
+            nullif(list_distinct([student.school] || student.schools), []),
+            [u.district])) AS student_orgs,
+        if(teacher IS NULL, [], coalesce(
+            nullif(list_distinct([teacher.school] || teacher.schools), []),
+            [u.district])) AS teacher_orgs,
+        if(admin IS NULL, [], [u.district]) AS admin_orgs,
+        if(staff IS NULL, [], coalesce(
+            nullif(list_distinct(staff.schools), []), [u.district])) AS staff_orgs,
+        if(word IS NULL, [], coalesce(orgs, [u.district])) AS contact_orgs,
         agents.ids AS agent_ids
     FROM people
     LEFT JOIN contacts ON contacts.contact = people.id
