@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from d118_pipelines.sources.bundle.findings import fatal
 
 BLOCK_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 128 * 1024
 
 
 class Blocks:
@@ -51,3 +52,15 @@ def _last_line_end(data: bytes) -> int:
     """Where the last whole line ends; a file may have carriage returns alone."""
     end = data.rfind(b"\n") + 1
     return end or data.rfind(b"\r", 0, len(data) - 1) + 1
+
+
+def pieces(block: bytes) -> Iterator[tuple[bytes, bool]]:
+    """A block in pieces of about `PIECE_BYTES`, so that a fault costs little.
+
+    Each comes with whether it is the last; of an empty block one empty piece.
+    """
+    at, end = 0, -1
+    while end < len(block):
+        end = block.find(b"\n", at + PIECE_BYTES) + 1 or len(block)
+        yield block[at:end], end == len(block)
+        at = end

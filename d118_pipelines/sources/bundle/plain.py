@@ -67,16 +67,18 @@ def may_have_blanks_around(block: bytes) -> bool:
 
 
 def _count_lines(block: bytes, max_line_bytes: int) -> int | None:
-    """The number of lines; None where lines are not what a row is."""
-    import numpy as np
-
-    if b"\0" in block or block.count(b"\r") != block.count(b"\r\n"):
+    """The number of lines; None where lines are not what a row is, or one is long."""
+    if b"\0" in block:
         return None
-    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
-    longest = int(np.diff(ends, prepend=-1, append=len(block)).max())
-    if longest > max_line_bytes:
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return None
-    return len(ends) + (0 if block.endswith(b"\n") else 1)
+    at = 0
+    while len(block) - at > max_line_bytes:
+        end = block.rfind(b"\n", at, at + max_line_bytes)
+        if end < 0:
+            return None
+        at = end + 1
+    return block.count(b"\n") + (0 if block.endswith(b"\n") else 1)
 
 
 def _quotes_are_plain(block: bytes) -> bool:
@@ -90,7 +92,7 @@ def _quotes_are_plain(block: bytes) -> bool:
     if len(quotes) % 2:
         return False
     before, after = data[quotes[::2] - 1], data[quotes[1::2] + 1]
-    return bool(
-        np.isin(before, np.frombuffer(_BEFORE_QUOTE, np.uint8)).all()
-        and np.isin(after, np.frombuffer(_AFTER_QUOTE, np.uint8)).all()
+    return all(
+        np.isin(np.flatnonzero(np.bincount(beside, minlength=256)), list(allowed)).all()
+        for beside, allowed in ((before, _BEFORE_QUOTE), (after, _AFTER_QUOTE))
     )

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from d118_pipelines.sources.bundle.blocks import Blocks
+from d118_pipelines.sources.bundle.blocks import Blocks, pieces
 from d118_pipelines.sources.bundle.container import Member
 from d118_pipelines.sources.bundle.findings import Findings, fatal
 from d118_pipelines.sources.bundle.headers import Layout
@@ -96,34 +96,22 @@ class FileReader:
     def _read(self, encoding: str, check: CheckHeader, sink: Sink) -> FileFacts:
         blocks = self._blocks(encoding)
         names, line = self._first_record(blocks, encoding)
-        layout = check(names)
-        facts = FileFacts(encoding=encoding)
-        splitter = Splitter(self._file, self._limits, layout.width)
-        wanted = sorted({*layout.positions.values(), layout.password_at or 0})
+        rows = _Rows(self._file, check(names), self._findings, self._limits, line, sink)
+        rows.facts.encoding = encoding
         is_last = False
         while not is_last:
             block, is_last = blocks.next()
             _require_utf8(block)
-            facts.bytes_read += len(block)
-            table = None
-            if not self._is_careful:
-                table = parse_plain(
-                    block, layout.width, wanted, self._limits.max_field_chars
-                )
-            if table is not None:
-                has_blanks = may_have_blanks_around(block)
-                lines: Sequence[int] = range(line, line + table.num_rows)
-                line += table.num_rows
+            rows.facts.bytes_read += len(block)
+            if self._is_careful:
+                rest = rows.take_carefully(block, is_last=is_last)
+            elif rows.take_plain(block):
+                continue
             else:
-                split = splitter.split(block.decode(UTF8), line, is_last=is_last)
-                blocks.put_back(split.rest.encode(UTF8))
-                table, lines, line = _table(split, wanted), split.lines, split.next_line
-                has_blanks = True
-                self._report(split)
-            self._count_rows(facts, table.num_rows)
-            if table.num_rows:
-                sink(clean(table, layout, lines, facts, self._file, has_blanks))
-        return facts
+                rest = rows.take_in_pieces(block, is_last=is_last)
+            rows.facts.bytes_read -= len(rest)
+            blocks.put_back(rest)
+        return rows.facts
 
     def _blocks(self, encoding: str) -> Blocks:
         chunks = utf8_chunks(self._member.chunks(), encoding, self._file)
@@ -150,12 +138,65 @@ class FileReader:
                 break
         return UTF16 if starts_as_utf16(start) else CP1252
 
-    def _count_rows(self, facts: FileFacts, rows: int) -> None:
-        facts.rows += rows
+
+class _Rows:
+    """The rows of one file on their way to the sink."""
+
+    def __init__(
+        self,
+        file: str,
+        layout: Layout,
+        findings: Findings,
+        limits: Limits,
+        line: int,
+        sink: Sink,
+    ) -> None:
+        self._file, self._layout, self._findings = file, layout, findings
+        self._limits, self._line, self._sink = limits, line, sink
+        self._splitter = Splitter(file, limits, layout.width)
+        self._wanted = sorted({0, *layout.positions.values(), layout.password_at or 0})
+        self.facts = FileFacts()
+
+    def take_plain(self, block: bytes) -> bool:
+        """Read a block that has no fault; False: it has one, nothing was taken."""
+        import numpy as np
+
+        longest = self._limits.max_field_chars
+        table = parse_plain(block, self._layout.width, self._wanted, longest)
+        if table is None:
+            return False
+        lines = np.arange(self._line, self._line + table.num_rows)
+        self._line += table.num_rows
+        self._give(table, lines, has_blanks=may_have_blanks_around(block))
+        return True
+
+    def take_carefully(self, block: bytes, *, is_last: bool) -> bytes:
+        """Read a block record by record; returns the unfinished record at its end."""
+        split = self._splitter.split(block.decode(UTF8), self._line, is_last=is_last)
+        self._line = split.next_line
+        self._report(split)
+        self._give(_table(split, self._wanted), split.lines, has_blanks=True)
+        return split.rest.encode(UTF8)
+
+    def take_in_pieces(self, block: bytes, *, is_last: bool) -> bytes:
+        """Read a block of which only some pieces have faults; returns as above."""
+        rest = b""
+        for piece, is_end in pieces(block):
+            data = rest + piece
+            rest = b""
+            if not self.take_plain(data):
+                rest = self.take_carefully(data, is_last=is_last and is_end)
+        return rest
+
+    def _give(self, table: pa.Table, lines: Any, *, has_blanks: bool) -> None:
+        self.facts.rows += table.num_rows
         limit = self._limits.max_rows_per_file
-        if facts.rows > limit:
+        if self.facts.rows > limit:
             what = f"The file has more than {limit} rows."
             fatal("zip.too_large", what, file=self._file)
+        if table.num_rows:
+            layout, facts = self._layout, self.facts
+            self._sink(clean(table, layout, lines, facts, self._file, has_blanks))
 
     def _report(self, split: Split) -> None:
         for problem in split.rejected:

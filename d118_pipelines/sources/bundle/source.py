@@ -152,6 +152,7 @@ class _Pulling:
         target = _Target(self._store, collection)
         if collection not in self._set.members:
             target.start()
+            target.flush()
             target.writer.finish(absence="never")
             return
         facts = self._read(collection, target.start)

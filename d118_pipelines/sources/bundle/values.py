@@ -7,7 +7,7 @@ a value is right; later steps judge that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.sources.bundle.splitter import BLANKS
 from d118_pipelines.sources.bundle.tables import (
@@ -18,6 +18,7 @@ from d118_pipelines.sources.bundle.tables import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from d118_pipelines.sources.bundle.headers import Layout
@@ -32,7 +33,7 @@ _USER_IDS = r"^\{[^{}:]+:[^{}]+\}(\s*,\s*\{[^{}:]+:[^{}]+\})*$"
 def clean(
     table: pa.Table,
     layout: Layout,
-    lines: Sequence[int],
+    lines: Sequence[int] | np.ndarray[Any, Any],
     facts: FileFacts,
     file: str,
     has_blanks: bool,
@@ -42,6 +43,7 @@ def clean(
     table: columns named by their number in the file. has_blanks: values may have blanks
     around them.
     """
+    import numpy as np
     import pyarrow as pa
 
     if layout.password_at is not None:
@@ -54,7 +56,8 @@ def clean(
     _count(columns, facts, file)
     nothing = pa.nulls(table.num_rows, pa.string())
     stored = {name: columns.pop(name, nothing) for name in stored_names(file)}
-    return pa.table({**stored, **columns, LINE: pa.array(lines, pa.int64())})
+    numbers = pa.array(np.asarray(lines, np.int64))
+    return pa.table({**stored, **columns, LINE: numbers})
 
 
 def stored_names(file: str) -> list[str]:

@@ -1,0 +1,5 @@
+-- orgs.csv in the shape of OneRoster REST 1.2. Rule: docs/reference/oneroster_csv.md.
+SELECT
+    * EXCLUDE ("parentSourcedId"),
+    {'sourcedId': "parentSourcedId"} AS parent
+FROM raw.orgs
