@@ -41,8 +41,13 @@ class OpenedFile:
 
     @property
     def name(self) -> str:
-        """The file's name, by which findings know it."""
+        """The file's name."""
         return self.path.name
+
+    @property
+    def origin(self) -> str:
+        """`<file>/<collection>`, by which rows and findings know the file."""
+        return origin(self.path, self.layout)
 
     def rows(self) -> Iterator[Row]:
         """The rows below the header, without empty ones unless they are wanted."""
@@ -77,6 +82,11 @@ class OpenedFile:
         return is_empty and self.skip_empty_rows
 
 
+def origin(path: Path, layout: Layout) -> str:
+    """`<file>/<collection>`: a person finds the file in it, staging the collection."""
+    return f"{path.name}/{layout.collection}"
+
+
 def open_file(
     path: Path,
     rules: CsvRules,
@@ -100,10 +110,11 @@ def open_file(
     layout = match_columns(
         path.name, find_type(path.name, header, rules, explicit), header, detection
     )
-    findings = header_findings(path.name, line, raw, layout, detection)
+    findings = header_findings(origin(path, layout), line, raw, layout, detection)
     if form.is_fallback:
         told = f"read as {form.encoding}"
-        findings.append(Finding("csv.encoding", "warn", path.name, detail=told))
+        seen_as = origin(path, layout)
+        findings.append(Finding("csv.encoding", "warn", seen_as, detail=told))
     skip = processing.skip_empty_rows
     return OpenedFile(path, size, seen, form, line, layout, skip, tuple(findings))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from d118_pipelines.sources.pull import Finding
 
-MOST_DETAILED = 1_000
+MOST = 1_000
 _FORMULA_STARTS = tuple("=+-@\t\r")
 
 
@@ -33,25 +33,17 @@ class FindingLog:
         self._counts[finding.code] += 1
         if finding.severity == "reject":
             self.rejected += 1
-        elif self._counts[finding.code] > MOST_DETAILED:
+        elif self._counts[finding.code] > MOST:
             self._over[finding.code] = finding
             return
         self._kept.append(finding)
 
-    def findings(self, accepted: int) -> list[Finding]:
-        """All findings. accepted: rows that were not rejected.
-
-        More rejects than 100 rows and 1 % of the file are a finding of their own
-        (csv.too_many_rejects), which holds the run.
-        """
+    def findings(self) -> list[Finding]:
+        """All that was kept, and what was only counted."""
         rest = [
-            Finding(code, last.severity, self._file, count=count - MOST_DETAILED)
+            Finding(code, last.severity, self._file, count=self._counts[code] - MOST)
             for code, last in self._over.items()
-            for count in [self._counts[code]]
         ]
-        if self.rejected > max(100, (accepted + self.rejected) / 100):
-            code = "csv.too_many_rejects"
-            rest.append(Finding(code, "warn", self._file, count=self.rejected))
         return self._kept + rest
 
 
@@ -65,7 +57,8 @@ def rejects_report(findings: Iterable[Finding]) -> str:
     writer.writerow(["file", "line", "column", "rule"])
     for f in findings:
         if f.severity == "reject":
-            writer.writerow([_safe(f.file), f.line or "", _safe(f.column), f.code])
+            file = f.file.split("/")[0]  # without the collection
+            writer.writerow([_safe(file), f.line or "", _safe(f.column), f.code])
     return text.getvalue()
 
 

@@ -147,21 +147,21 @@ class CsvSource:
     def _batches(self, file: OpenedFile, store: PullStore) -> Iterator[pa.RecordBatch]:
         """The clean rows of a file in chunks; its findings and details go to the store."""
         date_form = choose_form(file.dates(), self._date_order)
-        log = FindingLog(file.name)
+        log = FindingLog(file.origin)
         for finding in file.findings:
             log.add(finding)
         if is_against(date_form, self._date_order):
             told = f"the dates are written {date_form}"
-            log.add(Finding("csv.date_order", "warn", file.name, detail=told))
-        cleaner = RowCleaner(file.name, file.layout, date_form, self._district)
+            log.add(Finding("csv.date_order", "warn", file.origin, detail=told))
+        cleaner = RowCleaner(file.origin, file.layout, date_form, self._district)
         records = _records(file, cleaner, log)
         columns = list(self._rules.format_detection.columns[file.layout.collection])
         accepted = 0
         while chunk := list(islice(records, self._rules.file_processing.chunk_size)):
             accepted += len(chunk)
-            yield _batch(chunk, columns, file.name)
+            yield _batch(chunk, columns, file.origin)
         file.check_unchanged()
-        store.findings += log.findings(accepted)
+        store.findings += log.findings()
         store.details[_DETAIL + file.name] = _told(file, date_form, accepted, log)
 
 

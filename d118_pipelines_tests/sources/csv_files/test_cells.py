@@ -264,4 +264,4 @@ def test_order_and_spelling_of_columns_do_not_matter(data: st.DataObject) -> Non
     with tempfile.TemporaryDirectory() as folder:
         rows = pulled(Path(folder), {"users.csv": text}).rows()
 
-    assert rows == [{**GOOD, "_line": 2, "_file": "users.csv"}]
+    assert rows == [{**GOOD, "_line": 2, "_file": "users.csv/users"}]

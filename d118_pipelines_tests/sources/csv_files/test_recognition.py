@@ -83,7 +83,7 @@ def test_folder_of_all_types_needs_no_configuration(tmp_path: Path) -> None:
     )
 
     people = [(r["id"], r["role"], r["_file"]) for r in result.rows()]
-    assert people == [("7", "teacher", "a.csv"), ("1", "student", "b.csv")]
+    assert people == [("7", "teacher", "a.csv/users"), ("1", "student", "b.csv/users")]
     assert list(result.pull.collections) == [
         "schools",
         "classes",
@@ -141,8 +141,8 @@ def test_files_of_one_type_with_equal_headers_are_one_collection(
     result = pulled(tmp_path, files)
 
     assert [(r["id"], r["_file"]) for r in result.rows()] == [
-        ("1", "a.csv"),
-        ("2", "b.csv"),
+        ("1", "a.csv/users"),
+        ("2", "b.csv/users"),
     ]
 
 
@@ -239,3 +239,28 @@ def test_wrong_key_of_the_mapping_is_named(
     line = next(n for n, t in enumerate(text.splitlines(), 1) if named in t)
     with pytest.raises(ConfigurationError, match=rf"csv\.yaml:{line}, key .*{rule}"):
         read_rules(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "other"),
+    [
+        ("classes.csv", "id,name,school_id\nC,Art,S\n", "enrollments"),
+        ("enrollments.csv", "student_id,class_id\n1,C\n", "classes"),
+    ],
+)
+def test_classes_and_enrollments_are_stored_together(
+    tmp_path: Path, file: str, text: str, other: str
+) -> None:
+    result = pulled(tmp_path, {file: text})
+
+    assert set(result.pull.collections) == {"classes", "enrollments"}
+    assert result.rows(other) == []
+    assert result.pull.collections[other].absence == "never"
+
+
+def test_schools_without_a_district_get_the_one_of_the_provider(tmp_path: Path) -> None:
+    text = "id,name,lea_id\nS,Oak,\nT,Elm,D2\n"
+    result = pulled(tmp_path, {"schools.csv": text}, district=("d1", "District 1"))
+
+    districts = [(r["district_id"], r["district_name"]) for r in result.rows("schools")]
+    assert districts == [("d1", "District 1"), ("D2", None)]

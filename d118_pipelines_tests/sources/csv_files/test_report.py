@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.sources.csv_files.report import FindingLog, rejects_report
+from d118_pipelines.sources.csv_files.report import rejects_report
 from d118_pipelines.sources.pull import Finding
 from d118_pipelines_tests.sources.csv_files.folders import pulled, user, users
 
@@ -29,7 +29,7 @@ def test_report_lists_every_reject_without_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", list("=+-@\t\r"))
 def test_report_is_safe_to_open_in_a_spreadsheet(start: str) -> None:
-    finding = Finding("csv.ragged_row", "reject", f"{start}cmd.csv", 2)
+    finding = Finding("csv.ragged_row", "reject", f"{start}cmd.csv/users", 2)
 
     [_, row] = csv.reader(io.StringIO(rejects_report([finding]), newline=""))
 
@@ -47,19 +47,3 @@ def test_rejects_are_never_capped_and_warnings_are_counted(tmp_path: Path) -> No
     assert codes.count("csv.bad_email") == 1_001
     [rest] = [f for f in result.findings if f["count"] == 500]
     assert (rest["code"], rest["line"]) == ("csv.bad_email", None)
-
-
-@pytest.mark.parametrize(
-    ("accepted", "rejected", "is_too_many"),
-    [(0, 100, False), (0, 101, True), (99_000, 1_000, False), (98_999, 1_001, True)],
-)
-def test_more_than_100_rows_and_one_percent_are_too_many(
-    accepted: int, rejected: int, is_too_many: bool
-) -> None:
-    log = FindingLog("users.csv")
-    for line in range(rejected):
-        log.add(Finding("csv.ragged_row", "reject", "users.csv", line))
-
-    codes = {f.code for f in log.findings(accepted)}
-
-    assert ("csv.too_many_rejects" in codes) == is_too_many
