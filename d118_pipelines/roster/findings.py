@@ -84,9 +84,9 @@ class RuleSet:
             for i, name in enumerate(self.columns)
         ]
 
-    def broken(self, number: int) -> str:
-        """SQL: the row breaks this rule."""
-        column = f"{self.prefix}{number // _BITS}"
+    def broken(self, number: int, of: str = "") -> str:
+        """SQL: the row breaks this rule; `of` is an alias with its point."""
+        column = f"{of}{self.prefix}{number // _BITS}"
         return f"({column} & {1 << (number % _BITS)}) <> 0"
 
     def any_broken(self, severity: Severity | None = None) -> str:

@@ -107,6 +107,11 @@ class RowCompiler:
         self._selects.append(rows)
         self._judge_row(rows)
 
+    @property
+    def value_columns(self) -> list[str]:
+        """The columns of `sql` that are the record itself."""
+        return list(self._final(self._selects[0], list(self._values[0])))
+
     def sql(self) -> str:
         """The SELECT of all endpoints, with the mask columns of both rule sets."""
         pairs = zip(self._selects, self._values, strict=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from d118_pipelines.roster import vocabulary
 
 # All that stands around a value without being part of it; U+00A0 is a no-break space.
-BLANKS = "E' \\t\\r\\n\\u00a0'"
+BLANKS = "E' \\t\\r\\n\u00a0'"
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
 

@@ -14,6 +14,8 @@ from d118_pipelines.roster.findings import Rule, RuleSet, report
 from d118_pipelines.roster.model import USER_ROLES
 from d118_pipelines.roster.row_rules import shown_word
 from d118_pipelines.roster.transforms import BLANKS, choose, parse_date
+from d118_pipelines.roster.transforms import words as in_list
+from d118_pipelines.roster.vocabulary import STANDARD_ROLES, WRITTEN_ROLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,7 +129,7 @@ def _judged(date_order: str | None, has_orgs: bool) -> str:
         _ORDER: "end_date < begin_date",
     }
     if has_orgs:
-        kind = "o.kind"
+        kind = "CASE WHEN o.external_id IS NOT NULL THEN coalesce(o.kind, '') END"
         join = "LEFT JOIN ok.orgs o ON o.external_id = place"
         district = (
             "(SELECT CASE WHEN count(*) = 1 THEN min(external_id) END FROM ok.orgs "
@@ -147,13 +149,18 @@ def _merged() -> str:
     lost = " OR ".join(RULES.broken(number) for number in _LOST)
     of_district = "known = 'administrator' AND kind = 'district'"
     primary = "coalesce(is_primary, CASE role_type WHEN 'primary' THEN true WHEN 'secondary' THEN false END)"
+    standard = (
+        f"CASE WHEN known IN {in_list(STANDARD_ROLES)} OR starts_with(known, 'ext:') "
+        f"THEN known ELSE {choose('role', WRITTEN_ROLES, 'role')} END"
+    )
     conditions = {_TWICE: "times > 1", _PRIMARIES: "is_primary AND earlier > 0"}
     return f"""
         SELECT * EXCLUDE (is_primary), {", ".join(_MERGED.masks(conditions))},
             is_primary AND earlier = 0 AS is_primary
         FROM (
-            SELECT *, count_if(is_primary) OVER (PARTITION BY n, place
-                ORDER BY source_role ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            SELECT *, coalesce(count_if(is_primary) OVER (PARTITION BY n, place
+                ORDER BY source_role
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
                 AS earlier
             FROM (
                 SELECT * EXCLUDE (is_primary),
@@ -174,7 +181,7 @@ def _merged() -> str:
                         SELECT *,
                             CASE WHEN {of_district} THEN 'districtAdministrator'
                                 WHEN known = 'administrator' THEN 'siteAdministrator'
-                                ELSE known END AS source_role,
+                                ELSE {standard} END AS source_role,
                             CASE WHEN {of_district} THEN 'district_admin' ELSE role END
                                 AS role
                         FROM (SELECT * EXCLUDE (role), role FROM role_hits

@@ -19,6 +19,17 @@ ENUMS: dict[str, list[str]] = {
 EXTENSIBLE = {"orgs.org_type", "terms.type", "classes.class_type", "users.gender"}
 
 GENDER_ALIASES = {"m": "male", "f": "female", "x": "other", "u": "unspecified"}
+# The role words of OneRoster 1.2, and the one written for a role that came otherwise.
+STANDARD_ROLES = [
+    *["aide", "counselor", "districtAdministrator", "guardian", "parent", "principal"],
+    *["proctor", "relative", "siteAdministrator", "student", "systemAdministrator"],
+    "teacher",
+]
+WRITTEN_ROLES = {
+    "admin": "siteAdministrator",
+    "district_admin": "districtAdministrator",
+    "staff": "ext:staff",
+}
 ROLE_TYPES = ["primary", "secondary"]
 
 # Words of a status column. The second group retires the record.

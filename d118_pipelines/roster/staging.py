@@ -1,0 +1,430 @@
+"""Staging: raw collections to typed, checked frames of the roster model.
+
+Set work alone: per entity one statement reads and judges the rows, a few more look at
+keys and references, one writes the frame. Belongs here: the order of the steps.
+Not here: the rules (`*_rules.py`), the folder (`staged.py`).
+Rule: docs/reference/staging.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.roster.compile import RECORD, Relation
+from d118_pipelines.roster.final_rows import final_select
+from d118_pipelines.roster.findings import create_tables, report
+from d118_pipelines.roster.key_rules import judge_keys
+from d118_pipelines.roster.mapping import Endpoint, MappingFile
+from d118_pipelines.roster.model import ENTITIES
+from d118_pipelines.roster.raw_relations import (
+    RawCollection,
+    attach_raw,
+    endpoint_relation,
+    quoted,
+)
+from d118_pipelines.roster.reference_rules import (
+    References,
+    judge_enrollment_sets,
+    keep_keys,
+)
+from d118_pipelines.roster.row_rules import EndpointRows, RowCompiler
+from d118_pipelines.roster.staged import (
+    FINDINGS_FILE,
+    NO_PLAN_FILE,
+    REJECTED_FILE,
+    Absence,
+    EntityCounts,
+    Staged,
+    write_manifest,
+)
+from d118_pipelines.roster.transforms import literal
+from d118_pipelines.roster.user_roles import judge_roles
+
+if TYPE_CHECKING:
+    import duckdb
+
+_STRENGTH: list[Absence] = ["never", "ended", "proven"]
+_NO_PLAN = (
+    "SELECT CAST(NULL AS VARCHAR) AS external_id, CAST(NULL AS VARCHAR) AS action, "
+    "CAST(NULL AS VARCHAR) AS rule, CAST(NULL AS VARCHAR) AS reason WHERE false"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCap:
+    """How many rejected rows of one file are too many: above `ratio` and `minimum`.
+
+    holds: the rows are staged and the plan is held; otherwise nothing is staged.
+    """
+
+    ratio: float = 0.05
+    minimum: int = 20
+    holds: bool = False
+
+
+PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StagingOptions:
+    """What a provider's entry says about staging.
+
+    entities: those wanted. parameters: values of `$name` in queries; `$district_id`,
+    `$provider_id` and `$date_order` are there without being given. role_map: words that
+    are added to the mapping's. date_order: `mdy` or `dmy` for dates with slashes.
+    """
+
+    district_id: str
+    provider_id: str
+    entities: frozenset[str] = frozenset(ENTITIES)
+    date_order: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    role_map: Mapping[str, str] = field(default_factory=dict)
+    reject_cap: RejectCap = RejectCap()
+    is_demonstration: bool = False
+
+
+def stage(
+    duck: duckdb.DuckDBPyConnection,
+    *,
+    raw: Mapping[str, RawCollection],
+    mapping: MappingFile,
+    options: StagingOptions,
+    parent: Path,
+    run_id: str,
+    now: dt.datetime,
+    pull_findings: Path | None = None,
+) -> Staged:
+    """Stage one pull into `parent/<time>-<run>/`: all of it, or nothing and an error.
+
+    duck: a session of `frames.open_frames`; tables `known.<entity>(external_id)` in it
+    name records of the roster that references of delta rows may point at.
+    pull_findings: the findings file of the pull, if it has one.
+    Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
+    (`bundle.too_many_rejects`).
+    """
+    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    final = parent / f"{stamp}-{run_id[:8]}"
+    partial = parent / f".{final.name}.part"
+    partial.mkdir(parents=True, mode=0o700)
+    [home] = duck.execute("SELECT current_database()").fetchall()[0]
+    duck.execute("ATTACH ':memory:' AS staging; USE staging")
+    duck.execute("SET preserve_insertion_order = false")
+    try:
+        run = _Run(duck, raw, mapping, options, partial, home)
+        run.read(pull_findings)
+        run.judge()
+        entities = run.write()
+        held = run.judge_rejects(entities)
+        staged = Staged(
+            folder=final,
+            provider=options.provider_id,
+            district=options.district_id,
+            run_id=run_id,
+            made_at=now,
+            mapping_fingerprint=mapping.fingerprint,
+            is_demonstration=options.is_demonstration,
+            raw={name: one.path for name, one in raw.items()},
+            entities=entities,
+            held_reason=held,
+            findings=run.finding_counts(),
+        )
+        write_manifest(partial, staged)
+        partial.rename(final)
+    finally:
+        duck.execute(f"USE {home}; DETACH staging")
+        duck.execute("SET preserve_insertion_order = true")
+        shutil.rmtree(partial, ignore_errors=True)
+    return staged
+
+
+class _Run:
+    """One staging in its own attached database; see the functions for each step."""
+
+    def __init__(
+        self,
+        duck: duckdb.DuckDBPyConnection,
+        raw: Mapping[str, RawCollection],
+        mapping: MappingFile,
+        options: StagingOptions,
+        folder: Path,
+        home: str,
+    ) -> None:
+        self.duck, self.raw, self.mapping = duck, raw, mapping
+        self.options, self.folder, self.home = options, folder, home
+        self.work = folder / "work"
+        self.work.mkdir(mode=0o700)
+        self.endpoints: dict[str, list[Endpoint]] = {}
+        for name in ENTITIES:
+            there = [e for e in mapping.of_entity(name) if e.collection in raw]
+            if there and name in options.entities:
+                self.endpoints[name] = there
+        self.references: dict[str, References] = {}
+
+    def read(self, pull_findings: Path | None) -> None:
+        """Make the raw relations and take over the findings of the pull."""
+        for schema in ("work", "out", "ok", "shaped"):
+            self.duck.execute(f"CREATE SCHEMA {schema}")
+        create_tables(self.duck)
+        self.duck.execute(
+            "CREATE TABLE fetched (entity VARCHAR, source_file VARCHAR, fetched BIGINT)"
+        )
+        self.duck.execute(
+            "CREATE TABLE rejected_weights (entity VARCHAR, source_file VARCHAR, "
+            "weight BIGINT, is_unreadable BOOLEAN)"
+        )
+        attach_raw(self.duck, self.raw.values())
+        self._attach_known()
+        if pull_findings is not None and pull_findings.is_file():
+            self._take_over(pull_findings)
+
+    def judge(self) -> None:
+        """Every entity in the order in which records refer to each other."""
+        for entity in self.endpoints:
+            self._judge_rows(entity)
+            content = ", ".join(
+                f"coalesce(CAST({name} AS VARCHAR), chr(30))"
+                for name in self._columns[entity]
+            )
+            judge_keys(self.duck, entity, f"md5(concat_ws(chr(31), {content}))")
+            if entity == "users":
+                judge_roles(
+                    self.duck,
+                    role_map={**self.mapping.model.role_map, **self.options.role_map},
+                    date_order=self.options.date_order,
+                    has_orgs="orgs" in self.targets("users"),
+                )
+            self._judge_references(entity)
+        if "enrollments" in self.endpoints:
+            judge_enrollment_sets(self.duck)
+
+    def write(self) -> dict[str, EntityCounts]:
+        """Write every frame, the rejected rows and the findings."""
+        counts = {}
+        for entity in self.endpoints:
+            path = self.folder / f"{entity}.parquet"
+            select = final_select(
+                entity, self.references[entity], frozenset(self.endpoints)
+            )
+            self._copy(select, path, "zstd")
+            counts[entity] = self._count(entity, path)
+        self._copy("FROM rejected", self.folder / REJECTED_FILE, "zstd")
+        self._copy("FROM findings", self.folder / FINDINGS_FILE, "zstd")
+        self._copy(_NO_PLAN, self.folder / NO_PLAN_FILE, "zstd")
+        shutil.rmtree(self.work)
+        return counts
+
+    def judge_rejects(self, entities: Mapping[str, EntityCounts]) -> str | None:
+        """Compare the rejected rows of each file with the cap; the reason of a hold."""
+        cap = self.options.reject_cap
+        rows = self.duck.execute(
+            "SELECT entity, source_file, sum(fetched), sum(rejected) FROM ("
+            "SELECT entity, source_file, 0 AS fetched, sum(weight) AS rejected "
+            "FROM rejected_weights GROUP BY ALL UNION ALL "
+            "SELECT entity, source_file, fetched, 0 FROM fetched) GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        for entity, file, fetched, rejected in rows:
+            if rejected >= cap.minimum and rejected > cap.ratio * fetched:
+                what = f"{rejected} of {fetched} rows of {file} ({entity}) are rejected"
+                if cap.holds:
+                    return f"bundle.too_many_rejects: {what}"
+                raise self._too_many(entity, what)
+        return None
+
+    def finding_counts(self) -> dict[str, int]:
+        """Code -> number of findings."""
+        rows = self.duck.execute(
+            "SELECT code, CAST(sum(count) AS BIGINT) FROM findings GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        return dict(rows)
+
+    def targets(self, entity: str) -> set[str]:
+        """The entities in which references of this one are looked up."""
+        wanted = {f.refers_to for f in ENTITIES[entity].fields if f.refers_to}
+        if entity == "enrollments":
+            wanted.add("terms")
+        if entity == "users":
+            wanted.add("orgs")
+        return {
+            name for name in wanted if name in self.endpoints or name in self._known
+        }
+
+    # Steps
+
+    def _attach_known(self) -> None:
+        rows = self.duck.execute(
+            "SELECT table_name FROM information_schema.tables "
+            "WHERE table_catalog = ? AND table_schema = 'known'",
+            [self.home],
+        ).fetchall()
+        self._known = {name for (name,) in rows} & set(ENTITIES)
+        self._columns: dict[str, list[str]] = {}
+        for entity in self._known - set(self.endpoints):
+            keep_keys(
+                self.duck, entity, known=f"{self.home}.known.{entity}", is_staged=False
+            )
+
+    def _take_over(self, findings: Path) -> None:
+        """The findings of the pull; rows that it rejected count as present."""
+        of_file = {
+            e.collection: e.entity for ends in self.endpoints.values() for e in ends
+        }
+        pairs = ", ".join(f"({literal(k)}, {literal(v)})" for k, v in of_file.items())
+        path = literal(str(findings))
+        self.duck.execute(
+            "CREATE VIEW pulled AS SELECT coalesce(e.entity, '') AS entity, f.* EXCLUDE "
+            "(line), CAST(line AS BIGINT) AS line, stem FROM (SELECT *, "
+            f"parse_filename(file, true) AS stem FROM read_parquet({path})) f "
+            f"LEFT JOIN (VALUES {pairs or '(NULL, NULL)'}) e(stem, entity) USING (stem)"
+        )
+        self.duck.execute(
+            'INSERT INTO findings SELECT entity, code, severity, external_id, "column", '
+            'file, line, detail, "count" FROM pulled'
+        )
+        self.duck.execute(
+            "INSERT INTO rejected SELECT entity, external_id, code, file, line, stem, NULL "
+            "FROM pulled WHERE severity = 'reject' AND entity <> ''"
+        )
+        self.duck.execute(
+            'INSERT INTO rejected_weights SELECT entity, file, CAST("count" AS BIGINT), '
+            "external_id IS NULL FROM pulled WHERE severity = 'reject' AND entity <> ''"
+        )
+        self.duck.execute(
+            "INSERT INTO fetched SELECT entity, source_file, sum(weight) "
+            "FROM rejected_weights GROUP BY ALL"
+        )
+
+    def _judge_rows(self, entity: str) -> None:
+        compiler = RowCompiler(entity)
+        for endpoint in self.endpoints[entity]:
+            compiler.add(self._endpoint_rows(endpoint))
+        path = self.work / f"{entity}.parquet"
+        self._copy(compiler.sql(), path, "snappy")
+        self.duck.execute(
+            f"CREATE VIEW work.{entity} AS SELECT * EXCLUDE (file_row_number), "
+            "file_row_number AS n "
+            f"FROM read_parquet({literal(str(path))}, file_row_number = true)"
+        )
+        self._columns[entity] = compiler.value_columns
+        self.duck.execute(f"CREATE TABLE out.{entity} (n BIGINT, code VARCHAR)")
+        for rules in (compiler.field_rules, compiler.row_rules):
+            if rules.rules:
+                report(self.duck, entity, f"work.{entity}", rules)
+                self.duck.execute(
+                    f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
+                    f"FROM work.{entity} WHERE ({rules.any_broken('reject')}) "
+                    f"AND n NOT IN (SELECT n FROM out.{entity})"
+                )
+        self.duck.execute(
+            f"INSERT INTO fetched SELECT {literal(entity)}, source_file, count(*) "
+            f"FROM work.{entity} GROUP BY ALL"
+        )
+
+    def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:
+        relation = endpoint_relation(self.duck, endpoint, self._parameters())
+        raw = self.duck.table(f"raw.{quoted(endpoint.collection)}")
+        shaped = self.duck.table(relation)
+        return EndpointRows(
+            endpoint=endpoint,
+            relation=relation,
+            columns=Relation(dict(zip(shaped.columns, shaped.types, strict=True))),
+            role_map={**self.mapping.model.role_map, **self.options.role_map},
+            date_order=self.options.date_order,
+            is_api=RECORD in raw.columns,
+            is_delta=self.raw[endpoint.collection].is_delta,
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "district_id": self.options.district_id,
+            "provider_id": self.options.provider_id,
+            "date_order": self.options.date_order,
+            **self.options.parameters,
+        }
+
+    def _judge_references(self, entity: str) -> None:
+        points_at_itself = any(f.refers_to == entity for f in ENTITIES[entity].fields)
+        if points_at_itself:
+            self._keep(entity)
+        self.references[entity] = References(
+            self.duck,
+            entity,
+            self.targets(entity),
+            fills_school=any(
+                "school_external_id" in e.fields for e in self.endpoints[entity]
+            ),
+        )
+        self.references[entity].judge()
+        if not points_at_itself:
+            self._keep(entity)
+        self._list_rejected(entity)
+
+    def _keep(self, entity: str) -> None:
+        if entity in ("enrollments", "demographics"):
+            return
+        has_delta = any(
+            self.raw[e.collection].is_delta
+            for ends in self.endpoints.values()
+            for e in ends
+        )
+        known = f"{self.home}.known.{entity}" if entity in self._known else None
+        keep_keys(self.duck, entity, known=known if has_delta else None, is_staged=True)
+
+    def _list_rejected(self, entity: str) -> None:
+        self.duck.execute(
+            f"INSERT INTO rejected SELECT {literal(entity)}, external_id, code, "
+            f"source_file, source_line, raw_collection, raw_row FROM work.{entity} "
+            f"JOIN out.{entity} USING (n) WHERE code IS NOT NULL"
+        )
+        self.duck.execute(
+            f"INSERT INTO rejected_weights SELECT {literal(entity)}, source_file, 1, "
+            f"external_id IS NULL FROM work.{entity} JOIN out.{entity} USING (n) "
+            "WHERE code IS NOT NULL"
+        )
+
+    def _count(self, entity: str, path: Path) -> EntityCounts:
+        [(staged, fetched, rejected, unreadable)] = self.duck.execute(
+            f"SELECT (SELECT count(*) FROM read_parquet({literal(str(path))})), "
+            "(SELECT coalesce(sum(fetched), 0) FROM fetched WHERE entity = $e), "
+            "coalesce(sum(weight), 0), coalesce(sum(weight) FILTER (is_unreadable), 0) "
+            "FROM rejected_weights WHERE entity = $e",
+            {"e": entity},
+        ).fetchall()
+        collections = [self.raw[e.collection] for e in self.endpoints[entity]]
+        return EntityCounts(
+            fetched=int(fetched),
+            staged=staged,
+            rejected=int(rejected),
+            duplicates=int(fetched) - staged - int(rejected),
+            unreadable_keys=int(unreadable),
+            absence=min((c.absence for c in collections), key=_STRENGTH.index),
+            is_delta=any(c.is_delta for c in collections),
+        )
+
+    def _too_many(self, entity: str, what: str) -> IncompleteExtractError:
+        rows = self.duck.execute(
+            "SELECT code, sum(count) FROM findings WHERE severity = 'reject' "
+            "AND entity = ? GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
+            [entity],
+        ).fetchall()
+        cap = self.options.reject_cap
+        return IncompleteExtractError(
+            f"FAILED bundle.too_many_rejects  {what}.",
+            where=", ".join(f"{code}: {count}" for code, count in rows),
+            rule=f"At most {cap.ratio:.0%} of a file, or fewer than {cap.minimum} rows.",
+            not_done="Nothing was staged; the roster is unchanged.",
+            next_step="Correct the mapping or the source: docs/reference/staging.md",
+        )
+
+    def _copy(self, select: str, path: Path, compression: str) -> None:
+        self.duck.execute(
+            f"COPY ({select}) TO {literal(str(path))} "
+            f"(FORMAT parquet, COMPRESSION {compression})"
+        )
+        path.chmod(0o600)
