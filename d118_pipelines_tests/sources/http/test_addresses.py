@@ -49,9 +49,11 @@ def test_https_and_this_machine_are_allowed(url: str) -> None:
 
 
 def test_escapes_of_the_base_address_and_the_query_arrive_as_they_were_sent() -> None:
-    with ScriptedServer(lambda request: json_reply({})) as server:
-        with closing(HttpClient(f"{server.url}/a%3d%3D/v1p1/")) as client:
-            client.get("/users", [("filter", "a>='b c'&d~e"), ("limit", "1")])
+    with (
+        ScriptedServer(lambda request: json_reply({})) as server,
+        closing(HttpClient(f"{server.url}/a%3d%3D/v1p1/")) as client,
+    ):
+        client.get("/users", [("filter", "a>='b c'&d~e"), ("limit", "1")])
 
     [request] = server.requests
     query = "filter=a%3E%3D%27b%20c%27%26d~e&limit=1"
@@ -63,9 +65,11 @@ def test_a_redirect_within_the_same_place_is_followed() -> None:
         moved = Reply(307, {"Location": "/new/users?limit=1"})
         return json_reply({"users": []}) if "/new/" in request.target else moved
 
-    with ScriptedServer(answer) as server:
-        with closing(HttpClient(server.url, auth=Bearer(KEY))) as client:
-            assert client.get("/users").status == 200
+    with (
+        ScriptedServer(answer) as server,
+        closing(HttpClient(server.url, auth=Bearer(KEY))) as client,
+    ):
+        assert client.get("/users").status == 200
 
     assert [r.target for r in server.requests] == ["/users", "/new/users?limit=1"]
     assert server.requests[1].authorization == f"Bearer {KEY}"
@@ -75,10 +79,12 @@ def test_a_redirect_within_the_same_place_is_followed() -> None:
 def test_a_redirect_to_another_place_is_never_contacted(path: str) -> None:
     with ScriptedServer(lambda request: json_reply({})) as other:
         moved = Reply(302, {"Location": f"{other.url}{path}"})
-        with ScriptedServer(lambda request: moved) as server:
-            with closing(HttpClient(server.url, auth=Bearer(KEY))) as client:
-                with pytest.raises(SourceError, match="leads to another place"):
-                    client.get("/users")
+        with (
+            ScriptedServer(lambda request: moved) as server,
+            closing(HttpClient(server.url, auth=Bearer(KEY))) as client,
+            pytest.raises(SourceError, match="leads to another place"),
+        ):
+            client.get("/users")
 
     assert len(server.requests) == 1
     assert other.requests == []
@@ -86,19 +92,24 @@ def test_a_redirect_to_another_place_is_never_contacted(path: str) -> None:
 
 @pytest.mark.parametrize("location", ["https://127.0.0.1/", "http://[", ""])
 def test_a_redirect_that_leads_nowhere_fails(location: str) -> None:
-    with ScriptedServer(lambda request: Reply(301, {"Location": location})) as server:
-        with closing(HttpClient(server.url)) as client, pytest.raises(SourceError):
-            client.get("/users")
+    with (
+        ScriptedServer(lambda request: Reply(301, {"Location": location})) as server,
+        closing(HttpClient(server.url)) as client,
+        pytest.raises(SourceError),
+    ):
+        client.get("/users")
 
     assert len(server.requests) <= 6
 
 
 def test_a_link_to_another_place_is_never_contacted() -> None:
-    with ScriptedServer(lambda request: json_reply({})) as other:
-        with ScriptedServer(lambda request: json_reply({})) as server:
-            with closing(HttpClient(server.url, auth=Bearer(KEY))) as client:
-                with pytest.raises(SourceError, match="A link leads to another place"):
-                    client.get_url(f"{other.url}/users")
+    with (
+        ScriptedServer(lambda request: json_reply({})) as other,
+        ScriptedServer(lambda request: json_reply({})) as server,
+        closing(HttpClient(server.url, auth=Bearer(KEY))) as client,
+        pytest.raises(SourceError, match="A link leads to another place"),
+    ):
+        client.get_url(f"{other.url}/users")
 
     assert [server.requests, other.requests] == [[], []]
 
@@ -112,9 +123,11 @@ def test_an_error_names_the_place_and_known_words_only() -> None:
     reply = json_reply(body, status=422, x_request_id="abc-1", x_note="canary-header")
     with ScriptedServer(lambda request: reply) as server:
         base = f"{server.url}/application-id/v1"
-        with closing(HttpClient(base, auth=Bearer(KEY))) as client:
-            with pytest.raises(SourceError) as caught:
-                client.get("/users", [("filter", "canary-query")])
+        with (
+            closing(HttpClient(base, auth=Bearer(KEY))) as client,
+            pytest.raises(SourceError) as caught,
+        ):
+            client.get("/users", [("filter", "canary-query")])
 
     text = str(caught.value)
     assert "HTTP 422, invaliddata, request abc-1" in text

@@ -49,9 +49,11 @@ def asked(
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_service_is_asked_six_times_and_no_more(status: int) -> None:
-    with asked([Reply(status)]) as (client, server, clock):
-        with pytest.raises(UnavailableError) as caught:
-            client.get("/users")
+    with (
+        asked([Reply(status)]) as (client, server, clock),
+        pytest.raises(UnavailableError) as caught,
+    ):
+        client.get("/users")
 
     assert len(server.requests) == 6
     assert clock.sleeps == [1, 2, 4, 8, 16]
@@ -75,9 +77,11 @@ def test_pauses_double_up_to_a_minute_and_have_full_jitter() -> None:
         return seconds / 3
 
     limits = HttpLimits(attempts=9)
-    with asked([Reply(503)], jitter=jitter, limits=limits) as (client, _, clock):
-        with pytest.raises(UnavailableError):
-            client.get("/users")
+    with (
+        asked([Reply(503)], jitter=jitter, limits=limits) as (client, _, clock),
+        pytest.raises(UnavailableError),
+    ):
+        client.get("/users")
 
     assert longest[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
     assert clock.sleeps == pytest.approx([seconds / 3 for seconds in longest[:8]])
@@ -144,9 +148,11 @@ def test_requests_keep_their_distance(options: Any, distance: float) -> None:
 
 def test_a_request_ends_after_fifteen_minutes_with_all_its_waits() -> None:
     storm = Reply(429, {"Retry-After": "300"})
-    with asked([storm]) as (client, server, clock):
-        with pytest.raises(UnavailableError, match=r"rest\.rate_limited"):
-            client.get("/users")
+    with (
+        asked([storm]) as (client, server, clock),
+        pytest.raises(UnavailableError, match=r"rest\.rate_limited"),
+    ):
+        client.get("/users")
 
     assert len(server.requests) == 4
     assert clock.monotonic() == 900
@@ -203,18 +209,22 @@ def test_an_answer_that_expands_beyond_the_limit_is_not_read() -> None:
 
     body = gzip.compress(b" " * 200_000)
     reply = Reply(200, {"Content-Encoding": "gzip"}, body)
-    with asked([reply], limits=HttpLimits(size_bytes=100_000)) as (client, server, _):
-        with pytest.raises(SourceError, match=r"FAILED rest\.bad_payload"):
-            client.get("/users")
+    with (
+        asked([reply], limits=HttpLimits(size_bytes=100_000)) as (client, server, _),
+        pytest.raises(SourceError, match=r"FAILED rest\.bad_payload"),
+    ):
+        client.get("/users")
 
     assert len(body) < 1000
     assert len(server.requests) == 1
 
 
 def test_the_first_word_of_codes_is_the_providers() -> None:
-    with asked([Reply(404)], code="clever") as (client, _, _):
-        with pytest.raises(SourceError, match=r"FAILED clever\.not_found"):
-            client.get("/users")
+    with (
+        asked([Reply(404)], code="clever") as (client, _, _),
+        pytest.raises(SourceError, match=r"FAILED clever\.not_found"),
+    ):
+        client.get("/users")
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,11 @@ def test_every_repetition_has_a_nonce_of_its_own() -> None:
 def test_a_second_401_fails_and_a_clock_that_is_wrong_is_named() -> None:
     with OneRosterServer(district(), gate=SignatureGate(secret="another")) as server:
         auth = OAuth1("consumer-key", SECRET)
-        with closing(HttpClient(server.url, auth=auth)) as client:
-            with pytest.raises(AuthenticationError) as caught:
-                client.get("/users")
+        with (
+            closing(HttpClient(server.url, auth=auth)) as client,
+            pytest.raises(AuthenticationError) as caught,
+        ):
+            client.get("/users")
 
     assert len(server.requests) == 2
     assert caught.value.what.startswith("FAILED rest.auth ")
@@ -138,11 +140,11 @@ def test_a_clock_that_differs_is_named() -> None:
     quirks = Quirks(replies={n: Reply(401, {"Date": date}) for n in range(2)})
     with OneRosterServer(district(), quirks=quirks) as server:
         auth = OAuth1("consumer-key", SECRET)
-        with closing(HttpClient(server.url, auth=auth)) as client:
-            with pytest.raises(
-                AuthenticationError, match=r"clock differs by 100[01] s"
-            ):
-                client.get("/users")
+        with (
+            closing(HttpClient(server.url, auth=auth)) as client,
+            pytest.raises(AuthenticationError, match=r"clock differs by 100[01] s"),
+        ):
+            client.get("/users")
 
 
 def test_an_unknown_method_is_refused() -> None:
