@@ -8,6 +8,8 @@ files of `sql/staging/powerschool/`. Not here: the shape of the entities, which
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,8 @@ RAW_COLLECTIONS = (
     "enrollments",
     "section_teachers",
 )
+SHARED = ("settings", "buildings", "current_terms", "kept_sections")
+FINDINGS_FILE = "findings.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +52,58 @@ class PowerSchoolSettings:
     state_exclude: bool = True
 
 
-def prepare(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) -> bool:
-    """Make the relations that the mapping's queries share; True: there is a current year.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The shared relations as files, one per name of SHARED, and what to tell of them.
 
-    In: a view `raw.<name>` for each of RAW_COLLECTIONS, with `_collection` and `_row`.
-    Out: tables raw.settings, raw.buildings, raw.current_terms, raw.kept_sections.
-    False: no school is in term. Nothing is due then, and nothing may be planned from it.
+    is_in_term: a school year is current at one school at least. Otherwise nothing is due:
+    a roster without terms would deactivate everything, so none may be staged.
+    findings_file: findings in the form of a pull's.
+    """
+
+    is_in_term: bool
+    files: Mapping[str, Path]
+    findings_file: Path
+
+
+def prepare(
+    raw: Mapping[str, Path], settings: PowerSchoolSettings, folder: Path
+) -> Prepared:
+    """Write the relations that the mapping's queries share into `folder`.
+
+    raw: the Parquet file of each of RAW_COLLECTIONS. The shared files are handed to
+    staging as further raw collections.
+    Raises: ConfigurationError if every building is excluded.
+    """
+    from d118_pipelines.frames import open_frames
+
+    with closing(open_frames()) as duck:
+        duck.execute("CREATE SCHEMA raw")
+        for name in RAW_COLLECTIONS:
+            path = str(raw[name]).replace("'", "''")
+            duck.execute(
+                f"CREATE VIEW raw.{name} AS SELECT *, file_row_number AS _row"
+                f" FROM read_parquet('{path}', file_row_number = true)"
+            )
+        is_in_term = make_shared(duck, settings)
+        files = {name: folder / f"{name}.parquet" for name in SHARED}
+        for name, file in files.items():
+            _write(duck, f"FROM raw.{name}", file)
+        _write(duck, _read("findings"), folder / FINDINGS_FILE)
+    return Prepared(is_in_term, files, folder / FINDINGS_FILE)
+
+
+def make_shared(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) -> bool:
+    """Make the tables `raw.<name>` of SHARED; True: a school year is current.
+
+    In: `raw.<name>` for each of RAW_COLLECTIONS, with the row number `_row`.
     Raises: ConfigurationError if every building is excluded.
     """
     values = asdict(settings)
     columns = ", ".join(f"${name} AS {name}" for name in values)
     duck.execute(
-        f"CREATE OR REPLACE TABLE raw.settings AS SELECT * REPLACE ("
-        "CAST(student_email_domain AS VARCHAR) AS student_email_domain)"
-        f" FROM (SELECT {columns})",
+        "CREATE TABLE raw.settings AS SELECT * REPLACE (CAST(student_email_domain AS"
+        f" VARCHAR) AS student_email_domain) FROM (SELECT {columns})",
         values,
     )
     _make(duck, "buildings", settings, "district_id", "state_exclude")
@@ -72,19 +114,20 @@ def prepare(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) -> b
     return _count(duck, "raw.current_terms") > 0
 
 
-def findings_sql() -> str:
-    """The SELECT of what the rules left out: entity, code, severity, external_id, field."""
-    return _read("findings")
-
-
 def _make(
     duck: duckdb.DuckDBPyConnection,
     name: str,
     settings: PowerSchoolSettings,
     *parameters: str,
 ) -> None:
-    statement = f"CREATE OR REPLACE TABLE raw.{name} AS {_read(name)}"
+    statement = f"CREATE TABLE raw.{name} AS {_read(name)}"
     duck.execute(statement, {p: getattr(settings, p) for p in parameters})
+
+
+def _write(duck: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
+    path = str(file).replace("'", "''")
+    duck.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    file.chmod(0o600)
 
 
 def _read(name: str) -> str:

@@ -101,6 +101,9 @@ def _translate(sql: str) -> str:
         # A bare NUMBER is a decimal float; DuckDB would make it DECIMAL(18, 3).
         if kind.this == exp.DType.DECIMAL and not kind.expressions:
             kind.replace(exp.DataType.build("DOUBLE"))
+    for trim in list(tree.find_all(exp.Trim)):
+        # What is empty after it is NULL in Oracle.
+        trim.replace(exp.Nullif(this=trim.copy(), expression=exp.Literal.string("")))
     return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 

@@ -1,6 +1,6 @@
 -- Sections of the current terms. Rule: docs/reference/powerschool.md, sections.
 SELECT
-    _collection, _row, id, CAST(schoolid AS VARCHAR) AS school, course_dcid,
+    'sections' AS _collection, origin_row AS _row, id, CAST(schoolid AS VARCHAR) AS school, course_dcid,
     [term] AS terms,
     coalesce(course_name, course_number) AS name,
     concat_ws('.', course_number, section_number) AS class_code,

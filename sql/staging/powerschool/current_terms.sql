@@ -31,8 +31,7 @@ ranked AS (
 )
 
 SELECT
-    d._collection, d._row,
-    d.dcid, d.schoolid, d.id, d.yearid, d.isyearrec, d.portion, d.name,
+    d._row AS origin_row, d.dcid, d.schoolid, d.id, d.yearid, d.isyearrec, d.portion, d.name,
     d.first_day, d.last_day,
     d.schoolid || '-' || d.id AS external_id,
     r.abbreviation AS year_label,

@@ -29,8 +29,9 @@ grades AS (
 )
 
 SELECT
-    s.*, t.external_id AS term, c.dcid AS course_dcid, c.course_name, c.credittype,
-    g.grades
+    s._row AS origin_row, s.id, s.schoolid, s.course_number, s.section_number, s.teacher,
+    s.teacher_users_dcid, s.room, s.expression, s.grade_level,
+    t.external_id AS term, c.dcid AS course_dcid, c.course_name, g.grades
 FROM raw.sections AS s
 JOIN raw.current_terms AS t ON t.schoolid = s.schoolid AND t.id = s.termid
 LEFT JOIN raw.courses AS c ON c.course_number = s.course_number

@@ -9,7 +9,7 @@ WITH referred AS (
 )
 
 SELECT
-    b._collection, b._row, b.org AS id, b.name, 'school' AS org_type,
+    'schools' AS _collection, b.origin_row AS _row, b.org AS id, b.name, 'school' AS org_type,
     p.district_id AS parent, b.org AS sis_id,
     CASE b.low_grade WHEN -2 THEN 'PR' WHEN -1 THEN 'PK' WHEN 0 THEN 'KG'
         ELSE printf('%02d', b.low_grade) END AS low_grade,

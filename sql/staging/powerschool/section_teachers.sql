@@ -15,7 +15,7 @@ WITH listed AS (
 
 unlisted AS (
     SELECT
-        _collection, _row, 'L' || id AS id, teacher_users_dcid AS users_dcid,
+        'sections' AS _collection, origin_row AS _row, 'L' || id AS id, teacher_users_dcid AS users_dcid,
         id AS sectionid, schoolid, true AS is_lead
     FROM raw.kept_sections
     WHERE teacher_users_dcid IS NOT NULL AND (teacher_users_dcid, id) NOT IN (

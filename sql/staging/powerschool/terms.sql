@@ -1,7 +1,7 @@
 -- Terms of the current school years. The parent is the smallest longer term of the same
 -- school and year that holds the term's days. Rule: docs/reference/powerschool.md.
 SELECT
-    t._collection, t._row, t.external_id AS id, coalesce(t.name, t.external_id) AS name,
+    'terms' AS _collection, t.origin_row AS _row, t.external_id AS id, coalesce(t.name, t.external_id) AS name,
     CASE WHEN t.portion = 1 THEN 'schoolYear' WHEN t.portion IN (2, 3) THEN 'semester'
         ELSE 'gradingPeriod' END AS type,
     t.school_year, t.first_day, t.last_day, CAST(t.schoolid AS VARCHAR) AS school,

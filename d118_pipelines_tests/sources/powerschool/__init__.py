@@ -1,0 +1,1 @@
+"""Tests of PowerSchool's roster queries."""
