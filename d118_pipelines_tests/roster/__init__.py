@@ -1,0 +1,1 @@
+"""Tests of the roster: staging, matching, planning, applying."""

@@ -1,0 +1,1 @@
+"""Tests of PowerSchool as a provider of rosters."""
