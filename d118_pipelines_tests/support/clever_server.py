@@ -70,6 +70,8 @@ class CleverServer:
         self.quirks = dict(quirks or {})
         self.statuses = {name: list(codes) for name, codes in (statuses or {}).items()}
         self.remaining, self.reset_in, self.scopes = list(remaining), reset_in, scopes
+        # Collection and role, as `users?role=staff` -> objects as they are by then.
+        self.changes: dict[str, Record] = {}
         self.requests: list[str] = []
         self.refused = 0
         self.token_requests: list[str] = []
@@ -198,6 +200,8 @@ def _list(
     quirk = server.quirks.get(f"{name}?role={role}", server.quirks.get(name))
     rows = [r for r in server.data.get(name, []) if not role or role in r["roles"]]
     limit = min(limit, server.cap)
+    newer = server.changes.get(f"{name}?role={role}", {})
+    rows = [newer if r["id"] == newer.get("id") else r for r in rows]
     rest = [r for r in rows if str(r["id"]) > after]
     page, more = rest[:limit], len(rest) > limit
     if quirk == "repeated_id" and after:
