@@ -124,6 +124,7 @@ class World:
     def __init__(self, folder: Path, **priorities: int) -> None:
         self.folder, self.duck, self.revision = folder, open_frames(), 0
         self.count = 0
+        self.duck.execute("SET threads = 1")  # small rosters, many tests at once
         run = self.duck.execute
         run("CREATE SCHEMA base")
         run("CREATE SCHEMA store")
@@ -190,7 +191,9 @@ class World:
         self.apply(plan)
         return plan
 
-    def rows(self, plan: RosterPlan, entity: str, columns: str) -> list[tuple[Any, ...]]:
+    def rows(
+        self, plan: RosterPlan, entity: str, columns: str
+    ) -> list[tuple[Any, ...]]:
         """Columns of the plan's rows, in the order of their external ids."""
         return self.duck.execute(
             f"SELECT {columns} FROM {parquet(plan.changes_file(entity))} "

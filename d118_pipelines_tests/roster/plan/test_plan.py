@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -19,11 +18,6 @@ from d118_pipelines_tests.roster.plan.rosters import (
     school,
     section,
 )
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, sis=100, clever=200)
 
 
 def roster() -> Roster:
