@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from d118_pipelines.sources.csv_files.dates import iso_date, iso_moment
 from d118_pipelines.sources.csv_files.reading import Row
@@ -33,12 +33,17 @@ class _BadCellError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RowCleaner:
-    """Cleans the rows of one file. district: id and name for schools that name none."""
+    """Cleans the rows of one file.
+
+    district: id and name for schools that name none. leads: class and lead teacher, of
+    the classes of this pull; filled by classes, read by enrollments.
+    """
 
     file: str
     layout: Layout
     date_form: str | None
     district: tuple[str, str] | None = None
+    leads: set[tuple[str, str]] = field(default_factory=set)
 
     def clean(self, row: Row) -> tuple[Record | None, list[Finding]]:
         """The record and the warnings about it, or None and the one reason."""
@@ -69,9 +74,17 @@ class RowCleaner:
     def _add_implied(self, record: Record) -> None:
         if not record.get("role") and self.layout.implied_role:
             record["role"] = self.layout.implied_role
-        is_school = self.layout.collection == "schools"
-        if is_school and self.district and not record.get("district_id"):
-            record["district_id"], record["district_name"] = self.district
+        match self.layout.collection:
+            case "schools" if self.district and not record.get("district_id"):
+                record["district_id"], record["district_name"] = self.district
+            case "classes" if record.get("teacher_id"):
+                self.leads.add((str(record["id"]), str(record["teacher_id"])))
+            case "enrollments" if self._is_lead(record):
+                record["is_primary"] = record.get("is_primary") or "true"
+
+    def _is_lead(self, record: Record) -> bool:
+        person = (str(record.get("class_id")), str(record.get("user_id")))
+        return str(record.get("role")).lower() == "teacher" and person in self.leads
 
     @property
     def _has_id(self) -> bool:

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_FILE_SIZE = 104_857_600
-# Staging reads these side by side: a teacher of a class is an enrollment. The one that
-# has no file is written without rows.
-_TOGETHER: set[CollectionName] = {"classes", "enrollments"}
 _DETAIL = "file:"  # prefix of a file's entry in the pull's details
 
 
@@ -95,20 +92,21 @@ class CsvSource:
         return ConnectionReport(not problems, message, seconds, details)
 
     def pull(self, store: PullStore) -> None:
-        """Write the collections that have files, and an empty one beside classes or
-        enrollments where the other has none.
+        """Write the collections that have files, and enrollments with classes.
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
         files = [self._open(path) for path in self._paths()]
         _check_headers(files)
         present = {file.layout.collection for file in files}
-        if present & _TOGETHER:
-            present |= _TOGETHER
+        if "classes" in present:
+            # Its teachers are enrollments too; without a file of them none is gone.
+            present.add("enrollments")
+        leads: set[tuple[str, str]] = set()
         for name in COLLECTIONS:
             if name in present:
                 own = [f for f in files if f.layout.collection == name]
-                self._pull_collection(name, own, store)
+                self._pull_collection(name, own, leads, store)
 
     def _paths(self) -> list[Path]:
         folder = self._folder() if callable(self._folder) else self._folder
@@ -130,13 +128,17 @@ class CsvSource:
         )
 
     def _pull_collection(
-        self, name: CollectionName, files: Sequence[OpenedFile], store: PullStore
+        self,
+        name: CollectionName,
+        files: Sequence[OpenedFile],
+        leads: set[tuple[str, str]],
+        store: PullStore,
     ) -> None:
         writer = store.collection(name)
         columns = list(self._rules.format_detection.columns[name])
         writer.add_table(_batch([], columns, ""))
         for file in files:
-            for batch in self._batches(file, store):
+            for batch in self._batches(file, leads, store):
                 writer.add_table(batch)
         # A file with only a header says nothing about who is gone.
         writer.finish(
@@ -144,7 +146,9 @@ class CsvSource:
             size_bytes=sum(file.size for file in files),
         )
 
-    def _batches(self, file: OpenedFile, store: PullStore) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, file: OpenedFile, leads: set[tuple[str, str]], store: PullStore
+    ) -> Iterator[pa.RecordBatch]:
         """The clean rows of a file in chunks; its findings and details go to the store."""
         date_form = choose_form(file.dates(), self._date_order)
         log = FindingLog(file.origin)
@@ -153,7 +157,7 @@ class CsvSource:
         if is_against(date_form, self._date_order):
             told = f"the dates are written {date_form}"
             log.add(Finding("csv.date_order", "warn", file.origin, detail=told))
-        cleaner = RowCleaner(file.origin, file.layout, date_form, self._district)
+        cleaner = RowCleaner(file.origin, file.layout, date_form, self._district, leads)
         records = _records(file, cleaner, log)
         columns = list(self._rules.format_detection.columns[file.layout.collection])
         accepted = 0

@@ -241,21 +241,35 @@ def test_wrong_key_of_the_mapping_is_named(
         read_rules(path)
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "other"),
-    [
-        ("classes.csv", "id,name,school_id\nC,Art,S\n", "enrollments"),
-        ("enrollments.csv", "student_id,class_id\n1,C\n", "classes"),
-    ],
-)
-def test_classes_and_enrollments_are_stored_together(
-    tmp_path: Path, file: str, text: str, other: str
-) -> None:
-    result = pulled(tmp_path, {file: text})
+def test_classes_bring_enrollments_without_rows(tmp_path: Path) -> None:
+    alone = {"enrollments.csv": "student_id,class_id\n1,C\n"}
+    assert list(pulled(tmp_path / "a", alone).pull.collections) == ["enrollments"]
 
-    assert set(result.pull.collections) == {"classes", "enrollments"}
-    assert result.rows(other) == []
-    assert result.pull.collections[other].absence == "never"
+    result = pulled(tmp_path / "b", {"classes.csv": "id,name,school_id\nC,Art,S\n"})
+
+    assert list(result.pull.collections) == ["classes", "enrollments"]
+    assert result.rows("enrollments") == []
+    assert result.pull.collections["enrollments"].absence == "never"
+
+
+def test_lead_teacher_of_a_class_is_primary_unless_said_otherwise(
+    tmp_path: Path,
+) -> None:
+    result = pulled(
+        tmp_path,
+        {
+            "classes.csv": "id,name,school_id,primary_teacher\nC,Art,S,T\nD,Pe,S,T\n",
+            "enrollments.csv": "user_id,class_id,role,primary\n"
+            "T,C,Teacher,\nT,D,teacher,no\nU,C,teacher,\nT,C,aide,\n",
+        },
+    )
+
+    assert [row["is_primary"] for row in result.rows("enrollments")] == [
+        "true",
+        "false",
+        None,
+        None,
+    ]
 
 
 def test_schools_without_a_district_get_the_one_of_the_provider(tmp_path: Path) -> None:
