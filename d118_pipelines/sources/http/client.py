@@ -119,7 +119,8 @@ class HttpClient:
         UnavailableError, ConnectionLostError, TimeLimitError.
         """
         text = urlencode(query, quote_via=quote, safe="")
-        return self._read(f"{self.base_url}{path}{'?' if text else ''}{text}", expect)
+        url = f"{self.base_url}{path}{'?' if text else ''}{text}"
+        return self.get_url(url, expect=expect)
 
     def get_url(self, url: str, *, expect: Collection[int] = OK) -> Answer:
         """Read an absolute address of the same scheme, host and port; else SourceError."""

@@ -17,6 +17,7 @@ from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import Auth, HttpClient
 from d118_pipelines.sources.http.oauth1 import OAuth1, SignatureMethod
 from d118_pipelines.sources.oneroster.codes import unusable
+from d118_pipelines.sources.oneroster.collections import PATHS, in_order
 from d118_pipelines.sources.oneroster.rest import TEST_SECONDS, OneRosterSource
 from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
@@ -152,7 +153,8 @@ class DiscoveredSource:
     """A ClassLink district that is found by its tenant id; see RosterSource.
 
     make_client: from base address and credential. is_direct: the district's own server
-    with OAuth 1.0a, else the proxy with the application's key.
+    with OAuth 1.0a, else the proxy with the application's key. options: `paging` and
+    `allow_empty` of OneRosterSource.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class DiscoveredSource:
         tenant_id: str,
         make_client: ClientFactory,
         *,
+        paths: Mapping[str, str] = PATHS,
         is_direct: bool = False,
         signature_method: SignatureMethod = "HMAC-SHA1",
         proxy: str = PROXY,
@@ -170,7 +173,7 @@ class DiscoveredSource:
         self._name, self._discovery, self._tenant_id = name, discovery, tenant_id
         self._make_client, self._is_direct = make_client, is_direct
         self._signature_method, self._proxy = signature_method, proxy
-        self._options = options
+        self._paths, self._options = in_order(paths), options
 
     @property
     def kind(self) -> str:
@@ -179,8 +182,8 @@ class DiscoveredSource:
 
     @property
     def collections(self) -> Sequence[str]:
-        """The names of what `pull` writes."""
-        return list(self._options["paths"])
+        """The names of what `pull` writes, in the order in which it writes them."""
+        return list(self._paths)
 
     def pull(self, store: PullStore) -> None:
         """Find the district, then read it; raises what both raise."""
@@ -193,11 +196,11 @@ class DiscoveredSource:
         """Find the district and test its service, without raising."""
         try:
             source = self._open(self._discovery.within(TEST_SECONDS / 2))
+            return source.test(seconds=TEST_SECONDS / 2)
         except D118Error as exc:
             return ConnectionReport(False, exc.what, 0.0, {"tenantId": self._tenant_id})
         finally:
             self._discovery.close()
-        return source.test(seconds=TEST_SECONDS / 2)
 
     def _open(self, discovery: Discovery) -> OneRosterSource:
         application = discovery.application(self._tenant_id)
@@ -214,7 +217,7 @@ class DiscoveredSource:
                 read_again=lambda: discovery.application(self._tenant_id).bearer,
             )
         client = self._make_client(url, auth)
-        return classlink_source(self._name, client, **self._options)
+        return classlink_source(self._name, client, paths=self._paths, **self._options)
 
 
 def _application(entry: Mapping[str, Any]) -> Application:

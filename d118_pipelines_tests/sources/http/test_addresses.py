@@ -114,6 +114,13 @@ def test_a_link_to_another_place_is_never_contacted() -> None:
     assert [server.requests, other.requests] == [[], []]
 
 
+def test_a_path_cannot_name_another_host() -> None:
+    client = HttpClient("https://sis.d118.example", auth=Bearer(KEY))
+
+    with pytest.raises(SourceError, match="leads to another place"):
+        client.get("@other.example/users")
+
+
 def test_an_error_names_the_place_and_known_words_only() -> None:
     body = {
         "imsx_codeMinor": "invalid_data",
