@@ -18,19 +18,21 @@ from d118_pipelines.roster.model import ENTITIES, Entity, Field
 from d118_pipelines.roster.record_rules import record_rules, record_values
 from d118_pipelines.roster.source_paths import Source
 from d118_pipelines.roster.transforms import (
-    BLANKS,
     Converted,
     choose,
-    grade_code,
+    distinct_list,
     literal,
     parse_boolean,
     parse_boolean_words,
     parse_date,
     parse_enum,
     parse_grade,
+    parse_grades,
     parse_number,
     parse_timestamp,
     parse_year,
+    trimmed,
+    trimmed_list,
     words,
 )
 
@@ -39,6 +41,7 @@ YEARS = {"school_year", "graduation_year"}
 GRADES = {"grade_level", "low_grade", "high_grade"}
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
 LONG, TOO_LONG = 255, 65536
+NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
 _ABSENT = Source()
 
 
@@ -160,20 +163,16 @@ class RowCompiler:
         for name, kind in self._inputs().items():
             source = rows.source(name)
             if kind == "list":
-                empty = "CAST(NULL AS VARCHAR[])"
-                sql = rows.columns.texts(source) if rows.has(name) else empty
-                clean = f"r_{name}"
+                sql = rows.columns.texts(source) if rows.has(name) else NO_LIST
+                clean = _clean_list(name)
             else:
-                empty = "CAST(NULL AS VARCHAR)"
                 is_date = kind == "date"
-                sql = (
-                    rows.columns.text(source, is_date=is_date)
-                    if rows.has(name)
-                    else empty
-                )
-                clean = f"nullif(trim(r_{name}, {BLANKS}), '')"
+                sql = NO_TEXT
+                if rows.has(name):
+                    sql = rows.columns.text(source, is_date=is_date)
+                clean = f"nullif({trimmed(f'r_{name}')}, '')"
                 clean = _cased(clean, source.transform)
-                cleaned.append(f"r_{name}")
+            cleaned.append(f"r_{name}")
             raw.append(f"{sql} AS r_{name}")
             cleaned.append(f"{clean} AS c_{name}")
         return ", ".join(raw), ", ".join(cleaned)
@@ -192,7 +191,7 @@ class RowCompiler:
 
     def _field(self, rows: EndpointRows, one: Field) -> str:
         if self.entity.name == "users" and one.name == "roles":
-            return "CAST(NULL AS VARCHAR)"  # made in user_roles.py
+            return NO_TEXT  # made in user_roles.py
         if one.kind == "list":
             return self._list(rows, one)
         source = rows.source(one.name)
@@ -241,60 +240,21 @@ class RowCompiler:
         return {w.lower(): r for w, r in rows.role_map.items() if r in known}
 
     def _list(self, rows: EndpointRows, one: Field) -> str:
-        column = f"c_{one.name}"
-        if one.name == "user_ids":
-            return self._user_ids(rows)
-        trimmed = f"list_transform({column}, lambda e: trim(e, {BLANKS}))"
-        if one.name == "grades":
-            trimmed = f"list_transform({trimmed}, lambda e: {grade_code('e')})"
-        if one.name in ALIGNED:
-            trimmed = f"list_transform({trimmed}, lambda e: replace(e, ',', ''))"
-        filled = f"list_filter({trimmed}, lambda e: e <> '')"
-        if one.refers_to:
-            filled = f"list_sort(list_distinct({filled}))"
-        elif one.name not in ALIGNED:
-            filled = (
-                f"list_filter({filled}, lambda e, i: list_position({filled}, e) = i)"
-            )
-        self._rule(
-            rows,
-            Rule("row.list_form", "warn", one.name),
-            f"len({filled}) <> len({column})",
-        )
-        if one.name == "grades":
-            self._grade_rules(rows, column, filled)
+        """JSON text of a list that is trimmed already; null when it is empty."""
+        column, name = f"c_{one.name}", one.name
+        if rows.has(name):
+            code = "row.bad_user_id" if name == "user_ids" else "row.list_form"
+            shorter = f"len({column}) <> len(r_{name})"
+            self._rule(rows, Rule(code, "warn", name), shorter)
+        if name == "user_ids":
+            made = f"'[' || array_to_string(list_sort({column}), ',') || ']'"
+            return f"CASE WHEN len({column}) > 0 THEN {made} END"
+        if name == "grades":
+            column = self._checked(rows, name, parse_grades(column))
+        if name not in ALIGNED:
+            column = distinct_list(column, is_sorted=one.refers_to is not None)
         return (
-            f"CASE WHEN len({filled}) > 0 THEN CAST(to_json({filled}) AS VARCHAR) END"
-        )
-
-    def _grade_rules(self, rows: EndpointRows, column: str, filled: str) -> None:
-        codes = words(vocabulary.GRADES)
-        odd = f"len(list_filter({filled}, lambda e: e NOT IN {codes})) > 0"
-        alias = (
-            f"len(list_filter({column}, lambda e: trim(e) NOT IN {codes} AND "
-            f"trim(e) <> '' AND {grade_code('trim(e)')} IN {codes})) > 0"
-        )
-        self._rule(rows, Rule("row.bad_grade", "warn", "grades"), odd)
-        self._rule(rows, Rule("row.grade_alias", "warn", "grades"), alias)
-
-    def _user_ids(self, rows: EndpointRows) -> str:
-        column = "c_user_ids"
-        kind, value = "json_value(e, '$.type')", "json_value(e, '$.identifier')"
-        kind = "json_extract_string(CASE WHEN json_valid(e) THEN e END, '$.type')"
-        value = kind.replace("$.type", "$.identifier")
-        good = f"list_filter({column}, lambda e: {kind} <> '' AND {value} <> '')"
-        self._rule(
-            rows,
-            Rule("row.bad_user_id", "warn", "user_ids"),
-            f"len({good}) <> len({column})",
-        )
-        made = (
-            f"list_sort(list_transform({good}, lambda e: CAST(json_object('type', {kind}, "
-            f"'identifier', {value}) AS VARCHAR)))"
-        )
-        return (
-            f"CASE WHEN len({good}) > 0 THEN '[' || array_to_string({made}, ',') "
-            f"|| ']' END"
+            f"CASE WHEN len({column}) > 0 THEN CAST(to_json({column}) AS VARCHAR) END"
         )
 
     def _external_id(self, rows: EndpointRows) -> str:
@@ -348,7 +308,7 @@ class RowCompiler:
     ) -> None:
         if not rows.has(name):
             return
-        spaced = f"strlen(r_{name}) <> strlen(trim(r_{name}, {BLANKS}))"
+        spaced = f"strlen(r_{name}) <> strlen(c_{name})"
         self._rule(rows, Rule("row.whitespace", "warn", name), spaced)
         limit = max_length or TOO_LONG
         self._rule(
@@ -387,6 +347,30 @@ class RowCompiler:
         final = {name: f"v_{name}" for name in names} | changed
         first = ["external_id", "status", "inactive_reason", "source_modified_at"]
         return {name: final[name] for name in [*first, *final]}
+
+
+def _clean_list(name: str) -> str:
+    raw = f"r_{name}"
+    if name in ("roles", *ROLE_LISTS):
+        return raw  # they stay aligned; user_roles.py cleans the elements
+    if name == "user_ids":
+        objects = (
+            f"list_filter({raw}, lambda e: starts_with(e, '{{') AND json_valid(e))"
+        )
+        pairs = (
+            f"list_transform({objects}, "
+            "lambda e: json_extract_string(e, ['$.type', '$.identifier']))"
+        )
+        filled = (
+            f"list_filter({pairs}, lambda p: trim(p[1]) <> '' AND trim(p[2]) <> '')"
+        )
+        return (
+            f"list_transform({filled}, lambda p: CAST(json_object('type', trim(p[1]), "
+            "'identifier', trim(p[2])) AS VARCHAR))"
+        )
+    if name in ALIGNED:
+        raw = f"list_transform({raw}, lambda e: replace(e, ',', ''))"
+    return trimmed_list(raw)
 
 
 def shown_word(column: str) -> str:

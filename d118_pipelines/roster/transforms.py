@@ -14,6 +14,7 @@ from d118_pipelines.roster import vocabulary
 
 # All that stands around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
+_BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
 
@@ -57,6 +58,37 @@ def choose(subject: str, table: Mapping[str, str], otherwise: str = "NULL") -> s
         f"WHEN {literal(key)} THEN {literal(value)}" for key, value in table.items()
     )
     return f"CASE {subject} {branches} ELSE {otherwise} END" if table else otherwise
+
+
+def trimmed(text: str) -> str:
+    """SQL: the text without blanks around it.
+
+    Trimming is ten times dearer than a look at both ends, and hardly ever needed.
+    """
+    return f"CASE WHEN {_has_blanks(text)} THEN trim({text}, {BLANKS}) ELSE {text} END"
+
+
+def _has_blanks(text: str) -> str:
+    ends = [f"ends_with({text}, {end})" for end in _BLANK_ENDS]
+    return f"{text} < '!' OR {text} >= '\u007f' OR {' OR '.join(ends)}"
+
+
+def trimmed_list(texts: str) -> str:
+    """SQL: the list without blanks around its elements and without empty ones."""
+    clean = f"list_filter({texts}, lambda e: NOT ({_has_blanks('e')}))"
+    slow = (
+        f"list_filter(list_transform({texts}, lambda e: trim(e, {BLANKS})), "
+        "lambda e: e <> '')"
+    )
+    return f"CASE WHEN len({clean}) = len({texts}) THEN {texts} ELSE {slow} END"
+
+
+def distinct_list(texts: str, *, is_sorted: bool) -> str:
+    """SQL: the list with every element once; sorted, or in the order that it has."""
+    slow = f"list_sort(list_distinct({texts}))"
+    if not is_sorted:
+        slow = f"list_filter({texts}, lambda e, i: list_position({texts}, e) = i)"
+    return f"CASE WHEN len({texts}) < 2 THEN {texts} ELSE {slow} END"
 
 
 def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Converted:
@@ -135,18 +167,46 @@ def parse_year(column: str) -> Converted:
 def grade_code(column: str) -> str:
     """The grade code of a text, else the text."""
     plain = f"replace(replace(lower({column}), ' ', ''), '_', '')"
-    return choose(plain, vocabulary.grade_aliases(), column)
+    slow = choose(plain, vocabulary.grade_aliases(), column)
+    return (
+        f"CASE WHEN {column} IN {words(vocabulary.GRADES)} THEN {column} "
+        f"ELSE {slow} END"
+    )
 
 
 def parse_grade(column: str) -> Converted:
     """A grade code; an alias becomes its code, anything else is kept."""
     sql = grade_code(column)
-    codes = words(vocabulary.GRADES)
     return Converted(
         sql,
         (
-            Check("row.grade_alias", f"{column} NOT IN {codes} AND {sql} IN {codes}"),
-            Check("row.bad_grade", f"{sql} NOT IN {codes}"),
+            Check("row.grade_alias", f"{column} <> {sql}"),
+            Check("row.bad_grade", f"{sql} NOT IN {words(vocabulary.GRADES)}"),
+        ),
+    )
+
+
+def parse_grades(column: str) -> Converted:
+    """A list of grade codes."""
+    # A CASE inside of a lambda runs row by row; a look into two lists does not.
+    aliases = vocabulary.grade_aliases()
+    keys, codes = (
+        f"[{', '.join(map(literal, texts))}]" for texts in (aliases, aliases.values())
+    )
+    plain = "replace(replace(lower(e), ' ', ''), '_', '')"
+    slow = (
+        f"list_transform({column}, lambda e: "
+        f"coalesce({codes}[list_position({keys}, {plain})], e))"
+    )
+    known = words(vocabulary.GRADES)
+    is_plain = f"len({column}) = 1 AND {column}[1] IN {known}"
+    sql = f"CASE WHEN {is_plain} THEN {column} ELSE {slow} END"
+    odd = f"len(list_filter({sql}, lambda e: e NOT IN {known})) > 0"
+    return Converted(
+        sql,
+        (
+            Check("row.grade_alias", f"{sql} <> {column}"),
+            Check("row.bad_grade", f"CASE WHEN {is_plain} THEN false ELSE {odd} END"),
         ),
     )
 
