@@ -136,9 +136,8 @@ USERS = Entity(
     "users",
     (
         *_texts("username", "email"),
-        Field("first_name", required=True),
-        Field("middle_name"),
-        Field("last_name", required=True),
+        # At least one of the two names is there.
+        *_texts("first_name", "middle_name", "last_name"),
         *_texts("preferred_first_name", "preferred_middle_name"),
         *_texts("preferred_last_name", "pronouns", "title", "grade_level"),
         Field("grades", "list"),

@@ -39,8 +39,8 @@ TABLES = """
     );
     CREATE UNIQUE INDEX classes_external ON classes (district_id, provider_id, external_id);
     CREATE TABLE users (
-      {record}, username TEXT, email TEXT, first_name TEXT NOT NULL,
-      middle_name TEXT, last_name TEXT NOT NULL, preferred_first_name TEXT,
+      {record}, username TEXT, email TEXT, first_name TEXT,
+      middle_name TEXT, last_name TEXT, preferred_first_name TEXT,
       preferred_middle_name TEXT, preferred_last_name TEXT, pronouns TEXT,
       title TEXT, grade_level TEXT, grades TEXT, graduation_year INTEGER,
       birth_date DATE, gender TEXT, student_number TEXT, staff_id TEXT,
