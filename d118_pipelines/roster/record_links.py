@@ -7,9 +7,12 @@ resolving a conflict (`conflicts.py`). Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from d118_pipelines.database_bulk import append_frame, quoted
 from d118_pipelines.roster.matching import SEVERITIES
 from d118_pipelines.roster.record_changes import Writer
+from d118_pipelines.roster.tables import absent_once
 
 _KEY = "district_id, provider_id, entity, external_id"
 _MINE = "district_id = :district AND provider_id = :provider AND entity = :entity"
@@ -45,6 +48,17 @@ def write_links(writer: Writer, entity: str, *, is_first_load: bool) -> None:
         f"UPDATE external_ids SET active = FALSE WHERE {_MINE} AND external_id IN "
         "(SELECT external_id FROM plan_rows WHERE action IN ('deactivate', 'unlink'))",
         entity=entity,
+    )
+
+
+def name_people(writer: Writer, *, is_first_load: bool) -> None:
+    """Give demographics the people that they describe: their ids are the same."""
+    some = "" if is_first_load else "AND t.id IN (SELECT id FROM incoming)"
+    writer.run(
+        "UPDATE demographics AS t SET user_id = x.internal_id FROM external_ids AS x "
+        "WHERE x.district_id = :district AND x.provider_id = :provider "
+        "AND x.entity = 'users' AND x.external_id = t.external_id "
+        f"AND t.district_id = :district AND t.provider_id = :provider {some}"
     )
 
 
@@ -87,12 +101,10 @@ def keep_absences(writer: Writer, entity: str, changes: str, present: str) -> in
 
 
 def _known_absences(writer: Writer, entity: str) -> list[tuple[str]]:
-    rows = writer.connection.exec_driver_sql(
-        "SELECT external_id FROM absent_once "
-        f"WHERE district_id = {quoted(writer.district)} "
-        f"AND provider_id = {quoted(writer.provider)} AND entity = {quoted(entity)}"
-    )
-    return [(str(row[0]),) for row in rows]
+    c = absent_once.c
+    mine = (c.district_id == writer.district, c.provider_id == writer.provider)
+    found = sa.select(c.external_id).where(*mine, c.entity == entity)
+    return [(str(row.external_id),) for row in writer.connection.execute(found)]
 
 
 def open_conflicts(writer: Writer, entity: str, changes: str) -> int:
@@ -102,7 +114,8 @@ def open_conflicts(writer: Writer, entity: str, changes: str) -> int:
     open or resolved.
     """
     severity = " ".join(
-        f"WHEN {quoted(kind)} THEN {quoted(level)}" for kind, level in SEVERITIES.items()
+        f"WHEN {quoted(kind)} THEN {quoted(level)}"
+        for kind, level in SEVERITIES.items()
     )
     case = ", chr(10), ".join(
         [

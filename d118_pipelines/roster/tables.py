@@ -9,6 +9,8 @@ two providers bring them. Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -28,7 +30,7 @@ FIRST_COLUMNS = (
     "status",  # active, inactive, suspended (by hand), deleted (by retention)
     "inactive_reason",  # missing, tobedeleted, disabled, undone; null while active
 )
-_KINDS: dict[str, sa.types.TypeEngine[object]] = {
+_KINDS: dict[str, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),
     "integer": sa.Integer(),
     "number": sa.Float(),
@@ -38,14 +40,14 @@ _KINDS: dict[str, sa.types.TypeEngine[object]] = {
 }
 
 
-def _column(field: Field) -> sa.Column[object]:
+def _column(field: Field) -> sa.Column[Any]:
     is_reference = field.refers_to is not None and field.kind != "list"
     kind = Id if is_reference else _KINDS[field.kind]
     return sa.Column(field.column, kind, nullable=not field.required)
 
 
-def _columns(entity: Entity) -> list[sa.Column[object]]:
-    first = [
+def _columns(entity: Entity) -> list[sa.Column[Any]]:
+    first: list[sa.Column[Any]] = [
         sa.Column("id", Id, primary_key=True),
         *(sa.Column(n, Text, nullable=False) for n in FIRST_COLUMNS[1:5]),
         sa.Column("inactive_reason", Text),
@@ -85,7 +87,9 @@ _MORE: dict[str, list[sa.schema.SchemaItem]] = {
 
 # In the order of the model: orgs, terms, courses, classes, users, ...
 ENTITY_TABLES: dict[str, sa.Table] = {
-    name: _entity_table(entity, *_MORE[name] if name in _MORE else [_external_key(name)])
+    name: _entity_table(
+        entity, *_MORE[name] if name in _MORE else [_external_key(name)]
+    )
     for name, entity in ENTITIES.items()
 }
 

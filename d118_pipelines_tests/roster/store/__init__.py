@@ -1,0 +1,1 @@
+"""Tests of the roster database, on both engines."""

@@ -1,0 +1,29 @@
+"""Stores on both engines; every test that takes `store` runs on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from d118_pipelines.database import Database
+from d118_pipelines_tests.roster.store.stores import Store
+from d118_pipelines_tests.support.postgres import new_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty state database."""
+    path = tmp_path / "d118.sqlite"
+    if request.param == "sqlite":
+        yield Database(path, "")
+        return
+    for url in new_database():
+        yield Database(path, url)
+
+
+@pytest.fixture
+def store(database: Database, tmp_path: Path) -> Store:
+    """An empty roster; the provider `sis` goes before `clever`."""
+    return Store(database, tmp_path, priorities={"sis": 100, "clever": 200})
