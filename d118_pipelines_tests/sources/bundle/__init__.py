@@ -1,0 +1,1 @@
+"""OneRoster CSV file sets, read from archives, folders and a real SFTP server."""
