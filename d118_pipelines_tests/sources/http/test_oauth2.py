@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -207,6 +208,21 @@ def test_a_token_address_may_have_a_query_but_not_be_unsafe() -> None:
 
     with pytest.raises(ConfigurationError, match="token_url"):
         ClientCredentials("http://sis.d118.example/t", "id", SECRET, scopes=[])
+
+
+def test_a_token_is_fetched_by_one_request_at_a_time() -> None:
+    gate = TokenGate(replies={})
+    with OneRosterServer(district(), gate=gate) as server:
+        auth = ClientCredentials(server.token_url, "client-id", SECRET, scopes=["s"])
+
+        def read(number: int) -> int:
+            with closing(HttpClient(server.url, auth=auth)) as client:
+                return client.get("/users").status
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(read, range(4))) == [200] * 4
+
+    assert len(gate.forms) == 1
 
 
 def test_a_replaced_key_is_read_again_once() -> None:
