@@ -46,7 +46,7 @@ def append_frame(
     connection: sa.Connection, duck: duckdb.DuckDBPyConnection, query: str, table: str
 ) -> None:
     """Append the rows of a DuckDB query to a table; its columns are named as there."""
-    batches = duck.sql(_portable(duck, query)).to_arrow_reader(CHUNK_ROWS)
+    batches = _batches(duck, query)
     if is_postgres(connection):
         _copy_in(connection, batches, table)
     else:
@@ -73,7 +73,7 @@ def fill_table(
         append_frame(connection, duck, query, table.name)
         _set_defaults(connection, table, dict.fromkeys(constants))
     else:
-        batches = duck.sql(_portable(duck, query)).to_arrow_reader(CHUNK_ROWS)
+        batches = _batches(duck, query)
         _insert_chunks(connection, batches, table.name, constants)
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         index.create(connection)
@@ -97,16 +97,17 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _portable(duck: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The query with dates as text and booleans as numbers."""
-    described = duck.sql(f"DESCRIBE {query}").fetchall()
+def _batches(duck: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    """The rows of a query, with dates as text and booleans as numbers."""
+    rows = duck.sql(query)
     casts = {"BOOLEAN": "TINYINT", "DATE": "VARCHAR"}
-    changed = [
-        f'CAST("{name}" AS {casts[kind]}) AS "{name}"'
-        for name, kind, *_ in described
-        if kind in casts
+    shown = [
+        f'CAST("{name}" AS {casts[str(kind)]}) AS "{name}"'
+        if str(kind) in casts
+        else f'"{name}"'
+        for name, kind in zip(rows.columns, rows.types, strict=True)
     ]
-    return f"SELECT * REPLACE ({', '.join(changed)}) FROM ({query})" if changed else query
+    return rows.project(", ".join(shown)).to_arrow_reader(CHUNK_ROWS)
 
 
 def _insert_chunks(

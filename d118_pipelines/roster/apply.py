@@ -151,7 +151,10 @@ def _apply_entity(
         changed = planned.total
     if planned.conflicts and entity in MATCHED:
         cases = open_conflicts(writer, entity, changes)
-    changed += keep_absences(writer, entity, changes, _present(staged, source, entity))
+    present = _present(staged, source, entity)
+    changed += keep_absences(
+        writer, entity, changes, present, is_news=planned.absent_once > 0
+    )
     on_step(f"{entity}: done")
     return changed, cases
 
@@ -165,14 +168,15 @@ class _Planned:
     written: int
     deactivated: int
     conflicts: int
+    absent_once: int
 
 
 def _planned(writer: Writer, changes: str) -> _Planned:
     query = (
         "SELECT count(*) FILTER (action NOT IN ('conflict', 'withheld', 'absent_once')),"
         f" count(*) FILTER (action = 'create'), count(*) FILTER ({_WRITES}), "
-        "count(*) FILTER (action = 'deactivate'), count(*) FILTER (action = 'conflict') "
-        f"FROM {changes}"
+        "count(*) FILTER (action = 'deactivate'), count(*) FILTER (action = 'conflict'), "
+        f"count(*) FILTER (action = 'absent_once') FROM {changes}"
     )
     return _Planned(*writer.duck.execute(query).fetchall()[0])
 

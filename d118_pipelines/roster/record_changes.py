@@ -77,7 +77,7 @@ def start_entity(writer: Writer, entity: str) -> None:
     writer.run("DROP TABLE IF EXISTS plan_rows")
     writer.run("DROP TABLE IF EXISTS incoming")
     writer.run(
-        f"CREATE TEMPORARY TABLE plan_rows (id {kind} PRIMARY KEY, external_id TEXT, "
+        f"CREATE TEMPORARY TABLE plan_rows (id {kind}, external_id TEXT, "
         "action TEXT, reason TEXT, rule TEXT, fields TEXT, writes BOOLEAN)"
     )
     names = ", ".join(("id", *OWNER, *STATE, *field_columns(entity)))
@@ -96,6 +96,7 @@ def finish_entity(writer: Writer) -> None:
 def index_incoming(writer: Writer) -> None:
     """Let the engine find the values by id, and know how many there are."""
     writer.run("CREATE INDEX incoming_ids ON incoming (id)")
+    writer.run("CREATE INDEX plan_row_ids ON plan_rows (id)")
     if writer.is_postgres:
         writer.run("ANALYZE incoming")
         writer.run("ANALYZE plan_rows")
@@ -137,7 +138,9 @@ def load_incoming(writer: Writer, entity: str, records: str) -> None:
 
 def create_records(writer: Writer, entity: str) -> int:
     """Insert the new records of `incoming`; returns how many."""
-    names = ", ".join(("id", "external_id", "status", "row_hash", *field_columns(entity)))
+    names = ", ".join(
+        ("id", "external_id", "status", "row_hash", *field_columns(entity))
+    )
     return writer.run(
         f"INSERT INTO {entity} (district_id, provider_id, {', '.join(_NEW)}, {names}) "
         f"SELECT :district, :provider, {_typed_now(writer)}, {_typed_now(writer)}, "

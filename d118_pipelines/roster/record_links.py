@@ -62,16 +62,21 @@ def name_people(writer: Writer, *, is_first_load: bool) -> None:
     )
 
 
-def keep_absences(writer: Writer, entity: str, changes: str, present: str) -> int:
+def keep_absences(
+    writer: Writer, entity: str, changes: str, present: str, *, is_news: bool
+) -> int:
     """Remember who was absent for the first time; forget who is back or gone.
 
     changes, present: DuckDB relations, the entity's plan and the external ids of all
-    rows that were sent, rejected ones included. Returns how many rows changed.
+    rows that were sent, rejected ones included. is_news: somebody is absent for the
+    first time. Returns how many rows changed.
     """
     run, duck = writer.run, writer.duck
+    known = _known_absences(writer, entity)
+    if not known and not is_news:
+        return 0
     run("DROP TABLE IF EXISTS absences")
     run("CREATE TEMPORARY TABLE absences (external_id TEXT, action TEXT)")
-    known = _known_absences(writer, entity)
     duck.execute("CREATE OR REPLACE TEMP TABLE known_absences (external_id VARCHAR)")
     if known:
         duck.executemany("INSERT INTO known_absences VALUES (?)", known)
