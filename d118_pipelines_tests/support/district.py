@@ -54,6 +54,11 @@ COLUMNS = {
     "s_il_usr_x": ["usersdcid", *LEGAL],
     "u_humanresources": ["usersdcid", *HR, *TIMES, *BOXES],
 }
+# Tables of the roster's queries: there, but without rows.
+ROSTER_KEYS = {
+    **dict.fromkeys(("schools", "terms", "courses", "students", "cc"), "dcid"),
+    **dict.fromkeys(("sections", "sectionteacher", "roledef"), "id"),
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,10 @@ TWO_SCHEDULES: dict[str, Any] = {
 
 
 def write_tables(folder: Path, people: Iterable[Person]) -> None:
-    """Write the five tables as CSV files, rows in the order of the people."""
+    """Write the staff's tables as CSV files, rows in the order of the people.
+
+    The tables of schools, classes and students have their header only.
+    """
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
     for person in people:
         _add(rows, person)
@@ -130,6 +138,8 @@ def write_tables(folder: Path, people: Iterable[Person]) -> None:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows[name])
+    for name, key in ROSTER_KEYS.items():
+        (folder / f"{name}.csv").write_text(f"{key}\n", encoding="utf-8")
 
 
 def _add(rows: dict[str, list[Row]], person: Person) -> None:
