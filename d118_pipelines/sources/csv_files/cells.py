@@ -25,13 +25,14 @@ FALSE = {"false", "no", "n", "0"}
 STATUSES = {"active", "inactive", "deleted", "suspended"}
 
 Record = dict[str, str | None]
+Cleaner = Callable[[str], str]
 
 
 class _BadCellError(ValueError):
     """A cell breaks a rule; the text is the rule's code."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RowCleaner:
     """Cleans the rows of one file.
 
@@ -44,6 +45,13 @@ class RowCleaner:
     date_form: str | None
     district: tuple[str, str] | None = None
     leads: set[tuple[str, str]] = field(default_factory=set)
+    _steps: list[tuple[str, int, Cleaner | None]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steps = [
+            (column, place, _cleaner(column, self.date_form))
+            for column, place in self.layout.places.items()
+        ]
 
     def clean(self, row: Row) -> tuple[Record | None, list[Finding]]:
         """The record and the warnings about it, or None and the one reason."""
@@ -53,22 +61,23 @@ class RowCleaner:
         record: Record = {}
         findings = []
         key = row.cells[self.layout.places["id"]].strip() if self._has_id else ""
-        for column, place in self.layout.places.items():
+        for column, place, clean in self._steps:
             text = row.cells[place].strip()
             try:
-                record[column] = self._value(column, text) if text else None
+                record[column] = (clean(text) if clean else text) if text else None
             except _BadCellError as exc:
-                if str(exc) in _REJECTING or column in self.layout.required:
-                    return None, [self._rejected(str(exc), row.line, key, column)]
+                code = str(exc)
+                if code in _REJECTING or column in self.layout.required:
+                    return None, [self._rejected(code, row.line, key, column)]
                 record[column] = None
                 findings.append(
-                    Finding(str(exc), "warn", self.file, row.line, column, key or None)
+                    Finding(code, "warn", self.file, row.line, column, key or None)
                 )
         self._add_implied(record)
-        for column in sorted(self.layout.required):
-            if record[column] is None:
-                code = "csv.value_missing"
-                return None, [self._rejected(code, row.line, key, column)]
+        missing = [c for c in self.layout.required if record[c] is None]
+        if missing:
+            code = "csv.value_missing"
+            return None, [self._rejected(code, row.line, key, min(missing))]
         return record, findings
 
     def _add_implied(self, record: Record) -> None:
@@ -101,15 +110,24 @@ class RowCleaner:
     def _rejected(self, code: str, line: int, key: str, column: str = "") -> Finding:
         return Finding(code, "reject", self.file, line, column, key or None)
 
-    def _value(self, column: str, text: str) -> str:
-        if len(text) > _LENGTHS.get(column, len(text)):
+
+def _cleaner(column: str, date_form: str | None) -> Cleaner | None:
+    """What is done to the filled cells of a column besides trimming, if anything."""
+    if column in DATE_COLUMNS:
+        return lambda text: _known(iso_date(text, date_form), "csv.bad_date")
+    if column in _MOMENTS:
+        return lambda text: _known(iso_moment(text, date_form), "csv.bad_date")
+    clean, most = _CLEANERS.get(column), _LENGTHS.get(column)
+    return clean if most is None else _at_most(most, clean)
+
+
+def _at_most(most: int, clean: Cleaner | None) -> Cleaner:
+    def checked(text: str) -> str:
+        if len(text) > most:
             raise _BadCellError("csv.too_long")
-        if column in DATE_COLUMNS:
-            return _known(iso_date(text, self.date_form), "csv.bad_date")
-        if column in _MOMENTS:
-            return _known(iso_moment(text, self.date_form), "csv.bad_date")
-        clean = _CLEANERS.get(column)
         return clean(text) if clean else text
+
+    return checked
 
 
 def _known(value: str | None, code: str) -> str:
@@ -142,7 +160,7 @@ def _boolean(text: str) -> str:
 
 
 _REJECTING = {"csv.too_long", "csv.bad_status"}
-_CLEANERS: dict[str, Callable[[str], str]] = {
+_CLEANERS: dict[str, Cleaner] = {
     **dict.fromkeys(_EMAILS, _email),
     "phone": _phone,
     "status": _status,

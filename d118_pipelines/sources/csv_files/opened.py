@@ -78,7 +78,7 @@ class OpenedFile:
             )
 
     def _is_dropped(self, row: Row) -> bool:
-        is_empty = not row.fault and not any(cell.strip() for cell in row.cells)
+        is_empty = not row.fault and not any(map(str.strip, row.cells))
         return is_empty and self.skip_empty_rows
 
 
