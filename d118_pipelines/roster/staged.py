@@ -1,7 +1,7 @@
 """A staged roster on disk: one folder per run, named only when it is complete.
 
 Layout: `D118_HOME/staged/<provider>/<time>-<run>/` with `<entity>.parquet`,
-`rejected.parquet`, `findings.parquet`, `no_plan.parquet` and `manifest.json`.
+`rejected.parquet`, `findings.parquet`, `shape.parquet` and `manifest.json`.
 Belongs here: the folder and its manifest. Not here: how its rows are made.
 """
 
@@ -17,8 +17,9 @@ from typing import Literal
 MANIFEST_FILE = "manifest.json"
 REJECTED_FILE = "rejected.parquet"
 FINDINGS_FILE = "findings.parquet"
-# Columns of a plan without rows, so that views can be made before the first plan.
-NO_PLAN_FILE = "no_plan.parquet"
+# All columns that views read, and no rows: views can be made before the first plan, and
+# where an entity is not staged or retention has removed the raw rows.
+SHAPE_FILE = "shape.parquet"
 Absence = Literal["proven", "ended", "never"]
 
 

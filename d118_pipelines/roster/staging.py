@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.roster.compile import RECORD, Relation
 from d118_pipelines.roster.final_rows import final_select
-from d118_pipelines.roster.findings import create_tables, report
+from d118_pipelines.roster.findings import REJECTED_COLUMNS, create_tables, report
 from d118_pipelines.roster.key_rules import judge_keys
 from d118_pipelines.roster.mapping import Endpoint, MappingFile
 from d118_pipelines.roster.model import ENTITIES
@@ -36,8 +36,8 @@ from d118_pipelines.roster.reference_rules import (
 from d118_pipelines.roster.row_rules import EndpointRows, RowCompiler
 from d118_pipelines.roster.staged import (
     FINDINGS_FILE,
-    NO_PLAN_FILE,
     REJECTED_FILE,
+    SHAPE_FILE,
     Absence,
     EntityCounts,
     Staged,
@@ -50,10 +50,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _STRENGTH: list[Absence] = ["never", "ended", "proven"]
-_NO_PLAN = (
-    "SELECT CAST(NULL AS VARCHAR) AS external_id, CAST(NULL AS VARCHAR) AS action, "
-    "CAST(NULL AS VARCHAR) AS rule, CAST(NULL AS VARCHAR) AS reason WHERE false"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +212,7 @@ class _Run:
             counts[entity] = self._count(entity, path)
         self._copy("FROM rejected", self.folder / REJECTED_FILE, "zstd")
         self._copy("FROM findings", self.folder / FINDINGS_FILE, "zstd")
-        self._copy(_NO_PLAN, self.folder / NO_PLAN_FILE, "zstd")
+        self._copy(_shape(), self.folder / SHAPE_FILE, "zstd")
         shutil.rmtree(self.work)
         return counts
 
@@ -428,3 +424,13 @@ class _Run:
             f"(FORMAT parquet, COMPRESSION {compression})"
         )
         path.chmod(0o600)
+
+
+def _shape() -> str:
+    """No rows, but every column that the views of sql/staging/views.sql may read."""
+    columns = dict(REJECTED_COLUMNS)
+    for entity in ENTITIES.values():
+        columns |= entity.staged_columns()
+    columns |= dict.fromkeys(["row_hash", "action", "rule"], "VARCHAR")
+    casts = ", ".join(f"CAST(NULL AS {kind}) AS {n}" for n, kind in columns.items())
+    return f"SELECT {casts} WHERE false"
