@@ -96,18 +96,18 @@ class CleverSource:
         version = api_version.replace("v2.0", "v2.1")
         self._wanted = list(_wanted(version == "v2.1", wanted_roles(with_contacts)))
         limits = HttpLimits(wait=LONGEST_WAIT)
-        tokens: HttpClient | None = None
+        self._access_token = access_token
+        self._tokens: HttpClient | None = None
         if client_id and client_secret:
             basic = Basic(client_id, client_secret)
-            tokens = HttpClient(
+            self._tokens = HttpClient(
                 token_url, auth=basic, code="clever", limits=limits, clock=clock
             )
         elif not access_token:
             raise _no_login()
-        self._tokens = tokens
         self._client = HttpClient(
             f"{base_url.rstrip('/')}/{version}",
-            auth=DistrictToken(access_token, self._read_token if tokens else None),
+            auth=self._token(self._tokens),
             code="clever",
             limits=limits,
             min_interval=rate_limit,
@@ -116,10 +116,11 @@ class CleverSource:
         )
 
     def test(self) -> ConnectionReport:
-        """Ask for one object of every list, within 10 seconds each way."""
+        """Ask for one object of every list, within 10 seconds, token included."""
         clock = self._client.clock
         started = clock.monotonic()
-        client = self._client.within(TEST_SECONDS)
+        tokens = self._tokens.within(TEST_SECONDS) if self._tokens else None
+        client = self._client.within(TEST_SECONDS, auth=self._token(tokens))
         readable: list[str] = []
         failures: dict[str, D118Error] = {}
         try:
@@ -167,9 +168,12 @@ class CleverSource:
         if self._tokens is not None:
             self._tokens.close()
 
-    def _read_token(self) -> str:
-        assert self._tokens is not None
-        return read_token(self._tokens, self._district)
+    def _token(self, tokens: HttpClient | None) -> DistrictToken:
+        if tokens is None:
+            return DistrictToken(self._access_token, None)
+        return DistrictToken(
+            self._access_token, lambda: read_token(tokens, self._district)
+        )
 
     def _pull_collection(self, store: PullStore, name: str, notes: Notes) -> None:
         writer = store.collection(name)

@@ -9,6 +9,7 @@ import pytest
 from d118_pipelines.errors import AuthenticationError
 from d118_pipelines_tests.sources.clever.district import (
     DISTRICT,
+    NoWaiting,
     clever_id,
     pull_of,
     small_district,
@@ -126,11 +127,16 @@ def test_connection_test_with_a_wrong_token_says_so() -> None:
     assert len(server.requests) == 1
 
 
-def test_connection_test_of_a_dead_server_fails_quickly() -> None:
+@pytest.mark.parametrize("login", [{}, CLIENT])
+def test_connection_test_of_a_dead_server_is_not_repeated(
+    login: dict[str, str],
+) -> None:
+    clock = NoWaiting()
     with CleverServer(small_district()) as server:
-        source = source_of(server)
+        source = source_of(server, clock=clock, **login)
 
     report = source.test()
 
     assert not report.success
+    assert clock.waits == []
     assert "clever.unreachable" in report.message
