@@ -79,7 +79,7 @@ class ApplyResult:
     revision: int
 
 
-def _no_step(name: str) -> None:
+def no_step(name: str) -> None:
     """Nobody watches."""
 
 
@@ -92,7 +92,7 @@ def apply_plan(
     run_id: str,
     now: dt.datetime,
     actor: Actor,
-    on_step: OnStep = _no_step,
+    on_step: OnStep = no_step,
 ) -> ApplyResult:
     """Apply a plan that the guard has let pass; the caller commits.
 

@@ -24,7 +24,9 @@ class _Child:
     postgres: str
 
 
-_ROLE_COLUMNS = "position, school_id, role, source_role, is_primary, begin_date, end_date"
+_ROLE_COLUMNS = (
+    "position, school_id, role, source_role, is_primary, begin_date, end_date"
+)
 _CHILDREN: dict[str, list[_Child]] = {
     "users": [
         _Child(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -111,11 +112,9 @@ def resolve_conflict(
     return case._mapping
 
 
-def _open_case(
-    connection: sa.Connection, case_id: str, district: str
-) -> sa.Row[tuple[object, ...]]:
+def _open_case(connection: sa.Connection, case_id: str, district: str) -> sa.Row[Any]:
     c = identity_conflicts.c
-    found = []
+    found: Sequence[sa.Row[Any]] = []
     if len(case_id) >= _PREFIX_LENGTH:
         found = connection.execute(
             sa.select(identity_conflicts).where(
@@ -133,7 +132,7 @@ def _open_case(
 
 
 def _require_record(
-    connection: sa.Connection, case: sa.Row[tuple[object, ...]], record: str | None
+    connection: sa.Connection, case: sa.Row[Any], record: str | None
 ) -> None:
     assert case.entity in MATCHED and case.entity in ENTITIES
     c = ENTITY_TABLES[case.entity].c

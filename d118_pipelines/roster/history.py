@@ -134,6 +134,25 @@ def close_run(
     return bool(closed.rowcount)
 
 
+def close_open_runs(
+    connection: sa.Connection,
+    *,
+    provider: str,
+    status: str,
+    now: dt.datetime,
+    error: str,
+    but: str = "",
+) -> int:
+    """End every open run of a provider but `but`; the caller knows that none is alive."""
+    c = sis_sync_runs.c
+    closed = connection.execute(
+        sis_sync_runs.update()
+        .where(c.provider_id == provider, c.status.in_(OPEN), c.run_id != but)
+        .values(status=status, completed_at=now, error_message=error)
+    )
+    return int(closed.rowcount)
+
+
 def recent_runs(
     connection: sa.Connection, provider: str, *, limit: int = 20, offset: int = 0
 ) -> tuple[Sequence[sa.RowMapping], int]:
@@ -186,7 +205,9 @@ def mirror_providers(
         values = {name: getattr(entry, name) for name in Provider.__slots__}
         old = kept.pop(entry.id, None)
         if old is None:
-            connection.execute(sis_providers.insert().values(tenant_id=district, **values))
+            connection.execute(
+                sis_providers.insert().values(tenant_id=district, **values)
+            )
         elif any(getattr(old, name) != value for name, value in values.items()):
             connection.execute(
                 sis_providers.update().where(c.id == entry.id).values(**values)
