@@ -96,7 +96,7 @@ FILES = {
                'C' || (i % {schools} + {schools} * (i % 40)) AS courseSourcedId,
                'CR-' || i AS classCode, 'scheduled' AS classType,
                'Room ' || (i % 90) AS location, 'S' || (i % {schools}) AS schoolSourcedId,
-               'Y27-' || (1 + i % 2) AS termSourcedIds, '' AS subjects,
+               'Y27' AS termSourcedIds, '' AS subjects,
                '' AS subjectCodes, (1 + i % 8)::VARCHAR AS periods
         FROM range({classes}) t(i)""",
     "users": """

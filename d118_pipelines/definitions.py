@@ -7,14 +7,18 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
+from d118_pipelines.assets.pulls import pull_assets
 from d118_pipelines.assets.raw import raw_asset
+from d118_pipelines.assets.roster import roster_assets
+from d118_pipelines.assets.staged import staged_assets
 from d118_pipelines.configuration import Project
-from d118_pipelines.jobs import approve, target_job
+from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
-from d118_pipelines.ops.powerschool import query_files
+from d118_pipelines.ops.powerschool import queries_in_use
+from d118_pipelines.providers import PowerSchoolProvider, Provider, read_providers
 from d118_pipelines.resources import PowerSchoolResource
-from d118_pipelines.schedules import target_schedule
-from d118_pipelines.sensors import run_alert_sensor
+from d118_pipelines.schedules import provider_schedule, target_schedule
+from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
 from d118_pipelines.targets.definition import read_targets
 
 
@@ -27,16 +31,30 @@ def build_definitions(
     """
     district = project.district()
     targets = read_targets(project.root)
-    schedules = [target_schedule(target, district) for target in targets]
+    taken = {target.name: f"mappings/targets/{target.name}.yaml" for target in targets}
+    providers = read_providers(project.root, taken=taken, district=district.id)
+    enabled = [provider for provider in providers if provider.model.enabled]
+    disabled = [provider for provider in providers if not provider.model.enabled]
+    schedules = [
+        *(target_schedule(target, district) for target in targets),
+        *(provider_schedule(provider, district) for provider in enabled),
+    ]
+    arrivals = [arrival_sensor(provider, project) for provider in enabled]
     return dg.Definitions(
         assets=[
-            *(raw_asset(path) for path in query_files(project)),
+            *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
+            *(asset for one in enabled for asset in _assets_of(one, project)),
             *(export_assets(target) for target in targets),
             *(delivery_asset(target, district) for target in targets),
         ],
-        jobs=[approve, *(target_job(target, district.id) for target in targets)],
+        jobs=[
+            approve,
+            *(target_job(target, district.id) for target in targets),
+            *(sync_job(provider, district.id) for provider in enabled),
+            *(disabled_job(provider) for provider in disabled),
+        ],
         schedules=[schedule for schedule in schedules if schedule],
-        sensors=[run_alert_sensor],
+        sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
         resources={
             "project": project,
             "powerschool": PowerSchoolResource(),
@@ -45,6 +63,14 @@ def build_definitions(
         loggers={"console": console_logger},
         executor=dg.in_process_executor,
     )
+
+
+def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
+    """A provider's assets; PowerSchool's raw extracts are one per query."""
+    is_sis = isinstance(provider.model, PowerSchoolProvider)
+    raw = [] if is_sis else [pull_assets(provider, project)]
+    staged = staged_assets(provider, project)
+    return [*raw, staged, *roster_assets(provider, project)]
 
 
 defs = build_definitions(Project.here())

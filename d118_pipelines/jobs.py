@@ -1,4 +1,4 @@
-"""Jobs: one per target, and `approve`, which releases a held plan from the UI."""
+"""Jobs: one per target and per provider, and `approve`, which releases a held plan."""
 
 from typing import Any
 
@@ -6,14 +6,18 @@ import dagster as dg
 from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.account import account
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.providers import Provider, disabled_error
 from d118_pipelines.stored_plans import approve as approve_plan
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target
+
+LONGEST_SYNC_SECONDS = 3600
 
 
 def target_job(target: Target, district_id: str) -> Any:
@@ -30,10 +34,47 @@ def target_job(target: Target, district_id: str) -> Any:
     )
 
 
-class ApproveConfig(dg.Config):
-    """What to release: the target, the hash of its held plan, and why."""
+def sync_job(provider: Provider, district_id: str) -> Any:
+    """The job `sync_<provider>`: everything from its raw extracts to the roster."""
+    return dg.define_asset_job(
+        f"sync_{provider.id}",
+        selection=dg.AssetSelection.assets(apply_key(provider)).upstream(),
+        description=f"{provider.model.name}: pull, stage, plan, guard, apply.",
+        tags={
+            "sis/provider": provider.id,
+            "sis/district": district_id,
+            "dagster/max_runtime": str(LONGEST_SYNC_SECONDS),
+        },
+        config={"loggers": {"console": {}}},
+    )
 
-    target: str = Field(description="The target, for example smartfind.")
+
+def disabled_job(provider: Provider) -> dg.JobDefinition:
+    """The job `sync_<provider>` of a disabled provider: it says so and fails."""
+    name = f"sync_{provider.id}"
+
+    @dg.op(name=f"{name}_is_disabled")
+    def refuse() -> None:
+        with reported():
+            raise disabled_error(provider)
+
+    @dg.job(
+        name=name,
+        description=f"{provider.model.name} is disabled in config/providers.yaml.",
+        tags={"sis/provider": provider.id},
+    )
+    def sync() -> None:
+        refuse()
+
+    return sync
+
+
+class ApproveConfig(dg.Config):
+    """What to release: the target or provider, the hash of its held plan, and why."""
+
+    target: str = Field(
+        description="The target or provider, for example smartfind or powerschool."
+    )
     plan_hash: str = Field(description="The plan's hash, 8 or more characters.")
     reason: str = Field(description="Why this plan may go; names no person.")
 
@@ -61,7 +102,7 @@ def release_plan(
     context.log.info(
         f"Plan {approval.plan_hash[:8]} of {config.target} is released until "
         f"{local_time(approval.expires_at, project.district().zone)}. "
-        f"Now launch the job {config.target}."
+        f"Now launch its job: {config.target}, or sync_{config.target} of a provider."
     )
 
 

@@ -218,10 +218,13 @@ class OneRosterCsvConfig(_FilesConfig):
         return self
 
 
+FileType = Literal["schools", "classes", "users", "students", "enrollments"]
+
+
 class CsvConfig(_FilesConfig):
     """Plain CSV files; by default those dropped into `D118_HOME/inbox/<provider>/`."""
 
-    files: dict[str, Literal["users", "schools", "classes", "enrollments"]] = {}
+    files: dict[str, FileType] = {}
     date_order: Literal["mdy", "dmy"] = "mdy"
     encoding: str | None = None
 
@@ -418,11 +421,12 @@ def cron_of(text: str) -> str:
 
 
 def read_providers(
-    root: Path, *, taken: Mapping[str, str] | None = None
+    root: Path, *, taken: Mapping[str, str] | None = None, district: str | None = None
 ) -> list[Provider]:
     """All providers in the order of the file; none if the file does not exist.
 
     taken: ids of targets and where they stand; the two share one set of names.
+    district: the district's id, which an entry may repeat but not change.
     Raises: ConfigurationError with file, line and key of everything that is wrong.
     """
     path = root / FILE
@@ -435,6 +439,7 @@ def read_providers(
     except ValidationError as exc:
         raise configuration_error(document, exc) from None
     _check_ids(document, found, taken or {})
+    _check_district(document, found, district)
     return [
         Provider(
             model=model,
@@ -443,6 +448,17 @@ def read_providers(
         )
         for index, model in enumerate(found.providers)
     ]
+
+
+def disabled_error(provider: Provider) -> ConfigurationError:
+    """What is said to whoever starts a provider that is switched off."""
+    return ConfigurationError(
+        "Provider disabled",
+        where=provider.where,
+        rule=f"{provider.id} has enabled: false.",
+        not_done="Nothing was contacted.",
+        next_step=f"Set enabled: true there, then run: d118 run {provider.id}",
+    )
 
 
 def _with_types(document: Document) -> Any:
@@ -480,6 +496,17 @@ def _check_ids(document: Document, found: _File, taken: Mapping[str, str]) -> No
                 not_done="Nothing was started.",
             )
         seen[model.id] = where
+
+
+def _check_district(document: Document, found: _File, district: str | None) -> None:
+    for index, model in enumerate(found.providers):
+        if district and model.district not in (None, district):
+            raise ConfigurationError(
+                f"The provider {model.id} is of another district.",
+                where=document.where(("providers", index, "district")),
+                rule=f"config/district.yaml says id: {district}.",
+                not_done="Nothing was started.",
+            )
 
 
 def _fingerprint(entry: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
-"""Schedules: one per target that has one, running from the start."""
+"""Schedules: one per target and provider that has one, running from the start."""
 
 import dagster as dg
 
 from d118_pipelines.district import District
+from d118_pipelines.providers import Provider
 from d118_pipelines.targets.definition import Target
 
 
@@ -19,4 +20,22 @@ def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"sis/trigger": "schedule"},
         description=f"{target.model.title}, due by {wanted.deadline} (cron).",
+    )
+
+
+def provider_schedule(
+    provider: Provider, district: District
+) -> dg.ScheduleDefinition | None:
+    """The schedule `sync_<provider>_schedule`, or None where it is started by hand."""
+    cron = provider.model.schedule
+    if cron is None:
+        return None
+    return dg.ScheduleDefinition(
+        name=f"sync_{provider.id}_schedule",
+        job_name=f"sync_{provider.id}",
+        cron_schedule=cron,
+        execution_timezone=provider.model.timezone or district.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={"sis/trigger": "schedule"},
+        description=f"{provider.model.name}: bring the roster up to date.",
     )

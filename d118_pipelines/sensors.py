@@ -5,15 +5,21 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import HeldError
 from d118_pipelines.ops.alerts import Alert, send_alert
+from d118_pipelines.ops.arrivals import is_watched, look_for_files
 from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
 from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.sync import failed_roster, held_roster
+from d118_pipelines.ops.sync_runs import close_lost_runs
+from d118_pipelines.providers import Provider, read_providers
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import read_targets
 
 HELD_EXIT_CODE = HeldError.exit_code
+LOOK_SECONDS = 60
 
 
 @dg.run_failure_sensor(
@@ -29,6 +35,10 @@ def run_alert_sensor(
 ) -> None:
     """Send one alert for what failed in the run and one for what is held."""
     run, district = context.dagster_run, project.district()
+    provider = run.tags.get("sis/provider")
+    if provider:
+        # A process that was killed could not close its own row.
+        close_lost_runs(project, provider)
     now = utc_now().astimezone(district.zone)
     reasons = [
         _reason(project, run.run_id, e) for e in context.get_step_failure_events()
@@ -37,6 +47,35 @@ def run_alert_sensor(
         ways = send_alert(state_database(project), district.alerts, alert, now=now)
         told = ", ".join(ways) or "nobody (not set up, or told today)"
         context.log.info(f"{alert.title}: told by {told}")
+
+
+def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:
+    """The sensor `<provider>_files_sensor` of a provider of files, else None.
+
+    It starts the sync when a complete new set stands still between two looks; the hash
+    of the contents is the run key, so the same files start one run.
+    """
+    if not is_watched(provider):
+        return None
+
+    @dg.sensor(
+        name=f"{provider.id}_files_sensor",
+        job_name=f"sync_{provider.id}",
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Starts the sync when new files of {provider.model.name} are there.",
+    )
+    def files_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with reported():
+            found = look_for_files(project, provider, context.cursor or "")
+        if found.run_key is None:
+            return dg.SensorResult(
+                skip_reason=found.reason or "Nothing new.", cursor=found.cursor
+            )
+        request = dg.RunRequest(run_key=found.run_key, tags={"sis/trigger": "sensor"})
+        return dg.SensorResult(run_requests=[request], cursor=found.cursor)
+
+    return files_sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +91,7 @@ class _Reason:
 def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that the boundary let through are used."""
     step = event.step_key or "run"
-    name = step.split("__")[-1] if step.startswith(("exports", "deliveries")) else step
+    name = _subject(step)
     own = event.step_failure_data.user_failure_data
     if own is None or not own.description:
         return _refused(project, run_id, name) or _Reason(
@@ -64,10 +103,18 @@ def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
     return _Reason(is_held, name, cause, own.description)
 
 
+def _subject(step: str) -> str:
+    """The target or provider that a step belongs to; a raw extract is its own."""
+    if step.startswith(("exports", "deliveries")):
+        return step.split("__")[-1]
+    return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
+
+
 def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
-    """The guard's own words, where a blocking check failed the target's export."""
+    """The guard's own words, where a blocking check failed an export or a plan."""
     target = {target.name: target for target in read_targets(project.root)}.get(name)
-    if target is None:
+    provider = {one.id: one for one in read_providers(project.root)}.get(name)
+    if target is None and provider is None:
         return None
     with state_database(project).transaction() as connection:
         plan = latest_plan(connection, name, run_id=run_id)
@@ -76,12 +123,16 @@ def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
     failed = [rule for rule in plan.rules if rule.kind == "failed" and not rule.passed]
     if failed:
         cause = f"{name} {' '.join(rule.code for rule in failed)}"
-        return _Reason(False, name, cause, failed_text(target, failed))
-    return _Reason(True, name, plan.plan_hash, str(held_error(project, target, plan)))
+        text = failed_text(target, failed) if target else ""
+        text = failed_roster(provider, failed) if provider else text
+        return _Reason(False, name, cause, text)
+    error = held_error(project, target, plan) if target else None
+    error = held_roster(project, provider, plan) if provider else error
+    return _Reason(True, name, plan.plan_hash, str(error))
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:
-    name = run.tags.get("sis/target", run.job_name)
+    name = run.tags.get("sis/target") or run.tags.get("sis/provider", run.job_name)
     return _Reason(False, name, f"{name} ended", "The run ended without a failed step.")
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from d118_pipelines.configuration import Project, environment_value
+from d118_pipelines.providers import PowerSchoolProvider, Provider
+from d118_pipelines.roster.powerschool import RAW_COLLECTIONS
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
+from d118_pipelines.targets.definition import Target
 
 
 def powerschool_source(project: Project) -> PowerSchoolSource:
@@ -49,8 +53,23 @@ def demonstration_folder(project: Project) -> Path:
 
 
 def query_files(project: Project) -> list[Path]:
-    """The files of `sql/powerschool/`, one per raw extract, ordered by name."""
+    """The files of `sql/powerschool/`, ordered by name."""
     return sorted((project.root / "sql/powerschool").glob("*.sql"))
+
+
+def queries_in_use(
+    project: Project, targets: Iterable[Target], providers: Iterable[Provider]
+) -> list[Path]:
+    """The queries that a target or an enabled provider reads, ordered by name."""
+    wanted = {
+        entity
+        for target in targets
+        for layer, system, entity in target.reads
+        if (layer, system) == ("raw", "powerschool")
+    }
+    if any(isinstance(p.model, PowerSchoolProvider) for p in providers):
+        wanted |= set(RAW_COLLECTIONS)
+    return [path for path in query_files(project) if path.stem in wanted]
 
 
 def read_query(project: Project, name: str) -> Query:

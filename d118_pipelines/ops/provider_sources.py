@@ -250,6 +250,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
 
     assert isinstance(provider.model, CsvProvider)
     config = provider.model.config
+    district = project.district()
     return CsvSource(
         local_folder(project, provider),
         read_rules(project.root / provider.model.mapping_file),
@@ -257,6 +258,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
         encoding=config.encoding,
         date_order=config.date_order,
         max_file_size=int(_number(CSV_MAX_FILE_SIZE, 104_857_600)),
+        district=(district.id, district.name),
     )
 
 

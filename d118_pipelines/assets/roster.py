@@ -1,0 +1,221 @@
+"""The roster: the plan with the guard as blocking checks, and its apply."""
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.staged import staged_entities
+from d118_pipelines.configuration import Project
+from d118_pipelines.guard_rule import GuardRule, check_name
+from d118_pipelines.ops.sync import (
+    PlannedRun,
+    apply_provider,
+    failed_roster,
+    held_roster,
+    plan_provider,
+)
+from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
+from d118_pipelines.providers import Provider
+from d118_pipelines.roster.apply import ApplyResult
+from d118_pipelines.roster.guard import RULES
+from d118_pipelines.roster.plan_counts import Counts, SchoolCounts
+
+SHOWN_SCHOOLS = 12
+_COLUMNS = (
+    "active",
+    "fetched",
+    "created",
+    "updated",
+    "reactivated",
+    "deactivated",
+    "unchanged",
+    "conflicts",
+)
+
+
+def plan_key(provider: Provider) -> dg.AssetKey:
+    """`roster/<provider>/plan`."""
+    return dg.AssetKey(["roster", provider.id, "plan"])
+
+
+def apply_key(provider: Provider) -> dg.AssetKey:
+    """`roster/<provider>/apply`."""
+    return dg.AssetKey(["roster", provider.id, "apply"])
+
+
+def roster_assets(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
+    """The assets `roster/<provider>/plan` and `roster/<provider>/apply`."""
+    return [_plan_asset(provider, project), _apply_asset(provider)]
+
+
+def _plan_asset(provider: Provider, project: Project) -> dg.AssetsDefinition:
+    key = plan_key(provider)
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetKey(["staged", provider.id, entity])
+            for entity in staged_entities(provider, project)
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                check_name(code),
+                asset=key,
+                blocking=True,
+                description=f"{meaning} While this is broken, nothing is applied.",
+            )
+            for code, meaning in RULES.items()
+        ],
+        group_name=provider.id,
+        kinds={"duckdb"},
+        owners=["team:data"],
+        code_version=provider.fingerprint[:12],
+        description=f"What {provider.model.name} would change in the roster: made, "
+        "judged and kept before anything is written.",
+    )
+    def plan(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with reported():
+            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            made = plan_provider(project, run)
+        context.log.info(
+            f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
+            f"{_shown(made)}"
+        )
+        failed = [r for r in made.plan.rules if not r.passed and r.kind == "failed"]
+        if failed:
+            context.log.error(failed_roster(provider, failed))
+        elif made.plan.verdict == "held" and made.approval is None:
+            context.log.error(str(held_roster(project, provider, made.stored)))
+        rules = {rule.code: rule for rule in made.plan.rules}
+        return dg.MaterializeResult(
+            metadata=_plan_metadata(made),
+            check_results=[
+                _check(key, made, rules.get(code) or _not_judged(code))
+                for code in RULES
+            ],
+        )
+
+    return plan
+
+
+def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=apply_key(provider),
+        deps=[plan_key(provider)],
+        group_name=provider.id,
+        kinds={"sql"},
+        owners=["team:data"],
+        code_version=provider.fingerprint[:12],
+        description=f"The plan of {provider.model.name} carried out in one "
+        "transaction, with history; all of it or nothing.",
+    )
+    def apply(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        with reported():
+            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            result = apply_provider(project, run)
+        context.log.info(
+            f"{provider.id}: {result.status}, {result.changed:,} records changed, "
+            f"roster revision {result.revision}"
+        )
+        return dg.MaterializeResult(metadata=_apply_metadata(result))
+
+    return apply
+
+
+def _not_judged(code: str) -> GuardRule:
+    return GuardRule(code, "held", True, "No limit is set.")
+
+
+def _shown(made: PlannedRun) -> str:
+    return "approved" if made.approval else made.plan.verdict
+
+
+def _check(
+    asset: dg.AssetKey, made: PlannedRun, rule: GuardRule
+) -> dg.AssetCheckResult:
+    approved = made.approval is not None and rule.kind == "held"
+    text = rule.message
+    if not rule.passed and approved:
+        text += " Released by an approval."
+    elif not rule.passed and rule.kind == "held":
+        name, short = made.plan.provider, made.plan.hash[:8]
+        text += (
+            f" Held. Review: d118 plan {name}. Release: d118 approve {name} {short} "
+            '--reason "..." (or the job approve).'
+        )
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=rule.check_name,
+        passed=rule.passed or approved,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=text,
+        metadata={"result": text, "rule": rule.code},
+    )
+
+
+def _plan_metadata(made: PlannedRun) -> dict[str, dg.MetadataValue]:
+    value, plan = dg.MetadataValue, made.plan
+    entities = {name: c for name, c in plan.counts.items() if "/" not in name}
+    numbers = {
+        f"{column} {name}": value.int(counts.as_dict()[column])
+        for name, counts in entities.items()
+        for column in ("created", "updated", "deactivated", "conflicts")
+    }
+    return {
+        "verdict": value.text(_shown(made)),
+        "changes": value.int(plan.changes),
+        "plan_hash": value.text(plan.hash),
+        "plan": value.md(_table(entities)),
+        "schools": value.md(_schools(plan.schools)),
+        "roster_revision": value.int(plan.revision),
+        **numbers,
+    }
+
+
+def _table(entities: dict[str, Counts]) -> str:
+    lines = [
+        "| entity | " + " | ".join(_COLUMNS) + " |",
+        "|---|" + "---|" * len(_COLUMNS),
+    ]
+    for name, counts in entities.items():
+        values = counts.as_dict()
+        cells = " | ".join(f"{values[column]:,}" for column in _COLUMNS)
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def _schools(schools: tuple[SchoolCounts, ...]) -> str:
+    """The schools with the most changes; keys and counts only."""
+
+    def changed(school: SchoolCounts) -> int:
+        return school.created + school.updated + school.reactivated + school.leaving
+
+    lines = ["| school | entity | active | created | updated | leaving |"]
+    lines += ["|---|---|---|---|---|---|"]
+    chosen = sorted((s for s in schools if changed(s)), key=changed, reverse=True)
+    lines += [
+        f"| {s.school} | {s.entity}{f'/{s.group}' if s.group else ''} | {s.active:,} "
+        f"| {s.created:,} | {s.updated:,} | {s.leaving:,} |"
+        for s in chosen[:SHOWN_SCHOOLS]
+    ]
+    return "\n".join(lines) if chosen else "No school changes."
+
+
+def _apply_metadata(result: ApplyResult) -> dict[str, dg.MetadataValue]:
+    value = dg.MetadataValue
+    totals = {
+        f"{column} {entity}": value.int(int(counts.get(column, 0)))
+        for entity, counts in result.stats.items()
+        for column in ("created", "updated", "deactivated")
+    }
+    return {
+        "status": value.text(result.status),
+        "records_changed": value.int(result.changed),
+        "new_conflicts": value.int(result.new_conflicts),
+        "roster_revision": value.int(result.revision),
+        "statistics": value.json({k: dict(v) for k, v in result.stats.items()}),
+        **totals,
+    }

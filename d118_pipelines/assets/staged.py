@@ -1,0 +1,98 @@
+"""Staged rosters: one asset per entity of a provider, made together from one pull."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.provider_sources import (
+    provider_mapping,
+    raw_keys,
+    wanted_entities,
+)
+from d118_pipelines.ops.sync import stage_provider
+from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
+from d118_pipelines.providers import Provider
+from d118_pipelines.roster.model import ENTITIES
+from d118_pipelines.roster.staged import EntityCounts, Staged
+
+
+def staged_entities(provider: Provider, project: Project) -> list[str]:
+    """The entities that the provider's mapping makes and its switches let through."""
+    made = {e.entity for e in provider_mapping(project, provider).endpoints}
+    wanted = wanted_entities(provider)
+    return [entity for entity in ENTITIES if entity in made and entity in wanted]
+
+
+def staged_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
+    """The assets `staged/<provider>/<entity>`."""
+    mapping = provider_mapping(project, provider)
+    entities = staged_entities(provider, project)
+    deps = [dg.AssetKey(list(key)) for key in raw_keys(project, provider)]
+    specs = [
+        dg.AssetSpec(
+            ["staged", provider.id, entity],
+            deps=deps,
+            group_name=provider.id,
+            kinds={"duckdb", "parquet"},
+            owners=["team:data"],
+            code_version=mapping.fingerprint[:12],
+            description=f"{entity} in the roster model: typed, validated, mapped by "
+            f"{provider.model.mapping_file}. Rows that break a rule are set aside.",
+            skippable=True,  # out of term nothing is staged
+        )
+        for entity in entities
+    ]
+
+    @dg.multi_asset(name=f"staged__{provider.id}", specs=specs)
+    def staged(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        with reported():
+            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            made = stage_provider(project, run)
+        if made is None:
+            context.log.warning(
+                f"{provider.id}: no school is in term, nothing is due. Nothing was "
+                "staged; the roster stays as it is."
+            )
+            return
+        context.log.info(
+            f"{provider.id}: "
+            + ", ".join(f"{n} {e.staged:,}" for n, e in made.entities.items())
+            + f"; {sum(e.rejected for e in made.entities.values()):,} rows set aside"
+        )
+        for name in entities:
+            yield dg.MaterializeResult(
+                asset_key=["staged", provider.id, name],
+                metadata=_metadata(made, name, is_first=name == entities[0]),
+            )
+
+    return staged
+
+
+def _metadata(
+    made: Staged, name: str, *, is_first: bool
+) -> dict[str, dg.MetadataValue]:
+    value = dg.MetadataValue
+    # A set of files need not hold every entity.
+    entity = made.entities.get(name) or EntityCounts(0, 0, 0, 0, 0, "never", False)
+    columns = [
+        dg.TableColumn(column, kind.lower())
+        for column, kind in ENTITIES[name].staged_columns().items()
+    ]
+    lines = ["| records | code |", "|---|---|"]
+    lines += [f"| {n:,} | {code} |" for code, n in sorted(made.findings.items())]
+    whole = {
+        "findings_by_code": value.md("\n".join(lines)),
+        "mapping": value.text(made.mapping_fingerprint),
+    }
+    return {
+        "dagster/row_count": value.int(entity.staged),
+        "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
+        "fetched": value.int(entity.fetched),
+        "set_aside": value.int(entity.rejected),
+        "part_of_this_pull": value.bool(name in made.entities),
+        **(whole if is_first else {}),
+    }

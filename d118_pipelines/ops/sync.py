@@ -1,0 +1,441 @@
+"""A provider's sync, step by step: pull, stage, plan, apply.
+
+Belongs here: joining sources, the roster room and the database for one provider. Assets
+and the command line call it; it knows no Dagster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from d118_pipelines.configuration import Project
+from d118_pipelines.database import Database
+from d118_pipelines.errors import (
+    FatalError,
+    HeldError,
+    IncompleteExtractError,
+)
+from d118_pipelines.frames import open_frames
+from d118_pipelines.guard_rule import GuardRule
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.provider_sources import (
+    collections_of,
+    provider_mapping,
+    provider_source,
+    wanted_entities,
+)
+from d118_pipelines.ops.sync_runs import ProviderRun, sync_step
+from d118_pipelines.providers import (
+    CsvProvider,
+    OneRosterCsvProvider,
+    PowerSchoolProvider,
+    Provider,
+)
+from d118_pipelines.roster import history, powerschool
+from d118_pipelines.roster.apply import ApplyResult, apply_plan
+from d118_pipelines.roster.baseline import (
+    baseline_revision,
+    load_baseline,
+    load_values,
+)
+from d118_pipelines.roster.guard import held_text
+from d118_pipelines.roster.guard_settings import (
+    CSV_REJECTS,
+    RosterGuard,
+    merged_guard,
+)
+from d118_pipelines.roster.mapping import MappingFile
+from d118_pipelines.roster.model import ENTITIES
+from d118_pipelines.roster.plan import PlanRequest, RosterPlan, find_plan, make_plan
+from d118_pipelines.roster.raw_relations import RawCollection
+from d118_pipelines.roster.staged import Staged, find_staged
+from d118_pipelines.roster.staging import PLAIN_CSV_CAP, StagingOptions, stage
+from d118_pipelines.sources.extracts import find_extract
+from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
+from d118_pipelines.stored_plans import (
+    Approval,
+    StoredPlan,
+    latest_plan,
+    store_plan,
+    use_approval,
+    valid_approval,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_LIMIT = "2500MB"
+SYSTEM = "powerschool"  # the second segment of its raw extracts
+ROSTER = "roster"  # the destination of a provider's plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A stored plan, and the approval that releases it, if there is one."""
+
+    plan: RosterPlan
+    stored: StoredPlan
+    approval: Approval | None
+
+
+def pull_provider(project: Project, run: ProviderRun, on_progress: Progress) -> Pull:
+    """Read everything that the provider shares; whole or nothing.
+
+    Raises: what the source raises; the newest pull then stays the newest.
+    """
+    with sync_step(project, run):
+        return run_pull(
+            provider_source(project, run.provider),
+            project.folder("raw", run.provider.id),
+            provider=run.provider.id,
+            run_id=run.run_id,
+            now=utc_now(),
+            on_progress=on_progress,
+        )
+
+
+def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
+    """Stage what this run pulled, else the newest pull; None when out of term.
+
+    Raises: IncompleteExtractError if there is no pull, or too many rows are rejected.
+    """
+    provider = run.provider
+    raw = _raw(project, provider, run.run_id)
+    with (
+        sync_step(project, run) as database,
+        _frames(project) as duck,
+        TemporaryDirectory(dir=project.folder("tmp")) as folder,
+    ):
+        if isinstance(provider.model, PowerSchoolProvider):
+            raw, is_due = _in_term(project, provider.model, raw, Path(folder))
+            if not is_due:
+                _close_out_of_term(database, run)
+                return None
+        mapping = _shaped(project, provider, provider_mapping(project, provider))
+        if any(one.is_delta for one in raw.collections.values()):
+            with database.reading() as connection:
+                _load_known(connection, duck, project, provider)
+        return stage(
+            duck,
+            raw=raw.collections,
+            mapping=mapping,
+            options=_options(project, provider, raw),
+            parent=project.folder("staged", provider.id),
+            run_id=run.run_id,
+            now=utc_now(),
+            pull_findings=raw.findings,
+        )
+
+
+def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
+    """Compare the staged roster with the roster; store and judge the difference.
+
+    Raises: IncompleteExtractError if nothing is staged yet.
+    """
+    provider, now = run.provider, utc_now()
+    district = project.district()
+    with sync_step(project, run) as database, _frames(project) as duck:
+        staged = _staged(project, run)
+        with database.reading() as connection:
+            load_baseline(connection, duck, district=district.id, provider=provider.id)
+            plan = make_plan(
+                duck,
+                PlanRequest(
+                    district=district.id,
+                    provider=provider.id,
+                    matching=provider.model.matching,
+                    deactivate_missing=provider.model.deactivate_missing,
+                    guard=guard_of(project, provider),
+                    zone=district.zone,
+                    revision=baseline_revision(connection, district.id),
+                    mapping_hash=staged.mapping_fingerprint,
+                ),
+                staged=staged.folder,
+                load_values=partial(load_values, connection),
+                plans_folder=project.folder("plans", provider.id),
+                run_id=run.run_id,
+                now=now,
+            )
+        with database.transaction() as connection:
+            stored = _store(connection, project, plan, staged)
+            approval = valid_approval(
+                connection, target=provider.id, plan_hash=plan.hash, now=now
+            )
+    return PlannedRun(plan, stored, approval)
+
+
+def apply_provider(project: Project, run: ProviderRun) -> ApplyResult:
+    """Carry out the plan that this run made, else the newest one, in one transaction.
+
+    Raises: HeldError if the guard holds it; FatalError if it failed or the roster has
+    changed since it was made. The roster then stays as it was.
+    """
+    provider = run.provider
+    with sync_step(project, run) as database, _frames(project) as duck:
+        with database.transaction() as connection:
+            stored = latest_plan(connection, provider.id, run_id=run.run_id)
+            approval = _admitted(connection, project, provider, stored)
+        plan = find_plan(
+            project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
+        )
+        assert plan is not None and stored is not None
+        with database.transaction() as connection:
+            result = apply_plan(
+                connection,
+                duck,
+                plan,
+                project.folder("staged", provider.id) / plan.staged,
+                run_id=run.run_id,
+                now=utc_now(),
+                actor=run.actor,
+            )
+            if approval is not None:
+                use_approval(connection, approval, target=provider.id, now=utc_now())
+    return result
+
+
+def guard_of(project: Project, provider: Provider) -> RosterGuard:
+    """The limits for this provider: the district's, with the entry's own keys."""
+    guard = project.district().guard
+    if isinstance(provider.model, CsvProvider):
+        guard = guard.model_copy(update={"rejected": CSV_REJECTS})
+    return merged_guard(guard, provider.model.guard)
+
+
+def held_roster(project: Project, provider: Provider, plan: StoredPlan) -> HeldError:
+    """What a held plan says to the person who has to decide."""
+    keeps_until = plan.created_at + dt.timedelta(
+        days=30
+    )  # plan rows are removed after that
+    local = keeps_until.astimezone(project.district().zone)
+    return HeldError(
+        held_text(
+            provider.id,
+            plan.plan_hash,
+            int(plan.counts["changes"]),
+            plan.rules,
+            f"{local:%Y-%m-%d %H:%M %Z}",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """The raw collections to stage, and the findings that came with them."""
+
+    collections: dict[str, RawCollection]
+    findings: Path | None
+    is_demonstration: bool
+
+
+def _raw(project: Project, provider: Provider, run_id: str) -> _Raw:
+    if isinstance(provider.model, PowerSchoolProvider):
+        return _extracts(project, provider, run_id)
+    pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
+    if pull is None:
+        raise _nothing_yet(provider, "pull", f"d118 run {provider.id}")
+    found = {
+        name: RawCollection(
+            name,
+            pull.rows_file(name),
+            str(pull.rows_file(name).relative_to(project.home)),
+            collection.absence,
+            collection.is_delta,
+            collection.rows,
+        )
+        for name, collection in pull.collections.items()
+    }
+    return _Raw(found, pull.findings_file, pull.is_demonstration)
+
+
+def _extracts(project: Project, provider: Provider, run_id: str) -> _Raw:
+    """PowerSchool's extracts, one per query; a table of the SIS is always whole."""
+    found, demonstration = {}, False
+    for name in collections_of(project, provider):
+        extract = find_extract(project.home / "raw" / SYSTEM / name, run_id=run_id)
+        if extract is None:
+            command = f"d118 run {provider.id}"
+            raise _nothing_yet(provider, f"extract raw/{SYSTEM}/{name}", command)
+        demonstration |= extract.is_demonstration
+        path = str(extract.rows_file.relative_to(project.home))
+        found[name] = RawCollection(
+            name, extract.rows_file, path, "proven", False, extract.row_count
+        )
+    return _Raw(found, None, demonstration)
+
+
+def _in_term(
+    project: Project, model: PowerSchoolProvider, raw: _Raw, folder: Path
+) -> tuple[_Raw, bool]:
+    """The extracts with the relations that the queries share; False: out of term."""
+    district = project.district()
+    prepared = powerschool.prepare(
+        {name: one.file for name, one in raw.collections.items()},
+        powerschool.PowerSchoolSettings(
+            district_id=district.id,
+            district_name=district.name,
+            today=utc_now().astimezone(district.zone).date(),
+            lead_days=model.config.term_window.lead_days,
+            tail_days=model.config.term_window.tail_days,
+            student_email_domain=model.config.studentEmailDomain,
+        ),
+        folder,
+    )
+    shared = {
+        name: RawCollection(name, file, "", "never", False, 0)
+        for name, file in prepared.files.items()
+    }
+    whole = {**raw.collections, **shared}
+    found = _Raw(whole, prepared.findings_file, raw.is_demonstration)
+    return found, prepared.is_in_term
+
+
+def _close_out_of_term(database: Database, run: ProviderRun) -> None:
+    with database.transaction() as connection:
+        history.close_run(
+            connection,
+            provider=run.provider.id,
+            run_id=run.run_id,
+            status="SUCCESS",
+            now=utc_now(),
+            error="Nothing was due: no school is in term.",
+        )
+
+
+def _shaped(project: Project, provider: Provider, mapping: MappingFile) -> MappingFile:
+    """The mapping; a OneRoster CSV set is first given the shape of the REST service."""
+    if not isinstance(provider.model, OneRosterCsvProvider):
+        return mapping
+    folder = project.root / "sql/staging/oneroster_csv"
+    endpoints = tuple(
+        replace(endpoint, query=folder / f"{endpoint.collection}.sql")
+        for endpoint in mapping.endpoints
+    )
+    return replace(mapping, endpoints=endpoints)
+
+
+def _options(project: Project, provider: Provider, raw: _Raw) -> StagingOptions:
+    district = project.district()
+    is_plain = isinstance(provider.model, CsvProvider)
+    options = StagingOptions(
+        district_id=district.id,
+        provider_id=provider.id,
+        entities=frozenset(wanted_entities(provider)),
+        is_demonstration=raw.is_demonstration,
+        parameters={"district_name": district.name},
+    )
+    if is_plain:
+        return replace(options, reject_cap=PLAIN_CSV_CAP)
+    return options
+
+
+def _load_known(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    project: Project,
+    provider: Provider,
+) -> None:
+    """The records that a row of a delta set may refer to: those this provider has."""
+    load_baseline(
+        connection, duck, district=project.district().id, provider=provider.id
+    )
+    duck.execute("CREATE SCHEMA IF NOT EXISTS known")
+    for entity in ENTITIES:
+        links = (
+            f"SELECT external_id FROM base.links WHERE entity = '{entity}' "
+            f"AND provider_id = '{provider.id}'"
+        )
+        own = f"SELECT external_id FROM base.{entity}"
+        rows = links if entity in ("orgs", "users") else own
+        duck.execute(f"CREATE OR REPLACE TABLE known.{entity} AS {rows}")
+
+
+def _staged(project: Project, run: ProviderRun) -> Staged:
+    staged = find_staged(project.folder("staged", run.provider.id), run.run_id)
+    if staged is None:
+        raise _nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
+    return staged
+
+
+def _nothing_yet(provider: Provider, what: str, command: str) -> IncompleteExtractError:
+    return IncompleteExtractError(
+        f"There is no complete {what} of {provider.id} yet.",
+        not_done="Nothing was staged, planned or changed.",
+        next_step=command,
+    )
+
+
+def _store(
+    connection: sa.Connection, project: Project, plan: RosterPlan, staged: Staged
+) -> StoredPlan:
+    stored = StoredPlan(
+        id=uuid.uuid4().hex,
+        target=plan.provider,
+        destination=ROSTER,
+        plan_hash=plan.hash,
+        baseline=str(plan.revision),
+        run_id=plan.run_id,
+        verdict=plan.verdict,
+        rules=list(plan.rules),
+        counts={
+            "changes": plan.changes,
+            "entities": {name: c.as_dict() for name, c in plan.counts.items()},
+        },
+        files=[],
+        folder=str(plan.folder.relative_to(project.home)),
+        demonstration=plan.is_demonstration,
+        data_at=staged.made_at,
+        created_at=plan.made_at,
+    )
+    store_plan(connection, stored)
+    return stored
+
+
+def _admitted(
+    connection: sa.Connection,
+    project: Project,
+    provider: Provider,
+    stored: StoredPlan | None,
+) -> Approval | None:
+    """The approval that a held plan goes with. Raises: HeldError, FatalError."""
+    if stored is None:
+        raise _nothing_yet(provider, "plan", f"d118 run {provider.id}")
+    failed = [r for r in stored.rules if not r.passed and r.kind == "failed"]
+    if failed:
+        raise FatalError(
+            failed_roster(provider, failed),
+            not_done="Nothing was changed in the roster.",
+            next_step=f"d118 plan {provider.id}; d118 findings {provider.id}",
+        )
+    if stored.verdict == "ready":
+        return None
+    approval = valid_approval(
+        connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
+    )
+    if approval is None:
+        raise held_roster(project, provider, stored)
+    return approval
+
+
+def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:
+    """One line per rule that failed."""
+    return "\n".join(f"FAILED {r.code}  {provider.id}: {r.message}" for r in rules)
+
+
+@contextmanager
+def _frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
+    try:
+        yield duck
+    finally:
+        duck.close()
