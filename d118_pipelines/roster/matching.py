@@ -158,7 +158,8 @@ SELECT p.*, coalesce(l.internal_id, made.id) AS linked_id,
   un.last_name AS number_last_name
 FROM match.people AS p
 LEFT JOIN own AS l ON l.external_id = p.external_id
-LEFT JOIN base.users AS made ON l.external_id IS NULL AND made.id = {det}
+LEFT JOIN base.users AS made
+  ON made.id = CASE WHEN l.external_id IS NULL THEN {det} END
 LEFT JOIN base.users AS linked ON linked.id = coalesce(l.internal_id, made.id)
 LEFT JOIN settled AS d ON d.external_id = p.external_id
 LEFT JOIN base.users AS target

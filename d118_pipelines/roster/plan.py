@@ -47,7 +47,12 @@ if TYPE_CHECKING:
     from d118_pipelines.providers import Matching
 
 PLAN_FILE = "plan.json"
-_HASHED = "action, external_id, id, reason, rule, row_hash, keeps_fields"
+# Keys may hold any character, so their length stands before them.
+_HASHED = (
+    "concat_ws('|', action, length(external_id) || ':' || external_id, "
+    "coalesce(id, '-'), coalesce(reason, '-'), coalesce(rule, '-'), "
+    "coalesce(row_hash, '-'), keeps_fields)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +237,9 @@ def _hash(compared: Comparison, request: PlanRequest) -> str:
 def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
     """SHA-256 over the sorted md5 sums of the rows, in buckets that fit into memory."""
     buckets = duck.execute(
-        "SELECT sha256(string_agg(h, '' ORDER BY h)) FROM (SELECT "
-        f"md5(CAST(json_array({_HASHED}) AS VARCHAR)) AS h "
-        f"FROM changes.{entity}) GROUP BY left(h, 3) ORDER BY left(h, 3)"
+        "SELECT sha256(array_to_string(list_sort(list(h)), '')) "
+        f"FROM (SELECT md5({_HASHED}) AS h FROM changes.{entity}) "
+        "GROUP BY left(h, 3) ORDER BY left(h, 3)"
     ).fetchall()
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 

@@ -144,7 +144,7 @@ def make_record_views(
 def record_select(source: RecordSource, entity: str) -> str:
     """The SELECT behind `record.<entity>`."""
     model, rows = ENTITIES[entity], source.staged[entity]
-    joins = [_join(source, f) for f in model.fields if _is_looked_up(f)]
+    joins = [_join(source, rows, f) for f in model.fields if _is_reference(f)]
     own_id = record_id_sql(source.district, source.provider, entity, "s.external_id")
     if entity in MATCHED:
         own_id = "own.internal_id"
@@ -162,14 +162,23 @@ def record_select(source: RecordSource, entity: str) -> str:
     )
 
 
-def _is_looked_up(field: Field) -> bool:
-    return field.kind != "list" and field.refers_to in MATCHED
+def _is_reference(field: Field) -> bool:
+    return field.kind != "list" and field.refers_to is not None
 
 
-def _join(source: RecordSource, field: Field) -> str:
+def _join(source: RecordSource, rows: str, field: Field) -> str:
+    """The relation that knows the internal id of what a field refers to."""
     assert field.refers_to is not None
-    alias = f"to_{field.column}"
-    return _found(source, field.refers_to, alias, f"s.{field.name}")
+    alias, key = f"to_{field.column}", f"s.{field.name}"
+    if field.refers_to in MATCHED:
+        return _found(source, field.refers_to, alias, key)
+    # Few are distinct: each id is made once, not once per row.
+    names = source.district, source.provider, field.refers_to
+    return (
+        f"LEFT JOIN (SELECT external_id, {record_id_sql(*names, 'external_id')} "
+        f"AS internal_id FROM (SELECT DISTINCT {field.name} AS external_id "
+        f"FROM {rows})) AS {alias} ON {alias}.external_id = {key}"
+    )
 
 
 def _found(source: RecordSource, entity: str, alias: str, key: str) -> str:
@@ -185,13 +194,11 @@ def _value(source: RecordSource, field: Field) -> str:
         return "r.resolved"
     if field.name == "agent_external_ids":
         return "a.agent_ids"
-    if _is_looked_up(field):
-        return f"to_{field.column}.internal_id"
     if field.refers_to is None:
         return f"s.{field.name}"
-    names = source.district, source.provider, field.refers_to
     if field.kind != "list":
-        return record_id_sql(*names, f"s.{field.name}")
+        return f"to_{field.column}.internal_id"
+    names = source.district, source.provider, field.refers_to
     each = f"lambda x: {record_id_sql(*names, 'x')}"
     keys = f"json_extract_string(s.{field.name}, '$[*]')"
     return f"CAST(to_json(list_sort(list_transform({keys}, {each}))) AS VARCHAR)"

@@ -253,7 +253,7 @@ class World:
 
     def apply(self, plan: RosterPlan) -> None:
         """What apply does, as plainly as possible."""
-        staged = self.folder / "staged" / str(int(plan.run_id))
+        staged = self.folder / "staged" / plan.staged
         whose = plan.provider
         make_record_views(
             self.duck,
