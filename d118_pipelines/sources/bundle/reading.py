@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.sources.bundle.blocks import Blocks, pieces
 from d118_pipelines.sources.bundle.container import Member
-from d118_pipelines.sources.bundle.findings import Findings, fatal
+from d118_pipelines.sources.bundle.findings import Findings, Severity, fatal
 from d118_pipelines.sources.bundle.headers import Layout
 from d118_pipelines.sources.bundle.limits import Limits
 from d118_pipelines.sources.bundle.plain import may_have_blanks_around, parse_plain
-from d118_pipelines.sources.bundle.splitter import Split, Splitter
+from d118_pipelines.sources.bundle.splitter import Problem, Split, Splitter
 from d118_pipelines.sources.bundle.text import (
     CP1252,
     NAMES,
@@ -199,18 +199,15 @@ class _Rows:
             self._sink(clean(table, layout, lines, facts, self._file, has_blanks))
 
     def _report(self, split: Split) -> None:
-        for problem in split.rejected:
-            self._findings.add(
-                problem.code,
-                "reject",
-                self._file,
-                line=problem.line,
-                external_id=problem.key,
-            )
-        for problem in split.mended:
-            self._findings.add(problem.code, "warn", self._file, line=problem.line)
-        for line in split.blank_lines:
-            self._findings.add("csv.blank_line", "info", self._file, line=line)
+        """In the order of the lines, however large the block was."""
+        found: list[tuple[Severity, Problem]] = [
+            *(("reject", problem) for problem in split.rejected),
+            *(("warn", problem) for problem in split.mended),
+            *(("info", Problem("csv.blank_line", line)) for line in split.blank_lines),
+        ]
+        for severity, problem in sorted(found, key=lambda item: item[1].line):
+            code, line, key = problem
+            self._findings.add(code, severity, self._file, line=line, external_id=key)
 
 
 def _require_utf8(block: bytes) -> None:

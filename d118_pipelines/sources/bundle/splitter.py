@@ -117,7 +117,7 @@ class Splitter:
             return True
         if "\n" in record:
             fields = [value.replace("\n", " ") for value in fields]
-            found.mended.append(Problem("csv.line_break", line, fields[0]))
+            found.mended.append(Problem("csv.line_break", line))
         found.records.append(fields)
         found.lines.append(line)
         return True

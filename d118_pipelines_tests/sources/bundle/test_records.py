@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.bundle.limits import Limits
-from d118_pipelines_tests.sources.bundle.pulls import Pulled, pull_set, refusal
+from d118_pipelines_tests.sources.bundle.pulls import pull_set, refusal
 from d118_pipelines_tests.support.bundles import (
     BASE_1_1,
     ENROLLMENTS,
@@ -236,49 +232,3 @@ def test_lists_in_an_odd_form_are_counted(tmp_path: Path) -> None:
 
     assert pulled.codes() == ["row.bad_user_id warn", "row.list_form warn"]
     assert [f["count"] for f in pulled.findings()] == [1, 1]
-
-
-VALUES = st.sampled_from(
-    [
-        "",
-        "a",
-        "E-1",
-        "é",
-        '"x"',
-        '"a,b"',
-        '"a""b"',
-        '"a\nb"',
-        'a"b',
-        '"a"b',
-        '"',
-        " b ",
-        "\0",
-    ]
-)
-LINES = st.lists(VALUES, min_size=8, max_size=9).map(",".join)
-BODIES = st.lists(
-    st.one_of(st.just("S1,,,N,school,,D1"), st.just(""), LINES), max_size=40
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(body=BODIES, ending=st.sampled_from(["\n", "\r\n"]), closed=st.booleans())
-def test_both_ways_of_reading_give_the_same(
-    tmp_path_factory: pytest.TempPathFactory, body: list[str], ending: str, closed: bool
-) -> None:
-    text = ORGS + "\n".join(["D1,,,x,district,,", *body]) + ("\n" if closed else "")
-    files = set_of(orgs=text.replace("\n", ending))
-    base = tmp_path_factory.mktemp("both")
-
-    assert outcome(files, base / "fast") == outcome(
-        files, base / "slow", is_careful=True
-    )
-
-
-def outcome(files: dict[str, bytes], base: Path, **options: Any) -> object:
-    """Rows and findings of orgs.csv, or the text of the refusal."""
-    try:
-        pulled: Pulled = pull_set(files, base, **options)
-    except IncompleteExtractError as exc:
-        return str(exc).replace(str(base), "")
-    return pulled.rows("orgs"), pulled.findings()
