@@ -107,3 +107,41 @@ def rows(duck: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     """The rows of a query; those of one column as plain values."""
     found = duck.execute(sql).fetchall()
     return [row[0] if len(row) == 1 else row for row in found]
+
+
+ENTITIES = ("orgs", "terms", "courses", "classes", "users", "enrollments")
+
+
+class Roster:
+    """The staged frames by their names, `rejected` and `findings`, ready for SQL."""
+
+    def __init__(self, made: Staged, raw: Mapping[str, Path]) -> None:
+        import duckdb
+
+        self.staged, self.raw, self.duck = made, raw, duckdb.connect()
+        for entity in ENTITIES:
+            file = made.rows_file(entity)
+            self.duck.execute(f"CREATE VIEW {entity} AS FROM '{file}'")
+        for name, file in (
+            ("rejected", made.rejected_file),
+            ("findings", made.findings_file),
+        ):
+            self.duck.execute(f"CREATE VIEW {name} AS FROM '{file}'")
+
+    def add_tables(self, tables: Path) -> None:
+        """Make `ps.<table>` of some of PowerSchool's tables."""
+        self.duck.execute("CREATE SCHEMA ps")
+        for name in ("cc", "sections", "students", "sectionteacher", "schoolstaff"):
+            file = tables / f"{name}.csv"
+            self.duck.execute(
+                f"CREATE VIEW ps.{name} AS FROM read_csv('{file}', sample_size=-1)"
+            )
+
+    def rows(self, sql: str) -> list[Any]:
+        """The rows of a query; those of one column as plain values."""
+        return rows(self.duck, sql)
+
+    def one(self, sql: str) -> Any:
+        """The only row of a query."""
+        [found] = self.rows(sql)
+        return found

@@ -10,52 +10,19 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 
 from d118_pipelines.roster.powerschool import RAW_COLLECTIONS, prepare
-from d118_pipelines.roster.staged import Staged
 from d118_pipelines.sources.powerschool.demo import make_demo_district
 from d118_pipelines_tests.roster.powerschool.tables import (
     DISTRICT,
     TODAY,
+    Roster,
     pulled,
-    rows,
     settings,
     staged,
 )
-
-ENTITIES = ("orgs", "terms", "courses", "classes", "users", "enrollments")
-
-
-class Roster:
-    """The staged frames and the tables that they were made from, ready for SQL."""
-
-    def __init__(self, made: Staged, tables: Path, raw: dict[str, Path]) -> None:
-        self.staged, self.raw, self.duck = made, raw, duckdb.connect()
-        for entity in ENTITIES:
-            file = made.rows_file(entity)
-            self.duck.execute(f"CREATE VIEW {entity} AS FROM '{file}'")
-        for name, file in (
-            ("rejected", made.rejected_file),
-            ("findings", made.findings_file),
-        ):
-            self.duck.execute(f"CREATE VIEW {name} AS FROM '{file}'")
-        self.duck.execute("CREATE SCHEMA ps")
-        for name in ("cc", "sections", "students", "sectionteacher", "schoolstaff"):
-            file = tables / f"{name}.csv"
-            self.duck.execute(
-                f"CREATE VIEW ps.{name} AS FROM read_csv('{file}', sample_size=-1)"
-            )
-
-    def rows(self, sql: str) -> list[Any]:
-        return rows(self.duck, sql)
-
-    def one(self, sql: str) -> Any:
-        [found] = self.rows(sql)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +30,8 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roster]:
     home = tmp_path_factory.mktemp("demo-roster")
     make_demo_district(home / "tables", today=TODAY)
     raw = pulled(home / "tables", home / "raw")
-    found = Roster(staged(raw, home / "work", settings()), home / "tables", raw)
+    found = Roster(staged(raw, home / "work", settings()), raw)
+    found.add_tables(home / "tables")
     yield found
     found.duck.close()
 
