@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.database_bulk import load_rows as load_rows
 from d118_pipelines.database_engines import postgres_engine, shown, sqlite_engine
+from d118_pipelines.database_schema import NEWEST, migrate_schema, prepare_schema
 from d118_pipelines.errors import BusyError, ConnectionLostError, FatalError
 
 
@@ -44,7 +45,9 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
         """Give back an aware UTC time."""
         if value is None:
             return None
-        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        return (
+            value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        )
 
 
 metadata = sa.MetaData()
@@ -179,16 +182,15 @@ class Database:
     """The state database of one `D118_HOME`: a SQLite file, or PostgreSQL by its URL.
 
     Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
-    empty text means the file. migrate: bring an older schema up to date.
+    empty text means the file. upgrade: migrate an older schema; `upgraded_from` has the
+    revision that was found.
     Raises: FatalError if it cannot be opened; ConfigurationError for a wrong URL, or
-    an older schema without `migrate`.
+    an older schema without `upgrade`.
     """
 
     def __init__(
-        self, path: Path, url: str | None = None, *, migrate: bool = False
+        self, path: Path, url: str | None = None, *, upgrade: bool = False
     ) -> None:
-        from d118_pipelines.database_schema import prepare_schema
-
         self.path = path
         url = os.environ.get("DATABASE_URL", "") if url is None else url
         self.place = shown(url) if url else str(path)
@@ -199,7 +201,11 @@ class Database:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 path.touch(mode=0o600)
                 self._engine = sqlite_engine(path)
-            prepare_schema(self.transaction, self.reading, migrate=migrate)
+            self.upgraded_from = ""
+            if upgrade:
+                self.upgraded_from = migrate_schema(self.transaction)
+            else:
+                prepare_schema(self.transaction, self.reading)
         except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
             # The driver's text can quote the user of the URL.
             raise FatalError(
@@ -262,6 +268,16 @@ class Database:
                     next_step="Check that the server runs, then start again.",
                 ) from None
             raise
+
+
+def upgrade(path: Path, url: str | None = None) -> tuple[str, str]:
+    """Migrate the state database; the revision it had and the one it has now.
+
+    An empty first one: there was no database. path, url: as for `Database`.
+    Raises: ConfigurationError if it is newer than this version; FatalError as there, and
+    then nothing was changed.
+    """
+    return Database(path, url, upgrade=True).upgraded_from, NEWEST
 
 
 def _is_locked(exc: sa.exc.OperationalError) -> bool:

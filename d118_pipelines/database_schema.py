@@ -20,28 +20,43 @@ UNMARKED = "0001"
 Opened = Callable[[], AbstractContextManager[sa.Connection]]
 
 
-def prepare_schema(
-    transaction: Opened, reading: Opened, *, migrate: bool = False
-) -> None:
+def prepare_schema(transaction: Opened, reading: Opened) -> None:
     """Create the schema in an empty database; refuse any but the newest revision.
 
-    migrate: bring an older one up to date instead. Alembic is imported only to create
-    or migrate. Raises: ConfigurationError naming `d118 upgrade`.
+    Alembic is imported only to create. Raises: ConfigurationError naming `d118 upgrade`.
     """
     if _stored(reading) == NEWEST:
         return
     with transaction() as connection:
         # Read again: another process may have been quicker.
-        found = sa.inspect(connection)
-        if found.has_table("alembic_version"):
-            revision = _read(connection)
-        else:
-            revision = UNMARKED if found.has_table("deliveries") else ""
+        revision = _found(connection)
         if revision == NEWEST:
             return
-        if revision and (not migrate or revision > NEWEST):
+        if revision:
             raise _wrong_revision(revision)
-        _run_migrations(connection, revision)
+        run_migrations(connection, revision)
+
+
+def migrate_schema(transaction: Opened) -> str:
+    """Bring a schema to the newest revision in one transaction; the one it had.
+
+    Raises: ConfigurationError if it is newer than this version of d118.
+    """
+    with transaction() as connection:
+        revision = _found(connection)
+        if revision > NEWEST:
+            raise _wrong_revision(revision)
+        if revision != NEWEST:
+            run_migrations(connection, revision)
+    return revision
+
+
+def _found(connection: sa.Connection) -> str:
+    """The revision of a database, empty where nothing was made yet."""
+    tables = sa.inspect(connection)
+    if tables.has_table("alembic_version"):
+        return _read(connection)
+    return UNMARKED if tables.has_table("deliveries") else ""
 
 
 def _stored(reading: Opened) -> str:
@@ -72,7 +87,8 @@ def _wrong_revision(revision: str) -> ConfigurationError:
     )
 
 
-def _run_migrations(connection: sa.Connection, revision: str) -> None:
+def run_migrations(connection: sa.Connection, revision: str, to: str = NEWEST) -> None:
+    """Run the migrations after `revision` up to and including `to`."""
     from alembic import command  # heavy: only to create or migrate
     from alembic.config import Config
 
@@ -81,4 +97,4 @@ def _run_migrations(connection: sa.Connection, revision: str) -> None:
     config.attributes["connection"] = connection
     if revision == UNMARKED and not sa.inspect(connection).has_table("alembic_version"):
         command.stamp(config, UNMARKED)
-    command.upgrade(config, NEWEST)
+    command.upgrade(config, to)

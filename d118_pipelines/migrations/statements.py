@@ -12,17 +12,19 @@ _WORDS = {
     "sqlite": {
         "id": "TEXT",
         "time": "DATETIME",
-        "serial": "INTEGER PRIMARY KEY",
+        "serial": "INTEGER NOT NULL PRIMARY KEY",
+        "bigserial": "INTEGER NOT NULL PRIMARY KEY",
     },
     "postgresql": {
         "id": "UUID",
         "time": "TIMESTAMP WITH TIME ZONE",
-        "serial": "BIGSERIAL PRIMARY KEY",
+        "serial": "SERIAL PRIMARY KEY",
+        "bigserial": "BIGSERIAL PRIMARY KEY",
     },
 }
 # What every record of the roster begins with, as of revision 0002.
 _RECORD = (
-    "id {id} PRIMARY KEY, district_id TEXT NOT NULL, provider_id TEXT NOT NULL, "
+    "id {id} NOT NULL PRIMARY KEY, district_id TEXT NOT NULL, provider_id TEXT NOT NULL, "
     "external_id TEXT NOT NULL, status TEXT NOT NULL, inactive_reason TEXT, "
     "deactivated_at {time}, deactivated_by_run TEXT, row_hash TEXT NOT NULL, "
     "metadata TEXT, created_at {time} NOT NULL, updated_at {time} NOT NULL, "

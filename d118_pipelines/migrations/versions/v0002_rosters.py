@@ -100,13 +100,13 @@ TABLES = """
     );
     CREATE INDEX sis_sync_runs_of_provider ON sis_sync_runs (provider_id, started_at);
     CREATE TABLE sync_logs (
-      id {serial}, district_id TEXT NOT NULL, sync_job_id TEXT NOT NULL,
+      id {bigserial}, district_id TEXT NOT NULL, sync_job_id TEXT NOT NULL,
       level TEXT NOT NULL, message TEXT NOT NULL, details TEXT, record_type TEXT,
       record_id TEXT, external_id TEXT, timestamp {time} NOT NULL
     );
     CREATE INDEX ix_sync_logs_sync_job_id ON sync_logs (sync_job_id);
     CREATE TABLE roster_history (
-      id {serial}, district_id TEXT NOT NULL, provider_id TEXT NOT NULL,
+      id {bigserial}, district_id TEXT NOT NULL, provider_id TEXT NOT NULL,
       run_id TEXT NOT NULL, at {time} NOT NULL, entity TEXT NOT NULL,
       record_id {id} NOT NULL, external_id TEXT NOT NULL, action TEXT NOT NULL,
       reason TEXT, fields TEXT NOT NULL, before TEXT, link_before BOOLEAN
