@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from d118_pipelines_tests.sources.oneroster.pulls import (
 )
 from d118_pipelines_tests.support.oneroster_data import person
 from d118_pipelines_tests.support.oneroster_server import Quirks
-from d118_pipelines_tests.support.scripted_http import Reply
+from d118_pipelines_tests.support.scripted_http import Reply, json_reply
 
 PEOPLE = [person(number) for number in range(120)]
 IDS = [row["sourcedId"] for row in PEOPLE]
@@ -149,6 +150,32 @@ def test_what_is_whole_is_stored_with_what_it_proves(name: str, tmp_path: Path) 
     assert findings(pull) == codes
 
 
+def test_a_link_that_does_not_move_on_is_not_followed(tmp_path: Path) -> None:
+    quirks = Quirks(max_limit=50, next_link="sticks")
+    with (
+        users_only(PEOPLE, quirks, tmp_path) as case,
+        pytest.raises(IncompleteExtractError, match="link does not move on"),
+    ):
+        case.pull()
+
+    assert len(case.server.requests) == 1
+
+
+@pytest.mark.parametrize("second", [[0, 3], [1, 2], [2, 0, 1]])
+def test_a_page_that_begins_as_an_earlier_one_or_has_nothing_new_fails(
+    second: list[int], tmp_path: Path
+) -> None:
+    pages = [PEOPLE[:3], [PEOPLE[number] for number in second]]
+    replies = {n: json_reply({"users": rows}) for n, rows in enumerate(pages)}
+    with (
+        users_only(PEOPLE, Quirks(replies=replies), tmp_path) as case,
+        pytest.raises(IncompleteExtractError, match=r"rest\.paging_stuck"),
+    ):
+        case.pull()
+
+    assert len(case.server.requests) == 2
+
+
 def test_d2_a_foreign_next_link_gives_only_its_parameters(tmp_path: Path) -> None:
     quirks = Quirks(max_limit=50, next_link="foreign")
     with users_only(PEOPLE, quirks, tmp_path) as case:
@@ -158,14 +185,8 @@ def test_d2_a_foreign_next_link_gives_only_its_parameters(tmp_path: Path) -> Non
 
 
 def test_a_page_that_comes_again_after_the_last_row_is_the_end(tmp_path: Path) -> None:
-    link = "Link", '<?offset=120&limit=1000>; rel="next"'
-    import json
-
-    whole = Reply(
-        200,
-        {"X-Total-Count": "120", link[0]: link[1]},
-        json.dumps({"users": PEOPLE}).encode(),
-    )
+    headers = {"X-Total-Count": "120", "Link": '<?offset=120>; rel="next"'}
+    whole = Reply(200, headers, json.dumps({"users": PEOPLE}).encode())
     with users_only(PEOPLE, Quirks(replies={0: whole, 1: whole}), tmp_path) as case:
         pull = case.pull()
 

@@ -20,6 +20,7 @@ from d118_pipelines.errors import (
 )
 from d118_pipelines.sources.http.oauth2 import ClientCredentials
 from d118_pipelines.sources.oneroster.collections import PATHS
+from d118_pipelines.sources.pull import WRITE_ROWS
 from d118_pipelines_tests.sources.oneroster.pulls import (
     PullCase,
     findings,
@@ -186,9 +187,11 @@ def test_demographics_that_are_not_offered_are_left_out(
 
 
 def test_demographics_refused_in_the_middle_leave_no_file(tmp_path: Path) -> None:
-    data = district(4, with_demographics=True)
-    quirks = Quirks(replies={PAGES + 1: Reply(403)})
-    with service(tmp_path, quirks, data=data, paths=ALL) as case:
+    # As many rows as are written to the file at once.
+    rows = [{"sourcedId": f"U{number}"} for number in range(WRITE_ROWS)]
+    begun = json_reply({"demographics": rows}, x_total_count=str(WRITE_ROWS + 1))
+    quirks = Quirks(replies={PAGES: begun, PAGES + 1: Reply(403)})
+    with service(tmp_path, quirks, paths=ALL) as case:
         pull = case.pull()
 
     assert list(pull.collections) == list(PATHS)
@@ -212,6 +215,18 @@ def test_a_moved_revision_begins_the_whole_pull_anew(tmp_path: Path) -> None:
     assert len(case.server.requests) == 8 + PAGES
     assert len(identifiers(pull)) == 5
     assert len(case.server.asked("orgs")) == 2
+
+
+def test_findings_before_a_moved_revision_are_discarded(tmp_path: Path) -> None:
+    twice = [*district(4)["orgs"], district(4)["orgs"][0]]
+    doubled = json_reply({"orgs": twice}, x_total_count="3", x_perm_rev="1")
+    end = json_reply({"orgs": []}, x_total_count="3", x_perm_rev="1")
+    quirks = Quirks(replies={0: doubled, 1: end}, revisions=["1", "1", "2"])
+    with service(tmp_path, quirks, revision_header="x-perm-rev") as case:
+        pull = case.pull()
+
+    assert findings(pull) == {}
+    assert len(identifiers(pull, "orgs")) == 2
 
 
 def test_a_revision_that_keeps_moving_fails_after_three_pulls(tmp_path: Path) -> None:
