@@ -81,7 +81,7 @@ def record_rules(rows: Mapped, entity: str) -> Judged:
             if entity == "classes" and rows.has("class_type"):
                 yield (
                     Rule("row.defaulted", "warn", "class_type"),
-                    "v_class_type IS NULL",
+                    "w_class_type IS NULL",
                 )
         case "enrollments":
             yield (

@@ -242,20 +242,18 @@ class RowCompiler:
     def _list(self, rows: EndpointRows, one: Field) -> str:
         """JSON text of a list that is trimmed already; null when it is empty."""
         column, name = f"c_{one.name}", one.name
+        if name == "grades":
+            column = self._checked(rows, name, parse_grades(column))
+        if name not in (*ALIGNED, "user_ids"):
+            column = distinct_list(column, is_sorted=one.refers_to is not None)
         if rows.has(name):
             code = "row.bad_user_id" if name == "user_ids" else "row.list_form"
             shorter = f"len({column}) <> len(r_{name})"
             self._rule(rows, Rule(code, "warn", name), shorter)
-        if name == "user_ids":
-            made = f"'[' || array_to_string(list_sort({column}), ',') || ']'"
-            return f"CASE WHEN len({column}) > 0 THEN {made} END"
-        if name == "grades":
-            column = self._checked(rows, name, parse_grades(column))
-        if name not in ALIGNED:
-            column = distinct_list(column, is_sorted=one.refers_to is not None)
-        return (
-            f"CASE WHEN len({column}) > 0 THEN CAST(to_json({column}) AS VARCHAR) END"
-        )
+        text = f"CAST(to_json({column}) AS VARCHAR)"
+        if name == "user_ids":  # its elements are JSON already
+            text = f"'[' || array_to_string(list_sort({column}), ',') || ']'"
+        return f"CASE WHEN len({column}) > 0 THEN {text} END"
 
     def _external_id(self, rows: EndpointRows) -> str:
         column = "c_external_id"
