@@ -98,10 +98,15 @@ class TermWindow(Model):
 
 
 class PowerSchoolConfig(ProviderConfig):
-    """Credentials come from `POWERSCHOOL_*`; nothing is required here."""
+    """Credentials come from `POWERSCHOOL_*`; nothing is required here.
+
+    studentEmailDomain: students' addresses are their number at this domain.
+    stateExclude: buildings excluded from state reporting are no orgs of their own.
+    """
 
     term_window: TermWindow = TermWindow()
     studentEmailDomain: str | None = None
+    stateExclude: bool = True
 
 
 class CleverConfig(ProviderConfig):

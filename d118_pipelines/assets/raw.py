@@ -14,6 +14,8 @@ from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
 
 PROGRESS_SECONDS = 2.0
+# Before classes are scheduled a district has neither.
+MAY_BE_EMPTY = ("enrollments", "section_teachers")
 
 
 def raw_asset(path: Path) -> dg.AssetsDefinition:
@@ -46,6 +48,7 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
                 run_id=context.run.run_id,
                 now=utc_now(),
                 on_progress=_progress(context.log),
+                may_be_empty=query.name in MAY_BE_EMPTY,
             )
         context.log.info(
             f"{query.name}: {result.row_count:,} rows in {result.seconds:.1f} s"

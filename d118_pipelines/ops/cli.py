@@ -19,7 +19,9 @@ from d118_pipelines.ops.commands import (
     explain,
     ledger,
     plans,
+    providers,
     run,
+    secrets,
     status,
 )
 from d118_pipelines.ops.output import warn
@@ -34,16 +36,21 @@ app = typer.Typer(
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
 app.add_typer(status.targets_app, name="targets")
+app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
 app.command("resend")(run.resend)
 app.command("plan")(plans.plan)
 app.command("findings")(plans.findings)
 app.command("approve")(approvals.approve)
+app.command("undo")(providers.undo)
+app.add_typer(providers.conflicts_app, name="conflicts")
 app.command("status")(status.status)
 app.command("runs")(run.runs)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.add_typer(secrets.secrets_app, name="secrets")
+app.command("upgrade")(doctor.upgrade)
 
 
 def main() -> None:

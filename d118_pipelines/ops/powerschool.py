@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from d118_pipelines.configuration import Project, environment_value
-from d118_pipelines.providers import PowerSchoolProvider, Provider
+from d118_pipelines.providers import PowerSchoolProvider, Provider, read_providers
 from d118_pipelines.roster.powerschool import RAW_COLLECTIONS
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
-from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition import Target, read_targets
 
 
 def powerschool_source(project: Project) -> PowerSchoolSource:
@@ -38,7 +38,9 @@ def powerschool_source(project: Project) -> PowerSchoolSource:
 
     named = os.environ.get("POWERSCHOOL_CSV_DIR", "")
     folder = Path(named) if named else demonstration_folder(project)
-    return EmbeddedSource(folder, cache=project.home / "cache")
+    return EmbeddedSource(
+        folder, cache=project.home / "cache", queries=lambda: _in_use(project)
+    )
 
 
 def demonstration_folder(project: Project) -> Path:
@@ -70,6 +72,12 @@ def queries_in_use(
     if any(isinstance(p.model, PowerSchoolProvider) for p in providers):
         wanted |= set(RAW_COLLECTIONS)
     return [path for path in query_files(project) if path.stem in wanted]
+
+
+def _in_use(project: Project) -> list[Path]:
+    targets = read_targets(project.root)
+    enabled = [p for p in read_providers(project.root) if p.model.enabled]
+    return queries_in_use(project, targets, enabled)
 
 
 def read_query(project: Project, name: str) -> Query:

@@ -113,7 +113,7 @@ def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
     raw = _raw(project, provider, run.run_id)
     with (
         sync_step(project, run) as database,
-        _frames(project) as duck,
+        frames(project) as duck,
         TemporaryDirectory(dir=project.folder("tmp")) as folder,
     ):
         if isinstance(provider.model, PowerSchoolProvider):
@@ -144,7 +144,7 @@ def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
     """
     provider, now = run.provider, utc_now()
     district = project.district()
-    with sync_step(project, run) as database, _frames(project) as duck:
+    with sync_step(project, run) as database, frames(project) as duck:
         staged = _staged(project, run)
         with database.reading() as connection:
             load_baseline(connection, duck, district=district.id, provider=provider.id)
@@ -166,8 +166,9 @@ def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
                 run_id=run.run_id,
                 now=now,
             )
+        stored = stored_plan(project, plan, data_at=staged.made_at)
         with database.transaction() as connection:
-            stored = _store(connection, project, plan, staged)
+            store_plan(connection, stored)
             approval = valid_approval(
                 connection, target=provider.id, plan_hash=plan.hash, now=now
             )
@@ -181,10 +182,10 @@ def apply_provider(project: Project, run: ProviderRun) -> ApplyResult:
     changed since it was made. The roster then stays as it was.
     """
     provider = run.provider
-    with sync_step(project, run) as database, _frames(project) as duck:
+    with sync_step(project, run) as database, frames(project) as duck:
         with database.transaction() as connection:
             stored = latest_plan(connection, provider.id, run_id=run.run_id)
-            approval = _admitted(connection, project, provider, stored)
+            approval = admitted(connection, project, provider, stored)
         plan = find_plan(
             project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
         )
@@ -212,7 +213,9 @@ def guard_of(project: Project, provider: Provider) -> RosterGuard:
     return merged_guard(guard, provider.model.guard)
 
 
-def held_roster(project: Project, provider: Provider, plan: StoredPlan) -> HeldError:
+def held_roster(
+    project: Project, provider: Provider, plan: StoredPlan, *, again: str = "run"
+) -> HeldError:
     """What a held plan says to the person who has to decide."""
     keeps_until = plan.created_at + dt.timedelta(
         days=30
@@ -225,7 +228,8 @@ def held_roster(project: Project, provider: Provider, plan: StoredPlan) -> HeldE
             int(plan.counts["changes"]),
             plan.rules,
             f"{local:%Y-%m-%d %H:%M %Z}",
-        )
+        ),
+        next_step=f"Once approved: d118 {again} {provider.id}",
     )
 
 
@@ -288,6 +292,7 @@ def _in_term(
             lead_days=model.config.term_window.lead_days,
             tail_days=model.config.term_window.tail_days,
             student_email_domain=model.config.studentEmailDomain,
+            state_exclude=model.config.stateExclude,
         ),
         folder,
     )
@@ -375,10 +380,11 @@ def _nothing_yet(provider: Provider, what: str, command: str) -> IncompleteExtra
     )
 
 
-def _store(
-    connection: sa.Connection, project: Project, plan: RosterPlan, staged: Staged
+def stored_plan(
+    project: Project, plan: RosterPlan, *, data_at: dt.datetime
 ) -> StoredPlan:
-    stored = StoredPlan(
+    """The row that the table of plans gets for a roster's plan."""
+    return StoredPlan(
         id=uuid.uuid4().hex,
         target=plan.provider,
         destination=ROSTER,
@@ -394,20 +400,23 @@ def _store(
         files=[],
         folder=str(plan.folder.relative_to(project.home)),
         demonstration=plan.is_demonstration,
-        data_at=staged.made_at,
+        data_at=data_at,
         created_at=plan.made_at,
     )
-    store_plan(connection, stored)
-    return stored
 
 
-def _admitted(
+def admitted(
     connection: sa.Connection,
     project: Project,
     provider: Provider,
     stored: StoredPlan | None,
+    *,
+    again: str = "run",
 ) -> Approval | None:
-    """The approval that a held plan goes with. Raises: HeldError, FatalError."""
+    """The approval that a held plan goes with, None for one that needs none.
+
+    again: the command that carries an approved plan out. Raises: HeldError, FatalError.
+    """
     if stored is None:
         raise _nothing_yet(provider, "plan", f"d118 run {provider.id}")
     failed = [r for r in stored.rules if not r.passed and r.kind == "failed"]
@@ -423,7 +432,7 @@ def _admitted(
         connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
     )
     if approval is None:
-        raise held_roster(project, provider, stored)
+        raise held_roster(project, provider, stored, again=again)
     return approval
 
 
@@ -433,7 +442,8 @@ def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:
 
 
 @contextmanager
-def _frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB session for roster-sized work; it spills below `D118_HOME`."""
     duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
     try:
         yield duck

@@ -60,11 +60,13 @@ def pull_extract(
     now: dt.datetime,
     on_progress: Progress = lambda rows, seconds: None,
     pause: Callable[[float], None] = time.sleep,
+    may_be_empty: bool = False,
 ) -> Extract:
     """Run a query and store its rows; whole pull or nothing.
 
     A failure that may pass is tried again from the start with a fresh file, three times
-    in all. on_progress: rows so far and seconds, per batch.
+    in all. on_progress: rows so far and seconds, per batch. may_be_empty: no row is an
+    answer too, and is stored.
     Raises: IncompleteExtractError for zero rows; whatever the source raises. In either
     case the newest complete extract stays the newest.
     """
@@ -84,7 +86,9 @@ def pull_extract(
                     raise
                 pause(2.0**attempt)
         if writer.rows == 0:
-            raise _zero_rows(query)
+            if not may_be_empty:
+                raise _zero_rows(query)
+            _write_empty(query, writer)
         extract = Extract(
             folder=final,
             run_id=run_id,
@@ -154,6 +158,16 @@ def _write(
         return source.fetch(query, binds, writer.write)
     finally:
         writer.close()
+
+
+def _write_empty(query: Query, writer: _Writer) -> None:
+    """A file with the query's columns and no row."""
+    import pyarrow as pa
+
+    from d118_pipelines.sources.powerschool.schema import expected_schema
+
+    writer.write(pa.RecordBatch.from_pylist([], schema=expected_schema(query)))
+    writer.close()
 
 
 def _zero_rows(query: Query) -> IncompleteExtractError:

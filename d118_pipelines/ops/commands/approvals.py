@@ -9,10 +9,10 @@ import typer
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.account import account
 from d118_pipelines.ops.commands.context import (
+    AnyName,
     AsJson,
-    TargetName,
     local,
-    named_target,
+    named,
 )
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
@@ -22,7 +22,7 @@ from d118_pipelines.stored_plans import latest_plan
 
 
 def approve(
-    target: TargetName,
+    target: AnyName,
     plan_hash: Annotated[
         str, typer.Argument(help="The hash, or its first 8 characters.")
     ],
@@ -31,12 +31,12 @@ def approve(
 ) -> None:
     """Release exactly one held plan, once, for a limited time."""
     project = Project.here()
-    wanted = named_target(project, target)
+    named(project, target)
     with state_database(project).transaction() as connection:
         approval = approve_plan(
             connection,
-            latest_plan(connection, wanted.name),
-            target=wanted.name,
+            latest_plan(connection, target),
+            target=target,
             plan_hash=plan_hash,
             reason=reason,
             account=account(),
@@ -49,5 +49,5 @@ def approve(
     until = local(project, approval.expires_at)
     say(
         f"Plan {approval.plan_hash[:8]} of {target} is released until "
-        f"{until:%Y-%m-%d %H:%M %Z}.\nSend it: d118 run {target}"
+        f"{until:%Y-%m-%d %H:%M %Z}.\nCarry it out: d118 run {target}"
     )

@@ -37,7 +37,7 @@ def compare(
     """Compare the newest export with other files, per row and field; exit 1 if any differ."""
     project = Project.here()
     wanted = named_target(project, target)
-    ours = project.home / newest_plan(project, wanted).folder
+    ours = project.home / newest_plan(project, wanted.name).folder
     results = [_compared(wanted, index, ours, folder) for index in _places(wanted)]
     rows = [row for r in results for row in _rows(r, show_values=show_values)]
     if as_json:

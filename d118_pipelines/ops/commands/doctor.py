@@ -13,11 +13,13 @@ import typer
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.ops.alerts import configured_ways
-from d118_pipelines.ops.commands.context import AsJson, named_target
+from d118_pipelines.ops.commands.context import AsJson, find_provider, named_target
 from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table
 from d118_pipelines.ops.powerschool import powerschool_source, query_files
+from d118_pipelines.ops.provider_sources import provider_mapping, provider_source
+from d118_pipelines.providers import PowerSchoolProvider, read_providers
 from d118_pipelines.targets.definition import read_targets
 
 POWERSCHOOL = "powerschool"
@@ -53,10 +55,10 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def test_connection(
-    name: Annotated[str, typer.Argument(help="powerschool, or a target.")],
+    name: Annotated[str, typer.Argument(help="A provider, or a target.")],
     as_json: AsJson = False,
 ) -> None:
-    """Reach PowerSchool or a target's server, log in, look, and write nothing."""
+    """Reach a provider or a target's server, log in, look, and write nothing."""
     project = Project.here()
     success, message, seconds = _reach(project, name)
     if as_json:
@@ -68,9 +70,17 @@ def test_connection(
 
 
 def _reach(project: Project, name: str) -> tuple[bool, str, float]:
-    if name == POWERSCHOOL:
+    provider = find_provider(project, name)
+    if name == POWERSCHOOL or (
+        provider is not None and isinstance(provider.model, PowerSchoolProvider)
+    ):
         source = powerschool_source(project).test()
         return source.success, source.message, round(source.latency_seconds, 3)
+    if provider is not None:
+        found = provider_source(project, provider).test()
+        details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
+        message = f"{found.message}. {details}" if details else found.message
+        return found.success, message, round(found.latency_seconds, 3)
     from d118_pipelines.delivery.connection_test import test_destination
 
     target = named_target(project, name)
@@ -94,6 +104,14 @@ def _configuration(project: Project) -> Iterator[Check]:
     def targets() -> str:
         return ", ".join(target.name for target in read_targets(project.root))
 
+    def providers() -> str:
+        found = read_providers(project.root, district=project.district().id)
+        for provider in found:
+            if provider.model.enabled:
+                provider_mapping(project, provider)
+        shown = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in found]
+        return ", ".join(shown) or "none"
+
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset
         from d118_pipelines.sources.powerschool.source import Query
@@ -112,6 +130,7 @@ def _configuration(project: Project) -> Iterator[Check]:
 
     yield _attempt("configuration: district.yaml", district)
     yield _attempt("configuration: targets", targets)
+    yield _attempt("configuration: providers", providers)
     yield _attempt("configuration: PowerSchool queries", queries)
 
 
@@ -141,7 +160,9 @@ def _installation(project: Project) -> Iterator[Check]:
 
 
 def _connections(project: Project) -> Iterator[Check]:
-    for name in [POWERSCHOOL, *(t.name for t in read_targets(project.root))]:
+    enabled = [p.id for p in read_providers(project.root) if p.model.enabled]
+    targets = [target.name for target in read_targets(project.root)]
+    for name in dict.fromkeys([POWERSCHOOL, *enabled, *targets]):
         yield _connection(project, name)
     for target in read_targets(project.root):
         try:
@@ -160,3 +181,14 @@ def _connection(project: Project, name: str) -> Check:
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
     return Check(f"connection {name}", "ok" if success else "wrong", message)
+
+
+def upgrade() -> None:
+    """Bring the state database's schema up to date; make a backup first."""
+    from d118_pipelines import database
+
+    before, now = database.upgrade(Project.here().home / "d118.sqlite")
+    if before == now:
+        say(f"Nothing to do: the schema is {now}.")
+    else:
+        say(f"The schema is {now} now; it was {before or 'not there'}.")

@@ -43,7 +43,7 @@ def explain(
     """Follow one person through the newest export: extract, rule, line, last sent."""
     project = Project.here()
     wanted = named_target(project, target)
-    plan = newest_plan(project, wanted)
+    plan = newest_plan(project, wanted.name)
     folder = project.home / plan.folder
     if not folder.is_dir():
         raise ConfigurationError(

@@ -9,11 +9,12 @@ import typer
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.commands.context import (
+    AnyName,
     AsCsv,
     AsJson,
-    TargetName,
+    find_provider,
     local,
-    named_target,
+    named,
     newest_plan,
 )
 from d118_pipelines.ops.deliver import utc_now
@@ -27,14 +28,35 @@ SHOWN_CHANGES = 40
 
 
 def plan(
-    target: TargetName,
+    target: AnyName,
     show_all: Annotated[bool, typer.Option("--all", help="List every change.")] = False,
+    school: Annotated[
+        str | None, typer.Option(help="Of a provider: only this school.")
+    ] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Of a provider: only this entity.")
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Show the newest plan: totals, each guard rule, what changes (keys, no values)."""
     project = Project.here()
-    stored = newest_plan(project, named_target(project, target))
+    provider = find_provider(project, target)
+    if provider is not None:
+        from d118_pipelines.ops.commands.roster_plans import show_roster_plan
+
+        show_roster_plan(
+            project,
+            provider,
+            school=school,
+            entity=entity,
+            show_all=show_all,
+            as_json=as_json,
+            as_csv=as_csv,
+        )
+        return
+    named(project, target)
+    stored = newest_plan(project, target)
     with state_database(project).transaction() as connection:
         approval = valid_approval(
             connection, target=target, plan_hash=stored.plan_hash, now=utc_now()
@@ -70,14 +92,23 @@ def plan(
 
 
 def findings(
-    target: TargetName,
+    target: AnyName,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List the findings of the newest export: code, record key, field, what to do."""
+    """List the findings of the newest export or staged roster: code, key, field."""
     project = Project.here()
-    stored = newest_plan(project, named_target(project, target))
+    provider = find_provider(project, target)
+    if provider is not None:
+        from d118_pipelines.ops.commands.roster_plans import show_roster_findings
+
+        show_roster_findings(
+            project, provider, code=code, as_json=as_json, as_csv=as_csv
+        )
+        return
+    named(project, target)
+    stored = newest_plan(project, target)
     with state_database(project).transaction() as connection:
         found = findings_of(connection, stored)
     chosen = [f for f in found if code in (None, f.code)]

@@ -12,31 +12,41 @@ from d118_pipelines.configuration import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.ops.account import account
 from d118_pipelines.ops.commands.context import (
+    AnyName,
     AsJson,
     TargetName,
     local,
+    named,
+    named_provider,
     named_target,
 )
 from d118_pipelines.ops.deliver import held_error, resend_last
 from d118_pipelines.ops.export import state_database
-from d118_pipelines.ops.output import say, show_json, show_table
+from d118_pipelines.ops.output import say, show_json, show_table, warn
+from d118_pipelines.ops.sync import held_roster
+from d118_pipelines.providers import Provider, disabled_error
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import Target
 
 if TYPE_CHECKING:
     import dagster as dg
 
+SHOWN_COUNTS = ("fetched", "created", "updated", "deactivated", "unchanged", "errors")
 
-def run(target: TargetName, as_json: AsJson = False) -> None:
-    """Extract, export, guard and deliver one target now, in this process."""
+
+def run(target: AnyName, as_json: AsJson = False) -> None:
+    """Run one target or provider now, in this process, from extract to end."""
     project = Project.here()
-    wanted = named_target(project, target)
+    wanted = named(project, target)
+    is_provider = isinstance(wanted, Provider)
+    if isinstance(wanted, Provider) and not wanted.model.enabled:
+        raise disabled_error(wanted)
     instance = dagster_instance(project)
     from d118_pipelines.definitions import build_definitions
 
     result = (
         build_definitions(project)
-        .resolve_job_def(wanted.name)
+        .resolve_job_def(f"sync_{target}" if is_provider else target)
         .execute_in_process(
             instance=instance,
             tags={"sis/trigger": "manual", "sis/triggered_by": account()},
@@ -45,7 +55,10 @@ def run(target: TargetName, as_json: AsJson = False) -> None:
     )
     if not result.success:
         raise _outcome(project, wanted, result)
-    _report(project, wanted, result.run_id, as_json=as_json)
+    if isinstance(wanted, Provider):
+        _report_sync(project, wanted, result.run_id, as_json=as_json)
+    else:
+        _report(project, wanted, result.run_id, as_json=as_json)
 
 
 def resend(target: TargetName, as_json: AsJson = False) -> None:
@@ -66,12 +79,18 @@ def runs(
     target: Annotated[
         str | None, typer.Option(help="Only runs of this target.")
     ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Only syncs of this provider.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="Leave out the newest.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """List past runs, newest first, whoever started them."""
     project = Project.here()
+    if provider:
+        _show_syncs(project, named_provider(project, provider), limit, offset, as_json)
+        return
     wanted = named_target(project, target).name if target else None
     rows = [
         row
@@ -96,7 +115,7 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
 
 
 def _outcome(
-    project: Project, target: Target, result: dg.ExecuteInProcessResult
+    project: Project, target: Target | Provider, result: dg.ExecuteInProcessResult
 ) -> D118Error:
     """The error that stands for a run that did not succeed, with its exit code."""
     for event in result.all_events:
@@ -108,17 +127,69 @@ def _outcome(
             code = failure.metadata.get("exit_code")
             error.exit_code = int(str(code.value)) if code else 1
             return error
+    name = target.id if isinstance(target, Provider) else target.name
     with state_database(project).transaction() as connection:
-        plan = latest_plan(connection, target.name, run_id=result.run_id)
+        plan = latest_plan(connection, name, run_id=result.run_id)
     if plan is not None and plan.run_id == result.run_id and plan.verdict == "held":
+        if isinstance(target, Provider):
+            return held_roster(project, target, plan)
         return held_error(project, target, plan)
     broken = [rule for rule in plan.rules if not rule.passed] if plan else []
-    lines = [f"FAILED {rule.code}  {target.name}: {rule.message}" for rule in broken]
+    lines = [f"FAILED {rule.code}  {name}: {rule.message}" for rule in broken]
+    is_provider = isinstance(target, Provider)
     return D118Error(
         "\n".join(lines) or f"The run {result.run_id} failed.",
-        not_done="Nothing was sent; the last delivered files stay.",
-        next_step=f"d118 findings {target.name}; or open the run in the UI: make ui",
+        not_done="Nothing was changed in the roster."
+        if is_provider
+        else "Nothing was sent; the last delivered files stay.",
+        next_step=f"d118 findings {name}; or open the run in the UI: make ui",
     )
+
+
+def _report_sync(
+    project: Project, provider: Provider, run_id: str, *, as_json: bool
+) -> None:
+    from d118_pipelines.ops.provider_state import provider_state, todo
+
+    state = provider_state(project, provider)
+    if as_json:
+        show_json({"run_id": run_id, "status": state})
+        return
+    say(f"{provider.id}: {state.last_status}. {state.last_error}".rstrip())
+    rows = [
+        {"entity": name, **{c: counts[c] for c in SHOWN_COUNTS}}
+        for name, counts in state.statistics.items()
+    ]
+    show_table("Roster", rows, empty="Nothing was due.")
+    if todo(state):
+        warn(f"See: {todo(state)}")
+
+
+def _show_syncs(
+    project: Project, provider: Provider, limit: int, offset: int, as_json: bool
+) -> None:
+    from d118_pipelines.roster.history import recent_runs
+
+    with state_database(project).transaction() as connection:
+        rows, total = recent_runs(connection, provider.id, limit=limit, offset=offset)
+    page = [
+        {
+            "run": row["run_id"],
+            "kind": row["kind"],
+            "status": row["status"],
+            "started": local(project, row["started_at"]),
+            "ended": local(project, row["completed_at"]),
+            "changed": row["changed"],
+            "triggered_by": row["triggered_by"],
+            "is_manual": row["is_manual"],
+            "error": (row["error_message"] or "").split("\n")[0],
+        }
+        for row in rows
+    ]
+    if as_json:
+        show_json({"runs": page, "total": total, "limit": limit, "offset": offset})
+    else:
+        show_table(f"Syncs of {provider.id}", page, empty="No run yet.")
 
 
 def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> None:

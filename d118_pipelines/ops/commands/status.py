@@ -13,12 +13,19 @@ import typer
 
 from d118_pipelines import database as db
 from d118_pipelines.configuration import Project
-from d118_pipelines.ops.commands.context import AsJson, local, named_target
+from d118_pipelines.ops.commands.context import (
+    AsJson,
+    local,
+    named_provider,
+    named_target,
+)
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import is_held
 from d118_pipelines.ops.output import show_json, show_table
+from d118_pipelines.ops.provider_state import ProviderState, provider_state, todo
+from d118_pipelines.providers import read_providers
 from d118_pipelines.stored_plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import (
     DEADLINE_WINDOW,
@@ -58,19 +65,31 @@ class TargetState:
 
 def status(
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     files: Annotated[
         bool, typer.Option("--files", help="List the files sent.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say per target whether its files went out, when, and what to do if not."""
+    """Say what went out and what came in, when, and what to do if not."""
     project = Project.here()
+    if provider:
+        one = provider_state(project, named_provider(project, provider))
+        if as_json:
+            show_json(one)
+        else:
+            show_table("Status", [_provider_row(one)])
+        return
     wanted = [named_target(project, target)] if target else read_targets(project.root)
     states = [target_state(project, one) for one in wanted]
     if as_json:
         show_json(states)
         return
     show_table("Status", [_status_row(state) for state in states], empty="No target.")
+    providers = [p for p in read_providers(project.root) if p.model.enabled]
+    if providers and not target:
+        rows = [_provider_row(provider_state(project, p)) for p in providers]
+        show_table("Rosters in", rows)
     if files:
         rows = [
             {
@@ -197,6 +216,22 @@ def _status_row(state: TargetState) -> Mapping[str, Any]:
         "next run": state.next_run,
         "where": state.destination,
         "to do": _todo(state),
+    }
+
+
+def _provider_row(state: ProviderState) -> Mapping[str, Any]:
+    changed = {"created": 0, "updated": 0, "deactivated": 0}
+    for counts in state.statistics.values():
+        for name in changed:
+            changed[name] += int(counts.get(name, 0))
+    return {
+        "provider": state.provider,
+        "state": "running" if state.is_running else state.last_status,
+        "last sync": state.last_sync,
+        **changed,
+        "plan": state.plan,
+        "next run": state.next_run,
+        "to do": todo(state),
     }
 
 
