@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,7 +57,7 @@ def open_container(
         if found.is_dir():
             yield _folder(found, limits)
         else:
-            archive = stack.enter_context(found.open("rb"))
+            archive = stack.enter_context(_opened(found))
             yield _archive(archive, found.name, findings, limits)
         if signature(found) != before:
             fatal("bundle.changed", "The set changed while it was read.")
@@ -77,7 +78,10 @@ def find_set(path: Path, zip_name: str | None = None) -> Path:
 def signature(found: Path) -> list[tuple[str, int, int]]:
     """Name, size and time (ns) of each file: changes when somebody writes there."""
     paths = _regular_files(found) if found.is_dir() else [found]
-    stats = ((path.name, path.stat()) for path in paths)
+    try:
+        stats = [(path.name, path.stat()) for path in paths]
+    except FileNotFoundError:
+        fatal("bundle.changed", "A file has gone while it was looked at.")
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
@@ -85,7 +89,7 @@ def content_hash(found: Path) -> str:
     """SHA-256 over the archive, or over names and contents of a folder's files."""
     whole = hashlib.sha256()
     for path in _regular_files(found) if found.is_dir() else [found]:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = path.name if found.is_dir() else ""
         whole.update(f"{name}\n{digest}\n".encode())
@@ -112,8 +116,16 @@ def _folder(folder: Path, limits: Limits) -> Container:
     return Container(members, is_archive=False)
 
 
+def _opened(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as exc:
+        what = f"A file cannot be read: {exc.strerror}."
+        fatal("bundle.not_found", what, file=path.name)
+
+
 def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         while chunk := file.read(_CHUNK):
             yield chunk
 

@@ -70,10 +70,7 @@ class Splitter:
             else:
                 fields, end = _quoted_record(text, at)
                 if end < 0:
-                    self._check_length(text[at:], line)
-                    if is_last:
-                        what = "The file ends inside a quoted field."
-                        fatal("csv.unclosed_quote", what, file=self._file, line=line)
+                    self._leave_open(text[at:], line, is_last)
                     break
             self._check_length(text[at:end], line)
             if self._take(found, fields, text[at:end], line, has_nul) or end == stop:
@@ -84,6 +81,12 @@ class Splitter:
                 at = stop + 1
         found.rest = text[at:]
         return found
+
+    def _leave_open(self, record: str, line: int, is_last: bool) -> None:
+        self._check_length(record, line)
+        if is_last:
+            what = "The file ends inside a quoted field."
+            fatal("csv.unclosed_quote", what, file=self._file, line=line)
 
     def _take(
         self,

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.bundle.limits import Limits
-from d118_pipelines.sources.bundle.modes import Rules
-from d118_pipelines_tests.sources.bundle.pulls import pull_path, pull_set, refusal
+from d118_pipelines.sources.bundle.place import LocalPlace
+from d118_pipelines.sources.bundle.source import BundleSource
+from d118_pipelines.sources.pull import run_pull
+from d118_pipelines_tests.sources.bundle.pulls import NOW, pull_path, pull_set, refusal
 from d118_pipelines_tests.support.bundles import (
     BASE_1_1,
     BASE_1_2,
@@ -191,73 +194,6 @@ def test_header_with_too_many_columns_is_refused(tmp_path: Path) -> None:
     assert "csv.record_too_long" in text
 
 
-DATE = "2026-10-02T14:05:00.000Z"
-ACTIVE = f"E-1,active,{DATE},51234,S5,S-9001,student,,,\n"
-DELETED = f"E-2,tobedeleted,{DATE},51234,S5,T-77,teacher,,,\n"
-BLANK = "E-3,,,51234,S5,T-77,teacher,,,\n"
-MODES = [
-    ("bulk", BLANK, {}, "proven", False),
-    ("bulk", ACTIVE, {}, "proven", False),
-    ("bulk", ACTIVE + DELETED, {}, "proven", False),
-    ("bulk", ACTIVE, {"bulk_with_status": "delta"}, "never", True),
-    ("bulk", ACTIVE + BLANK, {"bulk_with_status": "delta"}, "proven", False),
-    ("bulk", "", {}, "never", False),
-    ("bulk", "E-1,x\n", {}, "never", False),
-    ("delta", ACTIVE, {}, "never", True),
-    ("delta", ACTIVE + BLANK, {}, "never", True),
-    ("delta", "", {}, "never", True),
-    ("absent", BLANK, {}, "never", False),
-    ("", BLANK, {}, "never", False),
-    ("full", BLANK, {}, "never", False),
-]
-
-
-@pytest.mark.parametrize(("mode", "rows", "rules", "absence", "is_delta"), MODES)
-def test_absence_means_something_only_in_a_bulk_file_with_rows(
-    mode: str,
-    rows: str,
-    rules: dict[str, str],
-    absence: str,
-    is_delta: bool,
-    tmp_path: Path,
-) -> None:
-    files = set_of(enrollments=ENROLLMENTS + rows, modes={"enrollments": mode})
-
-    pulled = pull_set(files, tmp_path, rules=Rules(**rules))  # type: ignore[arg-type]
-
-    found = pulled.pull.collections["enrollments"]
-    assert (found.absence, found.is_delta) == (absence, is_delta)
-
-
-def test_delta_set_proves_no_absence_at_all(tmp_path: Path) -> None:
-    files = set_of(
-        {}, enrollments=ENROLLMENTS + DELETED, modes={"enrollments": "delta"}
-    )
-
-    pulled = pull_set(files, tmp_path)
-
-    assert {c.absence for c in pulled.pull.collections.values()} == {"never"}
-    assert [c for c, x in pulled.pull.collections.items() if x.is_delta] == [
-        "enrollments"
-    ]
-
-
-def test_status_in_bulk_can_refuse_the_set(tmp_path: Path) -> None:
-    files = set_of(enrollments=ENROLLMENTS + ACTIVE)
-
-    text = refusal(files, tmp_path, rules=Rules(bulk_with_status="reject"))
-
-    assert "row.status_in_bulk" in text
-
-
-def test_missing_dependency_can_be_looked_up_in_stored_data(tmp_path: Path) -> None:
-    rules = Rules(missing_dependency="stored")
-
-    pulled = pull_set(without("courses"), tmp_path, rules=rules)
-
-    assert pulled.codes() == ["bundle.incomplete warn"]
-
-
 def test_strict_reading_refuses_what_lenient_reading_mends(tmp_path: Path) -> None:
     files, _ = WARNED["header in other case"]
 
@@ -294,6 +230,35 @@ def test_only_archive_of_a_folder_is_the_set(tmp_path: Path) -> None:
 
     assert pull_path(folder, tmp_path / "1").codes() == []
     assert pull_path(folder, tmp_path / "2", zip_name="set.zip").codes() == []
+
+
+def test_path_without_anything_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteExtractError, match=r"bundle\.not_found"):
+        pull_path(tmp_path / "nothing", tmp_path)
+
+    report = BundleSource(LocalPlace(tmp_path / "nothing")).test()
+    assert not report.success
+    assert "bundle.not_found" in report.message
+
+
+def test_set_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set", set_of())
+
+    def upload_goes_on(name: str, rows: int, pages: int, seconds: float) -> None:
+        with (folder / "enrollments.csv").open("ab") as file:
+            file.write(b"\n")
+
+    with pytest.raises(IncompleteExtractError, match=r"bundle\.changed"):
+        run_pull(
+            BundleSource(LocalPlace(folder)),
+            tmp_path / "raw",
+            provider="sis",
+            run_id="0123456789",
+            now=NOW,
+            on_progress=upload_goes_on,
+        )
+
+    assert list((tmp_path / "raw").iterdir()) == []
 
 
 def test_pull_says_what_the_set_said(tmp_path: Path) -> None:
