@@ -217,7 +217,8 @@ def _findings(path: Path, code: str | None) -> list[dict[str, Any]]:
             "SELECT code, severity, entity, external_id, field, source_file, "
             "source_line, detail, count FROM read_parquet(?) "
             "WHERE ?::VARCHAR IS NULL OR code = ? ORDER BY "
-            "list_position(['fatal', 'reject', 'warn', 'info'], severity), ALL",
+            "list_position(['fatal', 'reject', 'warn', 'info'], severity), "
+            "code, entity, external_id, source_line, field",
             [str(path), code, code],
         ).fetchall()
     finally:
