@@ -1,12 +1,12 @@
 """What the fields of one record say about each other: status, defaults, order of dates.
 
-Belongs here: values and rules over the converted fields `v_*` of one row (`w_*` is the text before). Not here: how
+Belongs here: values and rules over the converted fields `v_*` of one row (`c_*` is the text before). Not here: how
 one field is read (`row_rules.py`). Rule: docs/reference/staging.md, rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from d118_pipelines.roster.findings import Rule
@@ -16,7 +16,10 @@ _DERIVED_YEAR = (
     "CAST(year(v_end_date - 1) + CASE WHEN month(v_end_date - 1) >= 7 THEN 1 ELSE 0 END "
     "AS INTEGER)"
 )
-_LENGTHS_DIFFER = "json_array_length(v_subjects) <> json_array_length(v_subject_codes)"
+_LENGTHS_DIFFER = (
+    "len(v_subjects) <> len(v_subject_codes) AND len(v_subject_codes) > 0 "
+    "AND len(v_subjects) > 0"
+)
 _OTHER_PRIMARY = "v_is_primary AND v_role <> 'teacher'"
 
 
@@ -27,7 +30,9 @@ class Mapped(Protocol):
         """Whether the mapping fills the target."""
 
 
-def record_values(rows: Mapped, entity: str) -> dict[str, str]:
+def record_values(
+    rows: Mapped, entity: str, values_before: Mapping[str, str]
+) -> dict[str, str]:
     """Fields whose value depends on other fields of the row, as SQL."""
     values = {
         "status": "CASE WHEN v_status = 'active' THEN 'active' ELSE 'inactive' END",
@@ -42,7 +47,8 @@ def record_values(rows: Mapped, entity: str) -> dict[str, str]:
             values["school_year"] = f"coalesce(v_school_year, {_DERIVED_YEAR})"
         case "courses" | "classes":
             values["subject_codes"] = (
-                f"CASE WHEN {_LENGTHS_DIFFER} THEN NULL ELSE v_subject_codes END"
+                f"CASE WHEN {_LENGTHS_DIFFER} THEN NULL "
+                f"ELSE {values_before['subject_codes']} END"
             )
             if entity == "classes" and rows.has("class_type"):
                 values["class_type"] = "coalesce(v_class_type, 'scheduled')"
@@ -81,7 +87,7 @@ def record_rules(rows: Mapped, entity: str) -> Judged:
             if entity == "classes" and rows.has("class_type"):
                 yield (
                     Rule("row.defaulted", "warn", "class_type"),
-                    "w_class_type IS NULL",
+                    "c_class_type IS NULL",
                 )
         case "enrollments":
             yield (
@@ -98,7 +104,7 @@ def _term_rules() -> Judged:
     yield Rule("sem.date_order", "warn", "end_date"), "v_end_date = v_start_date"
     yield (
         Rule("row.defaulted", "warn", "school_year"),
-        "w_school_year IS NULL AND v_end_date IS NOT NULL",
+        "c_school_year IS NULL AND v_end_date IS NOT NULL",
     )
     yield (
         Rule("sem.school_year", "warn", "school_year"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.roster.compile import RECORD, Relation
+from d118_pipelines.roster.field_rules import EndpointRows
 from d118_pipelines.roster.final_rows import final_select
 from d118_pipelines.roster.findings import REJECTED_COLUMNS, create_tables, report
 from d118_pipelines.roster.key_rules import judge_keys
@@ -33,7 +34,7 @@ from d118_pipelines.roster.reference_rules import (
     judge_enrollment_sets,
     keep_keys,
 )
-from d118_pipelines.roster.row_rules import EndpointRows, RowCompiler
+from d118_pipelines.roster.row_rules import RowCompiler
 from d118_pipelines.roster.staged import (
     FINDINGS_FILE,
     REJECTED_FILE,
@@ -309,14 +310,12 @@ class _Run:
         )
         self._columns[entity] = compiler.value_columns
         self.duck.execute(f"CREATE TABLE out.{entity} (n BIGINT, code VARCHAR)")
-        for rules in (compiler.field_rules, compiler.row_rules):
-            if rules.rules:
-                report(self.duck, entity, f"work.{entity}", rules)
-                self.duck.execute(
-                    f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
-                    f"FROM work.{entity} WHERE ({rules.any_broken('reject')}) "
-                    f"AND n NOT IN (SELECT n FROM out.{entity})"
-                )
+        rules = compiler.rules
+        report(self.duck, entity, f"work.{entity}", rules)
+        self.duck.execute(
+            f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
+            f"FROM work.{entity} WHERE {rules.any_broken('reject')}"
+        )
         self.duck.execute(
             f"INSERT INTO fetched SELECT {literal(entity)}, source_file, count(*) "
             f"FROM work.{entity} GROUP BY ALL"

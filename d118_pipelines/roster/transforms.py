@@ -1,7 +1,8 @@
 """Transforms of mapping files as DuckDB expressions, and the checks that go with them.
 
-Each takes the name of a text column that is trimmed and never empty, and gives the
-value's expression and the problems to look for. Severity is decided in `row_rules.py`.
+Each takes a text that is trimmed and never empty, and gives the value's expression and
+the problems to look for, in which `{v}` stands for the value's own column. Severity is
+decided in `row_rules.py`.
 Rule: docs/reference/mapping_files.md, transforms.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from d118_pipelines.roster import vocabulary
 
+VALUE = "{v}"
 # All that stands around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
@@ -20,7 +22,7 @@ SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look for: its code, and SQL that is true (never null) where it is.
+    """One thing to look for: its code, and SQL that is true where it is.
 
     is_lost: the value could not be read; a row that needs it is rejected.
     """
@@ -38,8 +40,8 @@ class Converted:
     checks: tuple[Check, ...] = ()
 
 
-def _lost(code: str, column: str, sql: str) -> Check:
-    return Check(code, f"{column} IS NOT NULL AND {sql} IS NULL", is_lost=True)
+def _lost(code: str, column: str) -> Check:
+    return Check(code, f"{column} IS NOT NULL AND {VALUE} IS NULL", is_lost=True)
 
 
 def literal(text: str) -> str:
@@ -61,11 +63,12 @@ def choose(subject: str, table: Mapping[str, str], otherwise: str = "NULL") -> s
 
 
 def trimmed(text: str) -> str:
-    """SQL: the text without blanks around it.
+    """SQL: the text without blanks around it; null where nothing is left.
 
     Trimming is ten times dearer than a look at both ends, and hardly ever needed.
     """
-    return f"CASE WHEN {_has_blanks(text)} THEN trim({text}, {BLANKS}) ELSE {text} END"
+    slow = f"nullif(trim({text}, {BLANKS}), '')"
+    return f"CASE WHEN {_has_blanks(text)} THEN {slow} ELSE {text} END"
 
 
 def _has_blanks(text: str) -> str:
@@ -110,12 +113,12 @@ def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Conve
             f"CAST(try_strptime({slashed}, '{SLASH_FORMATS[date_order]}') AS DATE) END"
         )
     value = f"coalesce({plain}, {', '.join(others)})"
-    form = f"{plain} IS NULL AND {value} IS NOT NULL"
+    form = f"{plain} IS NULL AND {VALUE} IS NOT NULL"
     sql = f"CAST({value} + {plus_days} AS DATE)" if plus_days else value
     return Converted(
         sql,
         (
-            _lost("row.bad_date", column, value),
+            _lost("row.bad_date", column),
             Check("row.date_form", f"{column} IS NOT NULL AND {form}"),
         ),
     )
@@ -124,9 +127,9 @@ def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Conve
 def parse_boolean(column: str) -> Converted:
     """`true` and `false`; another case with `row.bool_form`."""
     sql = f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
-    other_case = f"{column} <> lower({column}) AND {sql} IS NOT NULL"
+    other_case = f"{column} <> lower({column}) AND {VALUE} IS NOT NULL"
     return Converted(
-        sql, (_lost("row.bad_bool", column, sql), Check("row.bool_form", other_case))
+        sql, (_lost("row.bad_bool", column), Check("row.bool_form", other_case))
     )
 
 
@@ -137,7 +140,7 @@ def parse_boolean_words(column: str) -> Converted:
         f"CASE WHEN {lowered} IN {words(vocabulary.TRUE_WORDS)} THEN true "
         f"WHEN {lowered} IN {words(vocabulary.FALSE_WORDS)} THEN false END"
     )
-    return Converted(sql, (_lost("row.bad_bool", column, sql),))
+    return Converted(sql, (_lost("row.bad_bool", column),))
 
 
 def parse_number(column: str, kind: str) -> Converted:
@@ -147,7 +150,7 @@ def parse_number(column: str, kind: str) -> Converted:
         f"CASE WHEN regexp_full_match({column}, '{pattern}') "
         f"THEN try_cast({column} AS {kind}) END"
     )
-    return Converted(sql, (_lost("row.bad_number", column, sql),))
+    return Converted(sql, (_lost("row.bad_number", column),))
 
 
 def parse_year(column: str) -> Converted:
@@ -160,7 +163,7 @@ def parse_year(column: str) -> Converted:
     )
     return Converted(
         sql,
-        (_lost("row.bad_year", column, sql), Check("row.bad_year", double)),
+        (_lost("row.bad_year", column), Check("row.bad_year", double)),
     )
 
 
@@ -180,8 +183,8 @@ def parse_grade(column: str) -> Converted:
     return Converted(
         sql,
         (
-            Check("row.grade_alias", f"{column} <> {sql}"),
-            Check("row.bad_grade", f"{sql} NOT IN {words(vocabulary.GRADES)}"),
+            Check("row.grade_alias", f"{column} <> {VALUE}"),
+            Check("row.bad_grade", f"{VALUE} NOT IN {words(vocabulary.GRADES)}"),
         ),
     )
 
@@ -201,11 +204,11 @@ def parse_grades(column: str) -> Converted:
     known = words(vocabulary.GRADES)
     is_plain = f"len({column}) = 1 AND {column}[1] IN {known}"
     sql = f"CASE WHEN {is_plain} THEN {column} ELSE {slow} END"
-    odd = f"len(list_filter({sql}, lambda e: e NOT IN {known})) > 0"
+    odd = f"len(list_filter({VALUE}, lambda e: e NOT IN {known})) > 0"
     return Converted(
         sql,
         (
-            Check("row.grade_alias", f"{sql} <> {column}"),
+            Check("row.grade_alias", f"{VALUE} <> {column}"),
             Check("row.bad_grade", f"CASE WHEN {is_plain} THEN false ELSE {odd} END"),
         ),
     )
@@ -223,10 +226,10 @@ def parse_enum(column: str, field: str, aliases: Mapping[str, str]) -> Converted
     return Converted(
         sql,
         (
-            _lost("row.bad_enum", column, sql),
+            _lost("row.bad_enum", column),
             Check(
                 "row.enum_case",
-                f"{column} <> {sql} AND lower({column}) = lower({sql})",
+                f"{column} <> {VALUE} AND lower({column}) = lower({VALUE})",
             ),
         ),
     )
@@ -239,7 +242,7 @@ def parse_timestamp(column: str) -> Converted:
     return Converted(
         sql,
         (
-            _lost("row.bad_datetime", column, sql),
-            Check("row.datetime_form", f"NOT ({strict}) AND {sql} IS NOT NULL"),
+            _lost("row.bad_datetime", column),
+            Check("row.datetime_form", f"NOT ({strict}) AND {VALUE} IS NOT NULL"),
         ),
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from d118_pipelines.roster.field_rules import shown_word
 from d118_pipelines.roster.findings import Rule, RuleSet, report
 from d118_pipelines.roster.model import USER_ROLES
-from d118_pipelines.roster.row_rules import shown_word
 from d118_pipelines.roster.transforms import BLANKS, choose, parse_date
 from d118_pipelines.roster.transforms import words as in_list
 from d118_pipelines.roster.vocabulary import STANDARD_ROLES, WRITTEN_ROLES
@@ -116,7 +116,10 @@ def _elements(words: Mapping[str, str]) -> str:
 def _judged(date_order: str | None, has_orgs: bool) -> str:
     begin = parse_date("begin_text", date_order)
     end = parse_date("end_text", date_order)
-    lost = " OR ".join(check.condition for check in (begin.checks[0], end.checks[0]))
+    lost = (
+        "begin_text IS NOT NULL AND begin_date IS NULL "
+        "OR end_text IS NOT NULL AND end_date IS NULL"
+    )
     conditions = {
         _WORD: "role IS NULL",
         _CASE: "word <> known",

@@ -22,10 +22,12 @@ def duck() -> Any:
 
 def judged(duck: Any, converted: Converted, text: str | None) -> tuple[Any, set[str]]:
     given = "CAST(NULL AS VARCHAR)" if text is None else literal(text)
-    checks = "".join(f", {check.condition}" for check in converted.checks)
-    [row] = duck.execute(
-        f"SELECT {converted.sql}{checks} FROM (SELECT {given} AS x)"
-    ).fetchall()
+    checks = "".join(
+        f", {check.condition.replace(transforms.VALUE, 'v')}"
+        for check in converted.checks
+    )
+    value = f"(SELECT *, {converted.sql} AS v FROM (SELECT {given} AS x))"
+    [row] = duck.execute(f"SELECT v{checks} FROM {value}").fetchall()
     codes = {c.code for c, hit in zip(converted.checks, row[1:], strict=True) if hit}
     return row[0], codes
 
