@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 20_000
 
 
 def load_rows(
@@ -77,8 +77,6 @@ def fill_table(
         _insert_chunks(connection, batches, table.name, constants)
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         index.create(connection)
-    if is_postgres(connection):
-        connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
 def _set_defaults(
@@ -193,16 +191,20 @@ def _fetch_chunks(
 ) -> None:
     import pyarrow as pa  # heavy: only where rosters are read
 
-    rows = connection.execute(query).cursor
-    kinds = [_arrow_type(pa, kind) for kind in columns.values()]
-    names = list(columns)
-    while chunk := rows.fetchmany(CHUNK_ROWS):
-        arrays = [
-            pa.array(values, kind)
-            for values, kind in zip(zip(*chunk, strict=True), kinds, strict=True)
-        ]
-        frame = pa.Table.from_arrays(arrays, names=names)
-        duck.from_arrow(frame).insert_into(relation)
+    rows: Any = connection.execute(query).cursor
+    schema = pa.schema([(n, _arrow_type(pa, kind)) for n, kind in columns.items()])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        while chunk := rows.fetchmany(CHUNK_ROWS):
+            arrays = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    # DuckDB takes a batch while the next one is being read.
+    reader = pa.RecordBatchReader.from_batches(schema, batches())
+    duck.from_arrow(reader).insert_into(relation)
 
 
 def _arrow_type(pa: Any, kind: str) -> Any:

@@ -28,7 +28,12 @@ def sqlite_engine(path: Path) -> sa.Engine:
     # A connection per transaction: nothing stays open between the steps of a run.
     engine = sa.create_engine(
         f"sqlite:///{path}",
-        connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},
+        connect_args={
+            "timeout": WAIT_SECONDS,
+            "isolation_level": None,
+            # DuckDB pulls rows out of it from a thread of its own.
+            "check_same_thread": False,
+        },
         poolclass=sa.NullPool,
         # The database keeps lines of people; an error must not quote them.
         hide_parameters=True,

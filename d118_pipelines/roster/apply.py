@@ -21,7 +21,7 @@ from d118_pipelines.database import record_audit
 from d118_pipelines.database_bulk import append_frame
 from d118_pipelines.errors import ConnectionLostError, FatalError
 from d118_pipelines.roster.baseline import baseline_revision
-from d118_pipelines.roster.child_rows import write_children
+from d118_pipelines.roster.child_rows import child_tables, write_children
 from d118_pipelines.roster.history import Actor, close_run, open_run
 from d118_pipelines.roster.plan_counts import Counts
 from d118_pipelines.roster.record_changes import (
@@ -34,6 +34,7 @@ from d118_pipelines.roster.record_changes import (
     is_empty,
     load_incoming,
     reactivate_records,
+    refresh_statistics,
     start_entity,
     write_history,
     write_records,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[str], None]
 Status = Literal["SUCCESS", "PARTIAL"]
+MANY_ROWS = 10_000
 SHOWN_NAMES = {"orgs": "schools"}
 _WRITES = "action IN ('update', 'reactivate', 'link') AND NOT keeps_fields"
 _NOT_ON_RECORDS = "('create', 'conflict', 'withheld', 'absent_once')"
@@ -224,6 +226,8 @@ def _change_records(
     if entity == "demographics":
         name_people(writer, is_first_load=is_first_load)
     write_children(writer, entity, is_first_load=is_first_load)
+    if planned.total >= MANY_ROWS:
+        refresh_statistics(writer, entity, "external_ids", *child_tables(entity))
 
 
 def _load_changes(writer: Writer, entity: str, changes: str, records: str) -> None:

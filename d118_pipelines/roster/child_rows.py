@@ -64,6 +64,11 @@ _CHILDREN: dict[str, list[_Child]] = {
 }
 
 
+def child_tables(entity: str) -> list[str]:
+    """The names of the entity's child tables."""
+    return [child.table for child in _CHILDREN.get(entity, [])]
+
+
 def write_children(writer: Writer, entity: str, *, is_first_load: bool) -> None:
     """Make the child rows of all records of `incoming`, or of the whole table."""
     for child in _CHILDREN.get(entity, []):

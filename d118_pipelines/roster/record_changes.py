@@ -102,6 +102,12 @@ def index_incoming(writer: Writer) -> None:
         writer.run("ANALYZE plan_rows")
 
 
+def refresh_statistics(writer: Writer, *tables: str) -> None:
+    """After many new rows: without it PostgreSQL plans as if there were none."""
+    if writer.is_postgres:
+        writer.run(f"ANALYZE {', '.join(tables)}")
+
+
 def is_empty(writer: Writer, entity: str) -> bool:
     """Whether the table has no row at all, of any provider."""
     query = f"SELECT 1 FROM {entity} LIMIT 1"

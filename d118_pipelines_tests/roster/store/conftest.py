@@ -13,14 +13,18 @@ from d118_pipelines_tests.support.postgres import new_database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty state database."""
-    path = tmp_path / "d118.sqlite"
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database; empty for the file."""
     if request.param == "sqlite":
-        yield Database(path, "")
+        yield ""
         return
-    for url in new_database():
-        yield Database(path, url)
+    yield from new_database()
+
+
+@pytest.fixture
+def database(url: str, tmp_path: Path) -> Database:
+    """An empty state database."""
+    return Database(tmp_path / "d118.sqlite", url)
 
 
 @pytest.fixture
