@@ -162,7 +162,8 @@ def test_a_target_without_a_schedule_runs_when_asked(tmp_path: Path) -> None:
 
     defs = build_definitions(project.project)
 
-    assert [s.name for s in defs.schedules or []] == ["smartfind_schedule"]
+    names = [s.name for s in defs.schedules or []]
+    assert names == ["smartfind_schedule", "sync_powerschool_schedule"]
     assert defs.resolve_job_def("hr_records").name == "hr_records"
     [state] = project.d118("status", "--target", "hr_records", "--json").json()
     assert (state["deadline"], state["next_run"]) == (None, None)

@@ -17,6 +17,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.powerschool import powerschool_source
 from d118_pipelines.ops.secrets import resolved
+from d118_pipelines.provider_configs import Sftp
 from d118_pipelines.providers import (
     ClassLinkProvider,
     CleverProvider,
@@ -25,7 +26,6 @@ from d118_pipelines.providers import (
     OneRosterCsvProvider,
     PowerSchoolProvider,
     Provider,
-    Sftp,
 )
 from d118_pipelines.roster.mapping import MappingFile, read_mapping
 from d118_pipelines.roster.powerschool import RAW_COLLECTIONS
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from d118_pipelines.sources.pull import RosterSource
     from d118_pipelines.ssh.settings import SftpSettings
 
-ONEROSTER_TIMEOUT, CLEVER_RATE_LIMIT = "ONEROSTER_TIMEOUT", "CLEVER_RATE_LIMIT"
-CSV_MAX_FILE_SIZE = "CSV_MAX_FILE_SIZE"
 
 
 def provider_mapping(project: Project, provider: Provider) -> MappingFile:
@@ -135,7 +133,7 @@ def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
     return HttpClient(
         base_url,
         auth=auth,
-        limits=HttpLimits(read=_number(ONEROSTER_TIMEOUT, 30.0)),
+        limits=HttpLimits(read=_number("ONEROSTER_TIMEOUT", 30.0)),
         requests_per_minute=provider.model.limits.requests_per_minute,
     )
 
@@ -225,7 +223,7 @@ def _clever(project: Project, provider: Provider) -> RosterSource:
             utc_now().astimezone(project.district().zone).date()
         ),
         max_records=provider.model.limits.max_records,
-        rate_limit=_number(CLEVER_RATE_LIMIT, 0.2),
+        rate_limit=_number("CLEVER_RATE_LIMIT", 0.2),
         requests_per_minute=provider.model.limits.requests_per_minute,
     )
 
@@ -257,7 +255,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
         files=config.files,
         encoding=config.encoding,
         date_order=config.date_order,
-        max_file_size=int(_number(CSV_MAX_FILE_SIZE, 104_857_600)),
+        max_file_size=int(_number("CSV_MAX_FILE_SIZE", 104_857_600)),
         district=(district.id, district.name),
     )
 

@@ -18,7 +18,6 @@ from d118_pipelines.errors import ConfigurationError, MissingSecretError
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
-KEY, KEY_FILE = "ENCRYPTION_KEY", "ENCRYPTION_KEY_FILE"
 _VARIABLE = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
 _TOKEN = re.compile(r"fernet:([A-Za-z0-9_=-]+)")
 
@@ -104,7 +103,8 @@ def _bytes(token: str, keys: MultiFernet, used_in: str) -> bytes:
     except InvalidToken:
         raise ConfigurationError(
             f"A fernet value cannot be opened with any key ({used_in}).",
-            rule=f"{KEY} or {KEY_FILE} must hold the key that it was made with.",
+            rule="ENCRYPTION_KEY or ENCRYPTION_KEY_FILE must hold the key that it was "
+            "made with.",
             not_done="No connection was made, nothing was changed.",
             next_step="d118 secrets verify names the lines; make the value again with: "
             "d118 secrets encrypt",
@@ -116,23 +116,24 @@ def _keys() -> MultiFernet:
     """All keys, newest first. Raises: MissingSecretError, ConfigurationError."""
     from cryptography.fernet import Fernet, MultiFernet
 
-    text = os.environ.get(KEY, "")
-    named = os.environ.get(KEY_FILE, "")
+    text = os.environ.get("ENCRYPTION_KEY", "")
+    named = os.environ.get("ENCRYPTION_KEY_FILE", "")
     if not text and named:
         text = _key_file(Path(named))
     keys = [key for key in re.split(r"[,\s]+", text) if key]
     if not keys:
         raise MissingSecretError(
-            f"Neither {KEY} nor {KEY_FILE} is set.",
+            "Neither ENCRYPTION_KEY nor ENCRYPTION_KEY_FILE is set.",
             rule="A fernet value needs the key that it was made with; there is no default.",
             not_done="No connection was made, nothing was changed.",
-            next_step=f"Make a key: d118 secrets new-key, and keep it in {KEY_FILE}.",
+            next_step="Make a key: d118 secrets new-key, and keep it in the file of "
+            "ENCRYPTION_KEY_FILE.",
         )
     try:
         return MultiFernet([Fernet(key) for key in keys])
     except ValueError:
         raise ConfigurationError(
-            f"{KEY} or {KEY_FILE} holds something that is not a key.",
+            "ENCRYPTION_KEY or ENCRYPTION_KEY_FILE holds something that is not a key.",
             rule="Keys are 32 bytes in URL-safe base64, newest first, separated by commas.",
             next_step="Make one: d118 secrets new-key",
         ) from None

@@ -22,6 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 import sqlalchemy as sa
+import yaml
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops import cli
@@ -60,7 +61,9 @@ class Answer:
 class ProjectFolder:
     """A project of its own; `environment` holds the settings of its commands.
 
-    Its PowerSchool is the folder `tables`; without tables, the demonstration district.
+    Its PowerSchool is the folder `tables`, and it has no provider of rosters until
+    `set_providers`. Without people it is the repository as it is: the demonstration
+    district with its roster.
     """
 
     def __init__(self, root: Path, people: Iterable[Person] | None = None) -> None:
@@ -73,6 +76,7 @@ class ProjectFolder:
             copy(source, root / part)
         if people is not None:
             self.set_people(people)
+            self.set_providers()
 
     def copied(self, root: Path) -> ProjectFolder:
         """A project that begins with all that this one has: cheaper than runs."""
@@ -98,6 +102,11 @@ class ProjectFolder:
         """Replace PowerSchool's tables."""
         write_tables(self.root / "tables", people)
         self.environment["POWERSCHOOL_CSV_DIR"] = str(self.root / "tables")
+
+    def set_providers(self, *entries: Mapping[str, Any]) -> None:
+        """Replace config/providers.yaml."""
+        text = yaml.safe_dump({"providers": list(entries)}, sort_keys=False)
+        (self.root / "config/providers.yaml").write_text(text, encoding="utf-8")
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace a text that stands in the file exactly once."""

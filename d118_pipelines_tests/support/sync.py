@@ -262,8 +262,8 @@ class Sync:
 
 
 def _copy_project(root: Path) -> None:
-    root.mkdir(parents=True)
-    shutil.copytree(REPOSITORY / "config", root / "config")
+    (root / "config").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "config/district.yaml", root / "config")
     shutil.copytree(REPOSITORY / "mappings/targets", root / "mappings/targets")
     # The queries stay where they are; an export's folder may get further files.
     (root / "sql/exports").mkdir(parents=True)
