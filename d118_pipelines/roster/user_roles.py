@@ -181,14 +181,13 @@ def _merged() -> str:
                             ELSE max(end_date) END AS end_date,
                         min(i) AS i
                     FROM (
-                        SELECT *,
+                        SELECT * EXCLUDE (role),
                             CASE WHEN {of_district} THEN 'districtAdministrator'
                                 WHEN known = 'administrator' THEN 'siteAdministrator'
                                 ELSE {standard} END AS source_role,
                             CASE WHEN {of_district} THEN 'district_admin' ELSE role END
                                 AS role
-                        FROM (SELECT * EXCLUDE (role), role FROM role_hits
-                            WHERE NOT ({lost})))
+                        FROM role_hits WHERE NOT ({lost}))
                     GROUP BY n, place, source_role)))"""
 
 
