@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from d118_pipelines.guard_rule import GuardRule, Kind
-from d118_pipelines.roster.guard_settings import RosterGuard
+from d118_pipelines.roster.guard_settings import RejectLimits, RosterGuard
 
 if TYPE_CHECKING:
     from d118_pipelines.roster.plan_counts import Counts, SchoolCounts
@@ -67,11 +67,13 @@ def judge(
     today: dt.date,
     *,
     school_conflicts: Sequence[SchoolConflict] = (),
+    held_reason: str | None = None,
     deltas: Collection[str] = (),
 ) -> list[GuardRule]:
     """Evaluate every rule, in the order of `RULES`.
 
     counts: scope (`users`, `users/students`) -> counts. today: in the district's zone.
+    held_reason: of staging, which counts rejected rows file by file.
     deltas: entities of which only changes were sent; they may be empty.
     """
     limits = guard.on(today)
@@ -118,17 +120,10 @@ def judge(
                 least.per_entity,
             )
         )
-    rejects = limits.rejected
     return [
         *rules,
         _schools_linked(school_conflicts),
-        _share(
-            "guard.too_many_rejects",
-            "rows are rejected",
-            (_Case(_name(n), c.errors, c.fetched) for n, c in entities.items()),
-            rejects.share,
-            rejects.minimum_count,
-        ),
+        _too_many_rejects(entities, limits.rejected, held_reason),
         _blackout(guard, today),
     ]
 
@@ -208,6 +203,19 @@ def _schools_linked(conflicts: Sequence[SchoolConflict]) -> GuardRule:
         "Resolve the conflicts; an approval leaves these schools and their classes out."
     )
     return GuardRule(code, "held", False, "\n".join(lines))
+
+
+def _too_many_rejects(
+    entities: Mapping[str, Counts], limits: RejectLimits, held_reason: str | None
+) -> GuardRule:
+    code = "guard.too_many_rejects"
+    if held_reason:
+        return GuardRule(code, "held", False, held_reason)
+    cases = (
+        _Case(_name(name), c.errors - c.duplicates, c.fetched)
+        for name, c in entities.items()
+    )
+    return _share(code, "rows are rejected", cases, limits.share, limits.minimum_count)
 
 
 def _blackout(guard: RosterGuard, today: dt.date) -> GuardRule:

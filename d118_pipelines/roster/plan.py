@@ -128,7 +128,8 @@ def make_plan(
         compared = _compare(duck, request, staged, manifest, load_values, part)
         counts: dict[str, Counts] = {}
         for entity in compared.source.staged:
-            counts |= count_entity(compared, entity)
+            entry = manifest["entities"][entity]
+            counts |= count_entity(compared, entity, duplicates=entry["duplicates"])
         schools = count_schools(compared, compared.source.staged)
         rules = judge(
             counts,
@@ -136,6 +137,7 @@ def make_plan(
             request.guard,
             now.astimezone(request.zone).date(),
             school_conflicts=_school_conflicts(compared),
+            held_reason=manifest.get("held_reason"),
             deltas=[e for e, m in manifest["entities"].items() if m["is_delta"]],
         )
         plan = RosterPlan(

@@ -31,7 +31,8 @@ class Counts:
     active: records of this provider that are active before. linked, unlinked: only the
     provider's link changes; those that were fetched stand in unchanged or updated as
     well. absent_once: not sent for the first time, nothing happens yet. churned: gone
-    and new at once, with the same natural key.
+    and new at once, with the same natural key. duplicates: of the errors, rows that only
+    repeated another one.
     """
 
     active: int = 0
@@ -49,6 +50,7 @@ class Counts:
     unlinked: int = 0
     absent_once: int = 0
     churned: int = 0
+    duplicates: int = 0
 
     @property
     def deactivated(self) -> int:
@@ -98,13 +100,20 @@ def scope(entity: str, group: str | None) -> str:
     return f"{entity}/{group}" if group else entity
 
 
-def count_entity(compared: Comparison, entity: str) -> dict[str, Counts]:
-    """Scope -> counts, of the entity and of each of its role groups."""
+def count_entity(
+    compared: Comparison, entity: str, *, duplicates: int = 0
+) -> dict[str, Counts]:
+    """Scope -> counts, of the entity and of each of its role groups.
+
+    duplicates: rows that staging dropped because they repeated another one.
+    """
     duck, staged = compared.duck, compared.source.staged[entity]
     found: dict[str, Counts] = defaultdict(Counts)
     found[entity].errors = _one(
         duck, f"SELECT count(*) FROM {compared.rejected} WHERE entity = '{entity}'"
     )
+    found[entity].duplicates = duplicates
+    found[entity].errors += duplicates
     for name, number, groups in [
         ("fetched", *_grouped(duck, group_sql(entity), staged)),
         ("active", *_grouped(duck, *_active(compared, entity))),

@@ -76,6 +76,8 @@ class Staged:
     absence: str = "proven"
     is_delta: bool = False
     unreadable: Mapping[str, int] = field(default_factory=dict)
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    held_reason: str | None = None
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True)
@@ -91,13 +93,18 @@ class Staged:
                 "fetched": len(rows),
                 "staged": len(rows),
                 "rejected": sum(e == entity for e, _ in self.rejected),
+                "duplicates": self.duplicates.get(entity, 0),
                 "unreadable_keys": self.unreadable.get(entity, 0),
                 "absence": self.absence,
                 "is_delta": self.is_delta,
             }
             for entity, rows in self.rows.items()
         }
-        manifest = {"is_demonstration": False, "entities": entities}
+        manifest = {
+            "is_demonstration": False,
+            "entities": entities,
+            "held_reason": self.held_reason,
+        }
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
 

@@ -161,6 +161,22 @@ def test_too_many_rejected_rows(
     assert broken(rules) == ({"guard.too_many_rejects"} if held else set())
 
 
+def test_dropped_duplicates_are_no_rejected_rows() -> None:
+    counts = Counts(active=100, fetched=100, errors=50, duplicates=50)
+
+    assert broken(judged({"users": counts})) == set()
+
+
+def test_reason_of_staging_to_hold_is_passed_on() -> None:
+    rule = judged(held_reason="pupils.csv: too many")["guard.too_many_rejects"]
+
+    assert (rule.passed, rule.kind, rule.message) == (
+        False,
+        "held",
+        "pupils.csv: too many",
+    )
+
+
 def test_school_that_is_not_linked_is_held_and_named() -> None:
     rules = judged(school_conflicts=[SchoolConflict("c9", "sis_id")])
 

@@ -197,6 +197,16 @@ def test_fault_d13_rejected_row_counts_as_present(world: World) -> None:
     assert plan.counts["users"].fetched == 2
 
 
+def test_duplicates_and_the_reason_of_staging_reach_the_plan(world: World) -> None:
+    staged = Staged(roster(), duplicates={"users": 3}, held_reason="pupils.csv")
+
+    plan = world.plan(staged)
+
+    counts = plan.counts["users"]
+    assert (counts.fetched, counts.errors, counts.created) == (5, 3, 2)
+    assert plan.verdict == "held"
+
+
 @pytest.mark.parametrize(
     ("unreadable", "deactivates"), [({"users": 1}, True), ({}, False)]
 )
