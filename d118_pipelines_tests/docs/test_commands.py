@@ -19,7 +19,12 @@ import pytest
 from d118_pipelines_tests.docs.markdown import REPOSITORY
 from d118_pipelines_tests.support.project import ProjectFolder
 
-PAGES = ["README.md", "docs/when_a_run_is_held.md", "docs/move_from_the_scripts.md"]
+PAGES = [
+    "README.md",
+    "docs/bring_rosters_in.md",
+    "docs/when_a_run_is_held.md",
+    "docs/move_from_the_scripts.md",
+]
 ONLY_KNOWN_TO_MAKE = {"make ui", "make test", "make bench"}
 
 
