@@ -53,20 +53,27 @@ FROM read_json(
 );
 
 -- Every raw row as JSON: the record itself, or the row of a table without its blanks.
+-- One SELECT per file, because columns of one name have other types elsewhere.
+SET VARIABLE d118_raw_rows = (
+    SELECT concat_ws(' UNION ALL ',
+        'SELECT NULL::VARCHAR AS raw_file, NULL::BIGINT AS raw_row, NULL::JSON AS '
+        || 'row_json WHERE false',
+        string_agg('SELECT ''' || file || ''', file_row_number, to_json(t) FROM '
+            || 'read_parquet(''' || file || ''', file_row_number = true) AS t',
+            ' UNION ALL '))
+    FROM (SELECT unnest(getvariable('d118_raw')) AS file)
+);
+
 CREATE OR REPLACE VIEW sis_raw_rows AS
 SELECT
-    filename AS raw_file,
-    file_row_number AS raw_row,
+    raw_file,
+    raw_row,
     coalesce(
         row_json ->> '$.record',
         CAST(json_merge_patch('{}', json_merge_patch(row_json,
-            '{"filename": null, "file_row_number": null, "_line": null}')) AS VARCHAR)
+            '{"file_row_number": null, "_line": null}')) AS VARCHAR)
     ) AS raw_json
-FROM (
-    SELECT t.filename, t.file_row_number, to_json(t) AS row_json
-    FROM read_parquet([getvariable('d118_shapes')] || getvariable('d118_raw'),
-        union_by_name = true, filename = true, file_row_number = true) AS t
-);
+FROM query(getvariable('d118_raw_rows'));
 
 -- Staged and rejected rows of one entity with their run, raw row and outcome.
 CREATE OR REPLACE MACRO sis_rows(entity_name, staged_files, plan_files) AS TABLE
