@@ -124,7 +124,9 @@ class ProviderModel(Model):
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_context=False)[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"guard key {key}: {first['msg']}") from None
+            unknown = first["type"] == "extra_forbidden"
+            rule = "unknown key" if unknown else first["msg"]
+            raise ValueError(f"guard key {key}: {rule}") from None
         return value
 
     @property
@@ -300,9 +302,9 @@ def _with_types(document: Document) -> Any:
     for index, entry in enumerate(data.get("providers") or []):
         kind = entry.get("type") if isinstance(entry, dict) else None
         kind = TYPE_SYNONYMS.get(str(kind), kind)
-        if isinstance(entry, dict) and kind is not None and kind not in TYPES:
+        if isinstance(entry, dict) and kind not in TYPES:
             raise ConfigurationError(
-                f"unsupported provider type {kind}",
+                f"unsupported provider type {kind}" if kind else "missing key type",
                 where=document.where(("providers", index, "type")),
                 rule=f"The types are: {', '.join(TYPES)}.",
                 not_done="Nothing was started.",

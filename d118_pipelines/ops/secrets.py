@@ -56,7 +56,8 @@ def rotate_file(path: Path) -> int:
     opened; the file then stays as it was.
     """
     keys = _keys()
-    text = path.read_text(encoding="utf-8")
+    # Not as text: line ends stay as they are.
+    text = path.read_bytes().decode("utf-8")
     count = 0
 
     def renew(found: re.Match[str]) -> str:
@@ -68,7 +69,7 @@ def rotate_file(path: Path) -> int:
 
     renewed = _TOKEN.sub(renew, text)
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text(renewed, encoding="utf-8")
+    beside.write_bytes(renewed.encode("utf-8"))
     beside.chmod(stat.S_IMODE(path.stat().st_mode))
     beside.replace(path)
     return count
