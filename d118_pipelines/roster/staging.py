@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.roster.compile import RECORD, Relation
 from d118_pipelines.roster.field_rules import EndpointRows
 from d118_pipelines.roster.final_rows import final_select
@@ -44,28 +43,16 @@ from d118_pipelines.roster.staged import (
     Staged,
     write_manifest,
 )
+from d118_pipelines.roster.tally import RejectCap, Tally
 from d118_pipelines.roster.transforms import literal
 from d118_pipelines.roster.user_roles import judge_roles
 
 if TYPE_CHECKING:
     import duckdb
 
-_STRENGTH: list[Absence] = ["never", "ended", "proven"]
-
-
-@dataclass(frozen=True, slots=True)
-class RejectCap:
-    """How many rejected rows of one file are too many: above `ratio` and `minimum`.
-
-    holds: the rows are staged and the plan is held; otherwise nothing is staged.
-    """
-
-    ratio: float = 0.05
-    minimum: int = 20
-    holds: bool = False
-
-
+BUNDLE_CAP = RejectCap()
 PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
+_STRENGTH: list[Absence] = ["never", "ended", "proven"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +70,7 @@ class StagingOptions:
     date_order: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     role_map: Mapping[str, str] = field(default_factory=dict)
-    reject_cap: RejectCap = RejectCap()
+    reject_cap: RejectCap = BUNDLE_CAP
     is_demonstration: bool = False
 
 
@@ -118,7 +105,7 @@ def stage(
         run.read(pull_findings)
         run.judge()
         entities = run.write()
-        held = run.judge_rejects(entities)
+        held = run.tally.judge(options.reject_cap)
         staged = Staged(
             folder=final,
             provider=options.provider_id,
@@ -130,7 +117,7 @@ def stage(
             raw={name: one.path for name, one in raw.items()},
             entities=entities,
             held_reason=held,
-            findings=run.finding_counts(),
+            findings=run.tally.findings(),
         )
         write_manifest(partial, staged)
         partial.rename(final)
@@ -169,17 +156,14 @@ class _Run:
         for schema in ("work", "out", "ok", "shaped"):
             self.duck.execute(f"CREATE SCHEMA {schema}")
         create_tables(self.duck)
-        self.duck.execute(
-            "CREATE TABLE fetched (entity VARCHAR, source_file VARCHAR, fetched BIGINT)"
-        )
-        self.duck.execute(
-            "CREATE TABLE rejected_weights (entity VARCHAR, source_file VARCHAR, "
-            "weight BIGINT, is_unreadable BOOLEAN)"
-        )
+        self.tally = Tally(self.duck)
         attach_raw(self.duck, self.raw.values())
         self._attach_known()
         if pull_findings is not None and pull_findings.is_file():
-            self._take_over(pull_findings)
+            of_file = {
+                e.collection: e.entity for ends in self.endpoints.values() for e in ends
+            }
+            self.tally.take_over(pull_findings, of_file)
 
     def judge(self) -> None:
         """Every entity in the order in which records refer to each other."""
@@ -217,30 +201,6 @@ class _Run:
         shutil.rmtree(self.work)
         return counts
 
-    def judge_rejects(self, entities: Mapping[str, EntityCounts]) -> str | None:
-        """Compare the rejected rows of each file with the cap; the reason of a hold."""
-        cap = self.options.reject_cap
-        rows = self.duck.execute(
-            "SELECT entity, source_file, sum(fetched), sum(rejected) FROM ("
-            "SELECT entity, source_file, 0 AS fetched, sum(weight) AS rejected "
-            "FROM rejected_weights GROUP BY ALL UNION ALL "
-            "SELECT entity, source_file, fetched, 0 FROM fetched) GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        for entity, file, fetched, rejected in rows:
-            if rejected >= cap.minimum and rejected > cap.ratio * fetched:
-                what = f"{rejected} of {fetched} rows of {file} ({entity}) are rejected"
-                if cap.holds:
-                    return f"bundle.too_many_rejects: {what}"
-                raise self._too_many(entity, what)
-        return None
-
-    def finding_counts(self) -> dict[str, int]:
-        """Code -> number of findings."""
-        rows = self.duck.execute(
-            "SELECT code, CAST(sum(count) AS BIGINT) FROM findings GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-        return dict(rows)
-
     def targets(self, entity: str) -> set[str]:
         """The entities in which references of this one are looked up."""
         wanted = {f.refers_to for f in ENTITIES[entity].fields if f.refers_to}
@@ -267,36 +227,6 @@ class _Run:
                 self.duck, entity, known=f"{self.home}.known.{entity}", is_staged=False
             )
 
-    def _take_over(self, findings: Path) -> None:
-        """The findings of the pull; rows that it rejected count as present."""
-        of_file = {
-            e.collection: e.entity for ends in self.endpoints.values() for e in ends
-        }
-        pairs = ", ".join(f"({literal(k)}, {literal(v)})" for k, v in of_file.items())
-        path = literal(str(findings))
-        self.duck.execute(
-            "CREATE VIEW pulled AS SELECT coalesce(e.entity, '') AS entity, f.* EXCLUDE "
-            "(line), CAST(line AS BIGINT) AS line, stem FROM (SELECT *, "
-            f"parse_filename(file, true) AS stem FROM read_parquet({path})) f "
-            f"LEFT JOIN (VALUES {pairs or '(NULL, NULL)'}) e(stem, entity) USING (stem)"
-        )
-        self.duck.execute(
-            'INSERT INTO findings SELECT entity, code, severity, external_id, "column", '
-            'file, line, detail, "count" FROM pulled'
-        )
-        self.duck.execute(
-            "INSERT INTO rejected SELECT entity, external_id, code, file, line, stem, NULL "
-            "FROM pulled WHERE severity = 'reject' AND entity <> ''"
-        )
-        self.duck.execute(
-            'INSERT INTO rejected_weights SELECT entity, file, CAST("count" AS BIGINT), '
-            "external_id IS NULL FROM pulled WHERE severity = 'reject' AND entity <> ''"
-        )
-        self.duck.execute(
-            "INSERT INTO fetched SELECT entity, source_file, sum(weight) "
-            "FROM rejected_weights GROUP BY ALL"
-        )
-
     def _judge_rows(self, entity: str) -> None:
         compiler = RowCompiler(entity)
         for endpoint in self.endpoints[entity]:
@@ -316,10 +246,7 @@ class _Run:
             f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
             f"FROM work.{entity} WHERE {rules.any_broken('reject')}"
         )
-        self.duck.execute(
-            f"INSERT INTO fetched SELECT {literal(entity)}, source_file, count(*) "
-            f"FROM work.{entity} GROUP BY ALL"
-        )
+        self.tally.add_fetched(entity)
 
     def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:
         relation = endpoint_relation(self.duck, endpoint, self._parameters())
@@ -358,7 +285,7 @@ class _Run:
         self.references[entity].judge()
         if not points_at_itself:
             self._keep(entity)
-        self._list_rejected(entity)
+        self.tally.add_rejected(entity)
 
     def _keep(self, entity: str) -> None:
         if entity in ("enrollments", "demographics"):
@@ -371,50 +298,20 @@ class _Run:
         known = f"{self.home}.known.{entity}" if entity in self._known else None
         keep_keys(self.duck, entity, known=known if has_delta else None, is_staged=True)
 
-    def _list_rejected(self, entity: str) -> None:
-        self.duck.execute(
-            f"INSERT INTO rejected SELECT {literal(entity)}, external_id, code, "
-            f"source_file, source_line, raw_collection, raw_row FROM work.{entity} "
-            f"JOIN out.{entity} USING (n) WHERE code IS NOT NULL"
-        )
-        self.duck.execute(
-            f"INSERT INTO rejected_weights SELECT {literal(entity)}, source_file, 1, "
-            f"external_id IS NULL FROM work.{entity} JOIN out.{entity} USING (n) "
-            "WHERE code IS NOT NULL"
-        )
-
     def _count(self, entity: str, path: Path) -> EntityCounts:
-        [(staged, fetched, rejected, unreadable)] = self.duck.execute(
-            f"SELECT (SELECT count(*) FROM read_parquet({literal(str(path))})), "
-            "(SELECT coalesce(sum(fetched), 0) FROM fetched WHERE entity = $e), "
-            "coalesce(sum(weight), 0), coalesce(sum(weight) FILTER (is_unreadable), 0) "
-            "FROM rejected_weights WHERE entity = $e",
-            {"e": entity},
+        [(staged,)] = self.duck.execute(
+            f"SELECT count(*) FROM read_parquet({literal(str(path))})"
         ).fetchall()
+        fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
         return EntityCounts(
-            fetched=int(fetched),
+            fetched=fetched,
             staged=staged,
-            rejected=int(rejected),
-            duplicates=int(fetched) - staged - int(rejected),
-            unreadable_keys=int(unreadable),
+            rejected=rejected,
+            duplicates=fetched - staged - rejected,
+            unreadable_keys=unreadable,
             absence=min((c.absence for c in collections), key=_STRENGTH.index),
             is_delta=any(c.is_delta for c in collections),
-        )
-
-    def _too_many(self, entity: str, what: str) -> IncompleteExtractError:
-        rows = self.duck.execute(
-            "SELECT code, sum(count) FROM findings WHERE severity = 'reject' "
-            "AND entity = ? GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
-            [entity],
-        ).fetchall()
-        cap = self.options.reject_cap
-        return IncompleteExtractError(
-            f"FAILED bundle.too_many_rejects  {what}.",
-            where=", ".join(f"{code}: {count}" for code, count in rows),
-            rule=f"At most {cap.ratio:.0%} of a file, or fewer than {cap.minimum} rows.",
-            not_done="Nothing was staged; the roster is unchanged.",
-            next_step="Correct the mapping or the source: docs/reference/staging.md",
         )
 
     def _copy(self, select: str, path: Path, compression: str) -> None:
