@@ -60,7 +60,7 @@ def show_csv(rows: Sequence[Row]) -> None:
 
 def say(text: str) -> None:
     """Print one message for a person, as it is."""
-    console().print(text, highlight=False, markup=False)
+    console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:

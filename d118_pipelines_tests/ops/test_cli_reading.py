@@ -111,7 +111,8 @@ def test_an_unknown_target_is_2_and_lists_the_names(
     answer = delivered.d118(*command)
 
     assert answer.code == 2
-    assert "There is no target nobody." in answer.err
+    assert answer.err.startswith("There is no target ")
+    assert " nobody.\n" in answer.err
     assert "The targets are: hr_records, smartfind." in answer.err
 
 

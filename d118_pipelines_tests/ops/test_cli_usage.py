@@ -125,7 +125,7 @@ def test_started_as_a_program_it_answers_on_its_two_streams(
     assert [state["state"] for state in json.loads(good.out)] == ["delivered"] * 2
     assert good.err == ""
     assert (bad.code, bad.out) == (2, "")
-    assert bad.err.startswith("There is no target nobody.")
+    assert bad.err.startswith("There is no target or provider nobody.")
 
 
 def test_the_settings_of_the_project_are_read_from_its_env_file(

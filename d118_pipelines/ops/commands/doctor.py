@@ -105,7 +105,8 @@ def _configuration(project: Project) -> Iterator[Check]:
         return ", ".join(target.name for target in read_targets(project.root))
 
     def providers() -> str:
-        found = read_providers(project.root, district=project.district().id)
+        own = project.district().id if first.result == "ok" else None
+        found = read_providers(project.root, district=own)
         for provider in found:
             if provider.model.enabled:
                 provider_mapping(project, provider)
@@ -128,7 +129,8 @@ def _configuration(project: Project) -> Iterator[Check]:
             )
         return f"{len(paths)} queries"
 
-    yield _attempt("configuration: district.yaml", district)
+    first = _attempt("configuration: district.yaml", district)
+    yield first
     yield _attempt("configuration: targets", targets)
     yield _attempt("configuration: providers", providers)
     yield _attempt("configuration: PowerSchool queries", queries)
