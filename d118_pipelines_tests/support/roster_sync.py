@@ -18,7 +18,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-import yaml
 
 from d118_pipelines import database as db
 from d118_pipelines.ops import sync
@@ -35,7 +34,11 @@ from d118_pipelines.roster.history import Actor
 from d118_pipelines.roster.staged import Staged
 from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.stored_plans import approve, latest_plan
-from d118_pipelines_tests.support.oneroster_server import OneRosterServer, TokenGate
+from d118_pipelines_tests.support.oneroster_server import (
+    OneRosterServer,
+    Quirks,
+    TokenGate,
+)
 from d118_pipelines_tests.support.project import ProjectFolder
 
 ACTOR = Actor("tester")
@@ -67,14 +70,13 @@ class RosterProject(ProjectFolder):
         other.__dict__ = {**plain.__dict__, "run_id": self.run_id}
         return other
 
-    def set_providers(self, *providers: Entry) -> None:
+    def set_providers(self, *entries: Mapping[str, Any]) -> None:
         """Replace config/providers.yaml. `secrets` of an entry become variables."""
-        entries = []
-        for entry in providers:
+        for entry in entries:
             self.environment |= entry.get("secrets", {})
-            entries.append({k: v for k, v in entry.items() if k != "secrets"})
-        text = yaml.safe_dump({"providers": entries}, sort_keys=False)
-        (self.root / "config/providers.yaml").write_text(text, encoding="utf-8")
+        super().set_providers(
+            *({k: v for k, v in one.items() if k != "secrets"} for one in entries)
+        )
 
     def provider(self, name: str) -> Provider:
         """The entry as the package reads it."""
@@ -123,6 +125,11 @@ class RosterProject(ProjectFolder):
         """Carry out the plan that the last run made."""
         with self.entered():
             return sync.apply_provider(self.project, self._run(name))
+
+    def apply_alone(self, name: str) -> ApplyResult:
+        """Carry out the newest plan in a run of its own."""
+        self.run_id = uuid.uuid4().hex
+        return self.apply(name)
 
     def sync(self, name: str) -> ApplyResult:
         """A whole run."""
@@ -268,9 +275,7 @@ class SyncedDistrict:
 
     def __enter__(self) -> SyncedDistrict:
         self.server.__enter__()
-        self.project = RosterProject(
-            self._folder / "project", oneroster(self.server, **self._entry)
-        )
+        self.project = RosterProject(self._folder / "project", self.entry())
         self.first = self.project.sync("sis")
         return self
 
@@ -281,13 +286,16 @@ class SyncedDistrict:
         """A copy of the project, the server as at first; `entry` changes the entry."""
         self.serve()
         project = self.project.copied(folder / "project")
-        if entry:
-            both = {**self._entry, **entry}
-            project.set_providers(oneroster(self.server, **both))
+        project.set_providers(self.entry(**entry))
         return project
 
+    def entry(self, **changes: Any) -> Entry:
+        """The provider's entry, with keys replaced."""
+        return oneroster(self.server, **{**self._entry, **changes})
+
     def serve(self, **collections: list[Entry]) -> None:
-        """Let the server have other rows in some of its collections."""
+        """Let the server have other rows in some of its collections, and no quirks."""
+        self.server.quirks = Quirks()
         self.server.data = {**self.data, **collections}
 
 
