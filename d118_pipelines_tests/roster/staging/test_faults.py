@@ -187,7 +187,6 @@ def test_c8_slash_dates_follow_the_order_of_the_source_alone(
 
 def test_worked_example_row_by_row(tmp_path: Path) -> None:
     records = valid()
-    both = {"school": ref("S5")}
     records["enrollments"] = [
         enrollment("E-1", "S1"),
         enrollment("E-2", "A1", "Teacher", primary="TRUE"),
@@ -197,8 +196,8 @@ def test_worked_example_row_by_row(tmp_path: Path) -> None:
         enrollment("E-6", "S2", beginDate="17/08/2026"),
         enrollment("E-8", "S2"),
         enrollment("E-8", "S2"),
-        enrollment("E-9", "S1", **both),
-        enrollment("E-9", "S2", **both),
+        enrollment("E-9", "S1"),
+        enrollment("E-9", "S2"),
         enrollment(
             "E:10", "A1", "proctor", beginDate="2026-12-01", endDate="2026-11-01"
         ),
