@@ -10,6 +10,7 @@ import pytest
 from d118_pipelines.frames import open_frames
 from d118_pipelines.roster import transforms
 from d118_pipelines.roster.transforms import Converted, literal
+from d118_pipelines.roster.vocabulary import GENDER_ALIASES
 
 AUGUST = dt.date(2026, 8, 17)
 
@@ -242,7 +243,7 @@ def test_words_of_a_vocabulary(
 def test_gender_letters_where_the_mapping_asks(
     duck: Any, text: str, expected: Any
 ) -> None:
-    aliases = transforms.vocabulary.GENDER_ALIASES
+    aliases = GENDER_ALIASES
     converted = transforms.parse_enum("x", "users.gender", aliases)
 
     assert judged(duck, converted, text)[0] == expected
