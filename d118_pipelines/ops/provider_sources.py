@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from d118_pipelines.sources.http.client import HttpClient
     from d118_pipelines.sources.pull import RosterSource
     from d118_pipelines.ssh.settings import SftpSettings
-
 
 
 def provider_mapping(project: Project, provider: Provider) -> MappingFile:
@@ -243,20 +243,30 @@ def _bundle(project: Project, provider: Provider) -> RosterSource:
 
 
 def _csv(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.csv_files.remote import RemoteCsvSource
     from d118_pipelines.sources.csv_files.rules import read_rules
     from d118_pipelines.sources.csv_files.source import CsvSource
 
     assert isinstance(provider.model, CsvProvider)
     config = provider.model.config
     district = project.district()
-    return CsvSource(
-        local_folder(project, provider),
-        read_rules(project.root / provider.model.mapping_file),
+    largest = int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
+    source_of = partial(
+        CsvSource,
+        rules=read_rules(project.root / provider.model.mapping_file),
         files=config.files,
         encoding=config.encoding,
         date_order=config.date_order,
-        max_file_size=int(_number("CSV_MAX_FILE_SIZE", 104_857_600)),
+        max_file_size=largest,
         district=(district.id, district.name),
+    )
+    if config.sftp is None:
+        return source_of(local_folder(project, provider))
+    return RemoteCsvSource(
+        sftp_login(project, provider, config.sftp, config.remotePath or "."),
+        source_of,
+        max_file_size=largest,
+        scratch=project.folder("tmp"),
     )
 
 

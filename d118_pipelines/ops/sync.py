@@ -202,7 +202,22 @@ def apply_provider(project: Project, run: ProviderRun) -> ApplyResult:
             )
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
+    _clear_inbox(project, provider, plan.run_id)
     return result
+
+
+def _clear_inbox(project: Project, provider: Provider, run_id: str) -> None:
+    """Move the files that were dropped for this run out of the way of the next one."""
+    from d118_pipelines.sources.csv_files.arrival import archive
+    from d118_pipelines.sources.csv_files.source import read_stamps
+
+    model = provider.model
+    if not isinstance(model, CsvProvider) or model.config.path or model.config.sftp:
+        return  # only an inbox is ours to change
+    pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
+    if pull is not None:
+        folder = project.folder("inbox", provider.id)
+        archive(folder, pull.folder.name, read_stamps(pull.details))
 
 
 def guard_of(project: Project, provider: Provider) -> RosterGuard:

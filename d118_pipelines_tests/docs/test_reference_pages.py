@@ -47,7 +47,7 @@ def test_commands_exist(path: Path) -> None:
     group = typer.main.get_command(app)
     text = path.read_text(encoding="utf-8")
 
-    for words in re.findall(r"(?:`|^|/)d118 ([a-z-]+)(?: ([a-z]+))?", text, re.M):
+    for words in re.findall(r"(?:`|^|/)d118 ([a-z-]+)(?: ([a-z-]+))?", text, re.M):
         command = group.commands.get(words[0])  # type: ignore[attr-defined]
         assert command is not None, f"d118 {words[0]}"
         if hasattr(command, "commands"):

@@ -102,7 +102,7 @@ def open_file(
     seen = stamp(path)
     size = path.stat().st_size
     if size > max_size:
-        raise _too_large(path.name, size, max_size)
+        raise too_large(path.name, size, max_size)
     processing, detection = rules.file_processing, rules.format_detection
     form = find_form(path, encoding=encoding, detect=processing.encoding_detection)
     line, raw = _header(path, form)
@@ -134,7 +134,8 @@ def _header(path: Path, form: Form) -> tuple[int, Sequence[str]]:
     )
 
 
-def _too_large(name: str, size: int, most: int) -> IncompleteExtractError:
+def too_large(name: str, size: int, most: int) -> IncompleteExtractError:
+    """The error for a file of more than `most` bytes."""
     return IncompleteExtractError(
         f"FAILED csv.file_too_large  {name} has {size:,} bytes.",
         where=name,
