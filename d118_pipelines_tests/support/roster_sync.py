@@ -364,6 +364,6 @@ def without(rows: Sequence[Entry], *identifiers: str) -> list[Entry]:
     return [row for row in rows if row["sourcedId"] not in identifiers]
 
 
-def changed(rows: Sequence[Entry], identifier: str, **fields: Any) -> list[Entry]:
+def changed(rows: Sequence[Entry], key: str, /, **fields: Any) -> list[Entry]:
     """The rows with fields of one replaced."""
-    return [{**r, **fields} if r["sourcedId"] == identifier else r for r in rows]
+    return [{**r, **fields} if r["sourcedId"] == key else r for r in rows]
