@@ -79,7 +79,9 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
     if provider is not None:
         found = provider_source(project, provider).test()
         details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
-        message = f"{found.message}. {details}" if details else found.message
+        message = found.message
+        if details:
+            message = f"{message.rstrip('.')}. {details}"
         return found.success, message, round(found.latency_seconds, 3)
     from d118_pipelines.delivery.connection_test import test_destination
 
