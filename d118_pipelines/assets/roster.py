@@ -9,11 +9,10 @@ from d118_pipelines.guard_rule import GuardRule, check_name
 from d118_pipelines.ops.sync import (
     PlannedRun,
     apply_provider,
-    failed_roster,
-    held_roster,
     plan_provider,
+    refusal,
 )
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
+from d118_pipelines.ops.sync_runs import ProviderRun, actor_of, close_refused
 from d118_pipelines.providers import Provider
 from d118_pipelines.roster.apply import ApplyResult
 from d118_pipelines.roster.guard import RULES
@@ -78,15 +77,16 @@ def _plan_asset(provider: Provider, project: Project) -> dg.AssetsDefinition:
         with reported():
             run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
             made = plan_provider(project, run)
+            refused = refusal(project, provider, made.stored, made.approval)
+            if refused is not None:
+                # The checks block the apply, which would otherwise end the run's row.
+                close_refused(project, run, refused, made.plan.hash)
         context.log.info(
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
             f"{_shown(made)}"
         )
-        failed = [r for r in made.plan.rules if not r.passed and r.kind == "failed"]
-        if failed:
-            context.log.error(failed_roster(provider, failed))
-        elif made.plan.verdict == "held" and made.approval is None:
-            context.log.error(str(held_roster(project, provider, made.stored)))
+        if refused is not None:
+            context.log.error(str(refused))
         rules = {rule.code: rule for rule in made.plan.rules}
         return dg.MaterializeResult(
             metadata=_plan_metadata(made),

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from d118_pipelines.configuration import Project
 from d118_pipelines.database import Database
 from d118_pipelines.errors import (
+    D118Error,
     FatalError,
     HeldError,
     IncompleteExtractError,
@@ -434,21 +435,36 @@ def admitted(
     """
     if stored is None:
         raise _nothing_yet(provider, "plan", f"d118 run {provider.id}")
+    approval = None
+    if stored.verdict != "ready":
+        approval = valid_approval(
+            connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
+        )
+    refused = refusal(project, provider, stored, approval, again=again)
+    if refused is not None:
+        raise refused
+    return approval
+
+
+def refusal(
+    project: Project,
+    provider: Provider,
+    stored: StoredPlan,
+    approval: Approval | None,
+    *,
+    again: str = "run",
+) -> D118Error | None:
+    """Why a plan may not be applied: it failed, or is held and not approved."""
     failed = [r for r in stored.rules if not r.passed and r.kind == "failed"]
     if failed:
-        raise FatalError(
+        return FatalError(
             failed_roster(provider, failed),
             not_done="Nothing was changed in the roster.",
             next_step=f"d118 plan {provider.id}; d118 findings {provider.id}",
         )
-    if stored.verdict == "ready":
+    if stored.verdict == "ready" or approval is not None:
         return None
-    approval = valid_approval(
-        connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
-    )
-    if approval is None:
-        raise held_roster(project, provider, stored, again=again)
-    return approval
+    return held_roster(project, provider, stored, again=again)
 
 
 def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:

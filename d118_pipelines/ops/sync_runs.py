@@ -21,7 +21,7 @@ from d118_pipelines.providers import Provider, read_providers
 from d118_pipelines.roster import history
 from d118_pipelines.roster.history import Actor
 
-KILLED = "The process of this run was killed."
+KILLED = "The run ended before the apply: its process was killed, or only a part ran."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,14 @@ def sync_step(project: Project, run: ProviderRun) -> Iterator[Database]:
             else:
                 _close(database, run, "CANCELLED", "The run was ended from outside.")
             raise
+
+
+def close_refused(
+    project: Project, run: ProviderRun, error: D118Error, plan_hash: str
+) -> None:
+    """End the row of a run whose plan may not be applied: HELD, or FAILURE."""
+    status = "HELD" if isinstance(error, HeldError) else "FAILURE"
+    _close(state_database(project), run, status, error.what, plan_hash)
 
 
 def close_lost_runs(project: Project, provider: str) -> int:
@@ -130,7 +138,13 @@ def _open(project: Project, database: Database, run: ProviderRun) -> None:
         )
 
 
-def _close(database: Database, run: ProviderRun, status: str, error: str) -> None:
+def _close(
+    database: Database,
+    run: ProviderRun,
+    status: str,
+    error: str,
+    plan_hash: str | None = None,
+) -> None:
     with database.transaction() as connection:
         history.close_run(
             connection,
@@ -139,6 +153,7 @@ def _close(database: Database, run: ProviderRun, status: str, error: str) -> Non
             status=status,
             now=utc_now(),
             error=error,
+            plan_hash=plan_hash,
         )
 
 

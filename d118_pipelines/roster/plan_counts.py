@@ -265,10 +265,25 @@ def _schools_of(compared: Comparison, entity: str) -> list[SchoolCounts]:
             for t in ("a", "l", "o")
         )
         + " LEFT JOIN (SELECT id, coalesce(nullif(sis_id, ''), external_id) AS school "
-        "FROM base.orgs) AS s ON s.id = k.school_id WHERE k.school_id IS NOT NULL "
-        "ORDER BY k.group_name, k.school_id"
+        f"FROM {_orgs(compared.duck)}) AS s ON s.id = k.school_id "
+        "WHERE k.school_id IS NOT NULL ORDER BY k.group_name, k.school_id"
     ).fetchall()
     return [SchoolCounts(entity, *row) for row in rows]
+
+
+def _orgs(duck: duckdb.DuckDBPyConnection) -> str:
+    """The schools of the roster, and those that this plan adds where it has any."""
+    found = duck.execute(
+        "SELECT count(*) FROM information_schema.tables "
+        "WHERE table_schema = 'record' AND table_name = 'orgs'"
+    ).fetchall()
+    added = (
+        " UNION ALL SELECT id, sis_id, external_id FROM record.orgs "
+        "WHERE id NOT IN (SELECT id FROM base.orgs)"
+    )
+    return (
+        f"(SELECT id, sis_id, external_id FROM base.orgs{added if found[0][0] else ''})"
+    )
 
 
 def _in_schools(compared: Comparison, entity: str) -> tuple[str, str]:
