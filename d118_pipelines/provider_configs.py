@@ -91,10 +91,16 @@ class CleverConfig(ProviderConfig):
 
 
 class ClassLinkConfig(ProviderConfig):
-    """Proxy: a static bearer key. Direct: OAuth 1.0a at the district's own server."""
+    """Proxy: a static bearer key. Direct: OAuth 1.0a at the district's own server.
+
+    With a partner key, address and credential of the tenant are looked up with it.
+    """
 
     tenantId: str
-    baseUrl: str
+    baseUrl: str | None = None
+    partnerKey: Secret | None = None
+    discoveryUrl: str | None = None
+    proxyUrl: str = "https://oneroster-proxy.classlink.io"
     mode: Literal["proxy", "direct"] = "proxy"
     bearer: Secret | None = None
     clientId: str | None = None
@@ -105,6 +111,12 @@ class ClassLinkConfig(ProviderConfig):
 
     @model_validator(mode="after")
     def _has_login(self) -> Self:
+        if self.partnerKey is not None:
+            if self.discoveryUrl is None:
+                raise ValueError("partnerKey needs discoveryUrl")
+            return self
+        if self.baseUrl is None:
+            raise ValueError("baseUrl is missing, or partnerKey to look it up with")
         if self.mode == "proxy" and self.bearer is None:
             raise ValueError("mode proxy needs bearer")
         if self.mode == "direct" and not (self.clientId and self.clientSecret):

@@ -174,11 +174,26 @@ def _classlink(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.bearer import Bearer
     from d118_pipelines.sources.http.oauth1 import OAuth1
     from d118_pipelines.sources.oneroster.classlink import (
+        DiscoveredSource,
+        Discovery,
         classlink_source,
         direct_base_url,
     )
 
     given = _values(provider, provider.model.config)
+    options = _rest_options(project, provider, given)
+    if given["partnerKey"]:
+        partner = _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"]))
+        return DiscoveredSource(
+            provider.model.name,
+            Discovery(partner),
+            given["tenantId"],
+            partial(_http, provider),
+            is_direct=given["mode"] == "direct",
+            signature_method=given["signature"],
+            proxy=given["proxyUrl"],
+            **options,
+        )
     auth: Any = (
         Bearer(given["bearer"])
         if given["mode"] == "proxy"
@@ -188,7 +203,7 @@ def _classlink(project: Project, provider: Provider) -> RosterSource:
     return classlink_source(
         provider.model.name,
         _http(provider, base, auth),
-        **_rest_options(project, provider, given),
+        **options,
     )
 
 
