@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,8 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.sync_runs import ProviderRun, actor_of, sync_step
+from d118_pipelines.providers import read_providers
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
@@ -39,7 +42,7 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
         project: dg.ResourceParam[Project],
         powerschool: PowerSchoolResource,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with reported():
+        with reported(), _part_of_a_sync(project, context.run):
             result = pull_extract(
                 powerschool.source(project),
                 query,
@@ -58,6 +61,18 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_metadata(result))
 
     return extract
+
+
+def _part_of_a_sync(
+    project: Project, run: dg.DagsterRun
+) -> AbstractContextManager[object]:
+    """In a provider's sync its lease and its run's row; else nothing."""
+    wanted = run.tags.get("sis/provider")
+    for provider in read_providers(project.root) if wanted else []:
+        if provider.id == wanted:
+            part = ProviderRun(provider, run.run_id, actor_of(run.tags))
+            return sync_step(project, part)
+    return nullcontext()
 
 
 def _progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]

@@ -1,0 +1,121 @@
+"""Files that arrive start one run: the sensors of providers of files, evaluated as
+Dagster's daemon does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from d118_pipelines.definitions import build_definitions
+from d118_pipelines_tests.support.in_process import execute, metadata
+from d118_pipelines_tests.support.roster_sync import RosterProject, entry
+from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
+
+USERS = "id,first_name,last_name,role,email\n1,Ada,Alder,student,ada@school.example\n"
+
+
+class Watch:
+    """A provider's sensor with the cursor and run keys that Dagster would keep."""
+
+    def __init__(self, project: RosterProject, provider: str) -> None:
+        defs = build_definitions(project.project)
+        self._project = project
+        self.sensor = defs.resolve_sensor_def(f"{provider}_files_sensor")
+        self._cursor: str | None = None
+        self._known: set[str] = set()
+
+    def look(self) -> list[dg.RunRequest]:
+        """Look once; the runs that are started by it."""
+        with self._project.entered():
+            context = dg.build_sensor_context(cursor=self._cursor)
+            found = self.sensor.evaluate_tick(context)
+        self._cursor = found.cursor
+        # Dagster starts no second run of a key.
+        new = [r for r in found.run_requests or [] if r.run_key not in self._known]
+        self._known |= {str(request.run_key) for request in new}
+        return new
+
+
+@pytest.fixture
+def sheets(tmp_path: Path) -> RosterProject:
+    return RosterProject(tmp_path / "project", entry("sheets", "CSV", {}))
+
+
+def drop(project: RosterProject, text: str = USERS, name: str = "users.csv") -> Path:
+    path = project.home / "inbox/sheets" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_files_that_stand_still_start_one_run(sheets: RosterProject) -> None:
+    watch = Watch(sheets, "sheets")
+    assert watch.look() == []
+    path = drop(sheets, USERS[:-9])
+    assert watch.look() == [], "it may still grow"
+    path.write_text(USERS, "utf-8")
+    assert watch.look() == [], "it has grown"
+
+    [request] = watch.look()
+    again = [watch.look() for _ in range(3)]
+
+    assert watch.sensor.job_name == "sync_sheets"
+    assert watch.sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert request.tags["sis/trigger"] == "sensor"
+    assert again == [[], [], []]
+
+
+def test_the_same_contents_dropped_again_start_none_and_others_do(
+    sheets: RosterProject,
+) -> None:
+    watch = Watch(sheets, "sheets")
+    drop(sheets)
+    watch.look()
+    assert len(watch.look()) == 1
+    drop(sheets).touch()
+    same = [watch.look(), watch.look()]
+    drop(sheets, USERS + "2,Bo,Birch,student,bo@school.example\n")
+    other = [watch.look(), watch.look()]
+
+    assert same == [[], []]
+    assert [len(found) for found in other] == [0, 1]
+
+
+def test_a_sync_takes_what_was_dropped_and_clears_the_inbox(
+    sheets: RosterProject,
+) -> None:
+    path = drop(sheets)
+
+    result = execute(sheets, "sync_sheets")
+
+    assert result.success
+    assert metadata(result, "roster/sheets/apply")["created users"].value == 1
+    assert not path.exists()
+    [kept] = (path.parent / "processed").rglob("*.csv")
+    assert kept.read_text("utf-8") == USERS
+
+
+def test_what_was_not_applied_stays_in_the_inbox(sheets: RosterProject) -> None:
+    path = drop(sheets, "colour\nred\n")
+
+    assert not execute(sheets, "sync_sheets").success
+
+    assert path.exists()
+
+
+def test_a_oneroster_set_starts_a_run_when_it_is_whole(tmp_path: Path) -> None:
+    project = RosterProject(tmp_path / "project", PROVIDER)
+    watch = Watch(project, "files")
+    assert watch.look() == []
+    put_set(project.root, 3)
+    manifest = project.root / "incoming/manifest.csv"
+    text = manifest.read_bytes()
+    manifest.unlink()
+    without = [watch.look(), watch.look()]
+    manifest.write_bytes(text)
+    whole = [watch.look(), watch.look(), watch.look()]
+
+    assert without == [[], []]
+    assert [len(found) for found in whole] == [0, 1, 0]
