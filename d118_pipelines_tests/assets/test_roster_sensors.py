@@ -10,6 +10,7 @@ import pytest
 
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines_tests.support.in_process import execute, metadata
+from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject, entry
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
@@ -86,15 +87,18 @@ def test_the_same_contents_dropped_again_start_none_and_others_do(
 def test_a_sync_takes_what_was_dropped_and_clears_the_inbox(
     sheets: RosterProject,
 ) -> None:
-    path = drop(sheets)
+    templates = list((REPOSITORY / "examples/csv").glob("*.csv"))
+    for path in templates:
+        drop(sheets, path.read_text("utf-8"), path.name)
+    inbox = sheets.home / "inbox/sheets"
 
     result = execute(sheets, "sync_sheets")
 
     assert result.success
-    assert metadata(result, "roster/sheets/apply")["created users"].value == 1
-    assert not path.exists()
-    [kept] = (path.parent / "processed").rglob("*.csv")
-    assert kept.read_text("utf-8") == USERS
+    assert metadata(result, "roster/sheets/apply")["created users"].value > 0
+    assert list(inbox.glob("*.csv")) == []
+    kept = {p.name: p.read_bytes() for p in (inbox / "processed").rglob("*.csv")}
+    assert kept == {path.name: path.read_bytes() for path in templates}
 
 
 def test_what_was_not_applied_stays_in_the_inbox(sheets: RosterProject) -> None:
