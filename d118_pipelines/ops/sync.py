@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,7 +122,7 @@ def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
             if not is_due:
                 _close_out_of_term(database, run)
                 return None
-        mapping = _shaped(project, provider, provider_mapping(project, provider))
+        mapping = _shaped(project, provider, provider_mapping(project, provider), raw)
         if any(one.is_delta for one in raw.collections.values()):
             with database.reading() as connection:
                 _load_known(connection, duck, project, provider)
@@ -251,11 +251,12 @@ def held_roster(
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """The raw collections to stage, and the findings that came with them."""
+    """The raw collections to stage, and what came with them."""
 
     collections: dict[str, RawCollection]
     findings: Path | None
     is_demonstration: bool
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def _raw(project: Project, provider: Provider, run_id: str) -> _Raw:
@@ -275,7 +276,7 @@ def _raw(project: Project, provider: Provider, run_id: str) -> _Raw:
         )
         for name, collection in pull.collections.items()
     }
-    return _Raw(found, pull.findings_file, pull.is_demonstration)
+    return _Raw(found, pull.findings_file, pull.is_demonstration, pull.details)
 
 
 def _extracts(project: Project, provider: Provider, run_id: str) -> _Raw:
@@ -333,14 +334,20 @@ def _close_out_of_term(database: Database, run: ProviderRun) -> None:
         )
 
 
-def _shaped(project: Project, provider: Provider, mapping: MappingFile) -> MappingFile:
-    """The mapping; a OneRoster CSV set is first given the shape of the REST service."""
+def _shaped(
+    project: Project, provider: Provider, mapping: MappingFile, raw: _Raw
+) -> MappingFile:
+    """The mapping; a OneRoster CSV set is first given the shape of the REST service.
+
+    An entity whose file the set lacks is not staged: nothing was said about it.
+    """
     if not isinstance(provider.model, OneRosterCsvProvider):
         return mapping
     folder = project.root / "sql/staging/oneroster_csv"
     endpoints = tuple(
         replace(endpoint, query=folder / f"{endpoint.collection}.sql")
         for endpoint in mapping.endpoints
+        if f"mode.{endpoint.collection}" in raw.details
     )
     return replace(mapping, endpoints=endpoints)
 
@@ -371,7 +378,8 @@ def _load_known(
         connection, duck, district=project.district().id, provider=provider.id
     )
     duck.execute("CREATE SCHEMA IF NOT EXISTS known")
-    for entity in ENTITIES:
+    fields = [one for entity in ENTITIES.values() for one in entity.fields]
+    for entity in {one.refers_to for one in fields if one.refers_to}:
         links = (
             f"SELECT external_id FROM base.links WHERE entity = '{entity}' "
             f"AND provider_id = '{provider.id}'"
