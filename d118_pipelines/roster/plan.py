@@ -150,14 +150,14 @@ def make_plan(
             revision=request.revision,
             mapping_hash=request.mapping_hash,
             is_demonstration=bool(manifest.get("is_demonstration", False)),
-            hash=_hash(compared, request),
-            changes=_count_changes(compared),
+            hash=hash_of(compared, request),
+            changes=count_changes(compared),
             verdict=verdict(rules),
             rules=tuple(rules),
             counts=counts,
             schools=tuple(schools),
         )
-        _write(part / PLAN_FILE, plan)
+        write_plan(part / PLAN_FILE, plan)
         part.rename(final)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -210,7 +210,7 @@ def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:
     return [SchoolConflict(*row) for row in rows]
 
 
-def _count_changes(compared: Comparison) -> int:
+def count_changes(compared: Comparison) -> int:
     """Rows that apply would act on."""
     total = 0
     for entity in compared.source.staged:
@@ -222,7 +222,7 @@ def _count_changes(compared: Comparison) -> int:
     return total
 
 
-def _hash(compared: Comparison, request: PlanRequest) -> str:
+def hash_of(compared: Comparison, request: PlanRequest) -> str:
     """SHA-256 over provider, revision, mapping and every change, in no order of rows."""
     digests = {e: _digest(compared.duck, e) for e in compared.source.staged}
     values = {
@@ -246,7 +246,8 @@ def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 
 
-def _write(path: Path, plan: RosterPlan) -> None:
+def write_plan(path: Path, plan: RosterPlan) -> None:
+    """Write `plan.json`; `read_plan` reads it."""
     values = {name: getattr(plan, name) for name in RosterPlan.__slots__}
     del values["folder"]
     values["made_at"] = plan.made_at.isoformat()

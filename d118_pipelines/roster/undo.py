@@ -40,9 +40,9 @@ from d118_pipelines.roster.plan import (
     PLAN_FILE,
     PlanRequest,
     RosterPlan,
-    _count_changes,
-    _hash,
-    _write,
+    count_changes,
+    hash_of,
+    write_plan,
 )
 from d118_pipelines.roster.plan_counts import Counts, count_entity, count_schools
 from d118_pipelines.roster.record_changes import Writer
@@ -196,14 +196,14 @@ def _judged(
         revision=request.revision,
         mapping_hash=request.mapping_hash,
         is_demonstration=False,
-        hash=_hash(compared, request),
-        changes=_count_changes(compared),
+        hash=hash_of(compared, request),
+        changes=count_changes(compared),
         verdict=verdict(rules),
         rules=tuple(rules),
         counts=counts,
         schools=tuple(schools),
     )
-    _write(part / PLAN_FILE, plan)
+    write_plan(part / PLAN_FILE, plan)
     return plan
 
 
