@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.ssh.address import Address
 from d118_pipelines.delivery.files import DeliveryOptions, FileToSend
 from d118_pipelines.delivery.folder import FolderRemote
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.sequence import deliver_set
-from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines.delivery.sftp import SftpRemote
+from d118_pipelines.ssh.address import Address
+from d118_pipelines.ssh.settings import SftpSettings
 from d118_pipelines_tests.support.watched_remote import WatchedRemote
 
 
