@@ -115,7 +115,7 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
             run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
-            result = apply_provider(project, run)
+            result = apply_provider(project, run, context.log.debug)
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"

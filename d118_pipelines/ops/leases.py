@@ -61,11 +61,10 @@ def _take(database: Database, name: str, holder: str) -> None:
         if row is not None and _is_alive(row, now):
             age = int((now - row.acquired_at).total_seconds())
             raise BusyError(
-                f"BUSY  {name}: another run is delivering.",
+                f"BUSY  {name}: another run is at work.",
                 where=f"run {row.holder} on {row.host}, for {age} s",
-                not_done="Nothing was sent by this run.",
-                next_step=f"Wait for it to end (d118 status --target {name}), then run "
-                f"again: d118 run {name}",
+                not_done="Nothing was sent or changed by this run.",
+                next_step=f"Wait for it to end (d118 status), then: d118 run {name}",
             )
         connection.execute(sync_leases.delete().where(sync_leases.c.name == name))
         connection.execute(

@@ -43,7 +43,7 @@ from d118_pipelines.providers import (
     Provider,
 )
 from d118_pipelines.roster import history, powerschool
-from d118_pipelines.roster.apply import ApplyResult, apply_plan
+from d118_pipelines.roster.apply import ApplyResult, OnStep, apply_plan, no_step
 from d118_pipelines.roster.baseline import (
     baseline_revision,
     load_baseline,
@@ -176,9 +176,12 @@ def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
     return PlannedRun(plan, stored, approval)
 
 
-def apply_provider(project: Project, run: ProviderRun) -> ApplyResult:
+def apply_provider(
+    project: Project, run: ProviderRun, on_step: OnStep = no_step
+) -> ApplyResult:
     """Carry out the plan that this run made, else the newest one, in one transaction.
 
+    on_step: is told what has been written so far, entity by entity.
     Raises: HeldError if the guard holds it; FatalError if it failed or the roster has
     changed since it was made. The roster then stays as it was.
     """
@@ -200,6 +203,7 @@ def apply_provider(project: Project, run: ProviderRun) -> ApplyResult:
                 run_id=run.run_id,
                 now=utc_now(),
                 actor=run.actor,
+                on_step=on_step,
             )
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())

@@ -48,10 +48,14 @@ def sync_step(project: Project, run: ProviderRun) -> Iterator[Database]:
 
     An error closes the row as FAILURE or HELD, an interruption as CANCELLED; the row
     stays open after a block that ended well.
-    Raises: BusyError if another run of the provider is at work.
+    Raises: BusyError if another run of the provider is at work; FatalError if this one
+    has ended.
     """
     database = state_database(project)
     provider = run.provider.id
+    with database.reading() as connection:
+        # A run that was given up must not take the lease from its successor.
+        history.refuse_ended(connection, provider=provider, run_id=run.run_id)
     with lease(database, provider, run.run_id):
         _open(project, database, run)
         try:

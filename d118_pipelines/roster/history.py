@@ -68,15 +68,7 @@ def open_run(
     """
     row_id = sync_run_id(run_id, provider)
     c = sis_sync_runs.c
-    found = connection.execute(sa.select(c.status).where(c.id == row_id)).scalar()
-    if found is not None:
-        if found not in OPEN:
-            raise FatalError(
-                f"The run of {provider} has already ended as {found}.",
-                rule="A run that has ended stays as it ended.",
-                not_done="Nothing was changed.",
-                next_step=f"Start a new one: d118 run {provider}",
-            )
+    if refuse_ended(connection, provider=provider, run_id=run_id) is not None:
         connection.execute(
             sis_sync_runs.update().where(c.id == row_id).values(status=status)
         )
@@ -97,6 +89,26 @@ def open_run(
         )
     )
     return row_id
+
+
+def refuse_ended(
+    connection: sa.Connection, *, provider: str, run_id: str
+) -> str | None:
+    """The status of a run that is open; None if it has no row.
+
+    Raises: FatalError if it has ended.
+    """
+    c = sis_sync_runs.c
+    row_id = sync_run_id(run_id, provider)
+    found = connection.execute(sa.select(c.status).where(c.id == row_id)).scalar()
+    if found is not None and found not in OPEN:
+        raise FatalError(
+            f"The run of {provider} has already ended as {found}.",
+            rule="A run that has ended stays as it ended.",
+            not_done="Nothing was changed.",
+            next_step=f"Start a new one: d118 run {provider}",
+        )
+    return found
 
 
 def close_run(

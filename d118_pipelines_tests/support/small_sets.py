@@ -25,18 +25,25 @@ PROVIDER = {
 }
 
 
-def student(number: int, family: str = "") -> str:
+def student(number: int, family: str = "Family") -> str:
     """One line of users.csv."""
     return (
         f"S-{number},,,true,S5,student,s{number},,Given{number},"
-        f"{family or f'Family{number}'},,{number},s{number}@mail.example,,,,09,\n"
+        f"{family}{number},,{number},s{number}@mail.example,,,,09,\n"
     )
 
 
-def put_set(root: Path, students: int, *, more_users: str = "", family: str = "") -> None:
-    """Write the set of so many students and a teacher, all in one class."""
+def put_set(
+    root: Path, students: int, *, more_users: str = "", renamed: int = 0
+) -> None:
+    """Write the set of so many students and a teacher, all in one class.
+
+    renamed: so many of them, the first, have another family name.
+    """
     teacher = "T-77,,,true,S5,teacher,adoe,,Alex,Doe,,77,adoe@mail.example,,,,,\n"
-    lines = "".join(student(n, family) for n in range(students))
+    lines = "".join(
+        student(n, "Renamed" if n < renamed else "Family") for n in range(students)
+    )
     places = "".join(
         f"E-{n},,,51234,S5,S-{n},student,,2026-08-17,2027-01-16\n"
         for n in range(students)
