@@ -43,6 +43,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.roster_run
 
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images

@@ -77,7 +77,7 @@ def todo(state: ProviderState) -> str:
         return "a run is at work now"
     return {
         "SUCCESS": "",
-        "PARTIAL": f"d118 findings {name}; d118 conflicts list --provider {name}",
+        "PARTIAL": _partial(state),
         "HELD": f"d118 plan {name}",
         "FAILURE": f"d118 runs --provider {name}",
         "CANCELLED": f"d118 run {name}",
@@ -85,6 +85,12 @@ def todo(state: ProviderState) -> str:
         "PENDING": f"d118 run {name}",
         "never": f"d118 run {name}",
     }[state.last_status]
+
+
+def _partial(state: ProviderState) -> str:
+    has_conflicts = any(c.get("conflicts") for c in state.statistics.values())
+    conflicts = f"; d118 conflicts list --provider {state.provider}"
+    return f"d118 findings {state.provider}{conflicts if has_conflicts else ''}"
 
 
 def _milliseconds(started: dt.datetime | None) -> int | None:
