@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,29 +24,36 @@ from d118_pipelines.errors import (
     D118Error,
     FatalError,
     HeldError,
-    IncompleteExtractError,
 )
 from d118_pipelines.frames import open_frames
 from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.provider_sources import (
-    collections_of,
     provider_mapping,
     provider_source,
-    wanted_entities,
 )
+from d118_pipelines.ops.staging_inputs import (
+    in_term,
+    is_whole,
+    load_known,
+    nothing_yet,
+    raw_inputs,
+    shaped,
+    staging_options,
+)
+from d118_pipelines.ops.sync_log import finding_rows, write_log
 from d118_pipelines.ops.sync_runs import ProviderRun, sync_step
 from d118_pipelines.providers import (
     CsvProvider,
-    OneRosterCsvProvider,
     PowerSchoolProvider,
     Provider,
 )
-from d118_pipelines.roster import history, powerschool
+from d118_pipelines.roster import history
 from d118_pipelines.roster.apply import ApplyResult, OnStep, apply_plan, no_step
 from d118_pipelines.roster.baseline import (
     baseline_revision,
     load_baseline,
+    load_kept,
     load_values,
 )
 from d118_pipelines.roster.guard import held_text
@@ -55,13 +62,9 @@ from d118_pipelines.roster.guard_settings import (
     RosterGuard,
     merged_guard,
 )
-from d118_pipelines.roster.mapping import MappingFile
-from d118_pipelines.roster.model import ENTITIES
 from d118_pipelines.roster.plan import PlanRequest, RosterPlan, find_plan, make_plan
-from d118_pipelines.roster.raw_relations import RawCollection
 from d118_pipelines.roster.staged import Staged, find_staged
-from d118_pipelines.roster.staging import PLAIN_CSV_CAP, StagingOptions, stage
-from d118_pipelines.sources.extracts import find_extract
+from d118_pipelines.roster.staging import stage
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
 from d118_pipelines.stored_plans import (
     Approval,
@@ -111,30 +114,48 @@ def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
     Raises: IncompleteExtractError if there is no pull, or too many rows are rejected.
     """
     provider = run.provider
-    raw = _raw(project, provider, run.run_id)
+    raw = raw_inputs(project, provider, run.run_id)
     with (
         sync_step(project, run) as database,
         frames(project) as duck,
         TemporaryDirectory(dir=project.folder("tmp")) as folder,
     ):
         if isinstance(provider.model, PowerSchoolProvider):
-            raw, is_due = _in_term(project, provider.model, raw, Path(folder))
+            raw, is_due = in_term(project, provider.model, raw, Path(folder))
             if not is_due:
                 _close_out_of_term(database, run)
                 return None
-        mapping = _shaped(project, provider, provider_mapping(project, provider), raw)
-        if any(one.is_delta for one in raw.collections.values()):
-            with database.reading() as connection:
-                _load_known(connection, duck, project, provider)
-        return stage(
+        mapping = shaped(project, provider, provider_mapping(project, provider), raw)
+        with database.reading() as connection:
+            if any(one.is_delta for one in raw.collections.values()):
+                load_known(connection, duck, project, provider)
+            if not is_whole(provider, mapping, raw):
+                district = project.district().id
+                load_kept(connection, duck, district=district, provider=provider.id)
+        staged = stage(
             duck,
             raw=raw.collections,
             mapping=mapping,
-            options=_options(project, provider, raw),
+            options=staging_options(project, provider, raw),
             parent=project.folder("staged", provider.id),
             run_id=run.run_id,
             now=utc_now(),
             pull_findings=raw.findings,
+        )
+        rows = finding_rows(duck, staged)
+        write_log(project, database, provider, run.run_id, rows)
+        return staged
+
+
+def _close_out_of_term(database: Database, run: ProviderRun) -> None:
+    with database.transaction() as connection:
+        history.close_run(
+            connection,
+            provider=run.provider.id,
+            run_id=run.run_id,
+            status="SUCCESS",
+            now=utc_now(),
+            error="Nothing was due: no school is in term.",
         )
 
 
@@ -253,159 +274,11 @@ def held_roster(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """The raw collections to stage, and what came with them."""
-
-    collections: dict[str, RawCollection]
-    findings: Path | None
-    is_demonstration: bool
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-def _raw(project: Project, provider: Provider, run_id: str) -> _Raw:
-    if isinstance(provider.model, PowerSchoolProvider):
-        return _extracts(project, provider, run_id)
-    pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
-    if pull is None:
-        raise _nothing_yet(provider, "pull", f"d118 run {provider.id}")
-    found = {
-        name: RawCollection(
-            name,
-            pull.rows_file(name),
-            str(pull.rows_file(name).relative_to(project.home)),
-            collection.absence,
-            collection.is_delta,
-            collection.rows,
-        )
-        for name, collection in pull.collections.items()
-    }
-    return _Raw(found, pull.findings_file, pull.is_demonstration, pull.details)
-
-
-def _extracts(project: Project, provider: Provider, run_id: str) -> _Raw:
-    """PowerSchool's extracts, one per query; a table of the SIS is always whole."""
-    found, demonstration = {}, False
-    for name in collections_of(project, provider):
-        extract = find_extract(project.home / "raw" / SYSTEM / name, run_id=run_id)
-        if extract is None:
-            command = f"d118 run {provider.id}"
-            raise _nothing_yet(provider, f"extract raw/{SYSTEM}/{name}", command)
-        demonstration |= extract.is_demonstration
-        path = str(extract.rows_file.relative_to(project.home))
-        found[name] = RawCollection(
-            name, extract.rows_file, path, "proven", False, extract.row_count
-        )
-    return _Raw(found, None, demonstration)
-
-
-def _in_term(
-    project: Project, model: PowerSchoolProvider, raw: _Raw, folder: Path
-) -> tuple[_Raw, bool]:
-    """The extracts with the relations that the queries share; False: out of term."""
-    district = project.district()
-    prepared = powerschool.prepare(
-        {name: one.file for name, one in raw.collections.items()},
-        powerschool.PowerSchoolSettings(
-            district_id=district.id,
-            district_name=district.name,
-            today=utc_now().astimezone(district.zone).date(),
-            lead_days=model.config.term_window.lead_days,
-            tail_days=model.config.term_window.tail_days,
-            student_email_domain=model.config.studentEmailDomain,
-            state_exclude=model.config.stateExclude,
-        ),
-        folder,
-    )
-    shared = {
-        name: RawCollection(name, file, "", "never", False, 0)
-        for name, file in prepared.files.items()
-    }
-    whole = {**raw.collections, **shared}
-    found = _Raw(whole, prepared.findings_file, raw.is_demonstration)
-    return found, prepared.is_in_term
-
-
-def _close_out_of_term(database: Database, run: ProviderRun) -> None:
-    with database.transaction() as connection:
-        history.close_run(
-            connection,
-            provider=run.provider.id,
-            run_id=run.run_id,
-            status="SUCCESS",
-            now=utc_now(),
-            error="Nothing was due: no school is in term.",
-        )
-
-
-def _shaped(
-    project: Project, provider: Provider, mapping: MappingFile, raw: _Raw
-) -> MappingFile:
-    """The mapping; a OneRoster CSV set is first given the shape of the REST service.
-
-    An entity whose file the set lacks is not staged: nothing was said about it.
-    """
-    if not isinstance(provider.model, OneRosterCsvProvider):
-        return mapping
-    folder = project.root / "sql/staging/oneroster_csv"
-    endpoints = tuple(
-        replace(endpoint, query=folder / f"{endpoint.collection}.sql")
-        for endpoint in mapping.endpoints
-        if f"mode.{endpoint.collection}" in raw.details
-    )
-    return replace(mapping, endpoints=endpoints)
-
-
-def _options(project: Project, provider: Provider, raw: _Raw) -> StagingOptions:
-    district = project.district()
-    is_plain = isinstance(provider.model, CsvProvider)
-    options = StagingOptions(
-        district_id=district.id,
-        provider_id=provider.id,
-        entities=frozenset(wanted_entities(provider)),
-        is_demonstration=raw.is_demonstration,
-        parameters={"district_name": district.name},
-    )
-    if is_plain:
-        return replace(options, reject_cap=PLAIN_CSV_CAP)
-    return options
-
-
-def _load_known(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    project: Project,
-    provider: Provider,
-) -> None:
-    """The records that a row of a delta set may refer to: those this provider has."""
-    load_baseline(
-        connection, duck, district=project.district().id, provider=provider.id
-    )
-    duck.execute("CREATE SCHEMA IF NOT EXISTS known")
-    fields = [one for entity in ENTITIES.values() for one in entity.fields]
-    for entity in {one.refers_to for one in fields if one.refers_to}:
-        links = (
-            f"SELECT external_id FROM base.links WHERE entity = '{entity}' "
-            f"AND provider_id = '{provider.id}'"
-        )
-        own = f"SELECT external_id FROM base.{entity}"
-        rows = links if entity in ("orgs", "users") else own
-        duck.execute(f"CREATE OR REPLACE TABLE known.{entity} AS {rows}")
-
-
 def _staged(project: Project, run: ProviderRun) -> Staged:
     staged = find_staged(project.folder("staged", run.provider.id), run.run_id)
     if staged is None:
-        raise _nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
+        raise nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
     return staged
-
-
-def _nothing_yet(provider: Provider, what: str, command: str) -> IncompleteExtractError:
-    return IncompleteExtractError(
-        f"There is no complete {what} of {provider.id} yet.",
-        not_done="Nothing was staged, planned or changed.",
-        next_step=command,
-    )
 
 
 def stored_plan(
@@ -446,7 +319,7 @@ def admitted(
     again: the command that carries an approved plan out. Raises: HeldError, FatalError.
     """
     if stored is None:
-        raise _nothing_yet(provider, "plan", f"d118 run {provider.id}")
+        raise nothing_yet(provider, "plan", f"d118 run {provider.id}")
     approval = None
     if stored.verdict != "ready":
         approval = valid_approval(

@@ -81,6 +81,39 @@ def load_baseline(
     _spread_roles(duck)
 
 
+def load_kept(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    *,
+    district: str,
+    provider: str,
+) -> None:
+    """Make `kept.classes` and `kept.users`: values that other entities gave, by key.
+
+    For a pull that lacks enrollments or demographics: what they gave stays.
+    """
+    duck.execute("CREATE SCHEMA IF NOT EXISTS kept")
+    whose = {"district": district, "provider": provider}
+    link = "x.entity = 'users' AND x.provider_id = :provider"
+    classes = (
+        "SELECT c.external_id, x.external_id AS primary_teacher_external_id "
+        "FROM classes AS c JOIN external_ids AS x ON x.internal_id = "
+        f"c.primary_teacher_id AND {link} AND x.district_id = c.district_id "
+        "WHERE c.district_id = :district AND c.provider_id = :provider"
+    )
+    names = ("external_id", "primary_teacher_external_id")
+    kinds = dict.fromkeys(names, "VARCHAR")
+    read_frame(connection, duck, classes, whose, "kept.classes", kinds)
+    people = (
+        "SELECT x.external_id, u.birth_date, u.gender FROM users AS u "
+        f"JOIN external_ids AS x ON x.internal_id = u.id AND {link} "
+        "AND x.district_id = u.district_id WHERE u.district_id = :district "
+        "AND (u.birth_date IS NOT NULL OR u.gender IS NOT NULL)"
+    )
+    kinds = {"external_id": "VARCHAR", "birth_date": "DATE", "gender": "VARCHAR"}
+    read_frame(connection, duck, people, whose, "kept.users", kinds)
+
+
 def _load_rest(
     connection: sa.Connection, duck: duckdb.DuckDBPyConnection, whose: dict[str, str]
 ) -> None:

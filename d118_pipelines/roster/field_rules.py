@@ -254,6 +254,20 @@ class FieldCompiler:
         rows.conditions[self.rules.add(rule)] = condition
 
 
+# Words that sources use where OneRoster has none; none is a name.
+SHOWN_WORDS = (
+    *("observer", "substitute", "volunteer", "coach", "nurse", "librarian", "intern"),
+    *("secretary", "support", "specialist", "coordinator", "assistant", "para"),
+    *("paraprofessional", "studentteacher", "coteacher", "leadteacher", "instructor"),
+    *("professor", "faculty", "employee", "contractor", "guest", "user", "pupil"),
+    *("learner", "mentor", "tutor", "counsellor", "advisor", "adviser", "dean"),
+    *("headteacher", "superintendent", "manager", "technician", "other", "none"),
+    *("unknown", "staff", "admin", "student", "teacher", "parent", "guardian"),
+    *("club", "section", "class", "course", "team", "advisory", "campus", "building"),
+    *("year", "quarter", "trimester", "summer", "deleted", "retired", "suspended"),
+)
+
+
 def clean_list(name: str) -> str:
     """SQL: the list `r_<name>` without blanks and empty elements."""
     raw = f"r_{name}"
@@ -280,9 +294,15 @@ def clean_list(name: str) -> str:
 
 
 def shown_word(column: str) -> str:
-    """SQL: the unknown word, where it is a plain word; values of people are not."""
-    plain = f"regexp_full_match({column}, '[A-Za-z][A-Za-z:_ -]{{0,29}}')"
-    return f"CASE WHEN {plain} THEN 'the word is ' || {column} ELSE '' END"
+    """SQL: the unknown word, where it is a known word of other vocabularies.
+
+    Any other text could be a name that slipped into the column; it is not shown.
+    """
+    known = ", ".join(literal(word) for word in SHOWN_WORDS)
+    folded = f"regexp_replace(lower({column}), '[^a-z]', '', 'g')"
+    return (
+        f"CASE WHEN {folded} IN ({known}) THEN 'the word is ' || {column} ELSE '' END"
+    )
 
 
 def _derived_key() -> str:

@@ -6,11 +6,17 @@ Rule: docs/reference/roster_model.md, row hash.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from d118_pipelines.roster.model import COMMON_COLUMNS, ENTITIES
 from d118_pipelines.roster.reference_rules import References, accepted
 
+# Fields that another entity gives, and which one.
+KEPT_FIELDS = {
+    "classes": ("primary_teacher_external_id",),
+    "users": ("birth_date", "gender"),
+}
+GIVEN_BY = {"classes": "enrollments", "users": "demographics"}
 # Not part of a record: where it came from, and when the source touched it.
 _NOT_HASHED = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
 
@@ -25,8 +31,17 @@ def row_hash(columns: Collection[str]) -> str:
     return f"md5(concat_ws(chr(31), {texts}))"
 
 
-def final_select(entity: str, references: References, staged: Collection[str]) -> str:
-    """The SELECT of the frame: exactly the staged columns, then `row_hash`."""
+def final_select(
+    entity: str,
+    references: References,
+    staged: Collection[str],
+    kept: Mapping[str, str] | None = None,
+) -> str:
+    """The SELECT of the frame: exactly the staged columns, then `row_hash`.
+
+    kept: entity -> relation with what the roster has of fields that other entities give,
+    where those are not sent or only in part.
+    """
     columns = ENTITIES[entity].staged_columns()
     values = {name: f"w.{name}" for name in COMMON_COLUMNS}
     joins = [f"LEFT JOIN refs_{entity} refs ON refs.n = w.n"]
@@ -36,6 +51,7 @@ def final_select(entity: str, references: References, staged: Collection[str]) -
             values[one.name] = _without_gone(one.name)
             joins.append(f"LEFT JOIN gone_{one.name} ON gone_{one.name}.n = w.n")
     joins += _fill(entity, values, references, staged)
+    joins += _keep(entity, values, kept or {})
     chosen = ", ".join(
         f"CAST({values[name]} AS {kind}) AS {name}" for name, kind in columns.items()
     )
@@ -83,3 +99,12 @@ def _fill(
         for name in ("birth_date", "gender"):
             values[name] = f"coalesce(d.{name}, w.{name})"
     return joins
+
+
+def _keep(entity: str, values: dict[str, str], kept: Mapping[str, str]) -> list[str]:
+    """What was not sent stays as the roster has it; returns the join it needs."""
+    if entity not in kept:
+        return []
+    for name in KEPT_FIELDS[entity]:
+        values[name] = f"coalesce({values[name]}, kept.{name})"
+    return [f"LEFT JOIN {kept[entity]} kept ON kept.external_id = w.external_id"]

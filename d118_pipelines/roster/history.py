@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import FatalError
+from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.roster.tables import sis_providers, sis_sync_runs, sync_logs
 
 OPEN = ("PENDING", "IN_PROGRESS")
@@ -205,8 +205,21 @@ def mirror_providers(
     """Write the entries of config/providers.yaml; rows of removed ones stay, disabled.
 
     Nothing is written for an entry that has not changed.
+    Raises: ConfigurationError if another district of this database has an entry's id.
     """
     c = sis_providers.c
+    providers = list(providers)
+    ids = [entry.id for entry in providers]
+    taken = connection.execute(
+        sa.select(c.id, c.tenant_id).where(c.id.in_(ids), c.tenant_id != district)
+    ).first()
+    if taken is not None:
+        raise ConfigurationError(
+            f"The provider {taken.id} is of the district {taken.tenant_id} already.",
+            rule="Districts that share a database give their providers different ids.",
+            not_done="Nothing was started.",
+            next_step="Change the id in config/providers.yaml, or set DATABASE_URL.",
+        )
     kept = {
         row.id: row
         for row in connection.execute(

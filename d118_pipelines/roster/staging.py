@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.roster.compile import RECORD, Relation
 from d118_pipelines.roster.field_rules import EndpointRows
-from d118_pipelines.roster.final_rows import final_select
+from d118_pipelines.roster.final_rows import GIVEN_BY, final_select
 from d118_pipelines.roster.findings import REJECTED_COLUMNS, create_tables, report
 from d118_pipelines.roster.key_rules import judge_keys
 from d118_pipelines.roster.mapping import Endpoint, MappingFile
@@ -88,7 +88,9 @@ def stage(
     """Stage one pull into `parent/<time>-<run>/`: all of it, or nothing and an error.
 
     duck: a session of `frames.open_frames`; tables `known.<entity>(external_id)` in it
-    name records of the roster that references of delta rows may point at.
+    name records of the roster that references of delta rows may point at, and
+    `kept.classes`, `kept.users` what the roster has of fields that enrollments and
+    demographics give, for pulls that lack them.
     pull_findings: the findings file of the pull, if it has one.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`).
@@ -191,7 +193,10 @@ class _Run:
         for entity in self.endpoints:
             path = self.folder / f"{entity}.parquet"
             select = final_select(
-                entity, self.references[entity], frozenset(self.endpoints)
+                entity,
+                self.references[entity],
+                frozenset(self.endpoints),
+                self._kept(),
             )
             self._copy(select, path, "zstd")
             counts[entity] = self._count(entity, path)
@@ -200,6 +205,26 @@ class _Run:
         self._copy(_shape(), self.folder / SHAPE_FILE, "zstd")
         shutil.rmtree(self.work)
         return counts
+
+    def _kept(self) -> dict[str, str]:
+        """Entity -> relation of values that stay, because what gives them is not whole."""
+        kept = {}
+        for entity, giver in GIVEN_BY.items():
+            givers = self.endpoints.get(giver, [])
+            is_whole = givers and not any(
+                self.raw[one.collection].is_delta for one in givers
+            )
+            if not is_whole and self._has_table("kept", entity):
+                kept[entity] = f"{self.home}.kept.{entity}"
+        return kept
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        found = self.duck.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_catalog = ? "
+            "AND table_schema = ? AND table_name = ?",
+            [self.home, schema, name],
+        ).fetchall()
+        return bool(found)
 
     def targets(self, entity: str) -> set[str]:
         """The entities in which references of this one are looked up."""
