@@ -55,6 +55,23 @@ def test_models_and_migrations_make_the_same_tables(place: Place) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+def test_models_and_migrations_keep_the_same_sqlite_tables_without_rowid(
+    tmp_path: Path,
+) -> None:
+    Database(tmp_path / "d118.sqlite")
+    with engine((tmp_path / "d118.sqlite", "")).connect() as connection:
+        made = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID'"
+        ).scalars()
+        names = set(made)
+    assert names == {
+        table.name
+        for table in metadata.sorted_tables
+        if not table.dialect_options["sqlite"]["with_rowid"]
+    }
+    assert names >= {"enrollments", "users", "user_roles", "external_ids"}
+
+
 def test_every_promised_view_has_its_columns(place: Place) -> None:
     Database(*place)
     inspector = sa.inspect(engine(place))

@@ -14,12 +14,14 @@ _WORDS = {
         "time": "DATETIME",
         "serial": "INTEGER NOT NULL PRIMARY KEY",
         "bigserial": "INTEGER NOT NULL PRIMARY KEY",
+        "by_key": " WITHOUT ROWID",
     },
     "postgresql": {
         "id": "UUID",
         "time": "TIMESTAMP WITH TIME ZONE",
         "serial": "SERIAL PRIMARY KEY",
         "bigserial": "BIGSERIAL PRIMARY KEY",
+        "by_key": "",
     },
 }
 # What every record of the roster begins with, as of revision 0002.

@@ -32,7 +32,8 @@ def write_links(writer: Writer, entity: str, *, is_first_load: bool) -> None:
         "active = TRUE, rule = "
     )
     writer.run(
-        f"{into} 'created', :run FROM ({new}) AS n WHERE 1 = 1 {renew} excluded.rule",
+        f"{into} 'created', :run FROM ({new}) AS n WHERE 1 = 1 ORDER BY n.external_id "
+        f"{renew} excluded.rule",
         entity=entity,
     )
     if is_first_load:

@@ -63,8 +63,12 @@ def _columns(entity: Entity) -> list[sa.Column[Any]]:
     return [*first, *(_column(field) for field in entity.fields)]
 
 
+# Without a rowid, here and below: SQLite keeps rows of many in the tree of their key,
+# so that each is written once.
 def _entity_table(entity: Entity, *more: sa.schema.SchemaItem) -> sa.Table:
-    return sa.Table(entity.name, metadata, *_columns(entity), *more)
+    return sa.Table(
+        entity.name, metadata, *_columns(entity), *more, sqlite_with_rowid=False
+    )
 
 
 def _external_key(name: str) -> sa.Index:
@@ -80,8 +84,8 @@ _MORE: dict[str, list[sa.schema.SchemaItem]] = {
         _external_key("users"),
     ],
     # Millions of rows: their id is made of provider and external id, so that its
-    # uniqueness is that of both.
-    "enrollments": [sa.Index("enrollments_class", "class_id")],
+    # uniqueness is that of both. An index would cost every first load a tenth.
+    "enrollments": [],
     "demographics": [sa.Column("user_id", Id), _external_key("demographics")],
 }
 
@@ -99,6 +103,7 @@ class_terms = sa.Table(
     sa.Column("class_id", Id, primary_key=True),
     sa.Column("term_id", Id, primary_key=True),
     sa.Column("district_id", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 user_roles = sa.Table(
@@ -113,6 +118,7 @@ user_roles = sa.Table(
     sa.Column("is_primary", sa.Boolean),
     sa.Column("begin_date", sa.Date),
     sa.Column("end_date", sa.Date),
+    sqlite_with_rowid=False,
 )
 
 user_agents = sa.Table(
@@ -121,6 +127,7 @@ user_agents = sa.Table(
     sa.Column("user_id", Id, primary_key=True),
     sa.Column("agent_id", Id, primary_key=True),
     sa.Column("district_id", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Which record a provider means by its id; for orgs and users, which several can know.
@@ -135,6 +142,7 @@ external_ids = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("rule", Text, nullable=False),  # created, email, student_number, ...
     sa.Column("first_seen_run", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 sis_providers = sa.Table(

@@ -15,20 +15,20 @@ TABLES = """
       sis_id TEXT, state_id TEXT, nces_id TEXT, low_grade TEXT, high_grade TEXT,
       phone TEXT, address_street TEXT, address_city TEXT, address_state TEXT,
       address_zip TEXT, principal_name TEXT, principal_email TEXT
-    );
+    ){by_key};
     CREATE UNIQUE INDEX orgs_external ON orgs (district_id, provider_id, external_id);
     CREATE TABLE terms (
       {record}, name TEXT NOT NULL, type TEXT NOT NULL, school_year INTEGER,
       start_date DATE NOT NULL, end_date DATE NOT NULL, parent_id {id},
       school_id {id}
-    );
+    ){by_key};
     CREATE UNIQUE INDEX terms_external ON terms (district_id, provider_id, external_id);
     CREATE TABLE courses (
       {record}, name TEXT NOT NULL, course_code TEXT, course_number TEXT,
       subject TEXT, grade_level TEXT, subjects TEXT, subject_codes TEXT,
       grades TEXT, description TEXT, credits FLOAT, sis_id TEXT, school_id {id},
       school_year_id {id}
-    );
+    ){by_key};
     CREATE UNIQUE INDEX courses_external ON courses (district_id, provider_id, external_id);
     CREATE TABLE classes (
       {record}, school_id {id} NOT NULL, course_id {id}, term_ids TEXT,
@@ -36,7 +36,7 @@ TABLES = """
       subject TEXT, grade_level TEXT, period TEXT, subjects TEXT,
       subject_codes TEXT, grades TEXT, periods TEXT, room TEXT, sis_id TEXT,
       primary_teacher_id {id}
-    );
+    ){by_key};
     CREATE UNIQUE INDEX classes_external ON classes (district_id, provider_id, external_id);
     CREATE TABLE users (
       {record}, username TEXT, email TEXT, first_name TEXT,
@@ -48,13 +48,12 @@ TABLES = """
       state_id TEXT, phone TEXT, sms TEXT, primary_school_id {id}, enabled BOOLEAN,
       roles TEXT NOT NULL, agent_ids TEXT, scim_status TEXT, scim_id TEXT,
       scim_error TEXT, scim_last_sync {time}
-    );
+    ){by_key};
     CREATE UNIQUE INDEX users_external ON users (district_id, provider_id, external_id);
     CREATE TABLE enrollments (
       {record}, user_id {id} NOT NULL, class_id {id} NOT NULL, school_id {id},
       role TEXT NOT NULL, is_primary BOOLEAN, begin_date DATE, end_date DATE
-    );
-    CREATE INDEX enrollments_class ON enrollments (class_id);
+    ){by_key};
     CREATE TABLE demographics (
       {record}, american_indian_or_alaska_native BOOLEAN, asian BOOLEAN,
       black_or_african_american BOOLEAN,
@@ -63,27 +62,27 @@ TABLES = """
       hispanic_or_latino_ethnicity BOOLEAN, country_of_birth_code TEXT,
       state_of_birth_abbreviation TEXT, city_of_birth TEXT,
       public_school_residence_status TEXT, user_id {id}
-    );
+    ){by_key};
     CREATE UNIQUE INDEX demographics_external ON demographics (district_id, provider_id, external_id);
     CREATE TABLE class_terms (
       class_id {id} NOT NULL, term_id {id} NOT NULL, district_id TEXT NOT NULL,
       PRIMARY KEY (class_id, term_id)
-    );
+    ){by_key};
     CREATE TABLE user_roles (
       user_id {id} NOT NULL, position INTEGER NOT NULL, district_id TEXT NOT NULL,
       school_id {id}, role TEXT NOT NULL, source_role TEXT, is_primary BOOLEAN,
       begin_date DATE, end_date DATE, PRIMARY KEY (user_id, position)
-    );
+    ){by_key};
     CREATE TABLE user_agents (
       user_id {id} NOT NULL, agent_id {id} NOT NULL, district_id TEXT NOT NULL,
       PRIMARY KEY (user_id, agent_id)
-    );
+    ){by_key};
     CREATE TABLE external_ids (
       district_id TEXT NOT NULL, provider_id TEXT NOT NULL, entity TEXT NOT NULL,
       external_id TEXT NOT NULL, internal_id {id} NOT NULL, active BOOLEAN NOT NULL,
       rule TEXT NOT NULL, first_seen_run TEXT NOT NULL,
       PRIMARY KEY (district_id, provider_id, entity, external_id)
-    );
+    ){by_key};
     CREATE INDEX ix_external_ids_internal_id ON external_ids (internal_id);
     CREATE TABLE sis_providers (
       id TEXT NOT NULL, tenant_id TEXT NOT NULL, provider_type TEXT NOT NULL,
