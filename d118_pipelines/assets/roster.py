@@ -14,7 +14,7 @@ from d118_pipelines.ops.sync import (
 )
 from d118_pipelines.ops.sync_runs import ProviderRun, actor_of, close_refused
 from d118_pipelines.providers import Provider
-from d118_pipelines.roster.apply import ApplyResult
+from d118_pipelines.roster.apply import ApplyResult, OnStep
 from d118_pipelines.roster.guard import RULES
 from d118_pipelines.roster.plan_counts import Counts, SchoolCounts
 
@@ -115,7 +115,7 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
             run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
-            result = apply_provider(project, run, context.log.debug)
+            result = apply_provider(project, run, _told_to(context.log))
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"
@@ -123,6 +123,16 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_apply_metadata(result))
 
     return apply
+
+
+def _told_to(log: dg.DagsterLogManager) -> OnStep:
+    """Log each entity once it is written; nothing counts before the end."""
+
+    def told(step: str) -> None:
+        if step.endswith(": done"):
+            log.info(f"{step}, not committed yet")
+
+    return told
 
 
 def _not_judged(code: str) -> GuardRule:

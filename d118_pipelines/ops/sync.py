@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY_LIMIT = "2500MB"
+QUERY_INTERRUPTED = "Query interrupted"
 SYSTEM = "powerschool"  # the second segment of its raw extracts
 ROSTER = "roster"  # the destination of a provider's plan
 
@@ -359,9 +360,17 @@ def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:
 
 @contextmanager
 def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB session for roster-sized work; it spills below `D118_HOME`."""
+    """A DuckDB session for roster-sized work; it spills below `D118_HOME`.
+
+    Raises: KeyboardInterrupt if the process was told to end during a query.
+    """
     duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
     try:
         yield duck
+    except RuntimeError as exc:
+        if str(exc) != QUERY_INTERRUPTED:
+            raise
+        # DuckDB says so in place of what the signal's handler raised.
+        raise KeyboardInterrupt from None
     finally:
         duck.close()
