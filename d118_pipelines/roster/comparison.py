@@ -49,21 +49,44 @@ class Comparison:
     def run(self, entity: str, absent: Absent) -> None:
         """Write `<entity>.parquet` and make the view `changes.<entity>` over it."""
         self.duck.execute("CREATE SCHEMA IF NOT EXISTS changes")
-        decide = _decide_matched if entity in MATCHED else _decide_owned
-        missing = _absent_action(self, entity, absent)
-        self.duck.execute(
-            f"CREATE OR REPLACE TABLE changes.keys AS {decide(self, entity, missing)}"
-        )
-        _find_fields(self, entity)
+        rows = _all_new(self, entity) or _changed(self, entity, absent)
         path = self.folder / f"{entity}.parquet"
         self.duck.execute(
-            f"COPY ({_rows(self, entity)}) TO {literal(str(path))} "
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"COPY ({rows}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
         )
         path.chmod(0o600)
         self.duck.execute(
             f"CREATE OR REPLACE VIEW changes.{entity} AS SELECT * FROM {parquet(path)}"
         )
+
+
+def _changed(compared: Comparison, entity: str, absent: Absent) -> str:
+    """SQL for the stored plan of one entity: first the keys, then their values."""
+    decide = _decide_matched if entity in MATCHED else _decide_owned
+    keys = decide(compared, entity, _absent_action(compared, entity, absent))
+    compared.duck.execute(f"CREATE OR REPLACE TABLE changes.keys AS {keys}")
+    _find_fields(compared, entity)
+    return _rows(compared, entity)
+
+
+def _all_new(compared: Comparison, entity: str) -> str | None:
+    """The same for an entity of which the provider has nothing yet, else None.
+
+    A first import makes every id and hash once, and carries them through no join.
+    """
+    known = compared.duck.execute(f"SELECT 1 FROM base.{entity} LIMIT 1").fetchall()
+    if known or entity in MATCHED:
+        return None
+    return (
+        "SELECT if(lost IS NULL, 'create', 'conflict') AS action, external_id, id, "
+        "CASE WHEN lost IS NOT NULL THEN 'UNRESOLVED_REFERENCE' END AS reason, "
+        "coalesce(lost, 'created') AS rule, CAST([] AS VARCHAR[]) AS fields, row_hash, "
+        "NULL::VARCHAR AS old_hash, school AS school_id, group_name, "
+        "false AS keeps_fields FROM (SELECT id, external_id, row_hash, "
+        f"{school_sql(entity)} AS school, {group_sql(entity)} AS group_name, "
+        f"{_unresolved(compared, entity)} AS lost "
+        f"FROM record.{entity} WHERE status = 'active')"
+    )
 
 
 def _absent_action(compared: Comparison, entity: str, absent: Absent) -> str:
@@ -127,13 +150,28 @@ def _unresolved(compared: Comparison, entity: str) -> str:
         )
     if entity != "enrollments":
         return "NULL::VARCHAR"
-    lost = "CASE WHEN user_id IS NULL THEN 'user_external_id' "
+    lost = "CASE WHEN user_id IS NULL "
+    if "users" in compared.source.staged:
+        lost += f"OR user_id IN ({_never_stored(compared, 'users')}) "
+    lost += "THEN 'user_external_id' "
     if "classes" in compared.source.staged:
         lost += (
             "WHEN class_id IN (SELECT id FROM changes.classes WHERE "
-            "action = 'conflict' AND old_hash IS NULL) THEN 'class_external_id' "
+            "action = 'conflict' AND old_hash IS NULL) "
+            f"OR class_id IN ({_never_stored(compared, 'classes')}) "
+            "THEN 'class_external_id' "
         )
     return lost + "END"
+
+
+def _never_stored(compared: Comparison, entity: str) -> str:
+    """Ids of records that are inactive at the source and unknown here: none is made."""
+    staged = compared.source.staged[entity]
+    return (
+        f"SELECT r.id FROM record.{entity} AS r WHERE r.external_id IN (SELECT "
+        f"external_id FROM {staged} WHERE status <> 'active') "
+        f"AND r.id NOT IN (SELECT id FROM base.{entity})"
+    )
 
 
 def _decide_matched(compared: Comparison, entity: str, missing: str) -> str:

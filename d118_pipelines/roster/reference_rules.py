@@ -73,7 +73,10 @@ def keep_keys(
 
 
 class References:
-    """Judges the references of one entity; `targets` are the entities to look in."""
+    """Judges the references of one entity; `targets` are the entities to look in.
+
+    required: fields that the mapping asks for, besides those of the model.
+    """
 
     def __init__(
         self,
@@ -82,9 +85,10 @@ class References:
         targets: Collection[str],
         *,
         fills_school: bool = False,
+        required: Collection[str] = (),
     ) -> None:
         self.duck, self.entity, self.targets = duck, entity, targets
-        self.fills_school = fills_school
+        self.fills_school, self.required = fills_school, required
         self.rules = RuleSet("r")
         self._conditions: dict[int, str] = {}
         self._joins: list[str] = []
@@ -100,6 +104,12 @@ class References:
             self._judge_tree(_TREES[self.entity])
         if self.entity == "enrollments":
             self._judge_enrollment()
+        if self.entity == "demographics" and "users" in self.targets:
+            # Its own key is that of the user described.
+            self._joins.append("LEFT JOIN ok.users u ON u.external_id = w.external_id")
+            cause = "'the user that it describes was not accepted'"
+            rule = Rule("ref.orphan", "reject", "external_id", cause)
+            self._add(rule, "u.external_id IS NULL")
         if self.entity == "users":
             self._joins.append("LEFT JOIN roles_of_users r ON r.n = w.n")
             self._add(
@@ -156,12 +166,13 @@ class References:
         self._joins.append(
             f"LEFT JOIN ok.{one.refers_to} {to} ON {to}.external_id = w.{name}"
         )
-        code = "ref.orphan" if one.required else "ref.orphan_optional"
+        is_required = one.required or name in self.required
+        code = "ref.orphan" if is_required else "ref.orphan_optional"
         orphan = self._add(
-            Rule(code, "reject" if one.required else "warn", name, _cause(one)),
+            Rule(code, "reject" if is_required else "warn", name, _cause(one)),
             f"w.{name} IS NOT NULL AND {to}.external_id IS NULL",
         )
-        if not one.required:
+        if not is_required:
             self._blank[name] = [orphan]
         self._add(
             Rule("ref.deleted_target", "warn", name),

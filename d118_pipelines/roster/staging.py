@@ -233,6 +233,8 @@ class _Run:
             wanted.add("terms")
         if entity == "users":
             wanted.add("orgs")
+        if entity == "demographics":
+            wanted.add("users")
         return {
             name for name in wanted if name in self.endpoints or name in self._known
         }
@@ -306,6 +308,12 @@ class _Run:
             fills_school=any(
                 "school_external_id" in e.fields for e in self.endpoints[entity]
             ),
+            required={
+                name
+                for endpoint in self.endpoints[entity]
+                for name, source in endpoint.fields.items()
+                if source.required
+            },
         )
         self.references[entity].judge()
         if not points_at_itself:

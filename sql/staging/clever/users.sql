@@ -164,11 +164,13 @@ SELECT
     list_filter([student.grade], lambda g: g != '') AS grades,
     student.graduation_year AS graduation_year,
     student.student_number AS student_number,
-    coalesce(teacher.teacher_number, staff.staff_id) AS staff_id,
-    coalesce(student.student_number, teacher.teacher_number, student.sis_id,
-        teacher.sis_id, contact.sis_id, staff.staff_id) AS identifier,
-    coalesce(student.sis_id, teacher.sis_id, contact.sis_id) AS sis_id,
-    coalesce(student.state_id, teacher.state_id) AS state_id,
+    coalesce(nullif(teacher.teacher_number, ''), staff.staff_id) AS staff_id,
+    coalesce(nullif(student.student_number, ''), nullif(teacher.teacher_number, ''),
+        nullif(student.sis_id, ''), nullif(teacher.sis_id, ''),
+        nullif(contact.sis_id, ''), staff.staff_id) AS identifier,
+    coalesce(nullif(student.sis_id, ''), nullif(teacher.sis_id, ''), contact.sis_id)
+        AS sis_id,
+    coalesce(nullif(student.state_id, ''), teacher.state_id) AS state_id,
     contact.phone AS phone,
     list_filter([
         {type: 'cleverId', identifier: id},
