@@ -7,9 +7,7 @@ from pathlib import Path
 from d118_pipelines_tests.support.bundles import BASE_1_1, set_of, write_folder
 from d118_pipelines_tests.support.roster_sync import RosterProject, files
 
-PERSON = (
-    "SELECT birth_date IS NOT NULL, gender FROM users WHERE external_id = 'S-9001'"
-)
+PERSON = "SELECT birth_date IS NOT NULL, gender FROM users WHERE external_id = 'S-9001'"
 TEACHER = "SELECT primary_teacher_id IS NOT NULL FROM classes"
 
 
