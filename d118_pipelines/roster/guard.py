@@ -35,7 +35,7 @@ RULES = {
     "guard.created": "New records stay within the limit, where there is one.",
     "guard.schools_linked": "Each school is linked to one record without doubt.",
     "guard.too_many_rejects": "Few rows of each entity are rejected.",
-    "guard.blackout": "Today is no day on which nothing is applied.",
+    "guard.blackout": "Today lies in no blackout.",
 }
 
 

@@ -121,6 +121,8 @@ def make_plan(
     """
     stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     final = plans_folder / f"{stamp}-{run_id[:8]}"
+    for killed in plans_folder.glob(".*.part"):
+        shutil.rmtree(killed, ignore_errors=True)
     part = plans_folder / f".{final.name}.part"
     part.mkdir(parents=True, mode=0o700)
     try:

@@ -97,6 +97,8 @@ def stage(
     """
     stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     final = parent / f"{stamp}-{run_id[:8]}"
+    for killed in parent.glob(".*.part"):
+        shutil.rmtree(killed, ignore_errors=True)
     partial = parent / f".{final.name}.part"
     partial.mkdir(parents=True, mode=0o700)
     [home] = duck.execute("SELECT current_database()").fetchall()[0]

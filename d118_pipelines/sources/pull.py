@@ -120,7 +120,10 @@ class RosterSource(Protocol):
 
 
 class PullStore:
-    """Where a source writes a pull; `commit` makes it the newest."""
+    """Where a source writes a pull; `commit` makes it the newest.
+
+    One at a time for each provider: what a killed pull left is removed.
+    """
 
     def __init__(
         self,
@@ -132,6 +135,8 @@ class PullStore:
     ) -> None:
         stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
         self._final = provider_folder / f"{stamp}-{run_id[:8]}"
+        for killed in provider_folder.glob(".*.part"):
+            shutil.rmtree(killed, ignore_errors=True)
         self.folder = provider_folder / f".{self._final.name}.part"
         self.folder.mkdir(parents=True, mode=0o700)
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
