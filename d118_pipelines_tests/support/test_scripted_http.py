@@ -50,7 +50,7 @@ def test_a_cut_body_ends_before_its_length() -> None:
     assert caught.value.partial == b"abcd"
 
 
-@pytest.mark.parametrize("reply", [Reply(delay=0.1), Reply(body=b"12345", drip=0.02)])
+@pytest.mark.parametrize("reply", [Reply(delay=0.1), Reply(body=b"12345", drip=0.05)])
 def test_slow_replies_take_their_time(reply: Reply) -> None:
     started = time.monotonic()
     with ScriptedServer(lambda request: reply) as server:
