@@ -54,7 +54,7 @@ cli-reference: $(READY)
 
 # Rewrites requirements.lock from pyproject.toml; needs uv.
 lock:
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal \
+	uv pip compile pyproject.toml --extra dev --extra scim --python-version 3.11 --universal \
 		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
 
 clean:
