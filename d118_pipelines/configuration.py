@@ -43,9 +43,13 @@ class Document:
     path: Path
     data: Any
     lines: Mapping[KeyPath, int]
+    base: Document | None = None
+    """The document that this one was laid over; it has the lines of what it gave."""
 
     def where(self, key: KeyPath) -> str:
         """`file:line, key a.b[0]` of a key, or of its nearest parent."""
+        if self.base is not None and key in self.base.lines and key not in self.lines:
+            return self.base.where(key)
         known = key
         while known and known not in self.lines:
             known = known[:-1]
@@ -90,10 +94,14 @@ def read_model(model: type[AnyModel], path: Path, **extra: Any) -> AnyModel:
 
     Raises: ConfigurationError listing every wrong or unknown key with its line.
     """
-    document = read_yaml(path)
+    return check_model(model, read_yaml(path), **extra)
+
+
+def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyModel:
+    """A document that was read already, as a model; errors as of `read_model`."""
     if not isinstance(document.data, dict):
         raise ConfigurationError(
-            f"{shown_path(path)} must be a mapping of keys.", where=document.where(())
+            f"{shown_path(document.path)} must be a mapping of keys.", where=document.where(())
         )
     try:
         return model.model_validate({**document.data, **extra})

@@ -10,10 +10,13 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,15 +87,10 @@ def _set_defaults(
 ) -> None:
     parts = [
         f'ALTER "{name}" '
-        + ("DROP DEFAULT" if text is None else f"SET DEFAULT {quoted(text)}")
+        + ("DROP DEFAULT" if text is None else f"SET DEFAULT {literal(text)}")
         for name, text in constants.items()
     ]
     _driver(connection).cursor().execute(f"ALTER TABLE {table.name} {', '.join(parts)}")
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal of either engine."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _batches(duck: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
@@ -115,7 +113,7 @@ def _insert_chunks(
     constants: Mapping[str, str],
 ) -> None:
     names = batches.schema.names
-    values = [*["?"] * len(names), *map(quoted, constants.values())]
+    values = [*["?"] * len(names), *map(literal, constants.values())]
     statement = (
         f"INSERT INTO {table} ({_listed([*names, *constants])}) "
         f"VALUES ({', '.join(values)})"
@@ -175,20 +173,57 @@ def read_frame(
     """
     kinds = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     duck.execute(f"CREATE OR REPLACE TABLE {relation} ({kinds})")
-    compiled = sa.text(query).bindparams(**values)
-    if is_postgres(connection):
-        _copy_out(connection, duck, compiled, relation, columns)
-    else:
-        _fetch_chunks(connection, duck, compiled, relation, columns)
+    with _frame(connection, duck, query, values, columns) as rows:
+        rows.insert_into(relation)
 
 
-def _fetch_chunks(
+def frame_to_parquet(
     connection: sa.Connection,
     duck: duckdb.DuckDBPyConnection,
-    query: sa.TextClause,
-    relation: str,
+    query: str,
+    values: Mapping[str, str],
+    path: Path,
     columns: Mapping[str, str],
 ) -> None:
+    """Write the rows of a query in the state database to a Parquet file.
+
+    As `read_frame`, but nothing stays in memory.
+    """
+    path.touch(mode=0o600)
+    with _frame(connection, duck, query, values, columns) as rows:
+        casts = (f'CAST("{n}" AS {kind}) AS "{n}"' for n, kind in columns.items())
+        rows.project(", ".join(casts)).write_parquet(str(path))
+
+
+@contextmanager
+def _frame(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    query: str,
+    values: Mapping[str, str],
+    columns: Mapping[str, str],
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """The rows of a query as a relation that is read once."""
+    compiled = sa.text(query).bindparams(**values)
+    if not is_postgres(connection):
+        yield duck.from_arrow(_fetched(connection, compiled, columns))
+        return
+    # The rows can be people: a folder of this account alone, gone afterwards.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        _copy_out(connection, compiled, path)
+        kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+        yield duck.sql(
+            f"SELECT * FROM read_csv('{path}', "
+            f"columns = {{{kinds}}}, header = false, delim = ',', quote = '\"', "
+            "escape = '\"', nullstr = '', allow_quoted_nulls = false, "
+            "auto_detect = false, max_line_size = 16777216)"
+        )
+
+
+def _fetched(
+    connection: sa.Connection, query: sa.TextClause, columns: Mapping[str, str]
+) -> pa.RecordBatchReader:
     import pyarrow as pa  # heavy: only where rosters are read
 
     rows: Any = connection.execute(query).cursor
@@ -203,8 +238,7 @@ def _fetch_chunks(
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     # DuckDB takes a batch while the next one is being read.
-    reader = pa.RecordBatchReader.from_batches(schema, batches())
-    duck.from_arrow(reader).insert_into(relation)
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _arrow_type(pa: Any, kind: str) -> Any:
@@ -213,29 +247,13 @@ def _arrow_type(pa: Any, kind: str) -> Any:
     return numbers.get(kind, pa.string())
 
 
-def _copy_out(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    query: sa.TextClause,
-    relation: str,
-    columns: Mapping[str, str],
-) -> None:
-    literal = query.compile(connection, compile_kwargs={"literal_binds": True})
-    # The rows can be people: a folder of this account alone, gone afterwards.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        with path.open("wb") as file:
-            cursor = _driver(connection).cursor()
-            # The driver reads no marks here: % stands for itself.
-            text = str(literal).replace("%%", "%")
-            cursor.copy_expert(f"COPY ({text}) TO STDOUT (FORMAT csv)", file, 1 << 20)
-        kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-        duck.execute(
-            f"INSERT INTO {relation} SELECT * FROM read_csv('{path}', "
-            f"columns = {{{kinds}}}, header = false, delim = ',', quote = '\"', "
-            "escape = '\"', nullstr = '', allow_quoted_nulls = false, "
-            "auto_detect = false, max_line_size = 16777216)"
-        )
+def _copy_out(connection: sa.Connection, query: sa.TextClause, path: Path) -> None:
+    text_of = query.compile(connection, compile_kwargs={"literal_binds": True})
+    with path.open("wb") as file:
+        cursor = _driver(connection).cursor()
+        # The driver reads no marks here: % stands for itself.
+        text = str(text_of).replace("%%", "%")
+        cursor.copy_expert(f"COPY ({text}) TO STDOUT (FORMAT csv)", file, 1 << 20)
 
 
 def _driver(connection: sa.Connection) -> Any:

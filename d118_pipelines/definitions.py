@@ -9,7 +9,7 @@ from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.pulls import pull_assets
 from d118_pipelines.assets.raw import raw_asset
-from d118_pipelines.assets.roster import roster_assets
+from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets
 from d118_pipelines.configuration import Project
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
@@ -39,12 +39,13 @@ def build_definitions(
         *(target_schedule(target, district) for target in targets),
         *(provider_schedule(provider, district) for provider in enabled),
     ]
+    applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]
     return dg.Definitions(
         assets=[
             *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
             *(asset for one in enabled for asset in _assets_of(one, project)),
-            *(export_assets(target) for target in targets),
+            *(export_assets(target, applies) for target in targets),
             *(delivery_asset(target, district) for target in targets),
         ],
         jobs=[

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["failed", "held"]
-Verdict = Literal["ready", "held", "failed"]
+# out_of_term: there was nothing to make, and nothing may be sent.
+Verdict = Literal["ready", "held", "failed", "out_of_term"]
 
 
 @dataclass(frozen=True, slots=True)

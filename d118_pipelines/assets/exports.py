@@ -1,17 +1,28 @@
 """Exports: one asset per file of a target, made together, guarded by blocking checks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.assets.plan_page import check_result, file_metadata, verdict_shown
+from d118_pipelines.assets.plan_page import (
+    check_result,
+    file_metadata,
+    not_checked,
+    verdict_shown,
+)
 from d118_pipelines.configuration import Project
 from d118_pipelines.guard_rule import check_name
-from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
+from d118_pipelines.ops.deliver import (
+    failed_text,
+    held_error,
+    out_of_term_text,
+    utc_now,
+)
 from d118_pipelines.ops.export import MadeExport, make_export
-from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings
+from d118_pipelines.targets.model import TargetFile
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
@@ -19,20 +30,28 @@ def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
     return dg.AssetKey(["exports", target.name, file.name])
 
 
-def export_assets(target: Target) -> dg.AssetsDefinition:
-    """All files of a target as one step: they come from the same people at one moment."""
+def export_assets(
+    target: Target, applies: Sequence[dg.AssetKey] = ()
+) -> dg.AssetsDefinition:
+    """All files of a target as one step: they come from the same people at one moment.
+
+    applies: the assets that write the roster of record; a target that reads it comes
+    after them. Out of term nothing is materialized, and what follows is skipped.
+    """
     reads = [dg.AssetKey(list(parts)) for parts in target.reads]
+    reads += applies if target.roster_reads else ()
     main = export_key(target, target.main_file)
     specs = [
         dg.AssetSpec(
             export_key(target, file),
             deps=reads,
             group_name=target.name,
+            skippable=True,
             kinds={"duckdb", "csv"},
             owners=["team:data"],
             code_version=target.fingerprint[:12],
-            description=f"{file.file} for {target.model.title}, rendered and checked, "
-            "not sent.",
+            description=f"{file.file} for {target.model.title}, rendered and checked"
+            + (", not sent." if file.deliver else ". It is never sent."),
         )
         for file in target.model.files
     ]
@@ -49,16 +68,19 @@ def export_assets(target: Target) -> dg.AssetsDefinition:
     @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
     def exports(
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
-    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported():
             made = make_export(
                 project, target, run_id=context.run.run_id, now=utc_now()
             )
-        counts = made.export.counts
+        if made is None:
+            context.log.warning(out_of_term_text(target))
+            yield from (not_checked(main, code) for code in rule_meanings(target))
+            return
+        rows = sum(file.rows for file in made.export.files if not file.file.control)
         context.log.info(
-            f"{target.name}: {counts['read']:,} read, {counts['exported']:,} exported, "
-            f"{len(made.export.findings):,} findings, plan {made.plan.plan_hash[:8]} "
-            f"{verdict_shown(made)}"
+            f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "
+            f"plan {made.plan.plan_hash[:8]} {verdict_shown(made)}"
         )
         _say_why_not(context, project, target, made)
         for file in made.export.files:

@@ -6,7 +6,8 @@ The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 
 import dagster as dg
 
-from d118_pipelines.guard_rule import GuardRule
+from d118_pipelines.assets.facts_page import facts_metadata
+from d118_pipelines.guard_rule import GuardRule, check_name
 from d118_pipelines.ops.export import MadeExport
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
@@ -14,6 +15,7 @@ from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
 
 SHOWN_CHANGES = 12
+_READ = ("read", "exported")
 Metadata = dict[str, dg.MetadataValue]
 
 
@@ -27,6 +29,8 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
         "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
         **(_set_metadata(made, counts) if with_plan else {}),
         **_changes(made, counts),
+        **facts_metadata(made.export.facts.get(file.file.name)),
+        "sent": value.bool(bool(file.file.deliver) and file.mode != "absent"),
         "file": value.text(file.file.file),
         "size_bytes": value.int(file.size_bytes),
         "sha256": value.text(file.sha256),
@@ -58,6 +62,16 @@ def check_result(
     )
 
 
+def not_checked(asset: dg.AssetKey, code: str) -> dg.AssetCheckResult:
+    """The result of a rule out of term: there was nothing to check."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check_name(code),
+        passed=True,
+        description="Out of term: nothing was made, nothing is sent.",
+    )
+
+
 def verdict_shown(made: MadeExport) -> str:
     """The guard's verdict, or `approved` where an approval releases the plan."""
     return "approved" if made.approval else made.plan.verdict
@@ -66,18 +80,18 @@ def verdict_shown(made: MadeExport) -> str:
 def _set_metadata(made: MadeExport, counts: FileCounts) -> Metadata:
     value = dg.MetadataValue
     people, findings = made.export.counts, made.export.findings
+    read = {
+        f"people_{name}": value.int(people[name]) for name in people if name in _READ
+    }
     return {
         "verdict": value.text(verdict_shown(made)),
         "plan": value.md(_plan_page(made)),
         "plan_hash": value.text(made.plan.plan_hash),
         "destination": value.text(made.destination.label),
-        "source": value.text(
-            "demonstration" if made.plan.demonstration else "PowerSchool"
-        ),
+        "source": value.text("demonstration" if made.plan.demonstration else "live"),
         "findings": value.int(len(findings)),
         "findings_by_code": value.md(_findings_table(made)),
-        "people_read": value.int(people["read"]),
-        "people_exported": value.int(people["exported"]),
+        **read,
         "deactivated": value.int(counts.deactivated),
     }
 

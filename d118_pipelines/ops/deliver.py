@@ -43,8 +43,9 @@ from d118_pipelines.stored_plans import (
     valid_approval,
 )
 from d118_pipelines.targets.build import local_time
-from d118_pipelines.targets.definition import Target, TargetFile
+from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import commit_entries, last_verified
+from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.tables import read_rows
 
 Clock = Callable[[], dt.datetime]
@@ -160,6 +161,8 @@ def _admit(
 
     A blocking check stops only its own run, so everything is asked again here.
     """
+    if plan.verdict == "out_of_term":
+        raise ExportError(out_of_term_text(target), not_done="Nothing was sent.")
     refuse_demonstration(target, destination, demonstration=plan.demonstration)
     last = last_verified(connection, target.name, destination.id)
     overtaken = plan.baseline != (last.delivery if last else None)
@@ -195,6 +198,14 @@ def _admit(
 def failed_text(target: Target, rules: list[GuardRule]) -> str:
     """One line per rule that failed."""
     return "\n".join(f"FAILED {r.code}  {target.name}: {r.message}" for r in rules)
+
+
+def out_of_term_text(target: Target) -> str:
+    """What a target without a current term says; the run itself succeeds."""
+    return (
+        f"OUT OF TERM  {target.name}: no term is current, nothing was made and nothing "
+        "is sent. The vendor keeps the last delivered files."
+    )
 
 
 def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
@@ -335,6 +346,8 @@ class _Sending:
         return FileToSend(file["name"], path, file["size_bytes"], file["sha256"])
 
     def _records(self) -> Iterator[tuple[TargetFile, Mapping[str, Any]]]:
+        if self._target.model.ledger.keep == "files":
+            return
         for file in self._target.model.files:
             names = ["_key", "_identity", "_state", "_hash", "_line"]
             names += [file.command] if file.command else []

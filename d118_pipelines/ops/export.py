@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.database import Database
-from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.ops.destinations import (
     ResolvedDestination,
     refuse_demonstration,
     resolve,
 )
-from d118_pipelines.sources.extracts import Extract, find_extract
+from d118_pipelines.ops.export_inputs import Gathered, gather
 from d118_pipelines.stored_plans import Approval, StoredPlan, valid_approval
-from d118_pipelines.targets.build import Export, build_export
+from d118_pipelines.targets.build import Export, ReadBack, build_export
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import (
     cycle_start,
@@ -51,35 +52,60 @@ def state_database(project: Project) -> Database:
 
 def make_export(
     project: Project, target: Target, *, run_id: str, now: dt.datetime
-) -> MadeExport:
+) -> MadeExport | None:
     """Build the target's files from what this run extracted, else from the newest.
 
+    Returns None out of term: a plan says so, and nothing can be sent.
     Raises: IncompleteExtractError if an extract that the SQL reads was never made;
     ConfigurationError for a wrong definition or destination; ExportError for records
     without a unique key.
     """
     destination = resolve(project, target)
-    extracts = {parts: _extract(project, parts, run_id) for parts in target.reads}
-    demonstration = any(e.is_demonstration for e in extracts.values())
+    database = state_database(project)
+    folder = _new_folder(project, target, run_id, now)
+    passing = folder / ".inputs"
+    passing.mkdir(mode=0o700)
+    try:
+        gathered = gather(
+            project, target, database, run_id=run_id, folder=passing, now=now
+        )
+        return _make(project, target, gathered, destination, folder, run_id, now)
+    finally:
+        # Both hold people, and nobody reads them again.
+        shutil.rmtree(passing)
+        shutil.rmtree(folder / ".spill", ignore_errors=True)
+
+
+def _make(
+    project: Project,
+    target: Target,
+    gathered: Gathered,
+    destination: ResolvedDestination,
+    folder: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> MadeExport | None:
+    demonstration = gathered.is_demonstration
     refuse_demonstration(target, destination, demonstration=demonstration)
     database = state_database(project)
     if demonstration:
         _seed_demonstration(project, target, database, now)
-    since = cycle_start(target.model.ledger, now, project.district().zone)
+    zone = project.district().zone
+    since = cycle_start(target.model.ledger, now, zone)
     with database.transaction() as connection:
         snapshot = read_snapshot(connection, target.name, destination.id, since=since)
     baseline = snapshot.baseline
-    data_at = min((e.made_at for e in extracts.values()), default=now)
-    folder = _new_folder(project, target, run_id, now)
     export = build_export(
         target,
-        inputs={parts: extract.rows_file for parts, extract in extracts.items()},
+        inputs=gathered.inputs,
         snapshot=snapshot,
         baseline_folder=project.home / baseline.folder if baseline else None,
         destination=destination.id,
         folder=folder,
-        data_at=data_at,
+        data_at=gathered.data_at,
         now=now,
+        zone=zone,
+        read_back=_read_back(target, folder),
     )
     with database.transaction() as connection:
         plan = store_export(
@@ -90,31 +116,25 @@ def make_export(
             run_id=run_id,
             folder=str(folder.relative_to(project.home)),
             demonstration=demonstration,
-            data_at=data_at,
+            data_at=gathered.data_at,
             now=now,
         )
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
+    if export is None:
+        return None
     return MadeExport(export, plan, approval, destination)
 
 
-def entity_folder(project: Project, parts: tuple[str, str, str]) -> Path:
-    """Where the extracts of an asset lie."""
-    return project.home.joinpath(*parts)
+def _read_back(target: Target, folder: Path) -> ReadBack | None:
+    """What reads the finished archive again, if the target asks for it."""
+    package = target.model.package
+    if package is None or package.read_back == "none":
+        return None
+    from d118_pipelines.ops.self_check import read_back  # it loads the importer
 
-
-def _extract(project: Project, parts: tuple[str, str, str], run_id: str) -> Extract:
-    found = find_extract(entity_folder(project, parts), run_id=run_id)
-    if found is None:
-        name = "/".join(parts)
-        raise IncompleteExtractError(
-            f"There is no complete extract {name} yet.",
-            not_done="Nothing was exported.",
-            next_step="Make it: dagster asset materialize -m d118_pipelines.definitions "
-            f"--select 'key:\"{name}\"'",
-        )
-    return found
+    return partial(read_back, folder=folder / ".inputs")
 
 
 def _seed_demonstration(
@@ -143,5 +163,7 @@ def _seed_demonstration(
 def _new_folder(
     project: Project, target: Target, run_id: str, now: dt.datetime
 ) -> Path:
+    for left in (project.home / "exports" / target.name).glob("*/.inputs"):
+        shutil.rmtree(left)  # a killed run could not
     stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     return project.folder("exports", target.name, f"{stamp}-{run_id[:8]}")

@@ -17,12 +17,12 @@ from d118_pipelines.roster.model import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.records import (
     MATCHED,
     RecordSource,
-    literal,
     parquet,
     record_select,
     role_group_sql,
     roles_sql,
 )
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

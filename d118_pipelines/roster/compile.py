@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from d118_pipelines.roster.source_paths import Path, Source, Step
-from d118_pipelines.roster.transforms import literal
+from d118_pipelines.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
@@ -76,7 +76,7 @@ class Relation:
         if path[0].name not in self.columns:
             return "CAST(NULL AS VARCHAR)"
         return _typed_text(
-            _quoted(path[0].name), self.columns[path[0].name], path, is_date
+            identifier(path[0].name), self.columns[path[0].name], path, is_date
         )
 
     def _texts(self, path: Path) -> str:
@@ -84,7 +84,7 @@ class Relation:
             return json_texts(RECORD, path)
         if path[0].name not in self.columns:
             return "CAST(NULL AS VARCHAR[])"
-        return _typed_texts(_quoted(path[0].name), self.columns[path[0].name], path)
+        return _typed_texts(identifier(path[0].name), self.columns[path[0].name], path)
 
     def _json_text(self, path: Path) -> str:
         if any(step.match or step.each for step in path):
@@ -183,10 +183,6 @@ def _first(found: list[str], filled: object) -> str:
     if len(found) == 1:
         return found[0]
     return "coalesce(" + ", ".join(map(filled, found)) + ")"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _typed_text(

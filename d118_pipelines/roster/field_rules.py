@@ -21,7 +21,6 @@ from d118_pipelines.roster.transforms import (
     Converted,
     choose,
     distinct_list,
-    literal,
     parse_boolean,
     parse_boolean_words,
     parse_date,
@@ -34,6 +33,7 @@ from d118_pipelines.roster.transforms import (
     trimmed_list,
     words,
 )
+from d118_pipelines.sql_text import literal
 
 YEARS = {"school_year", "graduation_year"}
 GRADES = {"grade_level", "low_grade", "high_grade"}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from d118_pipelines.roster.transforms import literal
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -23,12 +23,12 @@ from d118_pipelines.roster.claims import (
 )
 from d118_pipelines.roster.records import (
     RecordSource,
-    literal,
     record_id_sql,
     role_group_sql,
     roles_sql,
 )
 from d118_pipelines.roster.school_matching import match_orgs
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

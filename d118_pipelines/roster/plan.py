@@ -35,11 +35,11 @@ from d118_pipelines.roster.plan_counts import (
 )
 from d118_pipelines.roster.records import (
     MATCH_FILE,
-    literal,
     make_record_views,
     parquet,
     record_source,
 )
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.roster.comparison import Comparison, group_sql
-from d118_pipelines.roster.records import MATCHED, literal
+from d118_pipelines.roster.records import MATCHED
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

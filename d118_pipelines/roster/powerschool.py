@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,10 +81,9 @@ def prepare(
     with closing(open_frames()) as duck:
         duck.execute("CREATE SCHEMA raw")
         for name in RAW_COLLECTIONS:
-            path = str(raw[name]).replace("'", "''")
             duck.execute(
                 f"CREATE VIEW raw.{name} AS SELECT *, file_row_number AS _row"
-                f" FROM read_parquet('{path}', file_row_number = true)"
+                f" FROM read_parquet({literal(raw[name])}, file_row_number = true)"
             )
         is_in_term = make_shared(duck, settings)
         files = {name: folder / f"{name}.parquet" for name in SHARED}
@@ -125,8 +125,9 @@ def _make(
 
 
 def _write(duck: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
-    path = str(file).replace("'", "''")
-    duck.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    duck.execute(
+        f"COPY ({select}) TO {literal(file)} (FORMAT parquet, COMPRESSION zstd)"
+    )
     file.chmod(0o600)
 
 

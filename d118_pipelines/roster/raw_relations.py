@@ -17,7 +17,7 @@ from d118_pipelines.configuration import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.mapping import Endpoint
 from d118_pipelines.roster.staged import Absence
-from d118_pipelines.roster.transforms import literal
+from d118_pipelines.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,7 +50,7 @@ def attach_raw(
         line = "_line" if "_line" in own else "file_row_number + 1"
         file = "_file" if "_file" in own else literal(one.name)
         duck.execute(
-            f"CREATE VIEW raw.{quoted(one.name)} AS SELECT * EXCLUDE ({hidden}), "
+            f"CREATE VIEW raw.{identifier(one.name)} AS SELECT * EXCLUDE ({hidden}), "
             f"{file} AS _file, {line} AS _line, {literal(one.name)} AS _collection, "
             f"file_row_number AS _row FROM {source}"
         )
@@ -66,12 +66,12 @@ def endpoint_relation(
     Raises: ConfigurationError if the endpoint's query cannot run.
     """
     if endpoint.query is None:
-        return f"raw.{quoted(endpoint.collection)}"
+        return f"raw.{identifier(endpoint.collection)}"
     import duckdb  # heavy: only while staging
 
     sql = endpoint.query.read_text(encoding="utf-8").strip().rstrip(";")
     filled = _PARAMETER.sub(lambda m: _value(m[1], parameters, endpoint.query), sql)
-    name = f"shaped.{quoted(endpoint.name)}"
+    name = f"shaped.{identifier(endpoint.name)}"
     try:
         duck.execute(f"CREATE VIEW {name} AS {filled}")
     except duckdb.Error as exc:
@@ -98,8 +98,3 @@ def _unusable(query: Path | None, problem: str) -> ConfigurationError:
         not_done="Nothing was staged.",
         next_step="Correct the query, then run the sync again.",
     )
-
-
-def quoted(name: str) -> str:
-    """An identifier for SQL."""
-    return '"' + name.replace('"', '""') + '"'

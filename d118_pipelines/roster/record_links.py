@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from d118_pipelines.database_bulk import append_frame, quoted
+from d118_pipelines.database_bulk import append_frame
 from d118_pipelines.roster.matching import SEVERITIES
 from d118_pipelines.roster.record_changes import Writer
 from d118_pipelines.roster.tables import absent_once
+from d118_pipelines.sql_text import literal
 
 _KEY = "district_id, provider_id, entity, external_id"
 _MINE = "district_id = :district AND provider_id = :provider AND entity = :entity"
@@ -120,12 +121,12 @@ def open_conflicts(writer: Writer, entity: str, changes: str) -> int:
     open or resolved.
     """
     severity = " ".join(
-        f"WHEN {quoted(kind)} THEN {quoted(level)}"
+        f"WHEN {literal(kind)} THEN {literal(level)}"
         for kind, level in SEVERITIES.items()
     )
     case = ", chr(10), ".join(
         [
-            *map(quoted, (writer.district, writer.provider, entity)),
+            *map(literal, (writer.district, writer.provider, entity)),
             "external_id, chr(10), reason, chr(10), rule, chr(10), coalesce(id, '')",
         ]
     )

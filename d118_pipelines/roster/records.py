@@ -22,6 +22,7 @@ from d118_pipelines.roster.model import (
     Entity,
     Field,
 )
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,11 +86,6 @@ def role_group_sql(roles: str) -> str:
 def roles_sql(column: str) -> str:
     """SQL for the roster roles in a `roles` text, as VARCHAR[]."""
     return f"json_extract_string({column}, '$[*].role')"
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def parquet(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.roster.findings import Rule, RuleSet, report
 from d118_pipelines.roster.model import ENTITIES, Field
-from d118_pipelines.roster.transforms import literal
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -23,7 +23,8 @@ from d118_pipelines.roster.findings import RuleSet
 from d118_pipelines.roster.mapping import ROLE_LISTS
 from d118_pipelines.roster.model import ENTITIES
 from d118_pipelines.roster.record_rules import record_rules, record_values
-from d118_pipelines.roster.transforms import literal, trimmed
+from d118_pipelines.roster.transforms import trimmed
+from d118_pipelines.sql_text import literal
 
 ORIGIN = ["source_file", "source_line", "raw_collection", "raw_row"]
 

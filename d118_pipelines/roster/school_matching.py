@@ -19,7 +19,8 @@ from d118_pipelines.roster.claims import (
     settle,
     text_key,
 )
-from d118_pipelines.roster.records import RecordSource, literal, record_id_sql
+from d118_pipelines.roster.records import RecordSource, record_id_sql
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -26,7 +26,6 @@ from d118_pipelines.roster.raw_relations import (
     RawCollection,
     attach_raw,
     endpoint_relation,
-    quoted,
 )
 from d118_pipelines.roster.reference_rules import (
     References,
@@ -44,8 +43,8 @@ from d118_pipelines.roster.staged import (
     write_manifest,
 )
 from d118_pipelines.roster.tally import RejectCap, Tally
-from d118_pipelines.roster.transforms import literal
 from d118_pipelines.roster.user_roles import judge_roles
+from d118_pipelines.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -279,7 +278,7 @@ class _Run:
 
     def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:
         relation = endpoint_relation(self.duck, endpoint, self._parameters())
-        raw = self.duck.table(f"raw.{quoted(endpoint.collection)}")
+        raw = self.duck.table(f"raw.{identifier(endpoint.collection)}")
         shaped = self.duck.table(relation)
         return EndpointRows(
             endpoint=endpoint,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.roster.transforms import literal
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

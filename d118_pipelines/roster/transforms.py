@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from d118_pipelines.roster import vocabulary
+from d118_pipelines.sql_text import literal
 
 VALUE = "{v}"
 # All that stands around a value without being part of it; U+00A0 is a no-break space.
@@ -42,11 +43,6 @@ class Converted:
 
 def _lost(code: str, column: str) -> Check:
     return Check(code, f"{column} IS NOT NULL AND {VALUE} IS NULL", is_lost=True)
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def words(values: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ from d118_pipelines.roster.record_changes import (
     write_history,
     write_records,
 )
-from d118_pipelines.roster.records import MATCHED, literal, parquet
+from d118_pipelines.roster.records import MATCHED, parquet
+from d118_pipelines.sql_text import literal
 
 _HISTORY = {
     "id": "VARCHAR",

@@ -8,30 +8,44 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.guard_rule import GuardRule
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.guard import judge
+from d118_pipelines.sql_text import literal
+from d118_pipelines.targets.definition import TODAY, Target
+from d118_pipelines.targets.delta import is_delta, make_changes
+from d118_pipelines.targets.facts import FileFacts, facts_of
+from d118_pipelines.targets.guard import READ_BACK, judge
 from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
-from d118_pipelines.targets.plan import Plan, make_plan
+from d118_pipelines.targets.model import TargetFile
+from d118_pipelines.targets.package import sha256_of, write_archive
+from d118_pipelines.targets.plan import Plan, before_columns, make_plan
 from d118_pipelines.targets.population import Finding, apply_rules, declared_findings
-from d118_pipelines.targets.render import RenderedFile, misshapen_keys, render_file
+from d118_pipelines.targets.render import (
+    RenderedFile,
+    make_table,
+    misshapen_keys,
+    write_file,
+)
 from d118_pipelines.targets.workbench import Workbench
 
 PLAN_FILE = "plan.parquet"
 OUTCOME_FILE = "outcome.parquet"
 MANIFEST_FILE = "manifest.json"
+ReadBack = Callable[[Path], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
     """A finished set of files: what is in it, what was found, and whether it may go.
 
-    counts: records read, exported, and stopped per code.
+    counts: records read, exported, and stopped per code; empty for a target without a
+    population. to_send: what a delivery takes, as plans and delivery records keep it.
+    facts: file -> whom and what it holds.
     """
 
     folder: Path
@@ -40,57 +54,92 @@ class Export:
     counts: Mapping[str, int]
     plan: Plan
     rules: tuple[GuardRule, ...]
+    to_send: tuple[dict[str, Any], ...] = ()
+    facts: Mapping[str, FileFacts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a target's SQL reads: a Parquet file per asset, and per roster relation."""
+
+    extracts: Mapping[tuple[str, str, str], Path]
+    roster: Mapping[str, Path] = field(default_factory=dict)
 
 
 def build_export(
     target: Target,
     *,
-    inputs: Mapping[tuple[str, str, str], Path],
+    inputs: Inputs,
     snapshot: LedgerSnapshot,
     baseline_folder: Path | None,
     destination: str,
     folder: Path,
     data_at: dt.datetime,
     now: dt.datetime,
-) -> Export:
+    zone: ZoneInfo,
+    read_back: ReadBack | None = None,
+) -> Export | None:
     """Fill `folder` with the target's files, their tables, the plan and a manifest.
 
-    inputs: Parquet file per asset that the SQL reads. snapshot: the ledger at the start
-    of the import cycle. baseline_folder: the folder of the last verified delivery.
-    Raises: ConfigurationError for SQL that does not run; ExportError if the records have
-    no unique key.
+    snapshot: the ledger at the start of the import cycle. baseline_folder: the folder of
+    the last verified delivery. zone: the district's, for its day. read_back: reads the
+    finished archive and names what is wrong with it.
+    Returns None out of term: nothing was made. Raises: ConfigurationError for SQL that
+    does not run; ExportError if the records have no unique key.
     """
-    with Workbench(target.model.options) as bench:
-        for parts, parquet in inputs.items():
+    options = {**target.model.options, TODAY: now.astimezone(zone).date()}
+    with Workbench(options, spill_folder=folder / ".spill") as bench:
+        for parts, parquet in inputs.extracts.items():
             bench.add_input(parts, parquet)
+        for relation, parquet in inputs.roster.items():
+            bench.add_roster(relation, parquet)
         load_ledger(bench, snapshot, target.model.ledger)
-        findings = apply_rules(target, bench)
-        files: list[RenderedFile] = []
-        for file in target.model.files:
-            rendered, found = render_file(target, bench, file, folder)
-            files.append(rendered)
-            findings += found
-            _store_table(bench, file.name, folder)
+        if not _make_relations(target, bench):
+            return None
+        findings = apply_rules(target, bench) if target.model.population else []
+        for file in target.record_files:
+            findings += make_table(target, bench, file, folder)
         findings += declared_findings(target, bench)
-        _store_outcome(target, bench, folder)
+        if target.model.population:
+            _store_outcome(target, bench, folder)
+        baseline = snapshot.baseline
         plan = make_plan(
             target,
             bench,
             destination=destination,
-            baseline=snapshot.baseline.delivery if snapshot.baseline else None,
+            baseline=baseline.delivery if baseline else None,
             baseline_folder=baseline_folder,
             out=folder / PLAN_FILE,
         )
+        writing = _Writing(target, bench, folder, now)
+        before = {
+            f.name: before_columns(bench, f, baseline_folder)
+            for f in target.record_files
+        }
+        if baseline and is_delta(target, before):
+            writing.delivered_at = baseline.finished_at
+        files, found = writing.all_files()
+        to_send = _to_send(target, files, folder)
+        broken = _broken_facts(target, bench)
+        if read_back is not None:
+            broken[READ_BACK] = list(read_back(folder / to_send[0]["name"]))
         rules = judge(
             target,
             plan,
-            broken=_broken_facts(target, bench),
+            broken=broken,
             is_ledger_empty=snapshot.is_empty,
             data_at=data_at,
             now=now,
         )
         export = Export(
-            folder, tuple(files), _unique(findings), _counts(bench), plan, tuple(rules)
+            folder,
+            tuple(files),
+            _unique([*findings, *found]),
+            _counts(bench) if target.model.population else {},
+            plan,
+            tuple(rules),
+            to_send,
+            {f.name: facts_of(bench, f) for f in target.record_files},
         )
     _write_manifest(target, export, destination, now)
     return export
@@ -101,25 +150,106 @@ def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
-def _store_table(bench: Workbench, name: str, folder: Path) -> None:
-    """Keep the file's rows beside it: the next plan compares with them."""
-    path = folder / f"{name}.parquet"
-    shown = str(path).replace("'", "''")
-    bench.connection.execute(
-        f"COPY (FROM {name} ORDER BY _row) TO '{shown}' (FORMAT parquet)"
-    )
-    path.chmod(0o600)
+def _make_relations(target: Target, bench: Workbench) -> bool:
+    """Make the target's own tables; whether it has a term to export."""
+    for table in target.model.tables:
+        kind = "VIEW" if table.view else "TABLE"
+        bench.run(
+            f"CREATE {kind} {table.name} AS {target.sql(table.sql)}",
+            f"sql/exports/{table.sql}",
+        )
+    if target.model.in_term is None:
+        return True
+    rows = bench.rows(target.model.in_term, f"{target.path.name}, in_term")
+    return bool(rows and rows[0][0])
+
+
+class _Writing:
+    """Writing the files of one set: in full, or the changes since `delivered_at`."""
+
+    def __init__(
+        self, target: Target, bench: Workbench, folder: Path, now: dt.datetime
+    ) -> None:
+        self._target = target
+        self._bench = bench
+        self._folder = folder
+        self._now = now
+        self.delivered_at: dt.datetime | None = None
+
+    def all_files(self) -> tuple[list[RenderedFile], list[Finding]]:
+        """Write them all, in the order of the set; control files are made last."""
+        done: dict[str, RenderedFile] = {}
+        findings: list[Finding] = []
+        controls = [file for file in self._target.model.files if file.control]
+        for file in [*self._target.record_files, *controls]:
+            if file.control:
+                self._tell_files(done)
+                findings += make_table(self._target, self._bench, file, self._folder)
+            done[file.name], found = self._write(file)
+            findings += found
+        return [done[file.name] for file in self._target.model.files], findings
+
+    def _write(self, file: TargetFile) -> tuple[RenderedFile, list[Finding]]:
+        if self.delivered_at is None or file.control:
+            rendered, findings = write_file(
+                self._target, self._bench, file, self._folder
+            )
+            leaves_out = file.empty == "omit"
+        else:
+            changes = make_changes(
+                self._target,
+                self._bench,
+                file,
+                now=self._now,
+                delivered_at=self.delivered_at,
+            )
+            rendered, findings = write_file(
+                *(self._target, self._bench, file, self._folder),
+                relation=changes,
+                mode="delta",
+            )
+            leaves_out = True
+        if leaves_out and not rendered.rows:
+            rendered.path.unlink()
+            rendered = replace(rendered, mode="absent", size_bytes=0, sha256="")
+        return rendered, findings
+
+    def _tell_files(self, done: Mapping[str, RenderedFile]) -> None:
+        """The relation `set_files`, for a control file's SQL."""
+        kinds = {
+            "name": "VARCHAR",
+            "file": "VARCHAR",
+            "mode": "VARCHAR",
+            "rows": "BIGINT",
+        }
+        rows = [(n, f.file.file, f.mode, f.rows) for n, f in done.items()]
+        self._bench.add_rows("set_files", kinds, rows)
+
+
+def _to_send(
+    target: Target, files: Sequence[RenderedFile], folder: Path
+) -> tuple[dict[str, Any], ...]:
+    """What a delivery takes: the files that go, or the one archive of them."""
+    going = [f for f in files if f.file.deliver and f.mode != "absent"]
+    package = target.model.package
+    if package is None:
+        return tuple(file_entry(file) for file in going)
+    path = write_archive(package, [file.path for file in going], folder)
+    rows = sum(file.rows for file in going if not file.file.control)
+    entry = {"name": package.archive, "rows": rows, "size_bytes": path.stat().st_size}
+    members = [file_entry(file) for file in going]
+    for file in going:
+        file.path.unlink()
+    return ({**entry, "sha256": sha256_of(path), "members": members},)
 
 
 def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
     """Keep what became of every record: key, code and action (null: exported)."""
     path = folder / OUTCOME_FILE
-    shown = str(path).replace("'", "''")
+    key = f"CAST(p.{target.population.key} AS VARCHAR)"
     bench.run(
-        f"COPY (SELECT CAST(p.{target.model.population.key} AS VARCHAR) AS key, "
-        "o.code, o.action FROM population p LEFT JOIN outcome o "
-        f"ON o.key = CAST(p.{target.model.population.key} AS VARCHAR)) "
-        f"TO '{shown}' (FORMAT parquet)",
+        f"COPY (SELECT {key} AS key, o.code, o.action FROM population p "
+        f"LEFT JOIN outcome o ON o.key = {key}) TO {literal(path)} (FORMAT parquet)",
         target.path.name,
     )
     path.chmod(0o600)
@@ -138,7 +268,7 @@ def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _broken_facts(target: Target, bench: Workbench) -> dict[str, list[str]]:
     broken: dict[str, list[str]] = {"guard.shape_right": [], "guard.keys_unique": []}
-    for file in target.model.files:
+    for file in target.record_files:
         broken["guard.shape_right"] += misshapen_keys(target, bench, file)
         doubles = bench.rows(
             f"SELECT coalesce(_key, 'none') FROM {file.name} GROUP BY _key, _identity "
@@ -171,7 +301,7 @@ def _write_manifest(
         "made_at": now.isoformat(),
         "plan_hash": export.plan.hash,
         "definition": target.fingerprint,
-        "files": [file_entry(file) for file in export.files],
+        "files": list(export.to_send),
         "counts": dict(export.counts),
         "rules": [asdict(rule) for rule in export.rules],
     }
@@ -180,7 +310,7 @@ def _write_manifest(
     path.chmod(0o600)
 
 
-def file_entry(file: RenderedFile) -> dict[str, str | int]:
+def file_entry(file: RenderedFile) -> dict[str, Any]:
     """A file as plans, manifests and delivery records keep it."""
     return {
         "name": file.file.file,

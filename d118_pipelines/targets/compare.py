@@ -9,7 +9,7 @@ import csv
 import io
 from dataclasses import dataclass, field
 
-from d118_pipelines.targets.definition import Format, TargetFile
+from d118_pipelines.targets.model import Format, TargetFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the parts of one target's YAML file must agree on.
 
 Belongs here: names that nothing declares, and values outside their choices. Not here:
-the models themselves and single values (`definition.py`).
+the models themselves and single values (`model.py`).
 A complaint is a key path and a rule; an empty list is a file that holds together.
 """
 
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from d118_pipelines.configuration import KeyPath
-
-if TYPE_CHECKING:
-    from d118_pipelines.targets.definition import Format, TargetFile, TargetModel
+from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
 Complaint = tuple[KeyPath, str]
 
@@ -24,7 +21,11 @@ _INTERNAL_NAMES = ("made", "marked", "changes", "before", "incoming")
 
 def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     """SQL files that the target names and `folder` (`sql/exports`) does not have."""
-    named: list[tuple[KeyPath, str]] = [(("population", "sql"), model.population.sql)]
+    named: list[tuple[KeyPath, str]] = [
+        (("tables", i, "sql"), table.sql) for i, table in enumerate(model.tables)
+    ]
+    if model.population:
+        named.append((("population", "sql"), model.population.sql))
     named += [(("files", i, "sql"), f.sql) for i, f in enumerate(model.files) if f.sql]
     named += [(("findings", i), name) for i, name in enumerate(model.findings)]
     return [
@@ -39,16 +40,26 @@ def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]
 
     reserved: relations that SQL may read; no file may be called like one.
     """
-    found = [*_options(model), *_rules(model)]
+    found = [*_options(model), *_rules(model), *_delta(model)]
     for index, file in enumerate(model.files):
         here = [*_columns(file), *_headers(file, model.format)]
         found += [(("files", index, *key), text) for key, text in here]
-    main = {column.header for column in model.files[0].columns}
+        found += [
+            (("files", index, *key), text) for key, text in _conditions(model, file)
+        ]
+    records = [file for file in model.files if not file.control]
+    if not records:
+        return [*found, (("files",), "no file holds records")]
+    main = {column.header for column in records[0].columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:
             key = ("guard", "deactivations", index, "column")
-            found.append((key, f"{model.files[0].file} has no column {change.column}"))
+            found.append((key, f"{records[0].file} has no column {change.column}"))
     taken = {*reserved, *_INTERNAL_NAMES}
+    for index, table in enumerate(model.tables):
+        if table.name in taken:
+            found.append((("tables", index, "name"), f"{table.name} is taken already"))
+        taken.add(table.name)
     for index, file in enumerate(model.files):
         if file.name in taken:
             found.append((("files", index, "name"), f"{file.name} is taken already"))
@@ -71,6 +82,32 @@ def _rules(model: TargetModel) -> Iterator[Complaint]:
             yield ("rules", index, "code"), f"codes has no {rule.code}"
         if rule.allow and rule.allow not in model.options:
             yield ("rules", index, "allow"), f"options has no {rule.allow}"
+
+
+def _conditions(model: TargetModel, file: TargetFile) -> Iterator[Complaint]:
+    """Options that `when` and `deliver` name, and where a file's rows come from."""
+    if file.sql is None and model.population is None:
+        yield ("sql",), "needed: the target has no population"
+    if isinstance(file.deliver, str) and file.deliver not in model.options:
+        yield ("deliver",), f"options has no {file.deliver}"
+    places: list[tuple[KeyPath, When]] = [(("when",), file.when)]
+    places += [(("columns", i, "when"), c.when) for i, c in enumerate(file.columns)]
+    for key, when in places:
+        for name in when:
+            if name not in model.options:
+                yield (*key, name), f"options has no {name}"
+
+
+def _delta(model: TargetModel) -> Iterator[Complaint]:
+    if model.delta is None:
+        return
+    if model.delta.on not in model.options:
+        yield ("delta", "on"), f"options has no {model.delta.on}"
+    for index, file in enumerate(model.files):
+        known = {column.header for column in file.columns}
+        for name in (model.delta.status, model.delta.modified):
+            if not file.control and name not in known:
+                yield ("files", index, "columns"), f"no column {name}"
 
 
 def _columns(file: TargetFile) -> Iterator[Complaint]:

@@ -15,6 +15,7 @@ from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.plan import FileCounts, Plan
 
+READ_BACK = "guard.read_back"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
@@ -25,13 +26,19 @@ _FILES_GONE = (
 def rule_meanings(target: Target) -> dict[str, str]:
     """Code -> what is checked, of all rules of a target, in the order of evaluation."""
     guard, main = target.model.guard, target.main_file.file
+    needed = [f.file for f in target.record_files if f.empty == "fail"]
+    others = f" None of {', '.join(needed)} is empty." if needed else ""
     rules = {
-        "guard.rows_enough": f"{main} has at least {guard.min_rows:,} records.",
+        "guard.rows_enough": f"{main} has at least {guard.min_rows:,} records.{others}",
         "guard.shape_right": "Every line has exactly one value per column.",
         "guard.keys_unique": "No record key stands twice in one file.",
     }
     for fact in target.model.assertions:
         rules[f"guard.{fact.name}"] = f"Never: {fact.message}"
+    if target.model.package and target.model.package.read_back != "none":
+        rules[READ_BACK] = (
+            "The finished archive passes our own importer, in strict mode."
+        )
     if target.model.ledger.seed != "none":
         rules["guard.ledger_seeded"] = "The ledger knows who was sent before."
     limits = {
@@ -46,6 +53,15 @@ def rule_meanings(target: Target) -> dict[str, str]:
     for name, (limit, text) in limits.items():
         if limit is not None:
             rules[f"guard.{name}_within_limit"] = text.format(limit)
+    if guard.files:
+        removed, changed = "guard.removed_within_limit", "guard.changed_within_limit"
+        per_file = "of the records of any file, since the last delivery."
+        rules[removed] = (
+            f"At most {guard.files.max_removed_percent:g} % gone {per_file}"
+        )
+        rules[changed] = (
+            f"At most {guard.files.max_changed_percent:g} % changed {per_file}"
+        )
     hours = f"The extract is at most {guard.max_age_hours:g} hours old."
     return rules | {"guard.data_fresh": hours}
 
@@ -70,7 +86,7 @@ def judge(
     assertions. data_at: when the oldest extract behind the set was made.
     """
     main = plan.counts[target.main_file.name]
-    rules = [_rows_enough(target, main), *_facts(target, broken)]
+    rules = [_rows_enough(target, plan), *_facts(target, broken)]
     if target.model.ledger.seed != "none":
         rules.append(
             GuardRule(
@@ -85,17 +101,23 @@ def judge(
             )
         )
     rules += _limits(target, main, has_baseline=plan.baseline is not None)
+    rules += _file_limits(target, plan)
     return [*rules, _data_fresh(target, data_at, now)]
 
 
-def _rows_enough(target: Target, main: FileCounts) -> GuardRule:
+def _rows_enough(target: Target, plan: Plan) -> GuardRule:
     least = target.model.guard.min_rows
-    return GuardRule(
-        "guard.rows_enough",
-        "failed",
-        main.rows >= least,
-        f"{target.main_file.file} has {main.rows:,} records (at least {least:,}).",
-    )
+    main = plan.counts[target.main_file.name]
+    message = f"{target.main_file.file} has {main.rows:,} records (at least {least:,})."
+    empty = [
+        file.file
+        for file in target.record_files
+        if file.empty == "fail" and not plan.counts[file.name].rows
+    ]
+    if empty:
+        message += f" Without a record: {', '.join(empty)}."
+    passed = main.rows >= least and not empty
+    return GuardRule("guard.rows_enough", "failed", passed, message)
 
 
 def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRule]:
@@ -104,6 +126,8 @@ def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRul
         "guard.keys_unique": "A record key is missing or stands twice in one file.",
     }
     texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
+    if READ_BACK in rule_meanings(target):
+        texts[READ_BACK] = "The finished archive does not pass our own importer."
     return [
         GuardRule(
             code, "failed", not keys, _with_keys(text, keys) if keys else "Holds."
@@ -141,6 +165,36 @@ def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[Gua
         elif compares and main.rows_before is None:
             passed, message = False, _FILES_GONE
         rules.append(GuardRule(f"guard.{code}_within_limit", "held", passed, message))
+    return rules
+
+
+def _file_limits(target: Target, plan: Plan) -> list[GuardRule]:
+    """Limits on every file: a large one must not hide what a small one loses."""
+    limits = target.model.guard.files
+    if limits is None:
+        return []
+    rules = []
+    for name, limit, word in [
+        ("removed", limits.max_removed_percent, "gone"),
+        ("changed", limits.max_changed_percent, "changed"),
+    ]:
+        beyond = [
+            f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
+            for file in target.record_files
+            for counts in [plan.counts[file.name]]
+            for number, before in [(getattr(counts, name), counts.rows_before or 0)]
+            for percent in [100 * number / before if before else 0.0]
+            if before >= limits.min_before and percent > limit
+        ]
+        text = "; ".join(beyond) or f"Within {limit:g} % of every file"
+        code = f"guard.{name}_within_limit"
+        if plan.baseline is None:
+            rules.append(GuardRule(code, "held", True, _NO_BASELINE))
+        elif plan.counts[target.main_file.name].rows_before is None:
+            rules.append(GuardRule(code, "held", False, _FILES_GONE))
+        else:
+            more = f" (limit {limit:g} %)." if beyond else "."
+            rules.append(GuardRule(code, "held", not beyond, text + more))
     return rules
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert  # SQLite compiles it as well
 
 from d118_pipelines import database as db
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.targets.definition import Ledger, TargetFile
+from d118_pipelines.targets.model import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
 LEDGER_COLUMNS = {

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.targets.definition import Target, TargetFile, Transition
-from d118_pipelines.targets.render import quoted
+from d118_pipelines.sql_text import identifier, literal
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import TargetFile, Transition
 from d118_pipelines.targets.workbench import Workbench
 
 
@@ -54,64 +55,77 @@ def make_plan(
     baseline_folder: Path | None,
     out: Path,
 ) -> Plan:
-    """Compare every file with the baseline's and store the changes in `out` (Parquet).
+    """Compare every file of records with the baseline's; store the changes in `out`.
 
-    Columns of `out`: file, action (add, change, remove), key, identity, fields.
-    The hash covers target, destination, baseline, definition and every change with the
-    hash of its line; it does not depend on row order. baseline_folder None: nothing to
-    compare with, everything is an add.
+    Columns of `out` (Parquet), also the relation `changes`: file, action (add, change,
+    remove), key, identity, fields, line_hash. The plan's hash covers target,
+    destination, baseline, definition and every change with the hash of its line; it
+    does not depend on row order. baseline_folder None: nothing to compare with,
+    everything is an add.
     """
-    bench.connection.execute(
-        "CREATE TABLE changes (file VARCHAR, action VARCHAR, key VARCHAR, "
-        "identity VARCHAR, fields VARCHAR[], line_hash VARCHAR)"
-    )
-    counts = {
-        file.name: _compare(target, bench, file, baseline_folder)
-        for file in target.model.files
-    }
-    path = str(out).replace("'", "''")
-    bench.connection.execute(
-        f"COPY (SELECT * EXCLUDE (line_hash) FROM changes) TO '{path}' (FORMAT parquet)"
-    )
+    files = target.record_files
+    before = {file.name: before_columns(bench, file, baseline_folder) for file in files}
+    parts = " UNION ALL ".join(_changes_sql(f, before[f.name]) for f in files)
+    bench.connection.execute(f"COPY ({parts}) TO {literal(out)} (FORMAT parquet)")
     out.chmod(0o600)
+    bench.add_view("changes", out)
+    counts = {f.name: _count(target, bench, f, before[f.name]) for f in files}
     return Plan(_hash(target, bench, destination, baseline), baseline, counts)
 
 
-def _compare(
-    target: Target, bench: Workbench, file: TargetFile, baseline_folder: Path | None
-) -> FileCounts:
-    run = bench.connection.execute
-    before = baseline_folder / f"{file.name}.parquet" if baseline_folder else None
-    had_file = before is not None and before.is_file()
-    if had_file:
-        source = str(before).replace("'", "''")
-        run(f"CREATE OR REPLACE TABLE before AS FROM read_parquet('{source}')")
-    else:
-        run(f"CREATE OR REPLACE TABLE before AS FROM {file.name} LIMIT 0")
-    old = {r[0] for r in run("DESCRIBE before").fetchall()}
+def before_name(file: TargetFile) -> str:
+    """The relation that holds a file's rows as they were last delivered."""
+    return f"_before_{file.name}"
+
+
+def before_columns(
+    bench: Workbench, file: TargetFile, baseline_folder: Path | None
+) -> set[str] | None:
+    """Make the relation of what was last delivered; its columns, or None without one."""
+    kept = baseline_folder / f"{file.name}.parquet" if baseline_folder else None
+    if kept is None or not kept.is_file():
+        return None
+    bench.add_view(before_name(file), kept)
+    described = bench.connection.execute(f"DESCRIBE {before_name(file)}").fetchall()
+    return {row[0] for row in described}
+
+
+def _changes_sql(file: TargetFile, old: set[str] | None) -> str:
+    """SELECT of the changes of one file; `old` are the columns it had."""
+    columns = "file, action, key, identity, fields, line_hash"
+    if old is None:
+        return (
+            f"SELECT {literal(file.name)} AS file, 'add' AS action, _key AS key, "
+            "_identity AS identity, []::VARCHAR[] AS fields, _hash AS line_hash "
+            f"FROM {file.name}"
+        )
     fields = ", ".join(_difference(c.header, old, file) for c in file.columns)
-    run(
-        f"INSERT INTO changes "
-        f"SELECT '{file.name}', "
+    # Equal lines of equal columns are equal records; most are.
+    is_same_shape = all(column.header in old for column in file.columns)
+    differs = "n._hash IS DISTINCT FROM b._hash" if is_same_shape else "true"
+    return (
+        f"SELECT {columns} FROM (SELECT {literal(file.name)} AS file, "
         "CASE WHEN b._key IS NULL THEN 'add' WHEN n._key IS NULL THEN 'remove' "
-        "ELSE 'change' END AS action, coalesce(n._key, b._key), "
-        "coalesce(n._identity, b._identity), "
-        f"CASE WHEN action = 'change' THEN list_filter([{fields}], lambda f: f <> '') "
-        "ELSE [] END AS fields, coalesce(n._hash, '') "
-        f"FROM {file.name} n FULL JOIN before b "
-        "ON n._key = b._key AND n._identity = b._identity "
+        "ELSE 'change' END AS action, coalesce(n._key, b._key) AS key, "
+        "coalesce(n._identity, b._identity) AS identity, "
+        f"CASE WHEN action = 'change' THEN list_filter([{fields}], "
+        "lambda f: f <> '') ELSE [] END AS fields, coalesce(n._hash, '') AS line_hash "
+        f"FROM {file.name} n FULL JOIN {before_name(file)} b "
+        f"ON n._key = b._key AND n._identity = b._identity WHERE {differs}) "
         "WHERE action <> 'change' OR len(fields) > 0"
     )
-    return _count(target, bench, file, old if had_file else None)
 
 
 def _difference(header: str, old: set[str], file: TargetFile) -> str:
     """SQL for the column's name where its value changed, else ''."""
     if header in file.compare_except:
         return "''"
-    name, shown = quoted(header), header.replace("'", "''")
+    name = identifier(header)
     was = f"b.{name}" if header in old else "NULL"
-    return f"if(coalesce(n.{name}, '') IS DISTINCT FROM coalesce({was}, ''), '{shown}', '')"
+    return (
+        f"if(coalesce(n.{name}, '') IS DISTINCT FROM coalesce({was}, ''), "
+        f"{literal(header)}, '')"
+    )
 
 
 def _count(
@@ -132,7 +146,9 @@ def _count(
     )
     return FileCounts(
         rows=rows,
-        rows_before=None if old is None else one("SELECT count(*) FROM before"),
+        rows_before=None
+        if old is None
+        else one(f"SELECT count(*) FROM {before_name(file)}"),
         added=added,
         changed=changed,
         removed=removed,
@@ -140,10 +156,10 @@ def _count(
         deactivated=0 if old is None else one(_deactivations(target, file, old)),
         changed_fields=counted(
             "SELECT unnest(fields) AS field, count(*) FROM changes "
-            f"WHERE file = '{file.name}' GROUP BY field ORDER BY field"
+            f"WHERE file = {literal(file.name)} GROUP BY field ORDER BY field"
         ),
         commands=counted(
-            f"SELECT {quoted(file.command)} AS c, count(*) FROM {file.name} "
+            f"SELECT {identifier(file.command)} AS c, count(*) FROM {file.name} "
             "GROUP BY c ORDER BY c"
         )
         if file.command
@@ -160,7 +176,7 @@ def _deactivations(target: Target, file: TargetFile, old: set[str]) -> str:
     if guard.leaving_is_deactivation:
         turned.append("n._key IS NULL")
     return (
-        f"SELECT count(*) FROM before b LEFT JOIN {file.name} n "
+        f"SELECT count(*) FROM {before_name(file)} b LEFT JOIN {file.name} n "
         "ON n._key = b._key AND n._identity = b._identity "
         f"WHERE {' OR '.join(turned) or 'false'}"
     )
@@ -168,22 +184,22 @@ def _deactivations(target: Target, file: TargetFile, old: set[str]) -> str:
 
 def _turns(transition: Transition, old: set[str]) -> str:
     """SQL for one transition; under a name that is new, whoever is inactive counts."""
-    name = quoted(transition.column)
-    was, becomes = (
-        value.replace("'", "''") for value in (transition.was, transition.becomes)
+    name = identifier(transition.column)
+    before = (
+        f"b.{name} = {literal(transition.was)}" if transition.column in old else "true"
     )
-    before = f"b.{name} = '{was}'" if transition.column in old else "true"
-    return f"({before} AND n.{name} = '{becomes}')"
+    return f"({before} AND n.{name} = {literal(transition.becomes)})"
 
 
 def _hash(
     target: Target, bench: Workbench, destination: str, baseline: str | None
 ) -> str:
-    head = [target.name, destination, baseline, target.fingerprint]
-    digest = hashlib.sha256(json.dumps(head).encode("utf-8"))
-    rows = bench.connection.execute(
-        "SELECT file, action, key, identity, line_hash FROM changes ORDER BY ALL"
+    """The hash of the head and of the set of changes: the sums of their halves of md5."""
+    [sums] = bench.rows(
+        "SELECT count(*), sum(md5_number_lower(line)::HUGEINT), "
+        "sum(md5_number_upper(line)::HUGEINT) FROM (SELECT to_json([file, action, key, "
+        "identity, line_hash])::VARCHAR AS line FROM changes)",
+        "",
     )
-    while batch := rows.fetchmany(10_000):
-        digest.update(json.dumps(batch, ensure_ascii=False).encode("utf-8"))
-    return digest.hexdigest()
+    head = [target.name, destination, baseline, target.fingerprint, *map(str, sums)]
+    return hashlib.sha256(json.dumps(head).encode("utf-8")).hexdigest()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError, ExportError
-from d118_pipelines.targets.definition import Rule, Target
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import Rule
 from d118_pipelines.targets.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class Finding:
     detail: str = ""
     todo: str = ""
 
+
+# So many findings of one code are kept one by one.
+DETAILED = 1_000
 
 # Codes that the renderer finds in any target.
 RENDER_CODES = {
@@ -53,7 +57,7 @@ def apply_rules(target: Target, bench: Workbench) -> list[Finding]:
     Returns: the findings of skip, hold and report rules, in rule order.
     Raises: ExportError if a key is missing or stands twice (nothing can be exported).
     """
-    population = target.model.population
+    population = target.population
     name = f"sql/exports/{population.sql}"
     bench.run(f"CREATE TABLE population AS {target.sql(population.sql)}", name)
     _check_keys(target, bench)
@@ -70,19 +74,28 @@ def apply_rules(target: Target, bench: Workbench) -> list[Finding]:
 def declared_findings(target: Target, bench: Workbench) -> list[Finding]:
     """Run the target's own finding queries: columns code, key, detail (all text).
 
-    Raises: ConfigurationError if a query yields a code that the target lacks.
+    Of a code with more than `DETAILED` findings the rest is one finding with their
+    number. Raises: ConfigurationError if a query yields a code that the target lacks.
     """
     found: list[Finding] = []
     for name in target.model.findings:
-        sql = f"SELECT code, CAST(key AS VARCHAR), detail FROM ({target.sql(name)})"
-        rows = bench.rows(f"{sql} ORDER BY ALL", f"sql/exports/{name}")
-        for code, key, detail in rows:
-            found.append(_finding(target, code, key, detail or ""))
+        rows = bench.rows(
+            "SELECT code, CAST(key AS VARCHAR) AS key, detail, "
+            "count(*) OVER (PARTITION BY code) AS number FROM "
+            f"(\n{target.sql(name)}\n) QUALIFY row_number() OVER (PARTITION BY code "
+            f"ORDER BY key, detail) <= {DETAILED} ORDER BY ALL",
+            f"sql/exports/{name}",
+        )
+        found += [_finding(target, c, key, detail or "") for c, key, detail, _ in rows]
+        for code, number in sorted({(row[0], row[3]) for row in rows}):
+            if number > DETAILED:
+                rest = f"{number - DETAILED:,} more"
+                found.append(_finding(target, code, "", rest))
     return found
 
 
 def _check_keys(target: Target, bench: Workbench) -> None:
-    key = target.model.population.key
+    key = target.population.key
     rows = bench.rows(
         f"SELECT CAST({key} AS VARCHAR) FROM population GROUP BY ALL "
         f"HAVING count(*) > 1 OR CAST({key} AS VARCHAR) IS NULL ORDER BY ALL LIMIT 10",
@@ -93,7 +106,7 @@ def _check_keys(target: Target, bench: Workbench) -> None:
         raise ExportError(
             f"FAILED keys_unique  {target.name}: {key} is missing or stands twice in the "
             f"extract: {shown}.",
-            where=f"sql/exports/{target.model.population.sql}",
+            where=f"sql/exports/{target.population.sql}",
             rule="An extension table has one row per person, and SCHOOLSTAFF one row per "
             "person and school.",
             not_done="Nothing was exported, nothing was sent.",
@@ -115,14 +128,14 @@ def _passes(rules: Sequence[Rule]) -> list[list[Rule]]:
 
 def _condition(target: Target, rule: Rule) -> str:
     """SQL that is true where the rule catches a record, never null."""
-    key = target.model.population.key
+    key = target.population.key
     allowed = f" AND NOT list_contains(${rule.allow}, {key})" if rule.allow else ""
     return f"(coalesce(({rule.when}), false){allowed})"
 
 
 def _stop(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Finding]:
     """Take from `exported` whom one of the rules stops; the first true one decides."""
-    key = target.model.population.key
+    key = target.population.key
     cases = " ".join(
         f"WHEN {_condition(target, rule)} THEN {place}"
         for place, rule in enumerate(rules)
@@ -164,7 +177,7 @@ def _report(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Fin
     """The findings on records that are exported all the same, in rule order."""
     if not rules:
         return []
-    key = target.model.population.key
+    key = target.population.key
     hits = ", ".join(
         f"if({_condition(target, rule)}, {place}, NULL)"
         for place, rule in enumerate(rules)

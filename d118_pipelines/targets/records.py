@@ -10,19 +10,20 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 
 from d118_pipelines import database as db
 from d118_pipelines.guard_rule import verdict
 from d118_pipelines.stored_plans import StoredPlan, store_plan
-from d118_pipelines.targets.build import Export, file_entry
+from d118_pipelines.targets.build import Export
 from d118_pipelines.targets.population import Finding
 
 
 def store_export(
     connection: sa.Connection,
-    export: Export,
+    export: Export | None,
     *,
     target: str,
     destination: str,
@@ -32,19 +33,21 @@ def store_export(
     data_at: dt.datetime,
     now: dt.datetime,
 ) -> StoredPlan:
-    """Store the plan of an export and its findings; returns the plan."""
-    counts = {name: asdict(value) for name, value in export.plan.counts.items()}
+    """Store the plan of an export and its findings; returns the plan.
+
+    export None: the target is out of term; its plan can never be delivered.
+    """
     stored = StoredPlan(
         id=uuid.uuid4().hex,
         target=target,
         destination=destination,
-        plan_hash=export.plan.hash,
-        baseline=export.plan.baseline,
+        plan_hash=export.plan.hash if export else "",
+        baseline=export.plan.baseline if export else None,
         run_id=run_id,
-        verdict=verdict(export.rules),
-        rules=list(export.rules),
-        counts={"people": dict(export.counts), "files": counts},
-        files=[dict(file_entry(file)) for file in export.files],
+        verdict=verdict(export.rules) if export else "out_of_term",
+        rules=list(export.rules) if export else [],
+        counts=_counts(export) if export else {},
+        files=list(export.to_send) if export else [],
         folder=folder,
         demonstration=demonstration,
         data_at=data_at,
@@ -54,11 +57,20 @@ def store_export(
     names = Finding.__slots__
     rows = [
         {"target": target, "run_id": run_id} | {n: getattr(f, n) for n in names}
-        for f in export.findings
+        for f in (export.findings if export else ())
     ]
     if rows:
         connection.execute(db.findings.insert(), rows)
     return stored
+
+
+def _counts(export: Export) -> dict[str, Any]:
+    files = export.plan.counts.items()
+    return {
+        "people": dict(export.counts),
+        "files": {name: asdict(value) for name, value in files},
+        "facts": {name: asdict(value) for name, value in export.facts.items()},
+    }
 
 
 def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:

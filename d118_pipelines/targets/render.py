@@ -1,186 +1,255 @@
 """From records to bytes: columns, cleaning, quoting, line ends, encoding.
 
 Belongs here: how a file's rows are written. Not here: which rows (`population.py`).
-A finished file stands in the workbench as a table under the file's name: _row (order,
-from 1), _record (the population's key), _key, _identity, _state, the columns as text,
-_line (without line end) and _hash (SHA-256 of the line).
+A finished file stands in the workbench as a relation under the file's name, kept as
+`<name>.parquet`: _row (order, from 1), _record (the population's key), _key, _identity,
+_state, _modified (when the record changed, or null), _person, _kind and _school (whom the
+row is about, and where; '' if the file does not say), the columns as text, _dirty (names
+of columns that were cleaned), _line (without line end) and _hash (SHA-256 of the line).
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from d118_pipelines.targets.definition import Format, Target, TargetFile
+from d118_pipelines.sql_text import identifier, literal
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import Format, TargetFile
 from d118_pipelines.targets.population import RENDER_CODES, Finding
 from d118_pipelines.targets.workbench import Workbench
 
 NEWLINES = {"lf": "\n", "crlf": "\r\n"}
+BOM = "\ufeff"
+Mode = Literal["bulk", "delta", "absent"]
 _CONTROLS = r"\x00-\x1F\x7F-\x{9F}\x{2028}\x{2029}"
+# For COPY: never in a value, so that lines are written as they are.
+_NO_DELIMITER = "\x01"
 _BATCH_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """One finished file on the local disk; `rows` counts records without the header."""
+    """One finished file on the local disk; `rows` counts records without the header.
+
+    mode: the whole content, changes only, or not in the set.
+    """
 
     file: TargetFile
     path: Path
     rows: int
     size_bytes: int
     sha256: str
+    mode: Mode = "bulk"
 
 
-def render_file(
+def make_table(
     target: Target, bench: Workbench, file: TargetFile, folder: Path
-) -> tuple[RenderedFile, list[Finding]]:
-    """Make one file of the set in `folder` and its table in the workbench.
+) -> list[Finding]:
+    """Make the relation of one file and keep it in `folder`; nothing is written yet.
 
     Control characters (and, in an unquoted file, the delimiter) become one space per
-    run; a character that the encoding lacks becomes '?'. Both are findings, one per
-    record. Source: docs/reference/hr_records.md, docs/reference/smartfind_express.md.
+    run: a finding, one per record. Source: docs/reference/hr_records.md,
+    docs/reference/smartfind_express.md.
+    Raises: ConfigurationError for SQL that does not run.
     """
-    _make_table(target, bench, file)
-    findings = _clean(target, bench, file)
-    _add_lines(bench, file, target.model.format)
+    kept = folder / f"{file.name}.parquet"
+    keeps_line = target.model.ledger.keep == "records"
+    line = line_sql(file, target.model.format)
+    last = "*, sha256(_line) AS _hash" if keeps_line else f"*, sha256({line}) AS _hash"
+    inner = f"SELECT *, {line} AS _line FROM " if keeps_line else "FROM "
+    bench.run(
+        f"COPY (SELECT {last} FROM ({inner} (\n{_cleaned_sql(target, bench, file)}\n)))"
+        f" TO {literal(kept)} (FORMAT parquet)",
+        f"{target.path.name}, file {file.name}",
+    )
+    kept.chmod(0o600)
+    if keeps_line:
+        bench.add_view(file.name, kept)
+    else:
+        bench.connection.execute(
+            f"CREATE OR REPLACE VIEW {file.name} AS "
+            f"SELECT *, {line} AS _line FROM read_parquet({literal(kept)})"
+        )
+    dirty = bench.rows(
+        f"SELECT _record, _dirty FROM {file.name} WHERE _dirty IS NOT NULL ORDER BY _row",
+        file.file,
+    )
+    return [
+        _render_finding("control_characters", key, file, cols) for key, cols in dirty
+    ]
+
+
+def write_file(
+    target: Target,
+    bench: Workbench,
+    file: TargetFile,
+    folder: Path,
+    *,
+    relation: str | None = None,
+    mode: Mode = "bulk",
+) -> tuple[RenderedFile, list[Finding]]:
+    """Write one file of the set in `folder` from its relation.
+
+    relation: another relation with the columns _row, _record, _line of what to write.
+    A character that the encoding lacks becomes '?': a finding, one per record.
+    """
+    rows = relation or file.name
+    layout = target.model.format
     path = folder / file.file
-    digest = hashlib.sha256()
+    path.touch(mode=0o600)
     bad_rows: list[int] = []
-    with path.open("wb") as out:
-        path.chmod(0o600)
-        for rows, lines in _texts(bench, file, target.model.format):
-            data, lossy = _encode("".join(lines), target.model.format.encoding)
-            if lossy:
-                bad_rows += _lossy_rows(rows, lines, target.model.format.encoding)
-            digest.update(data)
-            out.write(data)
-    findings += [_unencodable(target, bench, file, row) for row in bad_rows]
-    [(count,)] = bench.rows(f"SELECT count(*) FROM {file.name}", file.file)
+    if layout.encoding == "utf-8":
+        _copy_lines(bench, file, rows, path, layout)
+    else:
+        bad_rows = _write_encoded(bench, file, rows, path, layout)
+    findings = [_unencodable(target, bench, file, rows, row) for row in bad_rows]
+    [(count,)] = bench.rows(f"SELECT count(*) FROM {rows}", file.file)
+    with path.open("rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
     size = path.stat().st_size
-    return RenderedFile(file, path, count, size, digest.hexdigest()), findings
+    return RenderedFile(file, path, count, size, digest, mode), findings
 
 
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:
     """Keys of records whose line does not have exactly one value per column."""
     layout = target.model.format
-    wanted = len(file.columns)
-    if layout.quoting == "none":
-        delimiters = wanted - 1 + layout.trailing_delimiter
-        sql = (
-            f"SELECT _key FROM {file.name} WHERE "
-            f"length(_line) - length(replace(_line, ?, '')) <> {delimiters} "
-            r"OR contains(_line, chr(10)) OR contains(_line, chr(13))"
-        )
-        rows = bench.connection.execute(sql, [layout.delimiter]).fetchall()
-        return [row[0] for row in rows]
-    wanted += layout.trailing_delimiter
-    rows = bench.rows(f"SELECT _key, _line FROM {file.name} ORDER BY _row", file.file)
-    parsed = csv.reader((row[1] for row in rows), delimiter=layout.delimiter)
-    return [
-        key
-        for (key, _), values in zip(rows, parsed, strict=True)
-        if len(values) != wanted
-    ]
-
-
-def quoted(name: str) -> str:
-    """A column name as a DuckDB identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _make_table(target: Target, bench: Workbench, file: TargetFile) -> None:
-    source = target.sql(file.sql) if file.sql else "SELECT * FROM exported"
-    origin = (
-        f"sql/exports/{file.sql}" if file.sql else f"{target.path.name}, {file.name}"
+    delimiter = literal(layout.delimiter)
+    wanted = len(file.columns) - 1 + layout.trailing_delimiter
+    bare = "_line"
+    if layout.quoting != "none":
+        # What stands in quotes holds no delimiter and no line end that counts.
+        quotes = """regexp_replace(_line, '"(?:[^"]|"")*"', '', 'g')"""
+        bare = f"""if(contains(_line, '"'), {quotes}, _line)"""
+    rows = bench.rows(
+        f"SELECT _key FROM (SELECT _key, _row, {bare} AS bare FROM {file.name}) WHERE "
+        f"length(bare) - length(replace(bare, {delimiter}, '')) <> {wanted} "
+        "OR contains(bare, chr(10)) OR contains(bare, chr(13))"
+        + (" OR contains(bare, '\"')" if layout.quoting != "none" else "")
+        + " ORDER BY _row",
+        file.file,
     )
-    bench.run(f"CREATE OR REPLACE TABLE made AS {source}", origin)
-    columns = [r[0] for r in bench.connection.execute("DESCRIBE made").fetchall()]
-    state = "ledger_state" if "ledger_state" in columns else "'active'"
-    person = target.model.population.key
-    record = person if person in columns else file.key
-    shown = ", ".join(
-        f"CAST({column.source} AS VARCHAR) AS {quoted(column.header)}"
-        for column in file.columns
-    )
-    bench.run(
-        f"CREATE TABLE {file.name} AS SELECT "
-        f"row_number() OVER (ORDER BY {', '.join(file.sort)}) AS _row, "
-        f"CAST({record} AS VARCHAR) AS _record, CAST({file.key} AS VARCHAR) AS _key, "
-        f"CAST({file.identity or file.key} AS VARCHAR) AS _identity, {state} AS _state, {shown} "
-        "FROM made ORDER BY _row",
-        f"{target.path.name}, file {file.name}",
-    )
+    return [row[0] for row in rows]
 
 
-def _clean(target: Target, bench: Workbench, file: TargetFile) -> list[Finding]:
-    """Replace what the file cannot carry; one finding per record, naming its columns."""
-    layout = target.model.format
-    delimiter = re.escape(layout.delimiter) if layout.quoting == "none" else ""
-    pattern = f"[{_CONTROLS}{delimiter}]+"
-    names = [quoted(column.header) for column in file.columns]
-    run = bench.connection.execute
-    dirty = " OR ".join(f"regexp_matches({name}, $p)" for name in names)
-    fields = ", ".join(
-        f"if(regexp_matches({name}, $p), '{column.header.replace(chr(39), chr(39) * 2)}', NULL)"
-        for name, column in zip(names, file.columns, strict=True)
-    )
-    rows = run(
-        f"SELECT _record, array_to_string([{fields}], ', ') FROM {file.name} "
-        f"WHERE {dirty} ORDER BY _row",
-        {"p": pattern},
-    ).fetchall()
-    if rows:
-        cleaned = ", ".join(
-            f"{name} = regexp_replace({name}, $p, ' ', 'g')" for name in names
-        )
-        run(f"UPDATE {file.name} SET {cleaned} WHERE {dirty}", {"p": pattern})
-    return [
-        _render_finding("control_characters", key, file, cols) for key, cols in rows
-    ]
-
-
-def _add_lines(bench: Workbench, file: TargetFile, layout: Format) -> None:
+def line_sql(file: TargetFile, layout: Format) -> str:
+    """SQL for the line of a record from the columns of the file, without line end."""
     values = []
     for column in file.columns:
-        value = f"coalesce({quoted(column.header)}, '')"
+        value = f"coalesce({identifier(column.header)}, '')"
         in_quotes = f"'\"' || replace({value}, '\"', '\"\"') || '\"'"
         if layout.quoting == "all":
             value = in_quotes
         elif layout.quoting == "minimal":
-            special = f"regexp_matches({value}, $special)"
+            special = f"regexp_matches({value}, {literal(_special(layout))})"
             value = f"if({special}, {in_quotes}, {value})"
         values.append(value)
-    tail = " || $delimiter" if layout.trailing_delimiter else ""
-    binds = {"delimiter": layout.delimiter}
-    if layout.quoting == "minimal":
-        binds["special"] = _special(layout)
-    bench.connection.execute(
-        f"CREATE OR REPLACE TABLE {file.name} AS "
-        f"SELECT *, concat_ws($delimiter, {', '.join(values)}){tail} AS _line, "
-        f"sha256(_line) AS _hash FROM {file.name} ORDER BY _row",
-        binds,
+    delimiter = literal(layout.delimiter)
+    tail = f" || {delimiter}" if layout.trailing_delimiter else ""
+    return f"(concat_ws({delimiter}, {', '.join(values)}){tail})"
+
+
+def _cleaned_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
+    """The file's rows in their order, as text, without what the file cannot carry."""
+    layout = target.model.format
+    delimiter = re.escape(layout.delimiter) if layout.quoting == "none" else ""
+    pattern = literal(f"[{_CONTROLS}{delimiter}]+")
+    names = [identifier(column.header) for column in file.columns]
+    fields = ", ".join(
+        f"if(regexp_matches({name}, {pattern}), {literal(column.header)}, NULL)"
+        for name, column in zip(names, file.columns, strict=True)
+    )
+    cleaned = ", ".join(
+        f"if(_dirty IS NULL, {name}, regexp_replace({name}, {pattern}, ' ', 'g')) AS {name}"
+        for name in names
+    )
+    anywhere = f"regexp_matches(concat_ws('', {', '.join(names)}), {pattern})"
+    return (
+        "SELECT _row, _record, _key, _identity, _state, _modified, _person, _kind, "
+        "_school, "
+        f"{cleaned}, _dirty FROM (SELECT *, if({anywhere}, "
+        f"array_to_string([{fields}], ', '), NULL) AS _dirty "
+        f"FROM (\n{_rows_sql(target, bench, file)}\n))"
     )
 
 
-def _texts(
-    bench: Workbench, file: TargetFile, layout: Format
-) -> Iterator[tuple[list[int], list[str]]]:
-    """The file in batches: row numbers and lines with line ends; row 0 is the header."""
-    end = NEWLINES[layout.newline]
+def _rows_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
+    """The file's rows as its SQL gives them, in order and with their keys."""
+    source = target.sql(file.sql).rstrip().rstrip(";") if file.sql else "FROM exported"
+    origin = (
+        f"sql/exports/{file.sql}" if file.sql else f"{target.path.name}, {file.name}"
+    )
+    described = bench.rows(f"DESCRIBE SELECT * FROM (\n{source}\n)", origin)
+    columns = [row[0] for row in described]
+    state = "ledger_state" if "ledger_state" in columns else "'active'"
+    modified = "modified_at" if "modified_at" in columns else "NULL"
+    person = target.population.key if target.model.population else file.key
+    record = person if person in columns else file.key
+    about = [
+        f"coalesce(CAST({value or 'NULL'} AS VARCHAR), '') AS {name}"
+        for name, value in [
+            ("_person", file.person),
+            ("_kind", file.kind),
+            ("_school", file.school),
+        ]
+    ]
+    shown = ", ".join(
+        f"CAST({column.source} AS VARCHAR) AS {identifier(column.header)}"
+        for column in file.columns
+    )
+    return (
+        f"SELECT row_number() OVER () AS _row, "
+        f"CAST({record} AS VARCHAR) AS _record, CAST({file.key} AS VARCHAR) AS _key, "
+        f"CAST({file.identity or file.key} AS VARCHAR) AS _identity, {state} AS _state, "
+        f"CAST({modified} AS TIMESTAMP) AS _modified, {', '.join(about)}, {shown} "
+        f"FROM (SELECT * FROM (\n{source}\n) ORDER BY {', '.join(file.sort)})"
+    )
+
+
+def _copy_lines(
+    bench: Workbench, file: TargetFile, rows: str, path: Path, layout: Format
+) -> None:
+    """Write the lines by DuckDB itself: millions of rows in seconds."""
+    end = " || chr(13)" if layout.newline == "crlf" else ""
+    lines = f"SELECT _line{end} AS line FROM {rows}"
     if layout.header:
-        tail = layout.delimiter if layout.trailing_delimiter else ""
-        names = [_header_cell(column.header, layout) for column in file.columns]
-        yield [0], [layout.delimiter.join(names) + tail + end]
-    lines = bench.connection.execute(
-        f"SELECT _row, _line || $end FROM {file.name} ORDER BY _row", {"end": end}
+        lines = (
+            f"SELECT {literal(_header(file, layout))}{end} AS line UNION ALL {lines}"
+        )
+    bench.connection.execute(
+        f"COPY ({lines}) TO {literal(path)} (FORMAT csv, HEADER false, QUOTE '', "
+        f"ESCAPE '', DELIMITER '{_NO_DELIMITER}', NULLSTR '')"
     )
-    while batch := lines.fetchmany(_BATCH_ROWS):
-        rows, texts = zip(*batch, strict=True)
-        yield list(rows), list(texts)
+
+
+def _write_encoded(
+    bench: Workbench, file: TargetFile, rows: str, path: Path, layout: Format
+) -> list[int]:
+    """Write the lines in another encoding; the rows that it could not carry."""
+    end = NEWLINES[layout.newline]
+    bad_rows: list[int] = []
+    with path.open("wb") as out:
+        if layout.header:
+            out.write((_header(file, layout) + end).encode(layout.encoding))
+        lines = bench.connection.execute(
+            f"SELECT _row, _line || {literal(end)} FROM {rows}"
+        )
+        while batch := lines.fetchmany(_BATCH_ROWS):
+            for row, line in batch:
+                data, is_lossy = _encode(line, layout.encoding)
+                out.write(data)
+                bad_rows += [row] * is_lossy
+    return bad_rows
+
+
+def _header(file: TargetFile, layout: Format) -> str:
+    """The header row without line end."""
+    tail = layout.delimiter if layout.trailing_delimiter else ""
+    names = [_header_cell(column.header, layout) for column in file.columns]
+    return (BOM if layout.bom else "") + layout.delimiter.join(names) + tail
 
 
 def _header_cell(name: str, layout: Format) -> str:
@@ -196,11 +265,6 @@ def _special(layout: Format) -> str:
     return f'["\\r\\n{re.escape(layout.delimiter)}]'
 
 
-def _lossy_rows(rows: list[int], lines: list[str], encoding: str) -> list[int]:
-    pairs = zip(rows, lines, strict=True)
-    return [row for row, line in pairs if _encode(line, encoding)[1]]
-
-
 def _encode(text: str, encoding: str) -> tuple[bytes, bool]:
     try:
         return text.encode(encoding), False
@@ -209,11 +273,11 @@ def _encode(text: str, encoding: str) -> tuple[bytes, bool]:
 
 
 def _unencodable(
-    target: Target, bench: Workbench, file: TargetFile, row: int
+    target: Target, bench: Workbench, file: TargetFile, rows: str, row: int
 ) -> Finding:
     names = [column.header for column in file.columns]
     [values] = bench.rows(
-        f"SELECT _record, {', '.join(map(quoted, names))} FROM {file.name} WHERE _row = {row}",
+        f"SELECT _record, {', '.join(map(identifier, names))} FROM {rows} WHERE _row = {row}",
         file.file,
     )
     encoding = target.model.format.encoding

@@ -1,7 +1,7 @@
 """The DuckDB session in which one target's SQL runs.
 
-Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on),
-`population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under
+Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on), the
+roster of record (`roster.users` and so on), the target's own tables, `population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under
 its name. Every option is `$name`. Not here: what the SQL means.
 """
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.frames import open_frames
+from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,14 +25,15 @@ _OPTION = re.compile(r"\$([a-z_][a-z0-9_]*)")
 class Workbench:
     """One in-memory DuckDB session; nothing of it outlives the export."""
 
-    def __init__(self, options: Mapping[str, Any], memory_limit: str = "2GB") -> None:
-        import duckdb  # heavy: only when an export is built
-
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        memory_limit: str = "2GB",
+        spill_folder: Path | None = None,
+    ) -> None:
+        """spill_folder: where goes what exceeds the memory; the caller removes it."""
         self._options = options
-        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
-            config={"memory_limit": memory_limit, "autoinstall_known_extensions": False}
-        )
-        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection = open_frames(memory_limit, spill_folder)
 
     def __enter__(self) -> Workbench:
         return self
@@ -44,10 +47,17 @@ class Workbench:
         run = self.connection.execute
         run(f"ATTACH IF NOT EXISTS ':memory:' AS {layer}")
         run(f"CREATE SCHEMA IF NOT EXISTS {layer}.{system}")
-        source = str(parquet).replace("'", "''")
-        run(
-            f"CREATE VIEW {layer}.{system}.{entity} AS "
-            f"SELECT * FROM read_parquet('{source}')"
+        self.add_view(f"{layer}.{system}.{entity}", parquet)
+
+    def add_roster(self, relation: str, parquet: Path) -> None:
+        """Make a relation of the roster of record readable as `roster.<relation>`."""
+        self.connection.execute("ATTACH IF NOT EXISTS ':memory:' AS roster")
+        self.add_view(f"roster.{relation}", parquet)
+
+    def add_view(self, name: str, parquet: Path) -> None:
+        """Make a Parquet file readable under a name."""
+        self.connection.execute(
+            f"CREATE OR REPLACE VIEW {name} AS FROM read_parquet({literal(parquet)})"
         )
 
     def add_rows(

@@ -42,6 +42,7 @@ PARTS = (
     "workspace.yaml",
     "pyproject.toml",
 )
+OF_STAFF = ("hr_records", "smartfind")
 SECONDS = 120
 
 
@@ -61,8 +62,8 @@ class Answer:
 class ProjectFolder:
     """A project of its own; `environment` holds the settings of its commands.
 
-    Its PowerSchool is the folder `tables`, and it has no provider of rosters until
-    `set_providers`. Without people it is the repository as it is: the demonstration
+    Its PowerSchool is the folder `tables`, it has no provider of rosters until
+    `set_providers`, and no target but those of staff. Without people it is the repository as it is: the demonstration
     district with its roster.
     """
 
@@ -77,6 +78,9 @@ class ProjectFolder:
         if people is not None:
             self.set_people(people)
             self.set_providers()
+            for path in (root / "mappings/targets").glob("*.yaml"):
+                if path.stem not in OF_STAFF:
+                    path.unlink()
 
     def copied(self, root: Path) -> ProjectFolder:
         """A project that begins with all that this one has: cheaper than runs."""

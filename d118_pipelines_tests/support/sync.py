@@ -21,12 +21,8 @@ from d118_pipelines import database as db
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import Delivered, deliver_plan
 from d118_pipelines.ops.destinations import resolve
-from d118_pipelines.ops.export import (
-    MadeExport,
-    entity_folder,
-    make_export,
-    state_database,
-)
+from d118_pipelines.ops.export import MadeExport, make_export, state_database
+from d118_pipelines.ops.export_inputs import entity_folder
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
@@ -161,6 +157,7 @@ class Sync:
     def _make(self) -> MadeExport:
         """Build the files; a minute passes."""
         made = make_export(self.project, self.target, run_id=self.run_id, now=self.now)
+        assert made is not None, "out of term"
         self.now += MINUTE
         return made
 

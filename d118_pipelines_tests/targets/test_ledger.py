@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from d118_pipelines.targets.definition import Ledger
 from d118_pipelines.targets.ledger import cycle_start, parse_watermark
+from d118_pipelines.targets.model import Ledger
 
 CHICAGO = ZoneInfo("America/Chicago")
 

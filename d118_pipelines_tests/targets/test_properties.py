@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from d118_pipelines.errors import DestinationError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.targets.build import build_export
+from d118_pipelines.targets.build import Inputs, build_export
 from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines_tests.support.district import (
     ONBOARDING,
@@ -99,14 +100,18 @@ def exported(name: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, list[s
         pq.write_table(table, folder / "rows.parquet")
         export = build_export(
             target(name),
-            inputs={("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet"},
+            inputs=Inputs(
+                {("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet"}
+            ),
             snapshot=NOTHING_SENT,
             baseline_folder=None,
             destination="outbox",
             folder=folder,
             data_at=NOW,
             now=NOW,
+            zone=ZoneInfo("America/Chicago"),
         )
+        assert export is not None
         yield {
             file.file.file: file.path.read_bytes()
             .decode()

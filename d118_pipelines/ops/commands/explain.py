@@ -18,7 +18,8 @@ from d118_pipelines.ops.commands.context import (
     named_target,
     newest_plan,
 )
-from d118_pipelines.ops.export import entity_folder, state_database
+from d118_pipelines.ops.export import state_database
+from d118_pipelines.ops.export_inputs import entity_folder
 from d118_pipelines.ops.output import say, show_json, show_table
 from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.stored_plans import StoredPlan
@@ -90,6 +91,8 @@ def _extracts(
 
 def _outcome(target: Target, folder: Path, key: str) -> dict[str, str]:
     """What became of the record, in one sentence, with the rule's code."""
+    if target.model.population is None:
+        return {"code": "no_population", "text": f"{target.name} decides per file:"}
     rows = read_rows(folder / OUTCOME_FILE, where=("key", key))
     if not rows:
         return {
@@ -117,7 +120,7 @@ def _lines(
             if file.command:
                 line["command"] = row[file.command]
             if show_values:
-                line["text"] = row["_line"]
+                line["text"] = row.get("_line", "not kept")
             rows.append(line)
     return rows
 

@@ -20,7 +20,7 @@ from d118_pipelines.ops.commands.context import (
     named_provider,
     named_target,
 )
-from d118_pipelines.ops.deliver import held_error, resend_last
+from d118_pipelines.ops.deliver import held_error, out_of_term_text, resend_last
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table, warn
 from d118_pipelines.ops.sync import held_roster
@@ -198,6 +198,9 @@ def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> 
     state = target_state(project, target)
     if as_json:
         show_json({"run_id": run_id, **{"status": state}})
+        return
+    if state.state == "out_of_term":
+        warn(out_of_term_text(target))
         return
     say(f"{target.name}: delivered to {state.destination} and read back.")
     show_table("Files", [_file_row(file) for file in state.files])

@@ -27,12 +27,8 @@ from d118_pipelines.ops.output import show_json, show_table
 from d118_pipelines.ops.provider_state import ProviderState, provider_state, todo
 from d118_pipelines.providers import read_providers
 from d118_pipelines.stored_plans import StoredPlan, latest_plan
-from d118_pipelines.targets.definition import (
-    DEADLINE_WINDOW,
-    Schedule,
-    Target,
-    read_targets,
-)
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target, read_targets
+from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
@@ -151,7 +147,7 @@ def target_state(project: Project, target: Target) -> TargetState:
         target=target.name,
         state=_state(plan, last, sent, deadline, is_sending=is_sending),
         last_delivery=local(project, sent.finished_at if sent else None),
-        plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
+        plan=f"{plan.plan_hash[:8]} {plan.verdict}".strip() if plan else "",
         findings=found,
         deadline=local(project, deadline),
         next_run=next_run(project, schedule, now) if schedule else None,
@@ -240,6 +236,7 @@ def _todo(state: TargetState) -> str:
     return {
         "delivered": "",
         "held": f"d118 plan {name}",
+        "out_of_term": "nothing: no term is current",
         "failed": state.last_error
         or f"d118 findings {name}; d118 runs --target {name}",
         "interrupted": f"d118 run {name}",

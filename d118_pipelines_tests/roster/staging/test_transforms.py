@@ -9,8 +9,9 @@ import pytest
 
 from d118_pipelines.frames import open_frames
 from d118_pipelines.roster import transforms
-from d118_pipelines.roster.transforms import Converted, literal
+from d118_pipelines.roster.transforms import Converted
 from d118_pipelines.roster.vocabulary import GENDER_ALIASES
+from d118_pipelines.sql_text import literal
 
 AUGUST = dt.date(2026, 8, 17)
 

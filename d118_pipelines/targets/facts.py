@@ -1,0 +1,61 @@
+"""Whom and what a finished file holds: for the disclosure register and its page.
+
+Belongs here: counts. No value of a person is in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from d118_pipelines.sql_text import identifier
+from d118_pipelines.targets.model import TargetFile
+from d118_pipelines.targets.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Counts of one file.
+
+    filled: column -> rows that have a value there. people: kind -> persons that the
+    rows are about. schools: school -> kind -> rows ('' where a file has no kinds).
+    """
+
+    filled: dict[str, int]
+    people: dict[str, int]
+    schools: dict[str, dict[str, int]]
+
+
+def facts_of(bench: Workbench, file: TargetFile) -> FileFacts:
+    """Count one finished file. Raises: ConfigurationError for SQL that does not run."""
+    return FileFacts(_filled(bench, file), _people(bench, file), _schools(bench, file))
+
+
+def _filled(bench: Workbench, file: TargetFile) -> dict[str, int]:
+    names = [column.header for column in file.columns]
+    counted = ", ".join(f"count(nullif({identifier(name)}, ''))" for name in names)
+    [row] = bench.rows(f"SELECT {counted} FROM {file.name}", file.file)
+    return dict(zip(names, row, strict=True))
+
+
+def _people(bench: Workbench, file: TargetFile) -> dict[str, int]:
+    if file.person is None:
+        return {}
+    return dict(
+        bench.rows(
+            "SELECT _kind, count(DISTINCT _person) "
+            f"FROM {file.name} GROUP BY _kind ORDER BY _kind",
+            file.file,
+        )
+    )
+
+
+def _schools(bench: Workbench, file: TargetFile) -> dict[str, dict[str, int]]:
+    if file.school is None:
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for school, kind, rows in bench.rows(
+        f"SELECT _school, _kind, count(*) FROM {file.name} GROUP BY ALL ORDER BY ALL",
+        file.file,
+    ):
+        found.setdefault(school, {})[kind] = rows
+    return found

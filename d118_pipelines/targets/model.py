@@ -1,0 +1,332 @@
+"""The keys of `mappings/targets/<target>.yaml` and of the layouts that targets extend.
+
+Belongs here: names, types, defaults and the rules of single values. Not here: reading
+the files (`definition.py`), what their parts must agree on (`definition_checks.py`).
+The page for people is docs/reference/target_yaml.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Literal
+
+from cronsim import CronSim, CronSimError
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from d118_pipelines.configuration import Model, check_time_zone
+
+OptionValue = bool | int | str | list[int] | list[str]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# A finding's code may name its family first: write.left_out.
+CodeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
+FileName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
+# Option -> the values with which a file or a column is there.
+When = dict[Identifier, list[bool | int | str]]
+
+
+class Code(Model):
+    """What a finding's code means to the person who reads it."""
+
+    level: Literal["error", "warning", "information"]
+    field: str = ""
+    todo: str
+
+
+class Rule(Model):
+    """One rule on a record of the population; `when` is a DuckDB expression.
+
+    ignore: left out, nothing to report. skip: left out and reported. hold: left out,
+    reported, and a person should act. report: exported and reported.
+    The first of ignore, skip and hold that is true decides; keys that the option named
+    by `allow` lists are never caught by the rule.
+    """
+
+    code: CodeName
+    action: Literal["ignore", "skip", "hold", "report"]
+    when: str
+    allow: Identifier | None = None
+
+
+class Population(Model):
+    """The records that a target is about: one row each, before the rules."""
+
+    sql: str
+    key: str
+
+
+class Format(Model):
+    """How a record becomes bytes."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    trailing_delimiter: bool = False
+    header: bool = True
+    quoting: Literal["none", "minimal", "all"] = "minimal"
+    newline: Literal["lf", "crlf"] = "lf"
+    encoding: Literal["utf-8", "cp1252"] = "utf-8"
+    bom: bool = False
+
+
+class Table(Model):
+    """A relation that is made before the files, for all SQL after it.
+
+    view: read anew each time, for what is too large to keep.
+    """
+
+    name: Identifier
+    sql: str
+    view: bool = False
+
+
+class Column(Model):
+    """One column: its name in the header, and the column of the SQL it comes from."""
+
+    header: str
+    source: str
+    when: When = {}
+
+
+def _column(value: object) -> object:
+    """Accept `email_addr` or `Work Email: email_addr` for a column."""
+    if isinstance(value, str):
+        return {"header": value, "source": value}
+    if isinstance(value, dict) and len(value) == 1:
+        [(header, source)] = value.items()
+        return {"header": header, "source": source}
+    return value
+
+
+class TargetFile(Model):
+    """One file of the set. Without `sql` it is made from the population itself.
+
+    key: SQL expression, unique in the file, that the ledger and the plan know a record
+    by. identity: SQL expression for the vendor's own id, where that is another one.
+    command: the column that says add or change. compare_except: columns whose change is
+    no change of the record. keep_line: the ledger keeps the last line that was sent.
+    match_by: columns by which `d118 compare` pairs records with another file's (default:
+    the first column).
+    when: options with one of these values; else the file is not there. empty: what a
+    file without rows means. deliver: false, or a boolean option: rendered and checked,
+    not sent. control: made last, from the relation `set_files`, and not compared.
+    person, kind, school: SQL expressions over the finished file, for the disclosure
+    register and the counts on its page. elements: plain names of columns.
+    """
+
+    name: Identifier
+    file: FileName
+    sql: str | None = None
+    when: When = {}
+    empty: Literal["write", "omit", "fail"] = "write"
+    deliver: bool | Identifier = True
+    control: bool = False
+    person: str | None = None
+    kind: str | None = None
+    school: str | None = None
+    elements: dict[str, str] = {}
+    record_type: str
+    key: str
+    identity: str | None = None
+    sort: list[str] = Field(min_length=1)
+    columns: list[Annotated[Column, BeforeValidator(_column)]] = Field(min_length=1)
+    command: str | None = None
+    compare_except: list[str] = []
+    keep_line: bool = False
+    match_by: list[str] = []
+
+
+class Assertion(Model):
+    """A fact about the finished files; `sql` selects the keys that break it."""
+
+    name: Identifier
+    message: str
+    sql: str
+
+
+class Ledger(Model):
+    """How the add/change column follows from what was verified as delivered.
+
+    cycle: what was delivered since the start of the `day` (district time) or of the
+    `run` is not yet known to the vendor. seed: `newest_dcid` demands an imported
+    watermark before the first delivery; seed_once names record types for which it
+    counts only until a delivery was verified; seed_except lists keys that it does not
+    cover. keep: an entry per record, or no entries: then the kept tables of the last
+    verified delivery are the record of who was sent, and no column says add or change.
+    """
+
+    add: str = "A"
+    change: str = "C"
+    cycle: Literal["day", "run"] = "day"
+    seed: Literal["none", "newest_dcid"] = "none"
+    seed_once: list[str] = []
+    seed_except: list[int] = []
+    keep: Literal["records", "files"] = "records"
+
+
+class Package(Model):
+    """One zip archive in place of the files, its members in their order.
+
+    read_back: the finished archive must pass this project's own importer.
+    """
+
+    archive: FileName
+    compression: Literal["deflate", "store"] = "deflate"
+    read_back: Literal["none", "oneroster"] = "none"
+
+
+class Delta(Model):
+    """The columns that say what became of a record, in a set that holds changes only.
+
+    on: the option that is `delta` for such a set, and anything else for a full one.
+    """
+
+    on: Identifier = "mode"
+    status: str
+    modified: str
+
+
+class Disclosure(Model):
+    """Who gets the data and why, for the disclosure register."""
+
+    recipient: str
+    contact: str = ""
+    purpose: str
+    agreement: str = ""
+    agreement_ends: dt.date | None = None
+    retention: str = ""
+    encryption: str = "SFTP"
+
+    @field_validator("agreement_ends", mode="before")
+    @classmethod
+    def _date(cls, value: object) -> object:
+        return dt.date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _as_float(value: object) -> object:
+    """Whole numbers are numbers too, in a strict model."""
+    return float(value) if isinstance(value, int) else value
+
+
+class Transition(Model):
+    """A change of one column of the main file that counts as a deactivation."""
+
+    column: str
+    was: str
+    becomes: str
+
+
+class FileLimits(Model):
+    """Limits on every file of a set against its last verified delivery, in percent.
+
+    They count from `min_before` rows on.
+    """
+
+    max_removed_percent: Annotated[float, Field(ge=0, le=100)] = 10.0
+    max_changed_percent: Annotated[float, Field(ge=0, le=100)] = 75.0
+    min_before: Annotated[int, Field(ge=1)] = 20
+
+    _whole = field_validator(
+        "max_removed_percent", "max_changed_percent", mode="before"
+    )(_as_float)
+
+
+class Guard(Model):
+    """Limits against the last verified delivery. Unset limits do not apply.
+
+    Only `min_rows` fails the run; the others hold it for an approval.
+    """
+
+    min_rows: Annotated[int, Field(ge=1)] = 1
+    max_drop_percent: Annotated[float, Field(ge=0, le=100)] | None = 10.0
+    max_adds: Annotated[int, Field(ge=0)] | None = None
+    max_changes: Annotated[int, Field(ge=0)] | None = None
+    max_deactivations: Annotated[int, Field(ge=0)] | None = None
+    deactivations: list[Transition] = []
+    leaving_is_deactivation: bool = False
+    max_age_hours: Annotated[float, Field(gt=0)] = 48.0
+    files: FileLimits | None = None
+
+    _whole = field_validator("max_drop_percent", "max_age_hours", mode="before")(
+        _as_float
+    )
+
+
+class Destination(Model):
+    """Where and how the files go. Keys that end in `_env` name environment variables.
+
+    While the variable of `address_env` is unset, the set goes to
+    `D118_HOME/outbox/<target>/`. settle_seconds: the vendor reads this long after the
+    last activity, so the real names must change within this time.
+    """
+
+    address_env: str
+    username_env: str
+    password_env: str | None = None
+    key_file: str | None = None
+    key_passphrase_env: str | None = None
+    known_hosts: str = "known_hosts"
+    directory: str
+    allow_ssh_rsa: bool = False
+    use_temp_names: bool = True
+    confirm_size: bool = True
+    confirm_hash: bool = True
+    set_mtime: bool = False
+    ordered_mtimes: bool = False
+    verify_after_rename: bool = True
+    settle_seconds: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Destination:
+        if (self.password_env is None) == (self.key_file is None):
+            raise ValueError("exactly one of password_env and key_file is needed")
+        return self
+
+
+class Schedule(Model):
+    """When the target runs, and by when it must have been delivered (five-field cron)."""
+
+    cron: str
+    deadline: str
+    time_zone: str | None = None
+
+    @field_validator("cron", "deadline")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\-A-Za-z ]+", value):
+            raise ValueError(f"'{value}' is not a cron text of five fields")
+        try:
+            CronSim(value, dt.datetime(2000, 1, 1))
+        except CronSimError:
+            raise ValueError(f"'{value}' is not a time that comes") from None
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return check_time_zone(value) if value is not None else None
+
+
+class TargetModel(Model):
+    """The whole of one target's YAML file, on top of the layout that it extends."""
+
+    title: str
+    description: str = ""
+    enabled: bool = True
+    extends: Identifier | None = None
+    options: dict[Identifier, OptionValue] = {}
+    choices: dict[Identifier, list[bool | int | str]] = {}
+    tables: list[Table] = []
+    in_term: str | None = None
+    population: Population | None = None
+    rules: list[Rule] = []
+    codes: dict[CodeName, Code] = {}
+    findings: list[str] = []
+    format: Format = Format()
+    files: list[TargetFile] = Field(min_length=1)
+    assertions: list[Assertion] = []
+    package: Package | None = None
+    delta: Delta | None = None
+    ledger: Ledger = Ledger()
+    guard: Guard = Guard()
+    destination: Destination
+    schedule: Schedule | None = None
+    disclosure: Disclosure | None = None

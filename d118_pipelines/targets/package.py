@@ -1,0 +1,46 @@
+"""One zip archive of a set: the same files give the same bytes.
+
+Belongs here: the archive. Not here: its members (`render.py`), its delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from d118_pipelines.targets.model import Package
+
+# The earliest time that the format knows; a real one would change the bytes.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_CHUNK_BYTES = 1 << 20
+_ORDINARY_FILE = 0o100644
+
+
+def write_archive(package: Package, members: Sequence[Path], folder: Path) -> Path:
+    """Write the archive with the members at its root, in their order; its path.
+
+    A set that exceeds 4 GiB is written as ZIP64.
+    """
+    path = folder / package.archive
+    path.touch(mode=0o600)
+    deflated = package.compression == "deflate"
+    method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for member in members:
+            entry = zipfile.ZipInfo(member.name, _NO_TIME)
+            entry.compress_type = method
+            entry.create_system = 3  # Unix, wherever it is made
+            entry.external_attr = _ORDINARY_FILE << 16
+            entry.file_size = member.stat().st_size
+            with member.open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, _CHUNK_BYTES)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
