@@ -124,7 +124,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self._send_body(reply)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         def _send_body(self, reply: Reply) -> None:
             body = reply.body[: len(reply.body) - reply.cut]

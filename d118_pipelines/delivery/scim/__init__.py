@@ -1,0 +1,1 @@
+"""Provisioning users to a service provider over SCIM 2.0; knows no roster."""

@@ -1,0 +1,148 @@
+"""Brings users to a service provider: order, bulk or threads, what is handed over when.
+
+Belongs here: the run over all changes. Not here: what one user needs (one_user.py), what
+a bulk request looks like (bulk.py), state, plans.
+Rule: docs/reference/scim.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+from d118_pipelines.delivery.scim.bulk import settle_in_bulk
+from d118_pipelines.delivery.scim.changes import (
+    ScimChange,
+    ScimOutcome,
+    ScimReport,
+    ScimSettings,
+    Status,
+    Way,
+)
+from d118_pipelines.delivery.scim.one_user import settle
+from d118_pipelines.delivery.scim.service import ScimService
+from d118_pipelines.errors import UnavailableError
+
+BATCH = 100
+LONGEST_HOLD = 1.0
+"""Seconds after which known outcomes are handed over even if the batch is not full."""
+GIVE_UP_AFTER = 20
+"""So many users in a row that only got 429 or 5xx end the run."""
+# A name that one user gives up may be the new name of another.
+ORDER = ("deactivate", "update", "create")
+
+OnOutcomes = Callable[[Sequence[ScimOutcome]], None]
+OnProgress = Callable[[int, int], None]
+
+
+def provision(
+    settings: ScimSettings,
+    changes: Iterable[ScimChange],
+    *,
+    on_outcomes: OnOutcomes,
+    on_progress: OnProgress | None = None,
+) -> ScimReport:
+    """Send all changes; deactivations first, then updates, then creations.
+
+    on_outcomes: called in this thread with at most 100 outcomes as soon as they are
+    known; what it was called with stands, whatever happens later. on_progress: with the
+    number of settled changes and of all. A refused user never stops the others. Raises:
+    AuthenticationError, DestinationError, ConnectionLostError, TimeLimitError,
+    UnavailableError, after the known outcomes were handed over.
+    """
+    started = time.monotonic()
+    ordered = sorted(changes, key=lambda change: ORDER.index(change.action))
+    service = ScimService(settings)
+    collected = _Collected(on_outcomes, on_progress, len(ordered))
+    used = _way(settings, service)
+    try:
+        for action in ORDER:
+            phase = [change for change in ordered if change.action == action]
+            for outcome in _settled(settings, service, phase, used):
+                collected.add(outcome)
+    finally:
+        collected.hand_over()
+        service.close()
+    seconds = time.monotonic() - started
+    return ScimReport(collected.counts, service.requests, seconds, used)
+
+
+class _Collected:
+    """Outcomes on their way to the caller."""
+
+    def __init__(
+        self, on_outcomes: OnOutcomes, on_progress: OnProgress | None, total: int
+    ) -> None:
+        self.counts: Counter[Status] = Counter()
+        self._on_outcomes, self._on_progress = on_outcomes, on_progress
+        self._total, self._held = total, list[ScimOutcome]()
+        self._since, self._pending = time.monotonic(), 0
+
+    def add(self, outcome: ScimOutcome) -> None:
+        """Take one. Raises: UnavailableError when too many in a row were put off."""
+        self._held.append(outcome)
+        late = time.monotonic() - self._since > LONGEST_HOLD
+        if len(self._held) >= BATCH or late:
+            self.hand_over()
+        self._pending = self._pending + 1 if outcome.status == "pending" else 0
+        if self._pending >= GIVE_UP_AFTER:
+            raise UnavailableError(
+                f"FAILED scim.unavailable  The SCIM service put off {self._pending} "
+                f"users in a row ({outcome.error}).",
+                not_done="The remaining users were not sent; they stay pending.",
+                next_step="Run it again when the service is well.",
+            )
+
+    def hand_over(self) -> None:
+        """Give what is held to the caller."""
+        held, self._held = self._held, []
+        self._since = time.monotonic()
+        if not held:
+            return
+        self.counts.update(outcome.status for outcome in held)
+        self._on_outcomes(held)
+        if self._on_progress is not None:
+            self._on_progress(self.counts.total(), self._total)
+
+
+def _way(settings: ScimSettings, service: ScimService) -> Way:
+    if settings.use_bulk and service.can.bulk_operations > 1:
+        return "bulk"
+    return "sequential" if settings.concurrency == 1 else "concurrent"
+
+
+def _settled(
+    settings: ScimSettings,
+    service: ScimService,
+    changes: Sequence[ScimChange],
+    used: Way,
+) -> Iterator[ScimOutcome]:
+    if used == "bulk":
+        rest = iter(changes)
+        while part := list(islice(rest, BATCH)):
+            settled, left = settle_in_bulk(service, part)
+            yield from settled
+            yield from _one_by_one(settings, service, left)
+    else:
+        yield from _one_by_one(settings, service, changes)
+
+
+def _one_by_one(
+    settings: ScimSettings, service: ScimService, changes: Sequence[ScimChange]
+) -> Iterator[ScimOutcome]:
+    """Each by itself, `concurrency` of them at the same time, in their order."""
+    with ThreadPoolExecutor(settings.concurrency) as pool:
+        waiting: deque[Future[ScimOutcome]] = deque()
+        try:
+            for change in changes:
+                waiting.append(pool.submit(settle, service, change))
+                if len(waiting) > 2 * settings.concurrency:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
