@@ -54,10 +54,14 @@ COLUMNS = {
     "s_il_usr_x": ["usersdcid", *LEGAL],
     "u_humanresources": ["usersdcid", *HR, *TIMES, *BOXES],
 }
-# Tables of the roster's queries: there, but without rows.
+# Tables of the roster's and Clever's queries: there, but without rows.
 ROSTER_KEYS = {
     **dict.fromkeys(("schools", "terms", "courses", "students", "cc"), "dcid"),
     **dict.fromkeys(("sections", "sectionteacher", "roledef"), "id"),
+    **dict.fromkeys(
+        ("u_def_ext_students0", "s_il_stu_x", "s_il_stu_plan504_x", "s_stu_crdc_x"),
+        "studentsdcid",
+    ),
 }
 
 

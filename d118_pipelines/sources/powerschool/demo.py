@@ -2,7 +2,7 @@
 
 Belongs here: putting the tables together and writing the folder. Not here: the people
 (`demo_staff.py`, `demo_cases.py`) and what follows the school year (`demo_students.py`,
-`demo_classes.py`).
+`demo_student_records.py`, `demo_classes.py`).
 
 The same seed and school year give the same bytes. Terms, students and classes follow
 the school year; the staff is the same on every day.
@@ -24,6 +24,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.sources.powerschool import (
     demo_classes,
     demo_courses,
+    demo_student_records,
     demo_students,
 )
 from d118_pipelines.sources.powerschool.demo_cases import awkward_people, ghosts
@@ -65,11 +66,14 @@ def make_demo_district(folder: Path, *, today: dt.date, seed: int = 118) -> Demo
     """
     _refuse_other_data(folder)
     staff = _staff(random.Random(f"{seed}:staff"))
+    students = list(demo_students.students(seed, today))
+    demo_student_records.add_awkward_students(students)
     tables = {
         "prefs": list(demo_students.preferences()),
         "schools": list(demo_students.buildings()),
         "terms": _terms(today),
-        "students": list(demo_students.students(seed, today)),
+        "students": students,
+        **demo_student_records.extension_tables(seed, students),
         **_staff_tables(staff),
     }
     tables |= _class_tables(seed, today, tables)

@@ -9,7 +9,8 @@ year (`demo_classes.py`).
   grade that the school does not have, without a teacher, with a lead who has no
   SECTIONTEACHER row, without a course
 - teachers: one person at two schools, a helper who has left the section, a lead who has
-  left the district, a role of the district's own
+  left the district, a role of the district's own, a section with more than ten, a
+  co-teacher who is an aide of the same section as well
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def awkward_classes(
     older = [s for s in active if s["schoolid"] == HIGH_SCHOOL]
     _enrollments(year, students, older)
     _sections(year, older, people)
+    _crowd(year)
     _teachers(year, people)
 
 
@@ -100,6 +102,27 @@ def _other_terms(year: SchoolYear) -> list[Term]:
         year.terms[HIGH_SCHOOL, (year.yearid - 1) * 100],
         year.terms[HIGH_SCHOOL, (year.yearid + 1) * 100],
     ]
+
+
+def _crowd(year: SchoolYear) -> None:
+    """Move helpers of other sections: eleven into one, an aide into a second role."""
+    mine = {s["id"]: s for s in year.sections if s["schoolid"] == HIGH_SCHOOL}
+    helpers = [
+        row
+        for row in year.sectionteacher
+        if row["sectionid"] in mine and row["roleid"] != catalogue.LEAD
+    ]
+    crowded = mine[helpers[-1]["sectionid"]]
+    people = {crowded["teacher"]: helpers[-1]}
+    for row in helpers:
+        people.setdefault(row["teacherid"], row)
+    chosen = list(people.values())[1:12]
+    for row in chosen:
+        row["sectionid"] = crowded["id"]
+    others = [row for row in helpers if row not in chosen]
+    twice = next(row for row in others if row["roleid"] == catalogue.CO_TEACHER)
+    aide = next(row for row in others if row["roleid"] == catalogue.AIDE)
+    aide |= {"teacherid": twice["teacherid"], "sectionid": twice["sectionid"]}
 
 
 def _teachers(year: SchoolYear, people: dict[tuple[int, int], Placement]) -> None:

@@ -31,10 +31,10 @@ _MIDDLE = {**_CORE, "PE": "Physical Education", "HR": "Homeroom"}
 _ELEMENTARY = {
     "HR": "Homeroom",
     "PE": "Physical Education",
-    "MUS": "Music",
+    "MUS": 'Music, "All Together"',
     "VIS": "Art",
 }
-_CREDIT = {"HR": None, "MUS": "ART", "VIS": "ART", "DRV": "HLT"}
+_CREDIT = {"HR": None, "MUS": "Arts and music", "VIS": "ART", "DRV": "HLT"}
 _NOT_OFFERED = 130
 
 
