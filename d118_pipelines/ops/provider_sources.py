@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.powerschool import powerschool_source
 from d118_pipelines.ops.secrets import resolved
 from d118_pipelines.provider_configs import Sftp
 from d118_pipelines.providers import (
@@ -317,18 +315,6 @@ def sftp_login(
         describe=where,
         describe_login=where,
     )
-
-
-def demonstration_of(project: Project, provider: Provider) -> bool:
-    """Whether the provider's people are made up."""
-    if isinstance(provider.model, PowerSchoolProvider):
-        return powerschool_source(project).is_demonstration
-    return False
-
-
-def shown_host(url: str) -> str:
-    """The host of an address, for people."""
-    return urlsplit(url).hostname or "?"
 
 
 def _number(variable: str, default: float) -> float:

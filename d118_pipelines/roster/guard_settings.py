@@ -43,12 +43,6 @@ class RejectLimits(Model):
 CSV_REJECTS = RejectLimits(share=0.01, minimum_count=101)
 
 
-class ApprovalSettings(Model):
-    """How long an approval is good."""
-
-    valid_hours: int = Field(default=24, ge=1)
-
-
 class DateRange(Model):
     """Days of the district's calendar, the first and the last one included."""
 
@@ -98,7 +92,6 @@ class RosterGuard(Model):
     zero_rows: bool = True
     rejected: RejectLimits = RejectLimits()
     minimum_count: MinimumCounts = MinimumCounts()
-    approval: ApprovalSettings = ApprovalSettings()
     windows: list[Window] = []
     blackouts: list[Blackout] = []
 

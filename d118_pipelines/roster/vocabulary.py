@@ -30,7 +30,6 @@ WRITTEN_ROLES = {
     "district_admin": "districtAdministrator",
     "staff": "ext:staff",
 }
-ROLE_TYPES = ["primary", "secondary"]
 
 # Words of a status column. The second group retires the record.
 LIVE_WORDS = ["active"]

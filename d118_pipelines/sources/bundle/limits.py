@@ -5,10 +5,7 @@ Belongs here: the numbers. Not here: how they are kept (`zip_safety.py`, `readin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-
-from d118_pipelines.errors import ConfigurationError
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +23,3 @@ class Limits:
     max_field_chars: int = 65_536
     max_columns: int = 512
     max_name_bytes: int = 255
-
-    @classmethod
-    def from_settings(cls, values: Mapping[str, int]) -> Limits:
-        """The defaults with some replaced. Raises: ConfigurationError."""
-        known = {field.name for field in fields(cls)}
-        for name, value in values.items():
-            if name not in known or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(
-                    f"zip_limits: {name} is not a limit or not a positive number",
-                    rule="limits: " + ", ".join(sorted(known)),
-                    not_done="nothing was read",
-                    next_step="correct zip_limits of the provider",
-                )
-        return cls(**values)

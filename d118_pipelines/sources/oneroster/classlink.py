@@ -28,8 +28,6 @@ REVISION_HEADER = "x-perm-rev"
 
 # Makes the client for a base address and a credential.
 ClientFactory = Callable[[str, Auth], HttpClient]
-# Makes the source for a client; `classlink_source` does, with the wanted collections.
-SourceFactory = Callable[[HttpClient], OneRosterSource]
 
 
 @dataclass(frozen=True, slots=True)
