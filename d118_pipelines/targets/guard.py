@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.plan import FileCounts, Plan
 
 READ_BACK = "guard.read_back"
@@ -26,7 +27,7 @@ _FILES_GONE = (
 def rule_meanings(target: Target) -> dict[str, str]:
     """Code -> what is checked, of all rules of a target, in the order of evaluation."""
     guard, main = target.model.guard, target.main_file.file
-    needed = [f.file for f in target.record_files if f.empty == "fail"]
+    needed = [f.file for f in _sent_files(target) if f.empty == "fail"]
     others = f" None of {', '.join(needed)} is empty." if needed else ""
     rules = {
         "guard.rows_enough": f"{main} has at least {guard.min_rows:,} records.{others}",
@@ -105,13 +106,18 @@ def judge(
     return [*rules, _data_fresh(target, data_at, now)]
 
 
+def _sent_files(target: Target) -> list[TargetFile]:
+    """The files of records that go: what is not sent can do no harm."""
+    return [file for file in target.record_files if file.deliver]
+
+
 def _rows_enough(target: Target, plan: Plan) -> GuardRule:
     least = target.model.guard.min_rows
     main = plan.counts[target.main_file.name]
     message = f"{target.main_file.file} has {main.rows:,} records (at least {least:,})."
     empty = [
         file.file
-        for file in target.record_files
+        for file in _sent_files(target)
         if file.empty == "fail" and not plan.counts[file.name].rows
     ]
     if empty:
@@ -180,7 +186,7 @@ def _file_limits(target: Target, plan: Plan) -> list[GuardRule]:
     ]:
         beyond = [
             f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
-            for file in target.record_files
+            for file in _sent_files(target)
             for counts in [plan.counts[file.name]]
             for number, before in [(getattr(counts, name), counts.rows_before or 0)]
             for percent in [100 * number / before if before else 0.0]
