@@ -142,7 +142,7 @@ def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def guard_warnings(guard: RosterGuard, today: dt.date) -> list[str]:
-    """What is odd about the windows, to be shown when the configuration is loaded."""
+    """What is odd about the windows, as `d118 doctor` shows it."""
     found = []
     for window in guard.windows:
         days = (window.last - window.first).days + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,22 @@ def test_the_way_of_alerts_is_told_without_its_address(fresh: ProjectFolder) -> 
     _, found = checks(fresh, ALERT_WEBHOOK_URL="https://chat.example/canary")
 
     assert found["alerts"] == "ok: webhook"
+
+
+def test_odd_windows_of_the_guard_are_notes(fresh: ProjectFolder) -> None:
+    past = "{name: July, from: 2020-07-01, to: 2020-07-31}"
+    days = {"from": dt.date(2020, 1, 1), "to": dt.date(9999, 12, 31)}
+    fresh.edit("config/district.yaml", "guard:\n", f"guard:\n  windows: [{past}]\n")
+    entry = {"id": "sis", "type": "POWERSCHOOL", "name": "SIS"}
+    fresh.set_providers({**entry, "guard": {"windows": [{"name": "ever", **days}]}})
+
+    code, found = checks(fresh)
+
+    assert code == 0
+    assert found["guard of district.yaml"] == (
+        "note: The guard window July ended on 2020-07-31; remove it."
+    )
+    assert found["guard of sis"].startswith("note: The guard window ever is open for")
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,14 @@ from d118_pipelines.configuration import Project
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.ops.alerts import configured_ways
 from d118_pipelines.ops.commands.context import AsJson, find_provider, named_target
+from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.destinations import resolve
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table
 from d118_pipelines.ops.powerschool import powerschool_source, query_files
 from d118_pipelines.ops.provider_sources import provider_mapping, provider_source
 from d118_pipelines.providers import PowerSchoolProvider, read_providers
+from d118_pipelines.roster.guard_settings import guard_warnings, merged_guard
 from d118_pipelines.targets.definition import read_targets
 
 POWERSCHOOL = "powerschool"
@@ -39,7 +41,11 @@ def doctor(as_json: AsJson = False) -> None:
     project = Project.here()
     checks = [*_configuration(project)]
     if all(check.result != "wrong" for check in checks):
-        checks += [*_installation(project), *_connections(project)]
+        checks += [
+            *_guards(project),
+            *_installation(project),
+            *_connections(project),
+        ]
     if as_json:
         show_json(checks)
     else:
@@ -136,6 +142,20 @@ def _configuration(project: Project) -> Iterator[Check]:
     yield _attempt("configuration: targets", targets)
     yield _attempt("configuration: providers", providers)
     yield _attempt("configuration: PowerSchool queries", queries)
+
+
+def _guards(project: Project) -> Iterator[Check]:
+    """What is odd about the guard's windows, each with where they stand."""
+    district = project.district()
+    guards = {"district.yaml": district.guard}
+    for provider in read_providers(project.root):
+        if provider.model.enabled and "windows" in provider.model.guard:
+            own = merged_guard(district.guard, provider.model.guard)
+            guards[provider.id] = own
+    today = utc_now().astimezone(district.zone).date()
+    for name, guard in guards.items():
+        for warning in guard_warnings(guard, today):
+            yield Check(f"guard of {name}", "note", warning)
 
 
 def _installation(project: Project) -> Iterator[Check]:
