@@ -9,6 +9,7 @@ from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.pulls import pull_assets
 from d118_pipelines.assets.raw import raw_asset
+from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets
 from d118_pipelines.configuration import Project
@@ -41,12 +42,14 @@ def build_definitions(
     ]
     applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]
+    sending = [delivery_asset(target, district) for target in targets]
     return dg.Definitions(
         assets=[
             *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
             *(asset for one in enabled for asset in _assets_of(one, project)),
             *(export_assets(target, applies) for target in targets),
-            *(delivery_asset(target, district) for target in targets),
+            *sending,
+            disclosure_report(targets, [one.key for one in sending]),
         ],
         jobs=[
             approve,

@@ -38,6 +38,8 @@ class DeliveryOptions:
     verify_after_rename: look at the real names at the end. Off for a server that takes
         files away at once; the checks of the temporary files then count (and without
         temporary names, `confirm_size` and `confirm_hash` have to be off too).
+    settle_seconds: the vendor reads this long after the last activity, so the real names
+        must all change within this time; None: it does not say.
     Source: docs/reference/delivery.md.
     """
 
@@ -47,6 +49,7 @@ class DeliveryOptions:
     set_mtime: bool = False
     ordered_mtimes: bool = False
     verify_after_rename: bool = True
+    settle_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def deliver_set(
     """Deliver the files in their order, as one set, and read back what arrived.
 
     connect: makes a Remote that is not open yet; called once per attempt.
-    now: aware time; asked once, for the modification times. The times of the n files
+    now: aware time, for the modification times (asked once for them) and for the settling
+    time. The times of the n files
     are n, ..., 2, 1 minutes before it, also after a retry.
     on_progress: called with file name, bytes sent and total bytes.
 

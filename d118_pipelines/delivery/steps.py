@@ -54,6 +54,7 @@ class Steps:
         self._final = 0
         self._in_doubt = False
         self._has_begun = False
+        self._first_final: dt.datetime | None = None
 
     def run(self, remote: Remote) -> tuple[DeliveredFile, ...]:
         """Do what is left to do and read the set back.
@@ -66,7 +67,9 @@ class Steps:
             self._rename(remote)
         else:
             self._send_directly(remote)
-        return self._delivered(remote)
+        delivered = self._delivered(remote)
+        self._check_settling()
+        return delivered
 
     @property
     def is_mixed(self) -> bool:
@@ -133,6 +136,7 @@ class Steps:
     def _rename(self, remote: Remote) -> None:
         """Rename in order, in immediate succession."""
         for file in self._files[self._final :]:
+            self._begin_final()
             self._in_doubt = True
             try:
                 remote.replace(_temporary(file), file.name)
@@ -145,11 +149,34 @@ class Steps:
     def _send_directly(self, remote: Remote) -> None:
         """Upload to the real names, each with its time before the next begins."""
         for index, file in list(enumerate(self._files))[self._final :]:
+            self._begin_final()
             self._upload_directly(remote, index, file)
             self._set_mtime(remote, index, file.name)
             self._confirm(remote, file, file.name)
             self._final += 1
             self._in_doubt = False
+
+    def _begin_final(self) -> None:
+        """Note when the first real name changes."""
+        if self._first_final is None:
+            self._first_final = self._now()
+
+    def _check_settling(self) -> None:
+        """Whether the vendor can have read a set that was half replaced."""
+        limit = self._options.settle_seconds
+        if limit is None or self._first_final is None:
+            return
+        seconds = (self._now() - self._first_final).total_seconds()
+        if seconds > limit:
+            raise DestinationError(
+                f"The set took {seconds:.0f} s to be replaced, the vendor reads it "
+                f"{limit:g} s after the last activity.",
+                rule="a set is replaced before the vendor reads it "
+                "(docs/reference/delivery.md)",
+                not_done="the delivery is not recorded as done",
+                next_step="run again: it sends the whole set; look at the vendor's report "
+                "of this day",
+            )
 
     def _upload_directly(self, remote: Remote, index: int, file: FileToSend) -> None:
         was_in_doubt, self._in_doubt = self._in_doubt, True

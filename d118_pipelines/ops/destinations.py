@@ -1,4 +1,4 @@
-"""Where a target's files go: the configured server, else the local outbox.
+"""Where a target goes: the configured server or service, else the local outbox.
 
 Belongs here: reading a destination's environment. Its values are never shown: a
 destination is known by a short hash and named by its variable.
@@ -17,8 +17,10 @@ from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import Destination, ScimDestination
 
 if TYPE_CHECKING:
+    from d118_pipelines.delivery.scim.changes import ScimSettings
     from d118_pipelines.ssh.settings import SftpSettings
 
 
@@ -43,6 +45,8 @@ def resolve(project: Project, target: Target) -> ResolvedDestination:
     Raises: ConfigurationError for a bad address.
     """
     wanted = target.model.destination
+    if isinstance(wanted, ScimDestination):
+        return _scim(project, target, wanted)
     options = DeliveryOptions(
         use_temp_names=wanted.use_temp_names,
         confirm_size=wanted.confirm_size,
@@ -50,10 +54,11 @@ def resolve(project: Project, target: Target) -> ResolvedDestination:
         set_mtime=wanted.set_mtime,
         ordered_mtimes=wanted.ordered_mtimes,
         verify_after_rename=wanted.verify_after_rename,
+        settle_seconds=wanted.settle_seconds,
     )
     if not os.environ.get(wanted.address_env):
         return _outbox(project, target, options)
-    return _sftp(project, target, options)
+    return _sftp(project, target, wanted, options)
 
 
 def refuse_demonstration(
@@ -85,12 +90,50 @@ def _outbox(
     return ResolvedDestination("outbox", shown_path(folder), True, options, connect)
 
 
+def _scim(
+    project: Project, target: Target, wanted: ScimDestination
+) -> ResolvedDestination:
+    if not os.environ.get(wanted.address_env):
+        return _outbox(project, target, DeliveryOptions())
+    base_url = os.environ[wanted.address_env].rstrip("/")
+    digest = hashlib.sha256(base_url.encode("utf-8")).hexdigest()[:12]
+    label = f"${wanted.address_env}"
+
+    def connect() -> Remote:
+        raise ConfigurationError(
+            f"{target.name} sends no files: {label} gets its users one by one.",
+            not_done="Nothing was sent.",
+            next_step=f"Send what has changed: d118 run {target.name}",
+        )
+
+    return ResolvedDestination(
+        f"scim-{digest}", label, False, DeliveryOptions(), connect
+    )
+
+
+def scim_settings(target: Target, wanted: ScimDestination) -> ScimSettings:
+    """The base URL and token of a target whose address is set, and how it is asked.
+
+    Raises: ConfigurationError for a bad address or token; MissingSecretError.
+    """
+    from d118_pipelines.delivery.scim.changes import ScimSettings
+
+    needed = f"the users of {target.name}"
+    return ScimSettings(
+        base_url=environment_value(wanted.address_env, needed_for=needed).rstrip("/"),
+        token=environment_value(wanted.token_env, needed_for=needed),
+        timeout_seconds=wanted.timeout_seconds,
+        concurrency=wanted.concurrency,
+        deactivate=wanted.deactivate,
+        use_bulk=wanted.bulk,
+    )
+
+
 def _sftp(
-    project: Project, target: Target, options: DeliveryOptions
+    project: Project, target: Target, wanted: Destination, options: DeliveryOptions
 ) -> ResolvedDestination:
     from d118_pipelines.ssh.address import parse_address
 
-    wanted = target.model.destination
     address = parse_address(
         os.environ[wanted.address_env], describe=f"${wanted.address_env}"
     )
@@ -101,13 +144,15 @@ def _sftp(
         from d118_pipelines.delivery.sftp import SftpRemote
 
         # The login is read here: status and plans need no credential.
-        return SftpRemote(sftp_settings(project, target))
+        return SftpRemote(sftp_settings(project, target, wanted))
 
     label = f"${wanted.address_env}:{wanted.directory}"
     return ResolvedDestination(f"sftp-{digest}", label, False, options, connect)
 
 
-def sftp_settings(project: Project, target: Target) -> SftpSettings:
+def sftp_settings(
+    project: Project, target: Target, wanted: Destination
+) -> SftpSettings:
     """The server, folder and login of a target whose address is set.
 
     Raises: ConfigurationError for a bad address or a missing user name or password.
@@ -115,7 +160,6 @@ def sftp_settings(project: Project, target: Target) -> SftpSettings:
     from d118_pipelines.ssh.address import parse_address
     from d118_pipelines.ssh.settings import SftpSettings
 
-    wanted = target.model.destination
     needed = f"the delivery of {target.name}"
 
     def value(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime as dt
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,12 +51,19 @@ def show_json(value: Any) -> None:
 
 def show_csv(rows: Sequence[Row]) -> None:
     """Print rows as CSV, safe to open in a spreadsheet."""
+    print(csv_text(rows), end="")
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows of equal keys as CSV, safe to open in a spreadsheet."""
     if not rows:
-        return
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value) for name, value in row.items()})
+    return text.getvalue()
 
 
 def say(text: str) -> None:

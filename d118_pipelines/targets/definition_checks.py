@@ -16,7 +16,7 @@ from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 Complaint = tuple[KeyPath, str]
 
 # Tables that the workbench makes for itself, beside those that SQL may read.
-_INTERNAL_NAMES = ("made", "marked", "changes", "before", "incoming")
+_INTERNAL_NAMES = ("marked", "stopped", "changes", "incoming")
 
 
 def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from d118_pipelines.sources.powerschool.schema import expected_schema
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.targets.build import Export, build_export
+from d118_pipelines.targets.build import Export, Inputs, build_export
 from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines_tests.docs.markdown import (
@@ -60,16 +61,19 @@ def export(badges: Target, project: Path) -> Export:
     [parts] = badges.reads
     folder = project / "made"
     folder.mkdir()
-    return build_export(
+    made = build_export(
         badges,
-        inputs={parts: extract_of_the_page(project, parts[2])},
+        inputs=Inputs({parts: extract_of_the_page(project, parts[2])}),
         snapshot=LedgerSnapshot((), None, False, None),
         baseline_folder=None,
         destination="outbox",
         folder=folder,
         data_at=NOW,
         now=NOW,
+        zone=ZoneInfo("America/Chicago"),
     )
+    assert made is not None
+    return made
 
 
 def extract_of_the_page(project: Path, entity: str) -> Path:

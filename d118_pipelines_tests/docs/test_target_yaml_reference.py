@@ -9,7 +9,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from d118_pipelines.configuration import Model
-from d118_pipelines.targets import definition
+from d118_pipelines.targets import model as keys
 from d118_pipelines.targets.definition import RESERVED_NAMES
 from d118_pipelines.targets.ledger import LEDGER_COLUMNS
 from d118_pipelines_tests.docs.markdown import Row, page, tables_headed, ticked
@@ -17,19 +17,24 @@ from d118_pipelines_tests.docs.markdown import Row, page, tables_headed, ticked
 PAGE = page("reference/target_yaml.md")
 # The tables of keys in the order of the page.
 MODELS = (
-    definition.TargetModel,
-    definition.Population,
-    definition.Rule,
-    definition.Code,
-    definition.Format,
-    definition.TargetFile,
-    definition.Column,
-    definition.Assertion,
-    definition.Ledger,
-    definition.Guard,
-    definition.Transition,
-    definition.Destination,
-    definition.Schedule,
+    keys.TargetModel,
+    keys.Table,
+    keys.Population,
+    keys.Rule,
+    keys.Code,
+    keys.Format,
+    keys.TargetFile,
+    keys.Column,
+    keys.Assertion,
+    keys.Package,
+    keys.Delta,
+    keys.Ledger,
+    keys.Guard,
+    keys.FileLimits,
+    keys.Transition,
+    keys.Destination,
+    keys.Schedule,
+    keys.Disclosure,
 )
 KEY_TABLES = tables_headed(PAGE, "key", "default", "meaning")
 
@@ -56,8 +61,8 @@ def shown_default(field: FieldInfo) -> str:
 def test_every_model_of_a_target_has_a_table() -> None:
     defined = {
         model
-        for _, model in inspect.getmembers(definition, inspect.isclass)
-        if issubclass(model, Model) and model.__module__ == definition.__name__
+        for _, model in inspect.getmembers(keys, inspect.isclass)
+        if issubclass(model, Model) and model.__module__ == keys.__name__
     }
 
     assert defined == set(MODELS)
@@ -85,7 +90,8 @@ def test_every_relation_that_sql_can_read_is_on_the_page() -> None:
     relations = {name.split("(")[0] for row in rows for name in ticked(row["relation"])}
 
     public = set(RESERVED_NAMES) - {"known"}
-    wanted = {*public, "ledger_command", "raw.<system>.<entity>", "$name", "name"}
+    inputs = {"raw.<system>.<entity>", "staged.<provider>.<entity>", "roster.<entity>"}
+    wanted = {*public, *inputs, "ledger_command", "$name", "name"}
     assert relations == wanted
 
 

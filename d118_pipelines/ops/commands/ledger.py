@@ -21,10 +21,19 @@ from d118_pipelines.ops.commands.context import (
 )
 from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.destinations import resolve
+from d118_pipelines.ops.disclosures import (
+    last_posting,
+    record_posting,
+    register,
+    shown,
+)
 from d118_pipelines.ops.export import state_database
-from d118_pipelines.ops.output import say, show_csv, show_json, show_table
+from d118_pipelines.ops.output import say, show_csv, show_json, show_table, warn
+from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.disclosures import as_rows
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
 
+_IN_TABLE = ("recipient", "file", "kinds of people", "data elements", "last delivery")
 ledger_app = typer.Typer(
     help="What was delivered and read back, per destination.", no_args_is_help=True
 )
@@ -54,6 +63,37 @@ def deliveries(
         show_csv(rows)
     else:
         show_table("Deliveries", rows, empty="Nothing was delivered yet.")
+
+
+@ledger_app.command("disclosures")
+def disclosures(
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A page to post.")
+    ] = False,
+    html: Annotated[bool, typer.Option("--html", help="A web page to post.")] = False,
+    posted: Annotated[
+        bool, typer.Option("--posted", help="Note that the register was posted today.")
+    ] = False,
+) -> None:
+    """Show who got which data about how many people, and why."""
+    project = Project.here()
+    if posted:
+        record_posting(project, now=utc_now(), account=account())
+    found = register(project, read_targets(project.root))
+    forms = {"json": as_json, "csv": as_csv, "markdown": markdown, "html": html}
+    form = next((name for name, wanted in forms.items() if wanted), None)
+    if form:
+        print(shown(found, form, project, utc_now()), end="")
+        return
+    rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]
+    show_table("Disclosures", rows, empty="Nothing was delivered yet.")
+    for target in sorted({one.target for one in found if one.lacks_agreement}):
+        warn(f"{target} gets pupils' data and names no agreement: key disclosure.")
+    at = last_posting(project)
+    day = local(project, at)
+    say(f"Last posted: {day:%Y-%m-%d}" if day else "Never posted.")
 
 
 @ledger_app.command("seed")

@@ -1,0 +1,97 @@
+"""Reports about the district's own deliveries: the disclosure register."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.configuration import Project, shown_path
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.disclosures import (
+    OVERDUE_AFTER,
+    REMIND_AFTER,
+    last_posting,
+    register,
+    shown,
+    write_register,
+)
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.disclosures import Disclosure
+
+KEY = dg.AssetKey(["reports", "district", "disclosures"])
+
+
+def disclosure_report(
+    targets: Sequence[Target], deliveries: Sequence[dg.AssetKey]
+) -> dg.AssetsDefinition:
+    """`reports/district/disclosures`: who got which data, from what was delivered."""
+
+    @dg.asset(
+        key=KEY,
+        deps=deliveries,
+        group_name="district",
+        kinds={"markdown", "csv"},
+        owners=["team:data"],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "agreements_stated",
+                asset=KEY,
+                description="Every target with pupils' data names its agreement.",
+            ),
+            dg.AssetCheckSpec(
+                "posting_fresh",
+                asset=KEY,
+                description="The register was posted within the last half year.",
+            ),
+        ],
+        description="The disclosure register: data elements, people, recipients and "
+        "reasons, generated from what was delivered and read back.",
+    )
+    def disclosures(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        now = utc_now()
+        with reported():
+            found = register(project, targets)
+            files = write_register(project, found, now)
+        context.log.info(f"{len(found):,} files are disclosed.")
+        value = dg.MetadataValue
+        return dg.MaterializeResult(
+            metadata={
+                "register": value.md(shown(found, "markdown", project, now)),
+                "recipients": value.int(len({one.recipient for one in found})),
+                "files_disclosed": value.int(len(found)),
+                "data_elements": value.int(sum(len(one.elements) for one in found)),
+                "reports": value.text(", ".join(shown_path(path) for path in files)),
+            },
+            check_results=[_agreements(found), _posting(project)],
+        )
+
+    return disclosures
+
+
+def _agreements(found: Sequence[Disclosure]) -> dg.AssetCheckResult:
+    without = sorted({one.target for one in found if one.lacks_agreement})
+    return dg.AssetCheckResult(
+        check_name="agreements_stated",
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Without an agreement: {', '.join(without)}. State it in the target's "
+        "YAML, key disclosure.agreement."
+        if without
+        else "Every target with pupils' data names its agreement.",
+    )
+
+
+def _posting(project: Project) -> dg.AssetCheckResult:
+    posted = last_posting(project)
+    age = utc_now() - posted if posted else None
+    overdue = age is None or age > OVERDUE_AFTER
+    severity = dg.AssetCheckSeverity
+    told = f"Last posted {posted:%Y-%m-%d}." if posted else "Never posted."
+    return dg.AssetCheckResult(
+        check_name="posting_fresh",
+        passed=age is not None and age <= REMIND_AFTER,
+        severity=severity.ERROR if overdue and posted else severity.WARN,
+        description=f"{told} After posting, run: d118 ledger disclosures --posted",
+    )

@@ -1,0 +1,200 @@
+"""The disclosure register: which data elements went to whom, about how many people, why.
+
+Belongs here: the register's rows, made of targets and of what was delivered, and their
+forms for people. Not here: reading the deliveries (`ops/disclosures.py`).
+Rule: docs/reference/disclosures.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import TargetFile
+
+OUTBOX = "outbox"
+PUPILS = ("student", "students")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One verified delivery, as the state database keeps it.
+
+    files: the files, or their archive with its members. facts: file -> filled, people.
+    """
+
+    destination: str
+    finished_at: dt.datetime
+    files: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One entity (a file) of one target: what its recipient has.
+
+    elements: column -> plain name, of the columns that held a value in the last
+    delivery. people: kind -> persons in it. is_trial: it went to the outbox only.
+    """
+
+    target: str
+    entity: str
+    recipient: str
+    contact: str
+    purpose: str
+    agreement: str
+    agreement_ends: dt.date | None
+    elements: dict[str, str]
+    people: dict[str, int]
+    first_delivery: dt.datetime
+    last_delivery: dt.datetime
+    deliveries: int
+    encryption: str
+    retention: str
+    is_trial: bool
+
+    @property
+    def lacks_agreement(self) -> bool:
+        """Whether pupils' data goes out without the reference of an agreement."""
+        return not self.agreement and any(kind in PUPILS for kind in self.people)
+
+
+def disclosures_of(target: Target, sent: Iterable[Sent]) -> list[Disclosure]:
+    """The register's rows of one target; none before its first delivery.
+
+    sent: its verified deliveries, oldest first. What went to the outbox counts only
+    while nothing went anywhere else.
+    """
+    every = list(sent)
+    real = [one for one in every if one.destination != OUTBOX]
+    counted = real or every
+    return [
+        _row(target, file, mine, is_trial=not real)
+        for file in target.record_files
+        for mine in [[one for one in counted if file.name in _tables(one)]]
+        if mine
+    ]
+
+
+def _row(
+    target: Target, file: TargetFile, sent: Sequence[Sent], *, is_trial: bool
+) -> Disclosure:
+    last = sent[-1]
+    facts = last.facts.get(file.name, {})
+    why = target.model.disclosure
+    return Disclosure(
+        target=target.name,
+        entity=file.file,
+        recipient=why.recipient if why else target.model.title,
+        contact=why.contact if why else "",
+        purpose=why.purpose if why else target.model.description,
+        agreement=why.agreement if why else "",
+        agreement_ends=why.agreement_ends if why else None,
+        elements={
+            header: file.elements.get(header, in_words(header))
+            for header, number in facts.get("filled", {}).items()
+            if number
+        },
+        people=dict(facts.get("people", {})),
+        first_delivery=sent[0].finished_at,
+        last_delivery=last.finished_at,
+        deliveries=len(sent),
+        encryption=why.encryption if why else "",
+        retention=why.retention if why else "",
+        is_trial=is_trial,
+    )
+
+
+def _tables(sent: Sent) -> set[str]:
+    """The files of a delivery by their names in the target."""
+    entries = [m for file in sent.files for m in file.get("members", [file])]
+    return {entry["table"] for entry in entries if entry.get("table")}
+
+
+def in_words(header: str) -> str:
+    """A column's name as words: `familyName` and `FAMILY_NAME` become `family name`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", header)
+    return re.sub(r"[\s_./]+", " ", spaced).strip().lower()
+
+
+def as_rows(register: Iterable[Disclosure]) -> list[dict[str, Any]]:
+    """One row of texts and numbers per disclosure, for tables and CSV."""
+    return [
+        {
+            "recipient": one.recipient + (" (trial: outbox)" if one.is_trial else ""),
+            "contact": one.contact,
+            "purpose": one.purpose,
+            "agreement": one.agreement or "none stated",
+            "agreement ends": str(one.agreement_ends or ""),
+            "target": one.target,
+            "file": one.entity,
+            "data elements": ", ".join(dict.fromkeys(one.elements.values())),
+            "columns": ", ".join(one.elements),
+            "kinds of people": ", ".join(
+                f"{number:,} {kind or 'people'}" for kind, number in one.people.items()
+            ),
+            "people": sum(one.people.values()),
+            "first delivery": one.first_delivery.date().isoformat(),
+            "last delivery": one.last_delivery.date().isoformat(),
+            "deliveries": one.deliveries,
+            "encryption": one.encryption,
+            "retention": one.retention or "not stated",
+        }
+        for one in register
+    ]
+
+
+def as_markdown(register: Sequence[Disclosure], *, district: str, day: dt.date) -> str:
+    """The register as a page to post: one section per recipient."""
+    lines = [f"# What {district} discloses", "", f"As of {day.isoformat()}.", ""]
+    for target in dict.fromkeys(one.target for one in register):
+        mine = [one for one in register if one.target == target]
+        lines += [*_section(mine), ""]
+    return "\n".join(lines)
+
+
+def _section(mine: Sequence[Disclosure]) -> list[str]:
+    first = mine[0]
+    ends = f", until {first.agreement_ends}" if first.agreement_ends else ""
+    facts = {
+        "Why": first.purpose,
+        "Contact": first.contact,
+        "Agreement": (first.agreement or "none stated") + ends,
+        "How": first.encryption,
+        "Kept there": first.retention or "not stated",
+        "First delivery": first.first_delivery.date().isoformat(),
+        "Last delivery": max(one.last_delivery for one in mine).date().isoformat(),
+    }
+    trial = " (trial: outbox, nobody received it)" if first.is_trial else ""
+    lines = [f"## {first.recipient}{trial}", ""]
+    lines += [f"- {name}: {value}" for name, value in facts.items() if value]
+    lines += ["", "| what | about whom | data elements |", "|---|---|---|"]
+    for row in as_rows(mine):
+        cells = (row["file"], row["kinds of people"] or "nobody", row["data elements"])
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return lines
+
+
+def as_html(register: Sequence[Disclosure], *, district: str, day: dt.date) -> str:
+    """The register as one HTML table, for a web page."""
+    rows = as_rows(register)
+    heads = "".join(
+        f"<th>{html.escape(name)}</th>" for name in (rows[0] if rows else ())
+    )
+    body = "\n".join(
+        "<tr>"
+        + "".join(f"<td>{html.escape(str(v))}</td>" for v in row.values())
+        + "</tr>"
+        for row in rows
+    )
+    title = html.escape(f"What {district} discloses")
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f"<title>{title}</title>\n<h1>{title}</h1>\n<p>As of {day.isoformat()}.</p>\n"
+        f"<table border>\n<tr>{heads}</tr>\n{body}\n</table>\n</html>\n"
+    )
