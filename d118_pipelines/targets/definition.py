@@ -113,7 +113,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     SQL files that do not exist, and names that nothing declares.
     """
     document = _with_layout(read_yaml(path))
-    model = check_model(TargetModel, document)
+    model = _with_own_columns(check_model(TargetModel, document))
     target = Target(path, as_optioned(model), sql_folder)
     complaints = [*missing_sql(model, sql_folder), *undeclared(model, RESERVED_NAMES)]
     if not TARGET_NAME.fullmatch(target.name):
@@ -155,10 +155,24 @@ def as_optioned(model: TargetModel) -> TargetModel:
                 "deliver": file.deliver
                 if isinstance(file.deliver, bool)
                 else bool(options.get(file.deliver)),
+                "empty": file.empty
+                if file.empty in ("write", "omit", "fail")
+                else ("omit" if options.get(file.empty) == "omit" else "write"),
             }
         )
         for file in model.files
         if holds(file.when)
+    ]
+    return model.model_copy(update={"files": files})
+
+
+def _with_own_columns(model: TargetModel) -> TargetModel:
+    """The model whose files end with the columns that the target adds to them."""
+    files = [
+        file.model_copy(
+            update={"columns": [*file.columns, *model.columns.get(file.name, [])]}
+        )
+        for file in model.files
     ]
     return model.model_copy(update={"files": files})
 

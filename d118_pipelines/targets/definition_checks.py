@@ -64,6 +64,12 @@ def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]
         if file.name in taken:
             found.append((("files", index, "name"), f"{file.name} is taken already"))
         taken.add(file.name)
+    names = {file.name for file in model.files}
+    found += [
+        (("columns", name), f"files has no {name}")
+        for name in model.columns
+        if name not in names
+    ]
     return found
 
 
@@ -85,11 +91,13 @@ def _rules(model: TargetModel) -> Iterator[Complaint]:
 
 
 def _conditions(model: TargetModel, file: TargetFile) -> Iterator[Complaint]:
-    """Options that `when` and `deliver` name, and where a file's rows come from."""
+    """Options that `when`, `deliver` and `empty` name, and where a file's rows come from."""
     if file.sql is None and model.population is None:
         yield ("sql",), "needed: the target has no population"
     if isinstance(file.deliver, str) and file.deliver not in model.options:
         yield ("deliver",), f"options has no {file.deliver}"
+    if file.empty not in ("write", "omit", "fail", *model.options):
+        yield ("empty",), f"options has no {file.empty}"
     places: list[tuple[KeyPath, When]] = [(("when",), file.when)]
     places += [(("columns", i, "when"), c.when) for i, c in enumerate(file.columns)]
     for key, when in places:

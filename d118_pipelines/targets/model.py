@@ -106,8 +106,9 @@ class TargetFile(Model):
     match_by: columns by which `d118 compare` pairs records with another file's (default:
     the first column).
     when: options with one of these values; else the file is not there. empty: what a
-    file without rows means. deliver: false, or a boolean option: rendered and checked,
-    not sent. control: made last, from the relation `set_files`, and not compared.
+    file without rows means, or an option of which any value but omit means write.
+    deliver: false, or a boolean option: rendered and checked, not sent. control:
+    made last, from the relation `set_files`, and not compared.
     person, kind, school: SQL expressions over the finished file, for the disclosure
     register and the counts on its page. elements: plain names of columns.
     """
@@ -116,7 +117,7 @@ class TargetFile(Model):
     file: FileName
     sql: str | None = None
     when: When = {}
-    empty: Literal["write", "omit", "fail"] = "write"
+    empty: Literal["write", "omit", "fail"] | Identifier = "write"
     deliver: bool | Identifier = True
     control: bool = False
     person: str | None = None
@@ -306,7 +307,10 @@ class Schedule(Model):
 
 
 class TargetModel(Model):
-    """The whole of one target's YAML file, on top of the layout that it extends."""
+    """The whole of one target's YAML file, on top of the layout that it extends.
+
+    columns: file -> columns of the target's own, behind those of the file.
+    """
 
     title: str
     description: str = ""
@@ -322,6 +326,7 @@ class TargetModel(Model):
     findings: list[str] = []
     format: Format = Format()
     files: list[TargetFile] = Field(min_length=1)
+    columns: dict[Identifier, list[Annotated[Column, BeforeValidator(_column)]]] = {}
     assertions: list[Assertion] = []
     package: Package | None = None
     delta: Delta | None = None
