@@ -46,9 +46,13 @@ class Document:
     base: Document | None = None
     """The document that this one was laid over; it has the lines of what it gave."""
 
+    def has(self, key: KeyPath) -> bool:
+        """Whether the key stands in this document or in the one below it."""
+        return key in self.lines or (self.base is not None and self.base.has(key))
+
     def where(self, key: KeyPath) -> str:
         """`file:line, key a.b[0]` of a key, or of its nearest parent."""
-        if self.base is not None and key in self.base.lines and key not in self.lines:
+        if self.base is not None and key not in self.lines and self.base.has(key):
             return self.base.where(key)
         known = key
         while known and known not in self.lines:
@@ -127,7 +131,7 @@ def _key_of(loc: tuple[str | int, ...], document: Document) -> KeyPath:
     """The part of a pydantic location that stands in the file (it adds union tags)."""
     key: KeyPath = ()
     for part in loc:
-        if (*key, part) in document.lines or part == loc[-1]:
+        if document.has((*key, part)) or part == loc[-1]:
             key = (*key, part)
     return key
 

@@ -109,8 +109,8 @@ def _conditions(model: TargetModel, file: TargetFile) -> Iterator[Complaint]:
 def _delta(model: TargetModel) -> Iterator[Complaint]:
     if model.delta is None:
         return
-    if model.delta.on not in model.options:
-        yield ("delta", "on"), f"options has no {model.delta.on}"
+    if model.delta.option not in model.options:
+        yield ("delta", "option"), f"options has no {model.delta.option}"
     for index, file in enumerate(model.files):
         known = {column.header for column in file.columns}
         for name in (model.delta.status, model.delta.modified):

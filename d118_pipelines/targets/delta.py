@@ -24,7 +24,7 @@ def is_delta(target: Target, before: Mapping[str, set[str] | None]) -> bool:
     other columns or files than the last, is a full one.
     """
     delta = target.model.delta
-    if delta is None or target.model.options.get(delta.on) != "delta":
+    if delta is None or target.model.options.get(delta.option) != "delta":
         return False
     return all(
         {column.header for column in file.columns} <= (before[file.name] or set())

@@ -12,7 +12,14 @@ import re
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from d118_pipelines.configuration import Model, check_time_zone
 
@@ -177,10 +184,10 @@ class Package(Model):
 class Delta(Model):
     """The columns that say what became of a record, in a set that holds changes only.
 
-    on: the option that is `delta` for such a set, and anything else for a full one.
+    option: the one that is `delta` for such a set, and anything else for a full one.
     """
 
-    on: Identifier = "mode"
+    option: Identifier = "mode"
     status: str
     modified: str
 
@@ -282,6 +289,35 @@ class Destination(Model):
         return self
 
 
+class ScimDestination(Model):
+    """A service provider that gets the users one by one over SCIM 2.0, and no files.
+
+    address_env: the variable with its base URL; while it is unset, the requests are
+    written to `D118_HOME/outbox/<target>/`. Rule: docs/reference/scim.md.
+    """
+
+    protocol: Literal["scim"]
+    address_env: str
+    token_env: str
+    timeout_seconds: Annotated[int, Field(ge=1)] = 30
+    concurrency: Annotated[int, Field(ge=1, le=50)] = 8
+    bulk: bool = True
+    deactivate: Literal["patch", "delete"] = "patch"
+
+
+def _protocol(value: object) -> str:
+    """Which model a destination is read with."""
+    if isinstance(value, dict):
+        return "scim" if value.get("protocol") == "scim" else "sftp"
+    return "scim" if isinstance(value, ScimDestination) else "sftp"
+
+
+AnyDestination = Annotated[
+    Annotated[Destination, Tag("sftp")] | Annotated[ScimDestination, Tag("scim")],
+    Discriminator(_protocol),
+]
+
+
 class Schedule(Model):
     """When the target runs, and by when it must have been delivered (five-field cron)."""
 
@@ -332,6 +368,6 @@ class TargetModel(Model):
     delta: Delta | None = None
     ledger: Ledger = Ledger()
     guard: Guard = Guard()
-    destination: Destination
+    destination: AnyDestination
     schedule: Schedule | None = None
     disclosure: Disclosure | None = None

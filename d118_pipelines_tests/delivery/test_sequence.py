@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,3 +233,34 @@ def test_folder_in_the_way_stops_the_set_before_anything_is_replaced(
         deliver_set(destination.connect, make_set(tmp_path), ORDERED, now=now)
 
     assert (destination.folder / NAMES[0]).read_bytes() == b"old"
+
+
+def ticking(*seconds: float) -> Callable[[], dt.datetime]:
+    """A clock that stands so many seconds after NOW, call by call, then at the last."""
+    left = list(seconds)
+    return lambda: NOW + dt.timedelta(seconds=left.pop(0) if len(left) > 1 else left[0])
+
+
+@pytest.mark.parametrize("use_temp_names", [True, False])
+def test_a_set_replaced_before_the_vendor_reads_is_delivered(
+    destination: Destination, tmp_path: Path, use_temp_names: bool
+) -> None:
+    options = DeliveryOptions(settle_seconds=300, use_temp_names=use_temp_names)
+
+    report = deliver_set(
+        destination.connect, make_set(tmp_path), options, now=ticking(0, 300)
+    )
+
+    assert len(report.files) == len(NAMES)
+
+
+@pytest.mark.parametrize("use_temp_names", [True, False])
+def test_a_set_that_the_vendor_may_have_read_in_halves_is_no_delivery(
+    destination: Destination, tmp_path: Path, use_temp_names: bool
+) -> None:
+    options = DeliveryOptions(settle_seconds=300, use_temp_names=use_temp_names)
+
+    with pytest.raises(DestinationError, match="301 s to be replaced"):
+        deliver_set(
+            destination.connect, make_set(tmp_path), options, now=ticking(0, 301)
+        )
