@@ -11,8 +11,10 @@ from d118_pipelines.assets.pulls import pull_assets
 from d118_pipelines.assets.raw import raw_asset
 from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
+from d118_pipelines.assets.scim import scim_asset
 from d118_pipelines.assets.staged import staged_assets
 from d118_pipelines.configuration import Project
+from d118_pipelines.district import District
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.ops.powerschool import queries_in_use
@@ -20,7 +22,8 @@ from d118_pipelines.providers import PowerSchoolProvider, Provider, read_provide
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.definition import Target, read_targets
+from d118_pipelines.targets.model import ScimDestination
 
 
 def build_definitions(
@@ -42,7 +45,7 @@ def build_definitions(
     ]
     applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]
-    sending = [delivery_asset(target, district) for target in targets]
+    sending = [_sending_asset(target, district) for target in targets]
     return dg.Definitions(
         assets=[
             *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
@@ -67,6 +70,13 @@ def build_definitions(
         loggers={"console": console_logger},
         executor=dg.in_process_executor,
     )
+
+
+def _sending_asset(target: Target, district: District) -> dg.AssetsDefinition:
+    """A target's last asset: its files sent, or its users provisioned."""
+    if isinstance(target.model.destination, ScimDestination):
+        return scim_asset(target, district)
+    return delivery_asset(target, district)
 
 
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:

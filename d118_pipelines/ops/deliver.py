@@ -37,6 +37,7 @@ from d118_pipelines.ops.destinations import (
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import lease
 from d118_pipelines.stored_plans import (
+    Approval,
     StoredPlan,
     latest_plan,
     use_approval,
@@ -44,7 +45,7 @@ from d118_pipelines.stored_plans import (
 )
 from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.ledger import commit_entries, last_verified
+from d118_pipelines.targets.ledger import Baseline, commit_entries, last_verified
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.tables import read_rows
 
@@ -92,10 +93,13 @@ def deliver_plan(
         with database.transaction() as connection:
             plan = latest_plan(connection, target.name, run_id=run_id)
             if plan is None:
-                raise _no_plan(target)
-            approval = _admit(connection, project, target, plan, destination, clock())
+                raise no_plan(target)
+            last = last_verified(connection, target.name, destination.id)
+            approval = admit(
+                connection, project, target, plan, destination, last, now=clock()
+            )
         deliver = partial(deliver_set, sleep=sleep, on_progress=on_progress)
-        sending = _Sending(project, target, destination, run_id, clock, deliver)
+        sending = Sending(project, target, destination, run_id, clock, deliver)
         delivered = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
         with database.transaction() as connection:
             entries = sending.commit(connection, delivered)
@@ -132,7 +136,7 @@ def resend_last(
                 sa.select(db.deliveries).where(db.deliveries.c.id == last.delivery)
             ).one()
         deliver = partial(deliver_set, on_progress=on_progress)
-        sending = _Sending(project, target, destination, run_id, clock, deliver)
+        sending = Sending(project, target, destination, run_id, clock, deliver)
         delivered = sending.send(
             row.folder, row.files, row.plan_hash, row.counts, resend_of=row.id
         )
@@ -141,7 +145,8 @@ def resend_last(
     return sending.result(delivered, entries)
 
 
-def _no_plan(target: Target) -> ConfigurationError:
+def no_plan(target: Target) -> ConfigurationError:
+    """What a delivery says before the first export."""
     return ConfigurationError(
         f"{target.name} has no export yet.",
         not_done="Nothing was sent.",
@@ -149,22 +154,24 @@ def _no_plan(target: Target) -> ConfigurationError:
     )
 
 
-def _admit(
+def admit(
     connection: sa.Connection,
     project: Project,
     target: Target,
     plan: StoredPlan,
     destination: ResolvedDestination,
+    last: Baseline | None,
+    *,
     now: dt.datetime,
-) -> Any:
+) -> Approval | None:
     """The approval that the plan needs, or None if it needs none; raises if it may not go.
 
-    A blocking check stops only its own run, so everything is asked again here.
+    last: what the destination has now. A blocking check stops only its own run, so
+    everything is asked again here.
     """
     if plan.verdict == "out_of_term":
         raise ExportError(out_of_term_text(target), not_done="Nothing was sent.")
     refuse_demonstration(target, destination, demonstration=plan.demonstration)
-    last = last_verified(connection, target.name, destination.id)
     overtaken = plan.baseline != (last.delivery if last else None)
     if plan.destination != destination.id or overtaken:
         raise ExportError(
@@ -233,8 +240,11 @@ def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
     )
 
 
-class _Sending:
-    """One delivery of one set: the started row, the sending, the commit."""
+class Sending:
+    """One delivery of one set: the started row, the sending, the commit.
+
+    deliver: takes what `deliver_set` takes. id: of the delivery.
+    """
 
     def __init__(
         self,
@@ -253,7 +263,7 @@ class _Sending:
         self._deliver = deliver
         self._database = state_database(project)
         self._started = time.monotonic()
-        self._id = uuid.uuid4().hex
+        self.id = uuid.uuid4().hex
         self._folder = Path()
         self._files: list[dict[str, Any]] = []
 
@@ -273,7 +283,7 @@ class _Sending:
             self._close_interrupted(connection)
             connection.execute(
                 db.deliveries.insert().values(
-                    id=self._id,
+                    id=self.id,
                     target=self._target.name,
                     destination=self._destination.id,
                     status="started",
@@ -306,7 +316,7 @@ class _Sending:
             connection,
             target=self._target.name,
             destination=self._destination.id,
-            delivery=self._id,
+            delivery=self.id,
             now=self._clock(),
             ledger=self._target.model.ledger,
             records=self._records(),
@@ -316,12 +326,12 @@ class _Sending:
         """What the caller shows."""
         seconds = round(time.monotonic() - self._started, 3)
         label = self._destination.label
-        return Delivered(self._id, label, report, self._files, entries, seconds)
+        return Delivered(self.id, label, report, self._files, entries, seconds)
 
     def _update(self, connection: sa.Connection, **values: Any) -> None:
         connection.execute(
             db.deliveries.update()
-            .where(db.deliveries.c.id == self._id)
+            .where(db.deliveries.c.id == self.id)
             .values(finished_at=self._clock(), **values)
         )
 

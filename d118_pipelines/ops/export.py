@@ -21,6 +21,7 @@ from d118_pipelines.ops.destinations import (
     resolve,
 )
 from d118_pipelines.ops.export_inputs import Gathered, gather
+from d118_pipelines.ops.scim_state import users_place, with_confirmed
 from d118_pipelines.stored_plans import Approval, StoredPlan, valid_approval
 from d118_pipelines.targets.build import Export, ReadBack, build_export
 from d118_pipelines.targets.definition import Target
@@ -30,6 +31,7 @@ from d118_pipelines.targets.ledger import (
     parse_watermark,
     read_snapshot,
 )
+from d118_pipelines.targets.model import ScimDestination
 from d118_pipelines.targets.records import store_export
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
@@ -94,6 +96,11 @@ def _make(
     since = cycle_start(target.model.ledger, now, zone)
     with database.transaction() as connection:
         snapshot = read_snapshot(connection, target.name, destination.id, since=since)
+        if isinstance(target.model.destination, ScimDestination):
+            place = users_place(target, destination.id)
+            snapshot = with_confirmed(
+                connection, place, snapshot, target.main_file, folder / ".inputs"
+            )
     baseline = snapshot.baseline
     export = build_export(
         target,

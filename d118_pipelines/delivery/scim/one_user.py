@@ -79,13 +79,15 @@ def _update(service: ScimService, change: ScimChange) -> ScimOutcome:
 
 
 def _deactivate(service: ScimService, change: ScimChange) -> ScimOutcome:
-    scim_id = change.scim_id
+    scim_id, user = change.scim_id, change.user
     if scim_id is None:
-        scim_id = _one(service.find("externalId", change.key))
-    if scim_id is None:
-        return ScimOutcome(change.key, "deleted", None)
+        found = service.find("externalId", change.key)
+        scim_id = _one(found)
+        if scim_id is None:
+            return ScimOutcome(change.key, "deleted", None)
+        user = {**found[0], "active": False}
     try:
-        service.deactivate(scim_id, change.user)
+        service.deactivate(scim_id, user)
     except RefusedError as refused:
         if refused.status != 404:
             raise

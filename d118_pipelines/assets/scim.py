@@ -1,0 +1,95 @@
+"""SCIM: the asset `scim/<district>/users`, materialized when every user was answered."""
+
+import time
+
+import dagster as dg
+
+from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.exports import export_key
+from d118_pipelines.configuration import Project
+from d118_pipelines.district import District
+from d118_pipelines.ops.scim import Provisioned, provision_plan
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
+
+PROGRESS_SECONDS = 2.0
+
+
+def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:
+    """The users at the service provider; its deadline is its freshness policy."""
+    schedule = target.model.schedule
+    policy = None
+    if schedule is not None:
+        policy = dg.FreshnessPolicy.cron(
+            deadline_cron=schedule.deadline,
+            lower_bound_delta=DEADLINE_WINDOW,
+            timezone=schedule.time_zone or district.time_zone,
+        )
+
+    @dg.asset(
+        key=["scim", district.id, target.main_file.name],
+        deps=[export_key(target, file) for file in target.model.files],
+        group_name=target.name,
+        kinds={"scim"},
+        owners=["team:data"],
+        pool=f"scim_{target.name}",
+        code_version=target.fingerprint[:12],
+        freshness_policy=policy,
+        description=f"{target.model.title}: users created, changed and deactivated as "
+        "the plan says, each entered in the ledger when the provider has confirmed it.",
+    )
+    def users(
+        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        last = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                last = time.monotonic()
+                context.log.info(f"{done:,} of {total:,} users")
+
+        with reported():
+            done = provision_plan(
+                project, target, run_id=context.run.run_id, on_progress=report
+            )
+        _say(context, target, done)
+        return dg.MaterializeResult(metadata=_metadata(done))
+
+    return users
+
+
+def _say(context: dg.AssetExecutionContext, target: Target, done: Provisioned) -> None:
+    if done.report is None:
+        context.log.info(f"{done.changes:,} requests written to {done.label}")
+        return
+    context.log.info(f"{target.name}: {done.changes:,} users sent to {done.label}")
+    for status, hint in [
+        ("failed", f"See them: d118 findings {target.name}"),
+        ("pending", "The next run tries again."),
+    ]:
+        if number := done.number(status):  # type: ignore[arg-type]
+            context.log.warning(f"{number:,} users {status}. {hint}")
+
+
+def _metadata(done: Provisioned) -> dict[str, dg.MetadataValue]:
+    value = dg.MetadataValue
+    users = {name: n for name, n in done.users.items() if name != "last_sync"}
+    last = done.users["last_sync"]
+    report = done.report
+    sent = (
+        {
+            **{f"sent_{status}": value.int(n) for status, n in report.counts.items()},
+            "requests": value.int(report.requests),
+            "way": value.text(report.used),
+        }
+        if report
+        else {}
+    )
+    return {
+        "destination": value.text(done.label),
+        "changes": value.int(done.changes),
+        **{name: value.int(number) for name, number in users.items()},
+        **({"last_sync": value.timestamp(last)} if last else {}),
+        **sent,
+        "delivery_seconds": value.float(done.seconds),
+    }
