@@ -153,11 +153,11 @@ def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
 def _make_relations(target: Target, bench: Workbench) -> bool:
     """Make the target's own tables; whether it has a term to export."""
     for table in target.model.tables:
-        kind = "VIEW" if table.view else "TABLE"
-        bench.run(
-            f"CREATE {kind} {table.name} AS {target.sql(table.sql)}",
-            f"sql/exports/{table.sql}",
-        )
+        sql, origin = target.sql(table.sql), f"sql/exports/{table.sql}"
+        if table.view:
+            bench.make_view(table.name, sql, origin)
+        else:
+            bench.run(f"CREATE TABLE {table.name} AS {sql}", origin)
     if target.model.in_term is None:
         return True
     rows = bench.rows(target.model.in_term, f"{target.path.name}, in_term")

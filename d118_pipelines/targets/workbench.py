@@ -7,6 +7,7 @@ its name. Every option is `$name`. Not here: what the SQL means.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,9 +105,32 @@ class Workbench:
                 f"{origin} cannot be run: {shown}", not_done="Nothing was exported."
             ) from None
 
+    def make_view(self, name: str, sql: str, origin: str) -> None:
+        """Make a view of a SELECT; its options are written into it, as it keeps none.
+
+        Raises: as `run`.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            known = match[1] in self._options
+            return _value_sql(self._options[match[1]]) if known else match[0]
+
+        self.run(f"CREATE VIEW {name} AS {_OPTION.sub(value, sql)}", origin)
+
     def rows(self, sql: str, origin: str) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows."""
         return self.run(sql, origin).fetchall()
+
+
+def _value_sql(value: Any) -> str:
+    """An option's value as SQL."""
+    if isinstance(value, list):
+        return f"CAST([{', '.join(map(_value_sql, value))}] AS VARCHAR[])"
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    return (
+        f"DATE {literal(str(value))}" if isinstance(value, dt.date) else literal(value)
+    )
 
 
 def _names_no_value(exc: Exception) -> bool:
