@@ -17,6 +17,7 @@ from d118_pipelines.ops.sync_runs import close_lost_runs
 from d118_pipelines.providers import Provider, read_providers
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.definition_checks import SCIM_NAME
 
 HELD_EXIT_CODE = HeldError.exit_code
 LOOK_SECONDS = 60
@@ -107,6 +108,8 @@ def _subject(step: str) -> str:
     """The target or provider that a step belongs to; a raw extract is its own."""
     if step.startswith(("exports", "deliveries")):
         return step.split("__")[-1]
+    if step.startswith("scim__"):
+        return SCIM_NAME
     return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
 
 

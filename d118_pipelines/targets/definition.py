@@ -16,7 +16,11 @@ from typing import Any
 
 from d118_pipelines.configuration import Document, KeyPath, check_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.targets.definition_checks import missing_sql, undeclared
+from d118_pipelines.targets.definition_checks import (
+    missing_sql,
+    undeclared,
+    unlike_scim,
+)
 from d118_pipelines.targets.model import Population, TargetFile, TargetModel, When
 
 # How long before a deadline a delivery counts for that deadline.
@@ -115,7 +119,11 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     document = _with_layout(read_yaml(path))
     model = _with_own_columns(check_model(TargetModel, document))
     target = Target(path, as_optioned(model), sql_folder)
-    complaints = [*missing_sql(model, sql_folder), *undeclared(model, RESERVED_NAMES)]
+    complaints = [
+        *missing_sql(model, sql_folder),
+        *undeclared(model, RESERVED_NAMES),
+        *unlike_scim(target.name, model),
+    ]
     if not TARGET_NAME.fullmatch(target.name):
         rule = "small letters, digits and _, and not approve or powerschool"
         complaints.insert(0, ((), f"the file's name must be {rule}"))

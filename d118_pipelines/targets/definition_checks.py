@@ -11,12 +11,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from d118_pipelines.configuration import KeyPath
-from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
+from d118_pipelines.targets.model import (
+    Format,
+    ScimDestination,
+    TargetFile,
+    TargetModel,
+    When,
+)
 
 Complaint = tuple[KeyPath, str]
 
+SCIM_NAME = "scim"
+"""The name of the target that provisions users; each has one state of that."""
+
 # Tables that the workbench makes for itself, beside those that SQL may read.
 _INTERNAL_NAMES = ("marked", "stopped", "changes", "incoming")
+
+
+def unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
+    """What a target that provisions users must be like, and is not."""
+    if not isinstance(model.destination, ScimDestination):
+        return []
+    rules: dict[KeyPath, tuple[bool, str]] = {
+        ("destination", "protocol"): (
+            name == SCIM_NAME,
+            f"a target of this protocol is named {SCIM_NAME}, as there is only one",
+        ),
+        ("files",): (len(model.files) == 1, "one file: the users"),
+        ("ledger",): (model.ledger.keep == "files", "keep must be files"),
+        ("package",): (model.package is None and model.delta is None, "not for SCIM"),
+    }
+    return [(key, text) for key, (holds, text) in rules.items() if not holds]
 
 
 def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:

@@ -24,7 +24,8 @@ from d118_pipelines.delivery.scim.changes import (
 )
 from d118_pipelines.delivery.scim.one_user import settle
 from d118_pipelines.delivery.scim.service import ScimService
-from d118_pipelines.errors import UnavailableError
+from d118_pipelines.delivery.scim.transport import RefusedError
+from d118_pipelines.errors import DestinationError, UnavailableError
 
 BATCH = 100
 LONGEST_HOLD = 1.0
@@ -68,6 +69,29 @@ def provision(
         service.close()
     seconds = time.monotonic() - started
     return ScimReport(collected.counts, service.requests, seconds, used)
+
+
+def look(settings: ScimSettings) -> tuple[str, float]:
+    """What the provider says that it supports, in words, and the seconds it took.
+
+    Changes nothing. Raises: as `provision`.
+    """
+    started = time.monotonic()
+    service = ScimService(settings)
+    try:
+        service.find("userName", "d118-connection-test")
+    except RefusedError as refused:
+        raise DestinationError(
+            f"FAILED scim.service  The SCIM service lets nobody be searched ({refused}).",
+            not_done="Nothing was changed.",
+            next_step="Check the rights of the token.",
+        ) from None
+    finally:
+        service.close()
+    can = service.can
+    words = ["PATCH" if can.patch else "PUT", "filters" if can.filter else "no filters"]
+    words.append(f"bulk of {can.bulk_operations}" if can.bulk_operations else "no bulk")
+    return ", ".join(words), time.monotonic() - started
 
 
 class _Collected:

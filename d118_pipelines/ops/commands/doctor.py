@@ -15,7 +15,7 @@ from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.ops.alerts import configured_ways
 from d118_pipelines.ops.commands.context import AsJson, find_provider, named_target
 from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.destinations import resolve
+from d118_pipelines.ops.destinations import resolve, scim_settings
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table
 from d118_pipelines.ops.powerschool import powerschool_source, query_files
@@ -23,6 +23,7 @@ from d118_pipelines.ops.provider_sources import provider_mapping, provider_sourc
 from d118_pipelines.providers import PowerSchoolProvider, read_providers
 from d118_pipelines.roster.guard_settings import guard_warnings, merged_guard
 from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.model import ScimDestination
 
 POWERSCHOOL = "powerschool"
 
@@ -92,8 +93,14 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
     from d118_pipelines.delivery.connection_test import test_destination
 
     target = named_target(project, name)
+    wanted, destination = target.model.destination, resolve(project, target)
+    if isinstance(wanted, ScimDestination) and not destination.is_outbox:
+        from d118_pipelines.delivery.scim.client import look
+
+        abilities, seconds = look(scim_settings(target, wanted))
+        return True, f"{destination.label} supports {abilities}", round(seconds, 3)
     files = [file.file for file in target.model.files]
-    report = test_destination(resolve(project, target).connect, files)
+    report = test_destination(destination.connect, files)
     return report.success, report.message, round(report.latency_seconds, 3)
 
 

@@ -27,6 +27,7 @@ from d118_pipelines.ops.sync import held_roster
 from d118_pipelines.providers import Provider, disabled_error
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import ScimDestination
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -202,8 +203,11 @@ def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> 
     if state.state == "out_of_term":
         warn(out_of_term_text(target))
         return
-    say(f"{target.name}: delivered to {state.destination} and read back.")
-    show_table("Files", [_file_row(file) for file in state.files])
+    if isinstance(target.model.destination, ScimDestination):
+        say(f"{target.name}: sent to {state.destination}. d118 status --scim")
+    else:
+        say(f"{target.name}: delivered to {state.destination} and read back.")
+        show_table("Files", [_file_row(file) for file in state.files])
     if state.findings:
         say(f"{state.findings} findings: d118 findings {target.name}")
 

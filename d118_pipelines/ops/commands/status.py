@@ -25,6 +25,7 @@ from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import is_held
 from d118_pipelines.ops.output import show_json, show_table
 from d118_pipelines.ops.provider_state import ProviderState, provider_state, todo
+from d118_pipelines.ops.scim_state import scim_counts
 from d118_pipelines.providers import read_providers
 from d118_pipelines.stored_plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target, read_targets
@@ -65,10 +66,16 @@ def status(
     files: Annotated[
         bool, typer.Option("--files", help="List the files sent.")
     ] = False,
+    scim: Annotated[
+        bool, typer.Option("--scim", help="Only users at the SCIM service provider.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what went out and what came in, when, and what to do if not."""
     project = Project.here()
+    if scim:
+        _show_users(project, as_json=as_json)
+        return
     if provider:
         one = provider_state(project, named_provider(project, provider))
         if as_json:
@@ -100,6 +107,16 @@ def status(
             for f in s.files
         ]
         show_table("Files of the last verified delivery", rows)
+
+
+def _show_users(project: Project, *, as_json: bool) -> None:
+    with state_database(project).transaction() as connection:
+        counts = scim_counts(connection, project.district().id)
+    counts["last_sync"] = local(project, counts["last_sync"])
+    if as_json:
+        show_json(counts)
+    else:
+        show_table("Users at the service provider", [counts])
 
 
 @targets_app.command("list")
