@@ -9,6 +9,7 @@ import time
 
 import dagster as dg
 
+_BLOCKED = "DagsterAssetCheckFailedError"
 _SHOWN_EVENTS = {"STEP_START", "ASSET_MATERIALIZATION", "RUN_SUCCESS", "RUN_CANCELED"}
 
 
@@ -31,7 +32,8 @@ def _is_worth_showing(record: logging.LogRecord) -> bool:
         return not event.asset_check_evaluation_data.passed
     if event.event_type_value == "STEP_FAILURE":
         # A blocking check has already said what is wrong.
-        return event.step_failure_data.user_failure_data is not None
+        error = event.step_failure_data.error
+        return error is None or error.cls_name != _BLOCKED
     return event.event_type_value in _SHOWN_EVENTS
 
 
@@ -57,9 +59,22 @@ def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
         data = event.asset_check_evaluation_data
         return f"NOT {data.check_name}: {data.description}"
     if kind == "STEP_FAILURE":
-        own = event.step_failure_data.user_failure_data
-        return str(own.description if own else "failed")
+        return _failure(event)
     return {"RUN_SUCCESS": "done", "RUN_CANCELED": "canceled"}[kind]
+
+
+def _failure(event: dg.DagsterEvent) -> str:
+    """Our own words, or the class of an error that nobody expected.
+
+    Such an error's text could name people; the run's page has it.
+    """
+    own = event.step_failure_data.user_failure_data
+    if own is not None:
+        return str(own.description)
+    error = event.step_failure_data.error
+    cause = error.cause if error and error.cause else error
+    name = cause.cls_name if cause else "no reason given"
+    return f"FAILED unexpectedly ({name}): see the run's page, make ui"
 
 
 def _rows(event: dg.DagsterEvent) -> str:

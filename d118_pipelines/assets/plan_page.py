@@ -21,14 +21,14 @@ Metadata = dict[str, dg.MetadataValue]
 
 def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> Metadata:
     """Metadata of one file; the main file also carries verdict, plan and findings."""
-    counts = made.export.plan.counts[file.file.name]
+    counts = made.export.plan.counts.get(file.file.name)
     value = dg.MetadataValue
     columns = [dg.TableColumn(c.header, "text") for c in file.file.columns]
     return {
         "dagster/row_count": value.int(file.rows),
         "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
-        **(_set_metadata(made, counts) if with_plan else {}),
-        **_changes(made, counts),
+        **(_set_metadata(made, counts) if with_plan and counts else {}),
+        **(_changes(made, counts) if counts else {}),
         **facts_metadata(made.export.facts.get(file.file.name)),
         "sent": value.bool(bool(file.file.deliver) and file.mode != "absent"),
         "file": value.text(file.file.file),
