@@ -16,5 +16,3 @@ WITH identifiers AS (
 SELECT 'write.bad_guid' AS code, file || '/' || sourced_id AS key, '' AS detail
 FROM identifiers
 WHERE NOT regexp_full_match(sourced_id, '[0-9A-Za-z._/@-]{1,255}')
-ORDER BY key
-LIMIT 1000

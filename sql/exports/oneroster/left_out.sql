@@ -1,5 +1,4 @@
--- Findings: what the options choose and the set leaves out, with what it lacks; of each
--- file and code the first 1,000 and the number of the others.
+-- Findings: what the options choose and the set leaves out, with what it lacks.
 WITH lost AS (
   SELECT 'orgs' AS file, sourced_id, lacks FROM checked_orgs WHERE is_chosen
   UNION ALL
@@ -19,25 +18,12 @@ WITH lost AS (
   WHERE r.is_chosen AND u.is_in AND r.lacks <> 'endDate: the role has ended'
   UNION ALL
   SELECT 'enrollments', sourced_id, lacks FROM lost_enrollments
-),
-
-numbered AS (
-  SELECT
-    file,
-    sourced_id,
-    lacks,
-    CASE WHEN starts_with(lacks, 'role: ') THEN 'write.role_unmapped'
-      ELSE 'write.left_out' END AS code,
-    row_number() OVER (PARTITION BY file, code ORDER BY sourced_id, lacks) AS place
-  FROM lost
-  WHERE lacks IS NOT NULL
 )
 
-SELECT code, file || '/' || sourced_id AS key, lacks AS detail
-FROM numbered
-WHERE place <= 1000
-UNION ALL
-SELECT code, file, CAST(count(*) AS VARCHAR) || ' more'
-FROM numbered
-WHERE place > 1000
-GROUP BY file, code
+SELECT
+  CASE WHEN starts_with(lacks, 'role: ') THEN 'write.role_unmapped'
+    ELSE 'write.left_out' END AS code,
+  file || '/' || sourced_id AS key,
+  lacks AS detail
+FROM lost
+WHERE lacks IS NOT NULL

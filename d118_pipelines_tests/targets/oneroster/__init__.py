@@ -1,0 +1,1 @@
+"""The OneRoster CSV export."""
