@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def read_rows(
@@ -14,11 +17,22 @@ def read_rows(
 
     columns: only these (default: all). where: a column and the text it must equal.
     """
+    return [
+        row
+        for batch in _batches(path, list(columns) or None)
+        for row in (_matching(batch, *where) if where else batch).to_pylist()
+    ]
+
+
+def _batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
     # ParquetFile, because pyarrow's read_table imports pandas: half a second.
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:
-        rows: list[dict[str, Any]] = file.read(
-            columns=list(columns) or None
-        ).to_pylist()
-    return [row for row in rows if where is None or row[where[0]] == where[1]]
+        yield from file.iter_batches(columns=columns)
+
+
+def _matching(batch: pa.RecordBatch, column: str, text: str) -> pa.RecordBatch:
+    import pyarrow.compute as pc
+
+    return batch.filter(pc.equal(batch.column(column), text))

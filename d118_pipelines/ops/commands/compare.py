@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -50,25 +51,45 @@ def compare(
         raise typer.Exit(1)
 
 
-def _places(target: Target) -> range:
-    return range(len(target.model.files))
+def _places(target: Target) -> list[int]:
+    """The files that are sent; the others have no counterpart."""
+    return [place for place, file in enumerate(target.model.files) if file.deliver]
 
 
 def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileComparison:
     file = target.model.files[index]
-    other = folder / file.file
-    for path in (ours / file.file, other):
-        if not path.is_file():
+    mine, theirs = (
+        _bytes_of(target, ours, file.file),
+        _bytes_of(None, folder, file.file),
+    )
+    for data, where, remedy in [
+        (mine, ours, f"Make our files first: d118 run {target.name}"),
+        (
+            theirs,
+            folder,
+            "Copy the other program's files into the folder under these names.",
+        ),
+    ]:
+        if data is None:
             raise ConfigurationError(
                 f"{file.file} is missing.",
-                where=str(path.parent),
+                where=str(where),
                 not_done="Nothing was compared.",
-                next_step=f"Make our files first: d118 run {target.name}"
-                if path != other
-                else "Copy the other program's files into the folder under these names.",
+                next_step=remedy,
             )
-    mine, theirs = (ours / file.file).read_bytes(), other.read_bytes()
+    assert mine is not None and theirs is not None
     return compare_file(file, target.model.format, mine, theirs)
+
+
+def _bytes_of(target: Target | None, folder: Path, name: str) -> bytes | None:
+    """A file of a set, or the member of its archive; None where there is none."""
+    if (folder / name).is_file():
+        return (folder / name).read_bytes()
+    package = target.model.package if target else None
+    if package is None or not (folder / package.archive).is_file():
+        return None
+    with zipfile.ZipFile(folder / package.archive) as archive:
+        return archive.read(name) if name in archive.namelist() else None
 
 
 def _rows(result: FileComparison, *, show_values: bool) -> list[dict[str, Any]]:

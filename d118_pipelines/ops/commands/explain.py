@@ -92,7 +92,8 @@ def _extracts(
 def _outcome(target: Target, folder: Path, key: str) -> dict[str, str]:
     """What became of the record, in one sentence, with the rule's code."""
     if target.model.population is None:
-        return {"code": "no_population", "text": f"{target.name} decides per file:"}
+        text = f"{target.name} decides file by file: see lines and findings."
+        return {"code": "file_by_file", "text": text}
     rows = read_rows(folder / OUTCOME_FILE, where=("key", key))
     if not rows:
         return {
@@ -115,8 +116,13 @@ def _lines(
     rows = []
     for file in target.model.files:
         table = folder / f"{file.name}.parquet"
-        for row in read_rows(table, where=("_record", key)):
-            line = {"file": file.file, "line": row["_row"] + header}
+        if not table.is_file():
+            continue
+        found = read_rows(table, where=("_record", key))
+        if file.person and not found:
+            found = read_rows(table, where=("_person", key))
+        for row in found:
+            line = {"file": file.file, "line": row["_row"] + header, "key": row["_key"]}
             if file.command:
                 line["command"] = row[file.command]
             if show_values:
@@ -131,7 +137,7 @@ def _findings(project: Project, plan: StoredPlan, key: str) -> list[dict[str, st
     return [
         {"code": f.code, "field": f.field, "detail": f.detail, "to do": f.todo}
         for f in found
-        if f.key == key
+        if f.key == key or f.key.endswith(f"/{key}")
     ]
 
 

@@ -134,12 +134,13 @@ def _plain(stored: StoredPlan) -> dict[str, Any]:
 
 
 def _file_rows(stored: StoredPlan) -> list[dict[str, Any]]:
+    entries = [m for file in stored.files for m in file.get("members", [file])]
+    names = {entry["table"]: entry["name"] for entry in entries}
     rows = []
-    for file in stored.files:
-        counts = stored.counts["files"][file["table"]]
+    for table, counts in stored.counts.get("files", {}).items():
         rows.append(
             {
-                "file": file["name"],
+                "file": names.get(table, f"{table} (not sent)"),
                 **{
                     name: counts[name]
                     for name in ("rows", "added", "changed", "removed", "unchanged")
