@@ -22,6 +22,7 @@ from d118_pipelines_tests.support.project import ProjectFolder
 PAGES = [
     "README.md",
     "docs/bring_rosters_in.md",
+    "docs/send_rosters_out.md",
     "docs/when_a_run_is_held.md",
     "docs/move_from_the_scripts.md",
 ]
