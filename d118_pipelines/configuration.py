@@ -116,7 +116,7 @@ def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyM
 def configuration_error(document: Document, exc: ValidationError) -> ConfigurationError:
     """Turn a model's complaint into one message with a line per wrong key."""
     found = [
-        f"{document.where(_key_of(error['loc'], document))}: {_rule(error)}"
+        f"{document.where(_key_of(error, document))}: {_rule(error)}"
         for error in exc.errors(include_url=False, include_context=False)
     ]
     return ConfigurationError(
@@ -127,11 +127,16 @@ def configuration_error(document: Document, exc: ValidationError) -> Configurati
     )
 
 
-def _key_of(loc: tuple[str | int, ...], document: Document) -> KeyPath:
-    """The part of a pydantic location that stands in the file (it adds union tags)."""
+def _key_of(error: Any, document: Document) -> KeyPath:
+    """The part of an error's location that stands in the file (it adds union tags).
+
+    A key that is missing stands nowhere and is named all the same.
+    """
+    loc: tuple[str | int, ...] = error["loc"]
     key: KeyPath = ()
-    for part in loc:
-        if document.has((*key, part)) or part == loc[-1]:
+    for place, part in enumerate(loc, start=1):
+        is_missing = error["type"] == "missing" and place == len(loc)
+        if document.has((*key, part)) or is_missing:
             key = (*key, part)
     return key
 

@@ -143,7 +143,15 @@ def test_a_target_has_a_name_that_dagster_takes(
 def test_targets_are_read_in_the_order_of_their_names(project: ProjectFolder) -> None:
     (project.root / HR_YAML).rename(project.root / "mappings/targets/zz.yaml")
 
-    assert [target.name for target in read_targets(project.root)] == ["smartfind", "zz"]
+    names = [target.name for target in read_targets(project.root)]
+
+    assert names == ["clever_sftp", "oneroster", "scim", "smartfind", "zz"]
+
+
+def test_a_target_that_is_not_enabled_is_not_there(project: ProjectFolder) -> None:
+    project.edit(HR_YAML, "title: HR Records", "title: HR Records\nenabled: false")
+
+    assert "hr_records" not in [target.name for target in read_targets(project.root)]
 
 
 def test_the_project_is_the_folder_that_one_is_in(project: ProjectFolder) -> None:

@@ -297,8 +297,10 @@ def test_fingerprint_changes_with_the_yaml_and_with_each_sql_file(
     assert read(tmp_path / "d", YAML).fingerprint in prints
 
 
-def test_project_has_its_two_targets_and_they_hold_together() -> None:
+def test_project_has_its_targets_and_they_hold_together() -> None:
     names = [found.name for found in read_targets(ROOT)]
 
-    assert names == ["hr_records", "smartfind"]
+    assert names == ["clever_sftp", "hr_records", "oneroster", "scim", "smartfind"]
+    assert target("oneroster").reads == []
+    assert "users" in target("oneroster").roster_reads
     assert target("smartfind").reads == [("raw", "powerschool", "smartfind_staff")]
