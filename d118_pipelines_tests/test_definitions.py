@@ -35,8 +35,32 @@ STAGED = {
     f"staged/powerschool/{name}"
     for name in ("orgs", "terms", "courses", "classes", "users", "enrollments")
 }
+# What Clever's files read, the last three for nothing else.
+CLEVER = {
+    f"raw/powerschool/{name}"
+    for name in (
+        "courses",
+        "enrollments",
+        "schools",
+        "sections",
+        "staff",
+        "terms",
+        "clever_students",
+        "clever_section_teachers",
+        "clever_taken_sections",
+    )
+}
+CLEVER_FILES = {
+    f"exports/clever_sftp/{name}"
+    for name in (
+        *("schools", "students", "teachers", "staff", "sections", "enrollments"),
+    )
+}
 # key: group, what it is made from
 ASSETS = {
+    **{name: ("powerschool", set()) for name in CLEVER},
+    **dict.fromkeys(CLEVER_FILES, ("clever_sftp", CLEVER)),
+    "deliveries/clever_sftp": ("clever_sftp", CLEVER_FILES),
     **{name: ("powerschool", set()) for name in SIS},
     **dict.fromkeys(STAGED, ("powerschool", SIS)),
     "roster/powerschool/plan": ("powerschool", STAGED),
@@ -74,6 +98,14 @@ ASSETS = {
     ),
 }
 CHECKS = {
+    "exports/clever_sftp/schools": [
+        "rows_enough",
+        "shape_right",
+        "keys_unique",
+        "removed_within_limit",
+        "changed_within_limit",
+        "data_fresh",
+    ],
     "exports/hr_records/staff_data": [
         "rows_enough",
         "shape_right",
@@ -112,6 +144,7 @@ CHECKS = {
 DISABLED = ("clever", "classlink", "oneroster", "oneroster_files", "spreadsheets")
 JOBS = {
     "approve": {},
+    "clever_sftp": {"sis/target": "clever_sftp", "sis/district": "district_118"},
     "hr_records": {"sis/target": "hr_records", "sis/district": "district_118"},
     "smartfind": {"sis/target": "smartfind", "sis/district": "district_118"},
     "sync_powerschool": {
@@ -122,6 +155,7 @@ JOBS = {
     **{f"sync_{name}": {"sis/provider": name} for name in DISABLED},
 }
 SCHEDULES = {
+    "clever_sftp_schedule": ("clever_sftp", "30 15 * * *"),
     "hr_records_schedule": ("hr_records", "15 4 * * *"),
     "smartfind_schedule": ("smartfind", "45 4 * * *"),
     "sync_powerschool_schedule": ("sync_powerschool", "0 2 * * *"),
@@ -205,10 +239,11 @@ def test_the_jobs_and_their_tags(defs: dg.Definitions) -> None:
     jobs = {job.name: job for job in defs.jobs or []}
 
     assert {name: dict(job.tags or {}) for name, job in jobs.items()} == JOBS
-    for name in ("hr_records", "smartfind"):
+    for name, raw in {"hr_records": (), "smartfind": (), "clever_sftp": CLEVER}.items():
         chosen = defs.resolve_job_def(name).asset_layer.executable_asset_keys
         assert {key.to_user_string() for key in chosen} == {
-            key for key in ASSETS if name in key
+            *raw,
+            *(key for key in ASSETS if name in key),
         }
     chosen = defs.resolve_job_def("sync_powerschool").asset_layer
     assert {key.to_user_string() for key in chosen.executable_asset_keys} == {
@@ -226,7 +261,9 @@ def test_the_schedules_run_by_themselves_in_the_district_s_zone(
     for schedule in defs.schedules or []:
         assert isinstance(schedule, dg.ScheduleDefinition)
         found[schedule.name] = (schedule.job_name, schedule.cron_schedule)
-        assert schedule.execution_timezone == "America/Chicago"
+        own = {"clever_sftp_schedule": "America/New_York"}
+        zone = own.get(schedule.name, "America/Chicago")
+        assert schedule.execution_timezone == zone
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
     assert found == SCHEDULES
@@ -262,9 +299,15 @@ def test_freshness_is_demanded_of_what_comes_and_what_goes(
         lower_bound_delta=dt.timedelta(hours=6),
         timezone="America/Chicago",
     )
-    wanted = {"raw": raw, "deliveries": sent}
+    before_seven = dg.FreshnessPolicy.cron(
+        deadline_cron="0 19 * * *",
+        lower_bound_delta=dt.timedelta(hours=6),
+        timezone="America/New_York",
+    )
+    wanted = {"raw": raw, "deliveries": sent, "deliveries/clever_sftp": before_seven}
     for name, spec in specs.items():
-        assert spec.freshness_policy == wanted.get(name.split("/")[0]), name
+        group = wanted.get(name.split("/")[0])
+        assert spec.freshness_policy == wanted.get(name, group), name
 
 
 def test_steps_run_in_one_process(defs: dg.Definitions) -> None:

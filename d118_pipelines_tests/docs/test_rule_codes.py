@@ -90,7 +90,7 @@ def guard_levels() -> dict[str, set[str]]:
     for target in map(with_all_limits, TARGETS):
         rules = judge(
             target,
-            Plan("0" * 64, None, {target.main_file.name: counts}),
+            Plan("0" * 64, None, {f.name: counts for f in target.record_files}),
             broken={},
             is_ledger_empty=False,
             data_at=NOW,

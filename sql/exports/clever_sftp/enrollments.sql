@@ -1,0 +1,2 @@
+-- Enrollments.csv.
+SELECT * FROM enrollment_rows WHERE problem IS NULL

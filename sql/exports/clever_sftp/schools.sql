@@ -1,0 +1,2 @@
+-- Schools.csv.
+SELECT * FROM school_rows WHERE problem IS NULL

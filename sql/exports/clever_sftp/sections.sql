@@ -1,0 +1,2 @@
+-- Sections.csv.
+SELECT * FROM section_rows WHERE problem IS NULL

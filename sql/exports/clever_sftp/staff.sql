@@ -1,0 +1,2 @@
+-- Staff.csv.
+SELECT * FROM staff_rows WHERE problem IS NULL

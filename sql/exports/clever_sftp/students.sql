@@ -1,0 +1,2 @@
+-- Students.csv.
+SELECT * FROM student_rows WHERE problem IS NULL

@@ -1,0 +1,2 @@
+-- Teachers.csv.
+SELECT * FROM teacher_rows WHERE problem IS NULL
