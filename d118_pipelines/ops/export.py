@@ -97,9 +97,9 @@ def _make(
     with database.transaction() as connection:
         snapshot = read_snapshot(connection, target.name, destination.id, since=since)
         if isinstance(target.model.destination, ScimDestination):
-            place = users_place(target, destination.id)
+            place, own = users_place(target, destination.id), folder / ".inputs/scim"
             snapshot = with_confirmed(
-                connection, place, snapshot, target.main_file, folder / ".inputs"
+                connection, place, snapshot, target.main_file, own
             )
     baseline = snapshot.baseline
     export = build_export(

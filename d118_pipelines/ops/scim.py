@@ -7,7 +7,7 @@ command line call it; it knows no Dagster. Rule: docs/reference/scim.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from d118_pipelines.configuration import Project
 from d118_pipelines.database import Database
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.delivery.scim.changes import (
+    PAUSES,
     ScimChange,
     ScimOutcome,
     ScimReport,
@@ -93,10 +94,12 @@ def provision_plan(
     *,
     run_id: str,
     clock: Clock = utc_now,
+    pauses: tuple[float, ...] = PAUSES,
     on_progress: Progress | None = None,
 ) -> Provisioned:
     """Send the plan that this run made, else the target's newest one.
 
+    pauses: seconds before each repetition of a request.
     What the provider confirmed is committed with every batch and stays, whatever comes.
     Raises: HeldError, ExportError or ConfigurationError if the plan may not go;
     BusyError if another run sends; DestinationError if every user is refused; what
@@ -114,7 +117,8 @@ def provision_plan(
             approval = admit(
                 connection, project, target, plan, destination, last, now=clock()
             )
-        run = _Run(project, target, destination, database, place, clock, on_progress)
+        run = _Run(project, target, destination, database, place, clock, pauses)
+        run.on_progress = on_progress
         deliver = partial(run.deliver, project.home / plan.folder)
         sending = Sending(project, target, destination, run_id, clock, deliver)
         run.id, run.run_id = sending.id, run_id
@@ -138,7 +142,8 @@ class _Run:
     database: Database
     place: Place
     clock: Clock
-    on_progress: Progress | None
+    pauses: tuple[float, ...]
+    on_progress: Progress | None = None
     id: str = ""
     run_id: str = ""
     changes: int = 0
@@ -175,7 +180,9 @@ class _Run:
     ) -> None:
         wanted = self.target.model.destination
         assert isinstance(wanted, ScimDestination)
-        settings = scim_settings(self.target, wanted)
+        settings = replace(
+            scim_settings(self.target, wanted), pauses_seconds=self.pauses
+        )
         with self.database.transaction() as connection:
             mark_pending(connection, [change.key for change in changes])
         try:

@@ -33,6 +33,7 @@ from d118_pipelines.targets.model import TargetFile
 STATUSES = ("PENDING", "PROVISIONED", "UPDATED", "FAILED", "DELETED")
 # Statuses of users that an attempt may have reached without an answer.
 UNCERTAIN = ("PENDING", "FAILED")
+_OWN_COLUMNS = ("scim_status", "scim_id", "scim_error", "scim_last_sync")
 _users = ENTITY_TABLES["users"]
 _ledger = db.delivery_ledger
 
@@ -94,10 +95,11 @@ def with_confirmed(
 ) -> LedgerSnapshot:
     """The snapshot with the confirmed users as what was last delivered.
 
-    folder: where they are written for the comparison; the caller removes it.
+    folder: made, for the comparison; the caller removes it.
     """
     last = last_confirmed(connection, place)
     if last is not None:
+        folder.mkdir(mode=0o700)
         write_confirmed(connection, place, file, folder)
         last = replace(last, folder=str(folder))
     return replace(snapshot, baseline=last)
@@ -166,11 +168,11 @@ def mark_pending(connection: sa.Connection, keys: Collection[str]) -> None:
     c = _users.c
     statement = (
         _users.update()
-        .where(c.id == sa.bindparam("key"))
+        .where(c.id == sa.bindparam("of_user"))
         .values(scim_status="PENDING", scim_error=None)
     )
     if keys:
-        connection.execute(statement, [{"key": key} for key in sorted(keys)])
+        connection.execute(statement, [{"of_user": key} for key in sorted(keys)])
 
 
 def record_outcomes(
@@ -189,20 +191,15 @@ def record_outcomes(
     """
     connection.execute(
         _users.update()
-        .where(_users.c.id == sa.bindparam("user"))
-        .values(
-            scim_status=sa.bindparam("status"),
-            scim_id=sa.bindparam("scim"),
-            scim_error=sa.bindparam("problem"),
-            scim_last_sync=sa.bindparam("at"),
-        ),
+        .where(_users.c.id == sa.bindparam("of_user"))
+        .values({name: sa.bindparam(f"new_{name}") for name in _OWN_COLUMNS}),
         [
             {
-                "user": outcome.key,
-                "status": outcome.status.upper(),
-                "scim": outcome.scim_id,
-                "problem": outcome.error or None,
-                "at": now,
+                "of_user": outcome.key,
+                "new_scim_status": outcome.status.upper(),
+                "new_scim_id": outcome.scim_id,
+                "new_scim_error": outcome.error or None,
+                "new_scim_last_sync": now,
             }
             for outcome in outcomes
         ],
@@ -268,10 +265,10 @@ def _forget(
     """Remove the entries of users that have another id by now, or none."""
     statement = _ledger.delete().where(
         *place.entries(),
-        _ledger.c.key == sa.bindparam("user"),
-        _ledger.c.identity != sa.bindparam("scim"),
+        _ledger.c.key == sa.bindparam("of_user"),
+        _ledger.c.identity != sa.bindparam("new_id"),
     )
-    found = [{"user": o.key, "scim": o.scim_id or ""} for o in outcomes]
+    found = [{"of_user": o.key, "new_id": o.scim_id or ""} for o in outcomes]
     if found:
         connection.execute(statement, found)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from d118_pipelines.errors import ConfigurationError
 
 Status = Literal["provisioned", "updated", "deleted", "failed", "pending"]
+PAUSES = (1.0, 4.0, 15.0)
 Way = Literal["bulk", "concurrent", "sequential"]
 
 
@@ -38,7 +39,7 @@ class ScimSettings:
     concurrency: int = 8
     deactivate: Literal["patch", "delete"] = "patch"
     use_bulk: bool = True
-    pauses_seconds: tuple[float, ...] = (1, 4, 15)
+    pauses_seconds: tuple[float, ...] = PAUSES
     longest_pause_seconds: float = 60
 
     def __post_init__(self) -> None:

@@ -62,8 +62,8 @@ def provision(
     try:
         for action in ORDER:
             phase = [change for change in ordered if change.action == action]
-            for outcome in _settled(settings, service, phase, used):
-                collected.add(outcome)
+            for outcomes in _settled(settings, service, phase, used):
+                collected.add(outcomes)
     finally:
         collected.hand_over()
         service.close()
@@ -105,31 +105,34 @@ class _Collected:
         self._total, self._held = total, list[ScimOutcome]()
         self._since, self._pending = time.monotonic(), 0
 
-    def add(self, outcome: ScimOutcome) -> None:
-        """Take one. Raises: UnavailableError when too many in a row were put off."""
-        self._held.append(outcome)
+    def add(self, outcomes: Sequence[ScimOutcome]) -> None:
+        """Take some; several at once are handed over at once.
+
+        Raises: UnavailableError when too many users in a row were put off.
+        """
+        self._held += outcomes
         late = time.monotonic() - self._since > LONGEST_HOLD
-        if len(self._held) >= BATCH or late:
+        if len(outcomes) > 1 or len(self._held) >= BATCH or late:
             self.hand_over()
-        self._pending = self._pending + 1 if outcome.status == "pending" else 0
+        for outcome in outcomes:
+            self._pending = self._pending + 1 if outcome.status == "pending" else 0
         if self._pending >= GIVE_UP_AFTER:
             raise UnavailableError(
                 f"FAILED scim.unavailable  The SCIM service put off {self._pending} "
-                f"users in a row ({outcome.error}).",
+                f"users in a row ({outcomes[-1].error}).",
                 not_done="The remaining users were not sent; they stay pending.",
                 next_step="Run it again when the service is well.",
             )
 
     def hand_over(self) -> None:
         """Give what is held to the caller."""
-        held, self._held = self._held, []
+        while self._held:
+            part, self._held = self._held[:BATCH], self._held[BATCH:]
+            self.counts.update(outcome.status for outcome in part)
+            self._on_outcomes(part)
+            if self._on_progress is not None:
+                self._on_progress(self.counts.total(), self._total)
         self._since = time.monotonic()
-        if not held:
-            return
-        self.counts.update(outcome.status for outcome in held)
-        self._on_outcomes(held)
-        if self._on_progress is not None:
-            self._on_progress(self.counts.total(), self._total)
 
 
 def _way(settings: ScimSettings, service: ScimService) -> Way:
@@ -143,20 +146,20 @@ def _settled(
     service: ScimService,
     changes: Sequence[ScimChange],
     used: Way,
-) -> Iterator[ScimOutcome]:
-    if used == "bulk":
-        rest = iter(changes)
-        while part := list(islice(rest, BATCH)):
-            settled, left = settle_in_bulk(service, part)
-            yield from settled
-            yield from _one_by_one(settings, service, left)
-    else:
+) -> Iterator[Sequence[ScimOutcome]]:
+    if used != "bulk":
         yield from _one_by_one(settings, service, changes)
+        return
+    rest = iter(changes)
+    while part := list(islice(rest, BATCH)):
+        settled, left = settle_in_bulk(service, part)
+        yield settled
+        yield from _one_by_one(settings, service, left)
 
 
 def _one_by_one(
     settings: ScimSettings, service: ScimService, changes: Sequence[ScimChange]
-) -> Iterator[ScimOutcome]:
+) -> Iterator[Sequence[ScimOutcome]]:
     """Each by itself, `concurrency` of them at the same time, in their order."""
     with ThreadPoolExecutor(settings.concurrency) as pool:
         waiting: deque[Future[ScimOutcome]] = deque()
@@ -164,9 +167,9 @@ def _one_by_one(
             for change in changes:
                 waiting.append(pool.submit(settle, service, change))
                 if len(waiting) > 2 * settings.concurrency:
-                    yield waiting.popleft().result()
+                    yield [waiting.popleft().result()]
             while waiting:
-                yield waiting.popleft().result()
+                yield [waiting.popleft().result()]
         finally:
             for future in waiting:
                 future.cancel()

@@ -45,7 +45,7 @@ def refused_outcome(change: ScimChange, refused: RefusedError) -> ScimOutcome:
 
 
 def _create(service: ScimService, change: ScimChange) -> ScimOutcome:
-    if change.look_first and (found := _existing(service, change)):
+    if change.look_first and (found := _mine(service, change)):
         return _adopt(service, change, found)
     try:
         return ScimOutcome(change.key, "provisioned", service.create(change.user))
@@ -101,13 +101,17 @@ def _forgotten(change: ScimChange) -> ScimChange:
 
 def _existing(service: ScimService, change: ScimChange) -> str | None:
     """The id of the user with this externalId, else of an unclaimed one of the name."""
-    found = _one(service.find("externalId", change.key))
-    if found is not None:
+    if found := _mine(service, change):
         return found
     named = service.find("userName", str(change.user["userName"]))
     if any(user.get("externalId") for user in named):
         raise _UnadoptableError(CLAIMED)
     return _one(named)
+
+
+def _mine(service: ScimService, change: ScimChange) -> str | None:
+    """The id of the user with this externalId."""
+    return _one(service.find("externalId", change.key))
 
 
 def _one(users: list[Json]) -> str | None:

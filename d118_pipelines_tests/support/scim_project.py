@@ -1,0 +1,111 @@
+"""A project whose roster comes from files and goes to a SCIM service.
+
+Belongs here: the run without Dagster, and a run in a process of its own that kills
+itself. Not here: the services (`scim_server.py`, `scripted_scim.py`).
+
+    python -m d118_pipelines_tests.support.scim_project ROOT RUN_ID KILL_AT
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from d118_pipelines import database as db
+from d118_pipelines.configuration import Project
+from d118_pipelines.ops.deliver import utc_now
+from d118_pipelines.ops.scim import Provisioned, provision_plan
+from d118_pipelines.roster.tables import ENTITY_TABLES
+from d118_pipelines.targets.definition import read_target
+from d118_pipelines_tests.support.project import REPOSITORY
+from d118_pipelines_tests.support.roster_sync import RosterProject
+from d118_pipelines_tests.support.scim_server import TOKEN
+from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
+
+YAML = "mappings/targets/scim.yaml"
+
+
+class ScimProject(RosterProject):
+    """A project with the target `scim` alone, and so many students and a teacher."""
+
+    def __init__(self, root: Path, students: int) -> None:
+        super().__init__(root, PROVIDER)
+        for path in (root / "mappings/targets").glob("*.yaml"):
+            if path.stem != "scim":
+                path.unlink()
+        self.read(students)
+
+    def copied(self, root: Path) -> ScimProject:
+        """A project that begins with all that this one has: cheaper than a sync."""
+        plain = super().copied(root)
+        other = object.__new__(ScimProject)
+        other.__dict__ = dict(plain.__dict__)
+        return other
+
+    def read(self, students: int, **options: Any) -> None:
+        """Let the roster be another one; options as of `put_set`."""
+        put_set(self.root, students, **options)
+        self.sync("files")
+
+    def serve_by(self, base_url: str) -> None:
+        """Let the users go to this service."""
+        self.environment |= {"SCIM_BASE_URL": base_url, "SCIM_TOKEN": TOKEN}
+
+    def send(self) -> Provisioned:
+        """Export and provision, as a run does."""
+        run_id = self.export("scim").plan.run_id
+        with self.entered():
+            return provision_plan(
+                self.project, self.target("scim"), run_id=run_id, pauses=(0.1,) * 3
+            )
+
+    def send_and_die(self, at: int) -> None:
+        """Export, then provision in a process that dies at the nth look at the clock."""
+        run_id = self.export("scim").plan.run_id
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, str(self.root), run_id, str(at)],
+            cwd=REPOSITORY,
+            env=self.variables({"PYTHONPATH": str(REPOSITORY)}),
+            timeout=90,
+        )
+        assert done.returncode == -signal.SIGKILL
+
+    def statuses(self, entity: str = "users", provider: str | None = None) -> Any:
+        """Status at the provider -> number of users."""
+        rows = self.sql(
+            "SELECT coalesce(scim_status, ''), count(*) FROM users GROUP BY 1"
+        )
+        return dict(rows)
+
+    def scim_ids(self) -> dict[str, str]:
+        """Internal id -> id at the service, of users that have one."""
+        users = self.rows(ENTITY_TABLES["users"])
+        return {user.id: user.scim_id for user in users if user.scim_id}
+
+    def entries(self) -> dict[str, str]:
+        """Internal id -> state in the ledger."""
+        return {entry.key: entry.state for entry in self.rows(db.delivery_ledger)}
+
+
+def _die(root: Path, run_id: str, kill_at: int) -> None:
+    looks = 0
+
+    def clock() -> dt.datetime:
+        nonlocal looks
+        looks += 1
+        if looks == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return utc_now()
+
+    os.chdir(root)
+    target = read_target(root / YAML, root / "sql/exports")
+    provision_plan(Project(root, root / "var"), target, run_id=run_id, clock=clock)
+
+
+if __name__ == "__main__":
+    _die(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
