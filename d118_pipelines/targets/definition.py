@@ -95,8 +95,9 @@ class Target:
 
     @property
     def main_file(self) -> TargetFile:
-        """The first file of records; the guard counts its rows."""
-        return self.record_files[0]
+        """The file that `main` names, else the first; the guard counts its rows."""
+        files = self.record_files
+        return next((f for f in files if f.name == self.model.main), files[0])
 
     @property
     def population(self) -> Population:

@@ -23,6 +23,8 @@ Complaint = tuple[KeyPath, str]
 
 SCIM_NAME = "scim"
 """The name of the target that provisions users; each has one state of that."""
+SCIM_FAILED = "scim.failed"
+"""The code of a user whom the service provider refuses."""
 
 # Tables that the workbench makes for itself, beside those that SQL may read.
 _INTERNAL_NAMES = ("marked", "stopped", "changes", "incoming")
@@ -39,6 +41,7 @@ def unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
         ),
         ("files",): (len(model.files) == 1, "one file: the users"),
         ("ledger",): (model.ledger.keep == "files", "keep must be files"),
+        ("codes",): (SCIM_FAILED in model.codes, f"{SCIM_FAILED} must be declared"),
         ("package",): (model.package is None and model.delta is None, "not for SCIM"),
     }
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
@@ -75,11 +78,15 @@ def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]
     records = [file for file in model.files if not file.control]
     if not records:
         return [*found, (("files",), "no file holds records")]
-    main = {column.header for column in records[0].columns}
+    named = [file for file in records if file.name == model.main]
+    if model.main and not named:
+        found.append((("main",), f"no file of records is called {model.main}"))
+    first = (named or records)[0]
+    main = {column.header for column in first.columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:
             key = ("guard", "deactivations", index, "column")
-            found.append((key, f"{records[0].file} has no column {change.column}"))
+            found.append((key, f"{first.file} has no column {change.column}"))
     taken = {*reserved, *_INTERNAL_NAMES}
     for index, table in enumerate(model.tables):
         if table.name in taken:

@@ -361,6 +361,7 @@ class TargetModel(Model):
     codes: dict[CodeName, Code] = {}
     findings: list[str] = []
     format: Format = Format()
+    main: Identifier | None = None
     files: list[TargetFile] = Field(min_length=1)
     columns: dict[Identifier, list[Annotated[Column, BeforeValidator(_column)]]] = {}
     assertions: list[Assertion] = []
