@@ -52,15 +52,12 @@ from d118_pipelines.ops.scim_state import (
 )
 from d118_pipelines.stored_plans import latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition_checks import SCIM_FAILED
 from d118_pipelines.targets.model import ScimDestination
 from d118_pipelines.targets.population import DETAILED
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
 
-FAILED_CODE = "scim.failed"
-FAILED_TODO = (
-    "Correct the user here or at the service provider; the next run tries again."
-)
 ALL_FAILED_FROM = 10
 """So many changes that all fail are the service's fault, not that of the users."""
 ANSWERS = "answers"
@@ -217,16 +214,17 @@ class _Run:
             )
 
     def _store_findings(self) -> None:
+        meaning = self.target.model.codes[SCIM_FAILED]
         found = [
             {
                 "target": self.target.name,
                 "run_id": self.run_id,
-                "code": FAILED_CODE,
-                "level": "error",
+                "code": SCIM_FAILED,
+                "level": meaning.level,
                 "key": outcome.key,
-                "field": "",
+                "field": meaning.field,
                 "detail": outcome.error,
-                "todo": FAILED_TODO,
+                "todo": meaning.todo,
             }
             for outcome in self.failed[:DETAILED]
         ]

@@ -33,6 +33,7 @@ MODELS = (
     keys.FileLimits,
     keys.Transition,
     keys.Destination,
+    keys.ScimDestination,
     keys.Schedule,
     keys.Disclosure,
 )

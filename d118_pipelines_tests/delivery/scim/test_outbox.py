@@ -22,10 +22,10 @@ def test_every_change_is_a_line_with_method_path_and_body(tmp_path: Path) -> Non
     file = write_requests(tmp_path / "outbox", changes)
 
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    assert [(line["method"], line["path"]) for line in lines] == [
-        ("POST", "/Users"),
-        ("PUT", "/Users/a%2Fb"),
-        ("PATCH", "/Users/c"),
+    assert [(line["method"], line["path"].split("/")[1:]) for line in lines] == [
+        ("POST", ["Users"]),
+        ("PUT", ["Users", "a%2Fb"]),
+        ("PATCH", ["Users", "c"]),
     ]
     assert lines[1]["body"] == user
     assert lines[2]["body"]["Operations"] == [
