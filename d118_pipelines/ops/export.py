@@ -22,6 +22,7 @@ from d118_pipelines.ops.destinations import (
 )
 from d118_pipelines.ops.export_inputs import Gathered, gather
 from d118_pipelines.ops.scim_state import users_place, with_confirmed
+from d118_pipelines.run_folders import run_folder_name
 from d118_pipelines.stored_plans import Approval, StoredPlan, valid_approval
 from d118_pipelines.targets.build import Export, ReadBack, build_export
 from d118_pipelines.targets.definition import Target
@@ -172,5 +173,4 @@ def _new_folder(
 ) -> Path:
     for left in (project.home / "exports" / target.name).glob("*/.inputs"):
         shutil.rmtree(left)  # a killed run could not
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    return project.folder("exports", target.name, f"{stamp}-{run_id[:8]}")
+    return project.folder("exports", target.name, run_folder_name(run_id, now))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ from d118_pipelines.roster.records import (
     parquet,
     record_source,
 )
+from d118_pipelines.run_folders import new_run_folder, newest_run_folder
 from d118_pipelines.sql_text import literal
 
 if TYPE_CHECKING:
@@ -119,15 +119,9 @@ def make_plan(
     load_values: makes `base_values.<entity>` for the ids of a SELECT. Changes nothing
     but the session and that folder.
     """
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    final = plans_folder / f"{stamp}-{run_id[:8]}"
-    for killed in plans_folder.glob(".*.part"):
-        shutil.rmtree(killed, ignore_errors=True)
-    part = plans_folder / f".{final.name}.part"
-    part.mkdir(parents=True, mode=0o700)
-    try:
+    with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
         manifest = json.loads((staged / "manifest.json").read_text(encoding="utf-8"))
-        compared = _compare(duck, request, staged, manifest, load_values, part)
+        compared = _compare(duck, request, staged, manifest, load_values, folder.path)
         counts: dict[str, Counts] = {}
         for entity in compared.source.staged:
             entry = manifest["entities"][entity]
@@ -143,7 +137,7 @@ def make_plan(
             deltas=[e for e, m in manifest["entities"].items() if m["is_delta"]],
         )
         plan = RosterPlan(
-            folder=final,
+            folder=folder.final,
             provider=request.provider,
             district=request.district,
             run_id=run_id,
@@ -159,10 +153,7 @@ def make_plan(
             counts=counts,
             schools=tuple(schools),
         )
-        write_plan(part / PLAN_FILE, plan)
-        part.rename(final)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        write_plan(folder.path / PLAN_FILE, plan)
     return plan
 
 
@@ -273,11 +264,5 @@ def read_plan(folder: Path) -> RosterPlan:
 
 def find_plan(plans_folder: Path, *, run_id: str | None = None) -> RosterPlan | None:
     """The plan that the run made, else the newest one, else None."""
-    folders = sorted(
-        (f for f in plans_folder.glob("[0-9]*") if (f / PLAN_FILE).is_file()),
-        reverse=True,
-    )
-    if run_id is not None:
-        own = [f for f in folders if f.name.endswith(f"-{run_id[:8]}")]
-        folders = own or folders
-    return read_plan(folders[0]) if folders else None
+    folder = newest_run_folder(plans_folder, PLAN_FILE, run_id)
+    return read_plan(folder) if folder else None

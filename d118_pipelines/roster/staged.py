@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from d118_pipelines.run_folders import newest_run_folder
+
 MANIFEST_FILE = "manifest.json"
 REJECTED_FILE = "rejected.parquet"
 FINDINGS_FILE = "findings.parquet"
@@ -79,14 +81,8 @@ def find_staged(parent: Path, run_id: str | None = None) -> Staged | None:
 
     parent: the folder `staged/<provider>`.
     """
-    folders = sorted(
-        (f for f in parent.glob("[0-9]*") if (f / MANIFEST_FILE).is_file()),
-        reverse=True,
-    )
-    if run_id is not None:
-        own = [f for f in folders if f.name.endswith(f"-{run_id[:8]}")]
-        folders = own or folders
-    return read_staged(folders[0]) if folders else None
+    folder = newest_run_folder(parent, MANIFEST_FILE, run_id)
+    return read_staged(folder) if folder else None
 
 
 def read_staged(folder: Path) -> Staged:

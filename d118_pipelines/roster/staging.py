@@ -44,6 +44,7 @@ from d118_pipelines.roster.staged import (
 )
 from d118_pipelines.roster.tally import RejectCap, Tally
 from d118_pipelines.roster.user_roles import judge_roles
+from d118_pipelines.run_folders import new_run_folder
 from d118_pipelines.sql_text import identifier, literal
 
 if TYPE_CHECKING:
@@ -94,40 +95,33 @@ def stage(
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`).
     """
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    final = parent / f"{stamp}-{run_id[:8]}"
-    for killed in parent.glob(".*.part"):
-        shutil.rmtree(killed, ignore_errors=True)
-    partial = parent / f".{final.name}.part"
-    partial.mkdir(parents=True, mode=0o700)
     [home] = duck.execute("SELECT current_database()").fetchall()[0]
     duck.execute("ATTACH ':memory:' AS staging; USE staging")
     duck.execute("SET preserve_insertion_order = false")
     try:
-        run = _Run(duck, raw, mapping, options, partial, home)
-        run.read(pull_findings)
-        run.judge()
-        entities = run.write()
-        held = run.tally.judge(options.reject_cap)
-        staged = Staged(
-            folder=final,
-            provider=options.provider_id,
-            district=options.district_id,
-            run_id=run_id,
-            made_at=now,
-            mapping_fingerprint=mapping.fingerprint,
-            is_demonstration=options.is_demonstration,
-            raw={name: one.path for name, one in raw.items()},
-            entities=entities,
-            held_reason=held,
-            findings=run.tally.findings(),
-        )
-        write_manifest(partial, staged)
-        partial.rename(final)
+        with new_run_folder(parent, run_id=run_id, now=now, is_alone=True) as folder:
+            run = _Run(duck, raw, mapping, options, folder.path, home)
+            run.read(pull_findings)
+            run.judge()
+            entities = run.write()
+            held = run.tally.judge(options.reject_cap)
+            staged = Staged(
+                folder=folder.final,
+                provider=options.provider_id,
+                district=options.district_id,
+                run_id=run_id,
+                made_at=now,
+                mapping_fingerprint=mapping.fingerprint,
+                is_demonstration=options.is_demonstration,
+                raw={name: one.path for name, one in raw.items()},
+                entities=entities,
+                held_reason=held,
+                findings=run.tally.findings(),
+            )
+            write_manifest(folder.path, staged)
     finally:
         duck.execute(f"USE {home}; DETACH staging")
         duck.execute("SET preserve_insertion_order = true")
-        shutil.rmtree(partial, ignore_errors=True)
     return staged
 
 

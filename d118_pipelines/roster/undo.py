@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +51,7 @@ from d118_pipelines.roster.undo_records import (
     findings_of,
     put_back,
 )
+from d118_pipelines.run_folders import RunFolder, new_run_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,21 +98,14 @@ def plan_undo(
     """
     undone = _undoable(connection, provider)
     writer = Writer(connection, duck, district, provider, run_id, now)
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    final = plans_folder / f"{stamp}-{run_id[:8]}"
-    part = plans_folder / f".{final.name}.part"
-    part.mkdir(parents=True, mode=0o700)
-    try:
+    with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
         load_baseline(connection, duck, district=district, provider=provider)
         _empty_records(duck)
         for entity in ENTITIES:
-            find_changes(writer, entity, undone, part / f"{entity}.parquet")
-        plan = _judged(writer, undone, final, part, guard, zone)
+            find_changes(writer, entity, undone, folder.path / f"{entity}.parquet")
+        plan = _judged(writer, undone, folder, guard, zone)
         text = json.dumps({"undoes_run": undone})
-        (part / UNDO_FILE).write_text(text, encoding="utf-8")
-        part.rename(final)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        (folder.path / UNDO_FILE).write_text(text, encoding="utf-8")
     findings = tuple(
         UndoFinding(code, entity, external_id)
         for entity in ENTITIES
@@ -157,8 +150,7 @@ def _empty_records(duck: duckdb.DuckDBPyConnection) -> None:
 def _judged(
     writer: Writer,
     undone: str,
-    final: Path,
-    part: Path,
+    folder: RunFolder,
     guard: RosterGuard,
     zone: ZoneInfo,
 ) -> RosterPlan:
@@ -168,7 +160,7 @@ def _judged(
         writer.district, writer.provider, dict.fromkeys(ENTITIES, nothing), ""
     )
     rejected = _NO_ROWS.format("entity, NULL::VARCHAR AS external_id")
-    compared = Comparison(writer.duck, source, rejected, _no_values, part)
+    compared = Comparison(writer.duck, source, rejected, _no_values, folder.path)
     counts: dict[str, Counts] = {}
     for entity in ENTITIES:
         counts |= count_entity(compared, entity)
@@ -187,7 +179,7 @@ def _judged(
         mapping_hash=f"undo {undone}",
     )
     plan = RosterPlan(
-        folder=final,
+        folder=folder.final,
         provider=writer.provider,
         district=writer.district,
         run_id=writer.run_id,
@@ -203,7 +195,7 @@ def _judged(
         counts=counts,
         schools=tuple(schools),
     )
-    write_plan(part / PLAN_FILE, plan)
+    write_plan(folder.path / PLAN_FILE, plan)
     return plan
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import IncompleteExtractError, RetriableError
+from d118_pipelines.run_folders import new_run_folder, newest_run_folder
 from d118_pipelines.sources.powerschool.source import Binds, PowerSchoolSource, Query
 
 if TYPE_CHECKING:
@@ -71,14 +71,10 @@ def pull_extract(
     case the newest complete extract stays the newest.
     """
     started = time.monotonic()
-    stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    final = entity_folder / f"{stamp}-{run_id[:8]}"
-    partial = entity_folder / f".{final.name}.part"
-    partial.mkdir(parents=True, mode=0o700)
-    try:
+    with new_run_folder(entity_folder, run_id=run_id, now=now) as folder:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                writer = _Writer(partial / ROWS_FILE, on_progress)
+                writer = _Writer(folder.path / ROWS_FILE, on_progress)
                 warnings = _write(source, query, binds, writer)
                 break
             except RetriableError:
@@ -90,7 +86,7 @@ def pull_extract(
                 raise _zero_rows(query)
             _write_empty(query, writer)
         extract = Extract(
-            folder=final,
+            folder=folder.final,
             run_id=run_id,
             row_count=writer.rows,
             columns=writer.columns,
@@ -102,26 +98,14 @@ def pull_extract(
             attempts=attempt,
             warnings=tuple(warnings),
         )
-        _write_manifest(partial, extract)
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _write_manifest(folder.path, extract)
     return extract
 
 
 def find_extract(entity_folder: Path, *, run_id: str | None = None) -> Extract | None:
     """The extract that the run made, else the newest complete one, else None."""
-    folders = sorted(
-        (f for f in entity_folder.glob("[0-9]*") if (f / MANIFEST_FILE).is_file()),
-        reverse=True,
-    )
-    extracts = (_read_manifest(folder) for folder in folders)
-    if run_id is None:
-        return next(extracts, None)
-    newest = next(extracts, None)
-    if newest is None or newest.run_id == run_id:
-        return newest
-    return next((e for e in extracts if e.run_id == run_id), newest)
+    folder = newest_run_folder(entity_folder, MANIFEST_FILE, run_id)
+    return _read_manifest(folder) if folder else None
 
 
 class _Writer:

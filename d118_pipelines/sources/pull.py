@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
 if TYPE_CHECKING:
@@ -133,12 +133,8 @@ class PullStore:
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
     ) -> None:
-        stamp = now.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        self._final = provider_folder / f"{stamp}-{run_id[:8]}"
-        for killed in provider_folder.glob(".*.part"):
-            shutil.rmtree(killed, ignore_errors=True)
-        self.folder = provider_folder / f".{self._final.name}.part"
-        self.folder.mkdir(parents=True, mode=0o700)
+        self._made = RunFolder(provider_folder, run_id=run_id, now=now, is_alone=True)
+        self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
         self.collections: dict[str, Collection] = {}
@@ -166,7 +162,7 @@ class PullStore:
         if self.findings:
             _write_findings(self.folder / FINDINGS_FILE, self.findings)
         pull = Pull(
-            folder=self._final,
+            folder=self._made.final,
             provider=provider,
             run_id=self._run_id,
             kind=kind,
@@ -177,12 +173,12 @@ class PullStore:
             details=dict(self.details),
         )
         _write_manifest(self.folder / MANIFEST_FILE, pull)
-        self.folder.rename(self._final)
+        self._made.complete()
         return pull
 
     def discard(self) -> None:
         """Remove what was written; does nothing after `commit`."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._made.discard()
 
 
 class CollectionWriter:
@@ -288,14 +284,8 @@ def run_pull(
 
 def find_pull(provider_folder: Path, *, run_id: str | None = None) -> Pull | None:
     """The pull that the run made, else the newest one, else None."""
-    folders = sorted(
-        (f for f in provider_folder.glob("[0-9]*") if (f / MANIFEST_FILE).is_file()),
-        reverse=True,
-    )
-    if run_id is not None:
-        own = [f for f in folders if f.name.endswith(f"-{run_id[:8]}")]
-        folders = own or folders
-    return read_pull(folders[0]) if folders else None
+    folder = newest_run_folder(provider_folder, MANIFEST_FILE, run_id)
+    return read_pull(folder) if folder else None
 
 
 def read_pull(folder: Path) -> Pull:
