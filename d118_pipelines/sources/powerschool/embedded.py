@@ -16,7 +16,8 @@ from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
-from d118_pipelines.sources.powerschool.source import Binds, ConnectionReport, Query
+from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
     import duckdb

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from d118_pipelines.errors import D118Error
 from d118_pipelines.sources.powerschool.oracle_errors import translated
 from d118_pipelines.sources.powerschool.oracle_session import Session
-from d118_pipelines.sources.powerschool.source import Binds, ConnectionReport, Query
+from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from d118_pipelines.sources.pull import ConnectionReport
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -36,15 +38,6 @@ class Query:
     def fingerprint(self) -> str:
         """SHA-256 of the statement's text, 64 hexadecimal digits."""
         return hashlib.sha256(self.sql.encode("utf-8")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionReport:
-    """What a test of the connection found. No value of a credential is in it."""
-
-    success: bool
-    message: str
-    latency_seconds: float
 
 
 class PowerSchoolSource(Protocol):
