@@ -40,6 +40,9 @@ TEXTS = (
 )
 ROSTER_TABLES = {"orgs", "users", "demographics", "roster_history", "user_roles"}
 SYNC = "roster/sis/apply"
+OUT = ("oneroster", "scim")
+# Beside the exported rows.
+KEYS_ONLY = ("plan.parquet", "outcome.parquet", "manifest.json")
 
 
 def marked(row: Entry) -> Entry:
@@ -84,6 +87,8 @@ class Searched:
 
     def _run_all(self, kept: dg.DagsterInstance) -> None:
         self._run("good", kept)
+        for target in OUT:
+            self._run(f"to {target}", kept, job=target)
         # Two of three leave: a hold names the school and no person.
         data = marked_district()
         self.server.data = {**data, "users": data["users"][8:]}
@@ -106,8 +111,10 @@ class Searched:
                 "SELECT RAISE(ABORT, 'no'); END"
             )
 
-    def _run(self, name: str, kept: dg.DagsterInstance, **more: str) -> None:
-        result = execute(self.project, "sync_sis", instance=kept, **more)
+    def _run(
+        self, name: str, kept: dg.DagsterInstance, job: str = "sync_sis", **more: str
+    ) -> None:
+        result = execute(self.project, job, instance=kept, **more)
         said = [str(failure.description) for failure in failures(result).values()]
         said += [*failed_checks(result).values()]
         self.said[name] = "\n".join(said) if not result.success else "good"
@@ -158,10 +165,12 @@ def holding(project: RosterProject, mark: str) -> list[str]:
 
 
 def is_for_people(place: str) -> bool:
-    """Raw rows, staged rows, and the tables of the roster itself."""
+    """Raw and staged rows, the roster's own tables, what is exported and sent."""
     name = place.removesuffix(", read")
     if name.startswith("table "):
         return name.removeprefix("table ") in ROSTER_TABLES
+    if name.startswith(("var/exports/", "var/outbox/")):
+        return Path(name).name not in KEYS_ONLY
     is_rows = name.startswith(("var/raw/", "var/staged/")) and name.endswith(".parquet")
     return is_rows and Path(name).name not in ("findings.parquet", "rejected.parquet")
 
@@ -169,6 +178,7 @@ def is_for_people(place: str) -> bool:
 def test_a12_runs_ended_as_they_were_meant_to(searched: Searched) -> None:
     """Else the search would find nothing for want of anything to find."""
     assert searched.said["good"] == "good"
+    assert {searched.said[f"to {target}"] for target in OUT} == {"good"}
     assert "Held. Review: d118 plan sis." in searched.said["held"]
     assert "400" in searched.said["refused page"]
     assert "403" in searched.said["forbidden"]
@@ -185,6 +195,9 @@ def test_a12_row17_people_stand_in_raw_staged_and_roster_only(
     assert "table users" in found
     assert any(place.startswith("var/raw/") for place in found)
     assert any(place.startswith("var/staged/") for place in found)
+    for target in OUT:
+        assert any(place.startswith(f"var/exports/{target}/") for place in found)
+    assert "var/outbox/scim/users.jsonl" in found
 
 
 def test_a12_s3_secrets_tokens_and_passwords_stand_nowhere(searched: Searched) -> None:
