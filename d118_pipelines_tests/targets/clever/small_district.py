@@ -35,6 +35,8 @@ TABLES = {
 }
 FIRST, LAST = dt.date(2026, 8, 17), dt.date(2027, 5, 28)
 YEAR, SEMESTER_1, SEMESTER_2 = 3600, 3601, 3602
+TAUGHT: Row = {"teachers": [4001], "students": [9001]}
+"""What a section has that Ana teaches and Sam takes."""
 
 
 class District:
@@ -119,6 +121,7 @@ class District:
             student_number=f"{number + 210_000}.0",
             state_studentnumber=f"{number}77",
             first_name="Sam",
+            middle_name=None,
             last_name="Lee",
             gender="F",
             dob="2011-03-04",
@@ -243,6 +246,10 @@ class CleverSync(Sync):
     def made(self) -> Made:
         """Extract and build the files; nothing is sent."""
         return Made(self.export())
+
+    def parsed(self, file: str) -> list[dict[str, str]]:
+        """The rows of a delivered file by header."""
+        return parsed(self.files()[file].decode("utf-8"))
 
     def is_made(self) -> bool:
         """Build the files of the newest extracts; False out of term."""

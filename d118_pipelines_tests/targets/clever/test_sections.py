@@ -13,10 +13,12 @@ import pytest
 
 from d118_pipelines_tests.targets.clever.small_district import (
     SEMESTER_2,
+    TAUGHT,
     YEAR,
     CleverSync,
     District,
     Made,
+    Row,
 )
 
 HEADER = (
@@ -26,7 +28,7 @@ HEADER = (
     '"Period","Subject","Grade","Term_start","Term_end","Term_name"'
 )
 PERIODS = {"3(A)": "3", "1-2(A-B)": "1-2", "7": "7", None: "", "1(A) 2(B)": "1"}
-SUBJECTS = {
+SUBJECTS: dict[str | None, tuple[str, str]] = {
     # as stored: sent at first, sent with the setting
     "ENG": ("English/language arts",) * 2,
     "Mat": ("Math",) * 2,
@@ -74,15 +76,14 @@ def district() -> District:
     made = District()
     made.add_school(1003, "Example Middle School", 6, 8)
     made.add_school(2005, "Example Early School", -2, 5)
-    taught = {"teachers": [4001], "students": [9001]}
     for place, text in enumerate(PERIODS):
-        made.add_section(100 + place, **taught, expression=text)
+        made.add_section(100 + place, **TAUGHT, expression=text)
     for place, text in enumerate(SUBJECTS):
         _add_course(made, f"C{place}", credittype=text)
-        made.add_section(200 + place, **taught, course_number=f"C{place}")
+        made.add_section(200 + place, **TAUGHT, course_number=f"C{place}")
     for place, (grade, school, _, _) in enumerate(GRADES):
-        where = {"school": school, "term": YEAR, "grade_level": grade}
-        made.add_section(300 + place, **taught, **where)
+        where: Row = {"school": school, "term": YEAR, "grade_level": grade}
+        made.add_section(300 + place, **TAUGHT, **where)
     _add_terms(made)
     _add_students(made)
     for number, course in (
@@ -90,7 +91,7 @@ def district() -> District:
         (QUOTED_COURSE, "BAND"),
         (TWO_COURSES, "TWO"),
     ):
-        made.add_section(number, **taught, course_number=course)
+        made.add_section(number, **TAUGHT, course_number=course)
     _add_course(made, "BAND", course_name='Band, "Winds", 3-5')
     _add_course(made, "TWO", course_name="Other", schoolid=2001)
     _add_course(made, "TWO", course_name="Own")
@@ -103,14 +104,13 @@ def _add_course(made: District, number: str, **columns: object) -> None:
 
 
 def _add_terms(made: District) -> None:
-    taught = {"teachers": [4001], "students": [9001]}
-    made.add_section(IN_SEMESTER_2, term=SEMESTER_2, **taught)
-    made.add_section(IN_YEAR, term=YEAR, **taught)
+    made.add_section(IN_SEMESTER_2, term=SEMESTER_2, **TAUGHT)
+    made.add_section(IN_YEAR, term=YEAR, **TAUGHT)
     made.add_school(183, "SEDOL", 9, 12)
     made.tables["schools"][-1]["state_excludefromreporting"] = 1
-    made.add_section(EXCLUDED, school=183, **taught)
+    made.add_section(EXCLUDED, school=183, **TAUGHT)
     made.add_term(5, 3500, "25-26", dt.date(2025, 8, 18), dt.date(2026, 5, 29))
-    made.add_section(LAST_YEAR, term=3500, **taught)
+    made.add_section(LAST_YEAR, term=3500, **TAUGHT)
     # The year terms stand after their semesters.
     made.tables["terms"].reverse()
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from d118_pipelines_tests.targets.clever.small_district import CleverSync, District
+import pytest
+
+from d118_pipelines_tests.targets.clever.small_district import (
+    CleverSync,
+    District,
+    Made,
+    Row,
+)
 
 HEADER = (
     '"Teacher_id","Teacher_number","State_teacher_id","School_id","First_name",'
@@ -60,7 +67,7 @@ def test_a_teacher_of_several_schools_stands_once_at_the_home_school(
 def test_quotes_and_commas_stay_in_their_cell_and_nothing_is_the_word_none(
     tmp_path: Path,
 ) -> None:
-    names = {"first_name": 'Jo "JJ"', "last_name": "O'Neil, Jr.", "title": '"'}
+    names: Row = {"first_name": 'Jo "JJ"', "last_name": "O'Neil, Jr.", "title": '"'}
     district = District()
     district.add_teacher(4002, **names, teachernumber=None, teacherloginid=None)
 
@@ -73,57 +80,66 @@ def test_quotes_and_commas_stay_in_their_cell_and_nothing_is_the_word_none(
     assert "None" not in made.text("Teachers.csv")
 
 
-def test_home_schools_without_teachers_are_left_out(tmp_path: Path) -> None:
-    district = District()
-    for number, home in enumerate((0, 2, 136, None, 500, 2001), start=1):
-        district.add_teacher(number, home=home)
-        district.place(number, 5)
-
-    rows = CleverSync(tmp_path, district).made().teachers()
-
-    assert set(rows) == {"4001", "5", "6"}
+HOMES = (0, 2, 136, None, 500, 2001)
+NAMES = ("Admin", "tech", "PLUGIN", "Sub", "test", "Teacher", "Subira", "Testa")
+GONE, ELSEWHERE, NOWHERE, WITHOUT_EMAIL, BLANK_EMAIL, NAMELESS, ALLOWED = range(
+    301, 308
+)
 
 
-def test_active_is_who_is_current_anywhere_and_has_an_email(tmp_path: Path) -> None:
-    district = District()
-    gone, elsewhere, nowhere = 1, 2, 3
-    for number in (gone, elsewhere, nowhere):
-        district.add_teacher(number)
-        district.tables["schoolstaff"][-1]["status"] = 2
-    district.place(elsewhere, 2001)
-    district.place(nowhere, 2001, status=0)
-    district.add_teacher(4, email_addr=None)
-    district.add_teacher(5, email_addr="  ")
-
-    rows = CleverSync(tmp_path, district).made().teachers()
-
-    assert set(rows) == {"4001", "2"}
-    assert rows["2"]["School_id"] == "5"
-
-
-def test_accounts_are_told_by_their_exact_names(tmp_path: Path) -> None:
-    names = ("Admin", "tech", "PLUGIN", "Sub", "test", "Teacher", "Subira", "Testa")
-    district = District()
-    for number, name in enumerate(names, start=1):
-        district.add_teacher(number, **{("first_name", "last_name")[number % 2]: name})
-    sync = CleverSync(tmp_path, district)
-
-    made = sync.made()
-    allowed = sync.made_with(teacher_name_allow=[5])
-
-    assert set(made.teachers()) == {"4001", "7", "8"}
-    assert set(made.findings()) == {("bad_name", str(n)) for n in range(1, 7)}
-    assert set(allowed.teachers()) == {"4001", "7", "8", "5"}
+def district() -> District:
+    """Each case as a person; those of a list are numbered from its first number."""
+    made = District()
+    for number, home in enumerate(HOMES, start=101):
+        made.add_teacher(number, home=home)
+        made.place(number, 5)
+    for number, name in enumerate(NAMES, start=201):
+        columns: Row = {("first_name", "last_name")[number % 2]: name}
+        made.add_teacher(number, **columns)
+    for number in (GONE, ELSEWHERE, NOWHERE):
+        made.add_teacher(number)
+        made.tables["schoolstaff"][-1]["status"] = 2
+    made.place(ELSEWHERE, 2001)
+    made.place(NOWHERE, 2001, status=0)
+    made.add_teacher(WITHOUT_EMAIL, email_addr=None)
+    made.add_teacher(BLANK_EMAIL, email_addr="  ")
+    made.add_teacher(NAMELESS, first_name=None)
+    made.add_teacher(ALLOWED, last_name="Test")
+    return made
 
 
-def test_a_person_without_a_name_is_left_out_and_reported(tmp_path: Path) -> None:
-    district = District()
-    district.add_teacher(4002, first_name=None)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("teachers")
+    return CleverSync(folder, district(), teacher_name_allow=[ALLOWED]).made()
 
-    made = CleverSync(tmp_path, district).made()
 
-    assert set(made.teachers()) == {"4001"}
-    assert made.findings() == {("missing_required", "4002"): "Teachers.csv"}
+def sent(made: Made, start: int, count: int) -> list[int]:
+    rows = made.teachers()
+    return [n for n in range(start, start + count) if str(n) in rows]
+
+
+def test_home_schools_without_teachers_are_left_out(many: Made) -> None:
+    assert sent(many, 101, len(HOMES)) == [105, 106]
+    assert many.codes(*range(101, 107)) == set()
+
+
+def test_active_is_who_is_current_anywhere_and_has_an_email(many: Made) -> None:
+    assert sent(many, GONE, 5) == [ELSEWHERE]
+    assert many.teachers()[str(ELSEWHERE)]["School_id"] == "5"
+
+
+def test_accounts_are_told_by_their_exact_names(many: Made) -> None:
+    assert sent(many, 201, len(NAMES)) == [207, 208]
+    assert sent(many, ALLOWED, 1) == [ALLOWED]
+    assert {key for code, key in many.findings() if code == "bad_name"} == {
+        str(number) for number in range(201, 207)
+    }
+
+
+def test_a_person_without_a_name_is_left_out_and_reported(many: Made) -> None:
+    assert sent(many, NAMELESS, 1) == []
+    assert many.findings()["missing_required", str(NAMELESS)] == "Teachers.csv"
 
 
 def test_staff_who_do_not_teach_stand_once_per_school(tmp_path: Path) -> None:

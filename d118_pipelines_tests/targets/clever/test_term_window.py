@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.errors import ExportError
-from d118_pipelines_tests.targets.clever.small_district import CleverSync, District
+from d118_pipelines_tests.targets.clever.small_district import (
+    TAUGHT,
+    CleverSync,
+    District,
+)
 
 OPEN = ("2026-07-27", "2026-08-17", "2026-12-31", "2027-05-28")
 CLOSED = ("2026-07-26", "2027-05-29", "2027-07-01")
@@ -59,10 +63,9 @@ def test_between_terms_nothing_is_sent_and_the_last_files_stay(tmp_path: Path) -
 def test_the_coming_year_wins_over_one_that_has_ended(tmp_path: Path) -> None:
     district = District()
     days = dt.date(2027, 8, 16), dt.date(2028, 5, 26)
-    taught = {"teachers": [4001], "students": [9001]}
     for school in (5, 2001):
         district.add_term(school, 3700, "27-28", *days)
-    district.add_section(1, term=3700, **taught)
+    district.add_section(1, term=3700, **TAUGHT)
     sync = CleverSync(tmp_path, district, tail_days=80)
 
     ending = sync.on("2027-07-25").made().sections()
@@ -78,8 +81,7 @@ def test_of_two_running_years_the_newest_row_counts_and_is_reported(
 ) -> None:
     district = District()
     district.add_term(5, 3500, "old", dt.date(2026, 7, 1), dt.date(2027, 6, 30))
-    taught = {"teachers": [4001], "students": [9001]}
-    district.add_section(1, term=3500, **taught)
+    district.add_section(1, term=3500, **TAUGHT)
 
     made = CleverSync(tmp_path, district).made()
 

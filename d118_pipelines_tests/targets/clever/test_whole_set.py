@@ -14,10 +14,11 @@ from d118_pipelines_tests.targets.clever.small_district import (
     YEAR,
     CleverSync,
     District,
+    Row,
     parsed,
 )
 
-ALL = {"deliver_schools": True, "deliver_staff": True, "deliver_enrollments": True}
+ALL: Row = {"deliver_schools": True, "deliver_staff": True, "deliver_enrollments": True}
 OWN = {"Students.csv", "Teachers.csv", "Sections.csv"}
 IN_ORDER = [
     *("Schools.csv", "Students.csv", "Teachers.csv", "Staff.csv"),
