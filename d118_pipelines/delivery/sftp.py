@@ -1,7 +1,7 @@
 """A folder on an SFTP server as a destination.
 
-Belongs here: the calls of `Remote`, made with paramiko. Not here: connecting and
-logging in (`ssh/session.py`), limits and error texts (`ssh/calls.py`), the order of a
+Belongs here: the calls of `Remote`, made with paramiko. Not here: opening the
+folder (`ssh/opened_folder.py`), limits and error texts (`ssh/calls.py`), the order of a
 delivery (`sequence.py`).
 """
 
@@ -12,19 +12,17 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
 from d118_pipelines.delivery.remote import FileStat
 from d118_pipelines.errors import DestinationError, ExportError
-from d118_pipelines.ssh.calls import Line, Watch, guarded
-from d118_pipelines.ssh.session import open_transport
-from d118_pipelines.ssh.settings import SftpSettings
+from d118_pipelines.ssh.opened_folder import OpenedFolder
 
 if TYPE_CHECKING:
     import paramiko
+
+    from d118_pipelines.ssh.calls import Watch
 
 CHUNK_BYTES = 32768
 """The largest write that every SFTP server accepts."""
@@ -32,39 +30,12 @@ CHUNKS_UNDER_WAY = 32
 """Writes that may wait for their answer; one answer per write costs a round trip."""
 
 
-class SftpRemote:
+class SftpRemote(OpenedFolder):
     """Keeps `Remote` in one folder of an SFTP server; opened by `with`."""
 
-    def __init__(self, settings: SftpSettings) -> None:
-        self._settings = settings
-
-    def __enter__(self) -> Self:
-        self._transport = open_transport(self._settings)
-        try:
-            self._open_folder()
-        except BaseException:
-            self._transport.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._transport.close()
-
-    def _open_folder(self) -> None:
-        import paramiko
-
-        with self._guarded("open the SFTP service"):
-            self._channel = self._transport.open_session()
-            self._channel.invoke_subsystem("sftp")
-            self._client = paramiko.SFTPClient(self._channel)
-        step = "create the folder at the vendor, or correct `directory` in the target"
-        with self._guarded("open the folder", step):
-            self._client.chdir(self._settings.directory)
+    folder_step = (
+        "create the folder at the vendor, or correct `directory` in the target"
+    )
 
     def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
         """Upload with many writes under way; every answer of the server is read."""
@@ -149,23 +120,6 @@ class SftpRemote:
         """Names of all entries, sorted."""
         with self._guarded("list the folder"):
             return sorted(self._client.listdir())
-
-    def _guarded(
-        self, action: str, next_step: str = "", *, whole: bool = False
-    ) -> AbstractContextManager[Watch]:
-        """Limits and errors of one call; `whole` for the transfer of a file."""
-        stall = self._settings.channel_timeout_seconds
-        line = Line(
-            where=self._settings.where,
-            close=self._transport.close,
-            is_open=self._is_open,
-            stall_seconds=stall,
-            whole_seconds=self._settings.transfer_limit_seconds if whole else stall,
-        )
-        return guarded(line, action, next_step)
-
-    def _is_open(self) -> bool:
-        return self._transport.is_active() and not self._channel.closed
 
 
 def _opened(local: Path) -> BinaryIO:

@@ -1,24 +1,17 @@
 """A folder on an SFTP server to read from: its listing, and downloads with a check.
 
-Belongs here: reading. Not here: writing (`delivery/sftp.py`), connecting and logging in
-(`session.py`), what the files mean.
+Belongs here: reading. Not here: writing (`delivery/sftp.py`), opening
+(`opened_folder.py`), what the files mean.
 """
 
 from __future__ import annotations
 
 import stat
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.ssh.calls import Line, Watch, guarded
-from d118_pipelines.ssh.session import open_transport
-
-if TYPE_CHECKING:
-    from d118_pipelines.ssh.settings import SftpSettings
+from d118_pipelines.ssh.opened_folder import OpenedFolder
 
 CHUNK_BYTES = 32768
 REQUESTS_UNDER_WAY = 64
@@ -34,39 +27,14 @@ class RemoteFile:
     mtime_seconds: int
 
 
-class SftpFolder:
+class SftpFolder(OpenedFolder):
     """One folder of an SFTP server, open for reading between enter and exit.
 
     Raises in every call: DestinationError (refused), ConnectionLostError,
     TimeLimitError; on enter also ConfigurationError, AuthenticationError, HostKeyError.
     """
 
-    def __init__(self, settings: SftpSettings) -> None:
-        self._settings = settings
-
-    def __enter__(self) -> Self:
-        import paramiko
-
-        self._transport = open_transport(self._settings)
-        try:
-            with self._guarded("open the SFTP service"):
-                self._channel = self._transport.open_session()
-                self._channel.invoke_subsystem("sftp")
-                self._client = paramiko.SFTPClient(self._channel)
-            with self._guarded("open the folder", "correct the folder's path"):
-                self._client.chdir(self._settings.directory)
-        except BaseException:
-            self._transport.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._transport.close()
+    not_done = NOT_READ
 
     def files(self) -> list[RemoteFile]:
         """The regular files, sorted by name; links and folders are left out."""
@@ -119,18 +87,3 @@ class SftpFolder:
         with self._guarded(f"look at {name}"):
             found = self._client.stat(name)
         return RemoteFile(name, found.st_size or 0, found.st_mtime or 0)
-
-    def _guarded(
-        self, action: str, next_step: str = "", *, whole: bool = False
-    ) -> AbstractContextManager[Watch]:
-        """Limits and errors of one call; `whole` for the transfer of a file."""
-        stall = self._settings.channel_timeout_seconds
-        line = Line(
-            where=self._settings.where,
-            close=self._transport.close,
-            is_open=lambda: self._transport.is_active() and not self._channel.closed,
-            stall_seconds=stall,
-            whole_seconds=self._settings.transfer_limit_seconds if whole else stall,
-            not_done=NOT_READ,
-        )
-        return guarded(line, action, next_step)
