@@ -143,7 +143,7 @@ def test_a_target_may_have_a_zone_of_its_own(tmp_path: Path) -> None:
 
 def test_a_deadline_is_in_the_zone_and_after_the_run() -> None:
     evening = dt.datetime(2026, 11, 3, 20, 0, tzinfo=CHICAGO)
-    own = {"clever_sftp": "03 18:00"}  # 19:00 in New York
+    own = {"clever_sftp": "03 18:00", "oneroster": "03 07:00", "scim": "03 07:00"}
     for target in read_targets(REPOSITORY):
         schedule = target.model.schedule
         assert schedule is not None

@@ -1,5 +1,6 @@
 """Reports about the district's own deliveries: the disclosure register."""
 
+import hashlib
 from collections.abc import Sequence
 
 import dagster as dg
@@ -32,6 +33,9 @@ def disclosure_report(
         group_name="district",
         kinds={"markdown", "csv"},
         owners=["team:data"],
+        code_version=hashlib.sha256(
+            "".join(target.fingerprint for target in targets).encode("utf-8")
+        ).hexdigest()[:12],
         check_specs=[
             dg.AssetCheckSpec(
                 "agreements_stated",
