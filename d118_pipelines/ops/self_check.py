@@ -178,7 +178,8 @@ def _is_deleted(
 def _shown(
     code: str, file: str, line: int | None, external_id: str | None, count: int
 ) -> str:
-    place = f"{file}, line {line}" if line is not None else file
+    name = f"{Path(file).stem}.csv" if file else "archive"
+    place = f"{name}, line {line}" if line is not None else name
     key = f", {external_id}" if external_id else ""
     times = f" ({count} times)" if count > 1 else ""
     return f"{code}: {place}{key}{times}"

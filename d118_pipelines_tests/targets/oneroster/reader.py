@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import itertools
 import re
 import unicodedata
 import zipfile
@@ -92,7 +93,11 @@ class Reading:
     def _manifest(self, texts: dict[str, str]) -> Iterator[str]:
         header, *rows = csv.reader(io.StringIO(texts["manifest.csv"]))
         files = tables()["manifest"][self.version[:3]].split()
-        wanted = ["manifest.version", "oneroster.version", *(f"file.{f}" for f in files)]
+        wanted = [
+            "manifest.version",
+            "oneroster.version",
+            *(f"file.{f}" for f in files),
+        ]
         if header != ["propertyName", "value"]:
             yield "manifest: header"
         if [row[0] for row in rows][: len(wanted)] != wanted:
@@ -145,7 +150,7 @@ class Reading:
                 yield "dateLastModified"
         for name, is_needed, kind in columns:
             value = row[name]
-            if value != value.strip() or len(value) > 255 and not kind:
+            if value != value.strip() or (len(value) > 255 and not kind):
                 yield f"{name}: blanks around it, or too long"
             if is_needed and not value:
                 yield f"{name}: missing"
@@ -174,7 +179,9 @@ class Reading:
             case "enum":
                 is_own = value.startswith("ext:") and len(value) > 4
                 may = self.version != "1.1" and argument in tables()["extensible"]
-                if value not in words_of(argument, self.version) and not (is_own and may):
+                if value not in words_of(argument, self.version) and not (
+                    is_own and may
+                ):
                     return "no word of the version"
         return ""
 
@@ -246,7 +253,9 @@ class Reading:
 
     def _enrollments(self) -> Iterator[str]:
         classes = {row["sourcedId"]: row for row in self.rows.get("classes", [])}
-        sessions = {row["sourcedId"]: row for row in self.rows["academicSessions"]}
+        sessions = {
+            row["sourcedId"]: row for row in self.rows.get("academicSessions", [])
+        }
         primaries: dict[str, list[Row]] = {}
         for row in self.rows.get("enrollments", []):
             taught = classes.get(row["classSourcedId"])
@@ -267,7 +276,7 @@ class Reading:
                 yield f"enrollments {row['sourcedId']}: after the class"
         for name, rows in primaries.items():
             rows.sort(key=lambda row: row["beginDate"])
-            for one, other in zip(rows, rows[1:], strict=False):
+            for one, other in itertools.pairwise(rows):
                 if not one["endDate"] or one["endDate"] > other["beginDate"]:
                     yield f"classes {name}: two primary teachers at a time"
 

@@ -137,7 +137,10 @@ def internal_id(entity: str, external_id: str | None) -> str | None:
 
 
 def write_roster(roster: Roster, folder: Path) -> dict[str, Path]:
-    """The relations `roster.*` as Parquet files; only live records go into a roster."""
+    """The relations `roster.*` as Parquet files.
+
+    Of a record that is neither active nor a disabled user only its links are there.
+    """
     rows: Roster = {name: [] for name in RELATIONS}
     for entity, records in roster.items():
         for one in records:
@@ -172,7 +175,8 @@ def _add(rows: Roster, entity: str, one: Record) -> None:
         row[field.column] = value
     if entity == "demographics":
         row["user_id"] = internal_id("users", one["external_id"])
-    rows[entity].append(row)
+    if row["status"] == "active" or row["inactive_reason"] == "disabled":
+        rows[entity].append(row)
     for term in one.get("term_external_ids") or []:
         rows["class_terms"].append(
             {"class_id": own, "term_id": internal_id("terms", term)}

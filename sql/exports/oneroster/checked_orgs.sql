@@ -1,6 +1,6 @@
 -- Every org of the roster: its identifier in the set, whether the options choose it, and
 -- what it lacks. In the set is what is chosen and lacks nothing. With `schools` these are
--- the orgs named, what is above them, and what is below.
+-- the orgs named and what is below them (inside), and what is above.
 -- Rule: docs/reference/oneroster_export.md, closed sets.
 WITH RECURSIVE named AS (
   SELECT id
@@ -43,7 +43,8 @@ checked AS (
       AS sourced_id,
     org_type,
     parent_id,
-    id IN (SELECT id FROM above) OR id IN (SELECT id FROM below) AS is_chosen,
+    id IN (SELECT id FROM below) AS is_inside,
+    id IN (SELECT id FROM below) OR id IN (SELECT id FROM above) AS is_chosen,
     CASE
       WHEN NOT coalesce(regexp_matches(name, '[\pL\pN\pP\pS]'), false) THEN 'name: blank'
       WHEN org_type NOT IN (
@@ -60,6 +61,7 @@ SELECT
   c.org_type,
   p.sourced_id AS parent,
   c.parent_id IS NOT NULL AND p.id IS NULL AS has_lost_parent,
+  c.is_inside,
   c.is_chosen,
   c.lacks,
   c.is_chosen AND c.lacks IS NULL AS is_in

@@ -77,14 +77,17 @@ SELECT
   w.begin_date,
   w.end_date,
   w.is_wanted AND coalesce(o.is_chosen, true) AS is_chosen,
+  coalesce(o.is_inside, true) AS is_inside,
   w.has_word,
+  -- 1.1 has no dates for roles: one that is over is not there.
+  $version = '1.1' AND coalesce(w.end_date <= $today, false) AS has_ended,
   CASE
     WHEN NOT w.has_word THEN 'role: ' || w.word
     WHEN w.org_id IS NULL THEN 'orgSourcedId: none'
     WHEN o.id IS NULL THEN 'orgSourcedId: not in the roster'
     WHEN o.lacks IS NOT NULL THEN 'orgSourcedId: ' || o.sourced_id || ' is left out'
     WHEN w.end_date < w.begin_date THEN 'endDate: before beginDate'
-    WHEN $version = '1.1' AND w.end_date <= $today THEN 'endDate: the role has ended'
+    WHEN has_ended THEN 'endDate: the role has ended'
   END AS lacks
 FROM worded w
 LEFT JOIN checked_orgs o ON o.id = w.org_id

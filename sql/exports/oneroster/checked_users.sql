@@ -5,7 +5,9 @@
 WITH chosen AS (
   SELECT
     user_id,
-    bool_or(is_chosen) AS is_chosen,
+    -- A role above the schools that the options name brings nobody in.
+    bool_or(is_chosen AND is_inside AND NOT has_ended)
+      OR bool_or(is_chosen AND is_inside) AND bool_and(has_ended) AS is_chosen,
     arg_min(lacks, position) FILTER (is_chosen) AS lacks
   FROM checked_roles
   GROUP BY user_id

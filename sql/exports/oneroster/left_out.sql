@@ -15,7 +15,7 @@ WITH lost AS (
     'users', u.sourced_id, CASE WHEN r.has_word THEN 'roles.' ELSE '' END || r.lacks
   FROM checked_roles r
   JOIN checked_users u ON u.id = r.user_id
-  WHERE r.is_chosen AND u.is_in AND r.lacks <> 'endDate: the role has ended'
+  WHERE r.is_chosen AND u.is_in AND NOT r.has_ended
   UNION ALL
   SELECT 'enrollments', sourced_id, lacks FROM lost_enrollments
 )

@@ -39,7 +39,7 @@ cleaned AS (
         COLUMNS(['grades', 'subjects', 'subject_codes', 'periods']), '["VARCHAR"]'
       ),
       lambda e: regexp_replace(
-        nfc_normalize(replace(e, ',', ' ')), '^[\s\pC\pZ]+|[\s\pC\pZ]+$', '', 'g'
+        nfc_normalize(replace(e, ',', '')), '^[\s\pC\pZ]+|[\s\pC\pZ]+$', '', 'g'
       )
     )
   FROM given
@@ -53,7 +53,7 @@ chosen AS (
       'IT', 'PR', 'PK', 'TK', 'KG', '01', '02', '03', '04', '05', '06', '07', '08', '09',
       '10', '11', '12', '13', 'PS', 'UG', 'Other'
     )) AS grades,
-    coalesce(periods, [replace(period, ',', ' ')]) AS given_periods,
+    coalesce(periods, [replace(period, ',', '')]) AS given_periods,
     list_filter(
       given_periods, lambda p, i: list_position(given_periods, p) = i AND p <> ''
     ) AS periods,
