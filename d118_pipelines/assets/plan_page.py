@@ -7,6 +7,7 @@ The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 import dagster as dg
 
 from d118_pipelines.assets.facts_page import facts_metadata
+from d118_pipelines.assets.guard_checks import guard_check
 from d118_pipelines.guard_rule import GuardRule, check_name
 from d118_pipelines.ops.export import MadeExport
 from d118_pipelines.targets.plan import FileCounts
@@ -23,7 +24,10 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
     """Metadata of one file; the main file also carries verdict, plan and findings."""
     counts = made.export.plan.counts.get(file.file.name)
     value = dg.MetadataValue
-    columns = [dg.TableColumn(c.header, "text") for c in file.file.columns]
+    columns = [
+        dg.TableColumn(c.header, "text", description=file.file.elements.get(c.header))
+        for c in file.file.columns
+    ]
     return {
         "dagster/row_count": value.int(file.rows),
         "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
@@ -41,24 +45,13 @@ def check_result(
     asset: dg.AssetKey, made: MadeExport, rule: GuardRule
 ) -> dg.AssetCheckResult:
     """One guard rule as an asset check; a held one passes when the plan is approved."""
-    approved = made.approval is not None and rule.kind == "held"
-    description = rule.message
-    if not rule.passed and approved:
-        description += " Released by an approval."
-    elif not rule.passed and rule.kind == "held":
-        name, short = made.plan.target, made.plan.plan_hash[:8]
-        description += (
-            f" Held. Review: d118 plan {name}. Release: d118 approve {name} {short} "
-            '--reason "..." (or the job approve).'
-        )
-    broken = "the run fails" if rule.kind == "failed" else "waits for an approval"
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=rule.check_name,
-        passed=rule.passed or approved,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=description,
-        metadata={"result": description, "rule": rule.code, "if_broken": broken},
+    return guard_check(
+        asset,
+        rule,
+        name=made.plan.target,
+        plan_hash=made.plan.plan_hash,
+        is_approved=made.approval is not None,
+        if_broken="the run fails" if rule.kind == "failed" else "waits for an approval",
     )
 
 
