@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.provider_sources import collections_of, host_pool
 from d118_pipelines.ops.sync import pull_provider
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
 from d118_pipelines.providers import Provider
 from d118_pipelines.sources.pull import Collection, Pull
 
@@ -42,7 +42,7 @@ def pull_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
-            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            run = provider_run(provider, context.run)
             made = pull_provider(project, run, progress(context.log))
         context.log.info(
             f"{provider.id}: {sum(c.rows for c in made.collections.values()):,} records "

@@ -8,9 +8,10 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of, sync_step
+from d118_pipelines.ops.sync_runs import sync_step
 from d118_pipelines.providers import read_providers
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
@@ -70,8 +71,7 @@ def _part_of_a_sync(
     wanted = run.tags.get("sis/provider")
     for provider in read_providers(project.root) if wanted else []:
         if provider.id == wanted:
-            part = ProviderRun(provider, run.run_id, actor_of(run.tags))
-            return sync_step(project, part)
+            return sync_step(project, provider_run(provider, run))
     return nullcontext()
 
 

@@ -3,6 +3,8 @@
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.guard_checks import guard_check
+from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.assets.staged import staged_entities
 from d118_pipelines.configuration import Project
 from d118_pipelines.guard_rule import GuardRule, check_name
@@ -12,7 +14,7 @@ from d118_pipelines.ops.sync import (
     plan_provider,
     refusal,
 )
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of, close_refused
+from d118_pipelines.ops.sync_runs import close_refused
 from d118_pipelines.providers import Provider
 from d118_pipelines.roster.apply import ApplyResult, OnStep
 from d118_pipelines.roster.guard import RULES
@@ -75,7 +77,7 @@ def _plan_asset(provider: Provider, project: Project) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            run = provider_run(provider, context.run)
             made = plan_provider(project, run)
             refused = refusal(project, provider, made.stored, made.approval)
             if refused is not None:
@@ -114,7 +116,7 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            run = provider_run(provider, context.run)
             result = apply_provider(project, run, _told_to(context.log))
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
@@ -146,23 +148,12 @@ def _shown(made: PlannedRun) -> str:
 def _check(
     asset: dg.AssetKey, made: PlannedRun, rule: GuardRule
 ) -> dg.AssetCheckResult:
-    approved = made.approval is not None and rule.kind == "held"
-    text = rule.message
-    if not rule.passed and approved:
-        text += " Released by an approval."
-    elif not rule.passed and rule.kind == "held":
-        name, short = made.plan.provider, made.plan.hash[:8]
-        text += (
-            f" Held. Review: d118 plan {name}. Release: d118 approve {name} {short} "
-            '--reason "..." (or the job approve).'
-        )
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=rule.check_name,
-        passed=rule.passed or approved,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=text,
-        metadata={"result": text, "rule": rule.code},
+    return guard_check(
+        asset,
+        rule,
+        name=made.plan.provider,
+        plan_hash=made.plan.hash,
+        is_approved=made.approval is not None,
     )
 
 

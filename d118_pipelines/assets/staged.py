@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.provider_sources import (
     provider_mapping,
@@ -12,7 +13,6 @@ from d118_pipelines.ops.provider_sources import (
     wanted_entities,
 )
 from d118_pipelines.ops.sync import stage_provider
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
 from d118_pipelines.providers import Provider
 from d118_pipelines.roster.model import ENTITIES
 from d118_pipelines.roster.staged import EntityCounts, Staged
@@ -50,7 +50,7 @@ def staged_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
-            run = ProviderRun(provider, context.run.run_id, actor_of(context.run.tags))
+            run = provider_run(provider, context.run)
             made = stage_provider(project, run)
         if made is None:
             context.log.warning(
