@@ -28,7 +28,8 @@ class ScimServer:
     """Starts the server in a `with` block; `restart` starts it again on its port.
 
     store: JSON lines of every write, read at the start. supports: any of `bulk`,
-    `patch`. die_after: writes after which it kills itself, before it answers.
+    `patch`. die_after: writes after which it kills itself, before it answers. latency:
+    seconds before each answer.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class ScimServer:
         *,
         supports: tuple[str, ...] = ("bulk", "patch"),
         die_after: int | None = None,
+        latency: float = 0.0,
     ) -> None:
         self.store, self._supports, self._die_after = store, supports, die_after
+        self._latency = latency
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
 
@@ -77,6 +80,7 @@ class ScimServer:
         self.store.touch()
         options = ["--port", str(self._port), "--store", str(self.store)]
         options += ["--supports", ",".join(self._supports)]
+        options += ["--latency", str(self._latency)]
         if die_after is not None:
             options += ["--die-after", str(die_after)]
         self._process = subprocess.Popen(
@@ -110,7 +114,7 @@ def stored(store: Path) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def serve(port: int, store: Path, supports: set[str], die_after: int | None) -> None:
+def serve(given: argparse.Namespace) -> None:
     """Serve until killed."""
     from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -128,6 +132,7 @@ def serve(port: int, store: Path, supports: set[str], die_after: int | None) -> 
         def log_message(self, *_: object) -> None:
             """Nothing on the console."""
 
+    supports = given.supports.split(",")
     config: Any = load_default_service_provider_config()
     config.bulk.supported = "bulk" in supports
     config.patch.supported = "patch" in supports
@@ -135,12 +140,17 @@ def serve(port: int, store: Path, supports: set[str], die_after: int | None) -> 
         load_default_schemas().values(), load_default_resource_types().values(), config
     )
     application = BearerTokenApplication(
-        _storage(store, provider, die_after),
+        _storage(given.store, provider, given.die_after),
         provider,
         ScimService(provider, secret="canary-cursors"),
         [TOKEN],
     )
-    with make_server("127.0.0.1", port, application, ThreadingWSGIServer, Quiet) as it:
+
+    def answer(*request: Any) -> Any:
+        time.sleep(given.latency)
+        return application(*request)
+
+    with make_server("127.0.0.1", given.port, answer, ThreadingWSGIServer, Quiet) as it:
         it.serve_forever()
 
 
@@ -190,8 +200,8 @@ def _main() -> None:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--supports", default="")
     parser.add_argument("--die-after", type=int)
-    given = parser.parse_args()
-    serve(given.port, given.store, set(given.supports.split(",")), given.die_after)
+    parser.add_argument("--latency", type=float, default=0.0)
+    serve(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from d118_pipelines.delivery.scim.changes import ScimChange, ScimOutcome, Status
-from d118_pipelines.delivery.scim.one_user import INVALID, refused_outcome
+from d118_pipelines.delivery.scim.one_user import refused_outcome
 from d118_pipelines.delivery.scim.resource import user_path
 from d118_pipelines.delivery.scim.service import (
     InvalidUserError,
@@ -64,8 +64,9 @@ def settle_in_bulk(
     for change in changes:
         try:
             found = operation(service, change)
-        except InvalidUserError:
-            settled.append(ScimOutcome(change.key, "failed", change.scim_id, INVALID))
+        except InvalidUserError as invalid:
+            text = str(invalid)
+            settled.append(ScimOutcome(change.key, "failed", change.scim_id, text))
             continue
         if found is None:
             left.append(change)

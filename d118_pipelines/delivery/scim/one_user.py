@@ -11,7 +11,6 @@ from d118_pipelines.delivery.scim.transport import RefusedError
 
 CLAIMED = "the user name belongs to a user with another externalId"
 SEVERAL = "several users have this externalId or user name"
-INVALID = "the row is not a valid SCIM user"
 
 
 class _UnadoptableError(Exception):
@@ -32,8 +31,8 @@ def settle(service: ScimService, change: ScimChange) -> ScimOutcome:
         return _update(service, change)
     except RefusedError as refused:
         return refused_outcome(change, refused)
-    except InvalidUserError:
-        return ScimOutcome(change.key, "failed", change.scim_id, INVALID)
+    except InvalidUserError as invalid:
+        return ScimOutcome(change.key, "failed", change.scim_id, str(invalid))
     except _UnadoptableError as why:
         return ScimOutcome(change.key, "failed", None, str(why))
 

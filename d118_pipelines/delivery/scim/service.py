@@ -43,7 +43,7 @@ Json = Mapping[str, Any]
 
 
 class InvalidUserError(Exception):
-    """A body that is no SCIM user; only this room sees it."""
+    """A body that is no SCIM user; only this room sees it. Its text names attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,13 @@ class ScimService:
             user["schemas"] = [USER]
         try:
             model = self._model.model_validate(user)
-        except ValidationError:
-            raise InvalidUserError from None  # its text quotes the values
+        except ValidationError as exc:
+            # Its own text quotes the values.
+            errors = exc.errors(include_input=False, include_context=False)
+            names = sorted({str(error["loc"][0]) for error in errors if error["loc"]})
+            raise InvalidUserError(
+                f"not a valid SCIM user: {', '.join(names)}"
+            ) from None
         return model.model_dump(scim_ctx=Context.RESOURCE_CREATION_REQUEST)
 
     def _abilities(self) -> Abilities:

@@ -216,3 +216,17 @@ def test_an_answer_without_an_id_leaves_the_user_pending() -> None:
     notebook, _, _ = sent(ScriptedScim(fault=fault), created([row(1)]))
 
     assert (notebook.of(1).status, notebook.of(1).scim_id) == ("pending", None)
+
+
+@pytest.mark.parametrize("supports", [("patch", "filter"), ("patch", "bulk")])
+def test_a_row_that_is_no_user_fails_with_the_name_of_the_attribute(
+    supports: tuple[str, ...],
+) -> None:
+    service = ScriptedScim(supports=supports)
+
+    notebook, report, _ = sent(
+        service, created([row(1, emails__work="canary at home"), row(2)])
+    )
+
+    assert notebook.of(1).error == "not a valid SCIM user: emails"
+    assert report.counts == {"failed": 1, "provisioned": 1}
