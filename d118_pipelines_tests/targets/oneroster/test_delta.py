@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d118_pipelines.targets.build import Export
-from d118_pipelines_tests.targets.oneroster.district import district, person
+from d118_pipelines_tests.targets.oneroster.district import AIDES, district, person
 from d118_pipelines_tests.targets.oneroster.drawn import rosters
 from d118_pipelines_tests.targets.oneroster.reader import Reading, Row
 from d118_pipelines_tests.targets.oneroster.rosters import (
@@ -52,7 +53,7 @@ def three(
     exports: Exports, before: Roster, after: Roster, version: str
 ) -> list[Export]:
     """The bulk sets of both rosters, and the delta set between them."""
-    options = {"version": version, "demographics": True}
+    options: dict[str, Any] = {"version": version, "demographics": True}
     first = exports.make(before, reads_back=False, **options)
     delta = exports.make(
         after, after=first, now=LATER, delivered_at=NOW, mode="delta", **options
@@ -99,7 +100,7 @@ def changed(roster: Roster) -> Roster:
 
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
 def test_a_delta_set_says_what_changed_and_when(tmp_path: Path, version: str) -> None:
-    options = {"version": version, "role_map": ["ext:staff=aide"]}
+    options: dict[str, Any] = {"version": version, "role_map": AIDES}
     exports = Exports(tmp_path)
     first = exports.make(district(), reads_back=False, **options)
     delta = exports.make(
