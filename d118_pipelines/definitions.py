@@ -12,12 +12,13 @@ from d118_pipelines.assets.raw import raw_asset
 from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.scim import scim_asset
-from d118_pipelines.assets.staged import staged_assets
+from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.configuration import Project
 from d118_pipelines.district import District
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.ops.powerschool import queries_in_use
+from d118_pipelines.ops.provider_sources import collections_of, provider_mapping
 from d118_pipelines.providers import PowerSchoolProvider, Provider, read_providers
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import provider_schedule, target_schedule
@@ -81,10 +82,13 @@ def _sending_asset(target: Target, district: District) -> dg.AssetsDefinition:
 
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
     """A provider's assets; PowerSchool's raw extracts are one per query."""
+    collections = collections_of(project, provider)
+    mapping = provider_mapping(project, provider)
+    entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
-    raw = [] if is_sis else [pull_assets(provider, project)]
-    staged = staged_assets(provider, project)
-    return [*raw, staged, *roster_assets(provider, project)]
+    raw = [] if is_sis else [pull_assets(provider, collections)]
+    staged = staged_assets(provider, collections, entities, mapping.fingerprint)
+    return [*raw, staged, *roster_assets(provider, entities)]
 
 
 defs = build_definitions(Project.here())

@@ -1,14 +1,14 @@
 """Raw extracts of providers other than PowerSchool: one pull, one asset per collection."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
-from d118_pipelines.ops.provider_sources import collections_of, host_pool
+from d118_pipelines.ops.provider_sources import host_pool
 from d118_pipelines.ops.sync import pull_provider
 from d118_pipelines.providers import Provider
 from d118_pipelines.sources.pull import Collection, Pull
@@ -21,9 +21,11 @@ MEANING = {
 }
 
 
-def pull_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
-    """The assets `raw/<provider>/<collection>`, made together: a pull is whole or nothing."""
-    names = collections_of(project, provider)
+def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition:
+    """The assets `raw/<provider>/<collection>`, made together: a pull is whole or nothing.
+
+    names: of its collections, in the order in which they are read.
+    """
     specs = [
         dg.AssetSpec(
             ["raw", provider.id, name],

@@ -1,11 +1,12 @@
 """The roster: the plan with the guard as blocking checks, and its apply."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.guard_checks import guard_check
 from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.assets.staged import staged_entities
 from d118_pipelines.configuration import Project
 from d118_pipelines.guard_rule import GuardRule, check_name
 from d118_pipelines.ops.sync import (
@@ -43,20 +44,22 @@ def apply_key(provider: Provider) -> dg.AssetKey:
     return dg.AssetKey(["roster", provider.id, "apply"])
 
 
-def roster_assets(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
-    """The assets `roster/<provider>/plan` and `roster/<provider>/apply`."""
-    return [_plan_asset(provider, project), _apply_asset(provider)]
+def roster_assets(
+    provider: Provider, staged: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets `roster/<provider>/plan` and `roster/<provider>/apply`.
+
+    staged: the entities that the plan is made from.
+    """
+    return [_plan_asset(provider, staged), _apply_asset(provider)]
 
 
-def _plan_asset(provider: Provider, project: Project) -> dg.AssetsDefinition:
+def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinition:
     key = plan_key(provider)
 
     @dg.asset(
         key=key,
-        deps=[
-            dg.AssetKey(["staged", provider.id, entity])
-            for entity in staged_entities(provider, project)
-        ],
+        deps=[dg.AssetKey(["staged", provider.id, entity]) for entity in staged],
         check_specs=[
             dg.AssetCheckSpec(
                 check_name(code),

@@ -1,35 +1,35 @@
 """Staged rosters: one asset per entity of a provider, made together from one pull."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
-from d118_pipelines.ops.provider_sources import (
-    provider_mapping,
-    raw_keys,
-    wanted_entities,
-)
+from d118_pipelines.ops.provider_sources import wanted_entities
 from d118_pipelines.ops.sync import stage_provider
 from d118_pipelines.providers import Provider
+from d118_pipelines.roster.mapping import MappingFile
 from d118_pipelines.roster.model import ENTITIES
 from d118_pipelines.roster.staged import EntityCounts, Staged
 
 
-def staged_entities(provider: Provider, project: Project) -> list[str]:
+def staged_entities(provider: Provider, mapping: MappingFile) -> list[str]:
     """The entities that the provider's mapping makes and its switches let through."""
-    made = {e.entity for e in provider_mapping(project, provider).endpoints}
+    made = {e.entity for e in mapping.endpoints}
     wanted = wanted_entities(provider)
     return [entity for entity in ENTITIES if entity in made and entity in wanted]
 
 
-def staged_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
-    """The assets `staged/<provider>/<entity>`."""
-    mapping = provider_mapping(project, provider)
-    entities = staged_entities(provider, project)
-    deps = [dg.AssetKey(list(key)) for key in raw_keys(project, provider)]
+def staged_assets(
+    provider: Provider,
+    collections: Sequence[str],
+    entities: Sequence[str],
+    mapping_fingerprint: str,
+) -> dg.AssetsDefinition:
+    """The assets `staged/<provider>/<entity>`, made from all raw collections."""
+    deps = [dg.AssetKey(["raw", provider.id, name]) for name in collections]
     specs = [
         dg.AssetSpec(
             ["staged", provider.id, entity],
@@ -37,7 +37,7 @@ def staged_assets(provider: Provider, project: Project) -> dg.AssetsDefinition:
             group_name=provider.id,
             kinds={"duckdb", "parquet"},
             owners=["team:data"],
-            code_version=mapping.fingerprint[:12],
+            code_version=mapping_fingerprint[:12],
             description=f"{entity} in the roster model: typed, validated, mapped by "
             f"{provider.model.mapping_file}. Rows that break a rule are set aside.",
             skippable=True,  # out of term nothing is staged

@@ -75,11 +75,6 @@ def collections_of(project: Project, provider: Provider) -> list[str]:
             return list(rest_paths(project, provider))
 
 
-def raw_keys(project: Project, provider: Provider) -> list[tuple[str, str, str]]:
-    """The asset keys of the provider's raw extracts."""
-    return [("raw", provider.id, c) for c in collections_of(project, provider)]
-
-
 def host_pool(provider: Provider) -> str:
     """The pool of the vendor's host: runs against one host queue for each other."""
     return f"{provider.model.type.lower()}_{provider.id}"
