@@ -67,11 +67,11 @@ def latest_plan(
 ) -> StoredPlan | None:
     """The plan that the run made, else the target's newest one, else None."""
     c = db.plans.c
-    of_run = sa.case((c.run_id == run_id, 0), else_=1) if run_id else sa.literal(0)
+    of_run = [sa.case((c.run_id == run_id, 0), else_=1)] if run_id else []
     row = connection.execute(
         sa.select(db.plans)
         .where(c.target == target)
-        .order_by(of_run, c.created_at.desc())
+        .order_by(*of_run, c.created_at.desc())
         .limit(1)
     ).first()
     if row is None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from d118_pipelines import database as db
-from d118_pipelines.errors import ConfigurationError, DestinationError
+from d118_pipelines.errors import DestinationError
 from d118_pipelines.roster.tables import ENTITY_TABLES
-from d118_pipelines_tests.support.scim_project import YAML, ScimProject
+from d118_pipelines_tests.support.scim_project import (
+    YAML,
+    Refusing,
+    ScimProject,
+    serving,
+)
 from d118_pipelines_tests.support.scripted_http import Reply, Request
 from d118_pipelines_tests.support.scripted_scim import ScriptedScim, refusal
 
@@ -30,25 +31,6 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> ScimProject:
 @pytest.fixture
 def project(synced: ScimProject, tmp_path: Path) -> ScimProject:
     return synced.copied(tmp_path / "project")
-
-
-@contextmanager
-def serving(project: ScimProject, service: ScriptedScim) -> Iterator[ScriptedScim]:
-    """Let the users of the project go to the service."""
-    with service.server() as server:
-        project.serve_by(server.url)
-        yield service
-
-
-class Refusing:
-    """Refuses to create users of these names."""
-
-    def __init__(self, reply: Reply, *names: str) -> None:
-        self.names, self._reply = set(names), reply
-
-    def __call__(self, request: Request) -> Reply | None:
-        body = json.loads(request.body) if request.body else {}
-        return self._reply if body.get("userName") in self.names else None
 
 
 def state(project: ScimProject, name: str) -> tuple[str | None, str | None, bool]:
@@ -229,42 +211,6 @@ def test_a_change_without_answer_that_was_taken_back_is_sent_again(
     assert state(project, "s0") == ("UPDATED", None, True)
 
 
-def test_every_base_url_has_its_own_confirmed_users(project: ScimProject) -> None:
-    with serving(project, ScriptedScim()):
-        project.send()
-    with serving(project, ScriptedScim()) as other:
-        assert project.send().number("provisioned") == STUDENTS + 1
-
-    assert len(other.users) == STUDENTS + 1
-    destinations = {row.destination for row in project.rows(db.delivery_ledger)}
-    assert len(destinations) == 2
-
-
-def test_without_a_base_url_the_requests_are_written_and_nobody_moves(
-    project: ScimProject,
-) -> None:
-    for _ in range(2):
-        done = project.send()
-
-        assert (done.changes, done.report) == (STUDENTS + 1, None)
-        lines = project.outbox("scim")["users.jsonl"].splitlines()
-        assert len(lines) == STUDENTS + 1
-        assert project.statuses() == {"": STUDENTS + 1}
-    assert project.rows(db.delivery_ledger) == []
-
-
-def test_made_up_people_never_go_to_a_service(project: ScimProject) -> None:
-    project.change_state(sa.update(db.plans).values(demonstration=True))
-
-    with (
-        serving(project, ScriptedScim()) as service,
-        pytest.raises(ConfigurationError, match="demonstration district must not"),
-    ):
-        project.send()
-
-    assert service.users == {}
-
-
 def test_users_without_a_name_of_their_own_are_reported(project: ScimProject) -> None:
     nameless = users.c.username == "s3"
     project.change_state(users.update().where(nameless).values(username="", email=""))
@@ -296,47 +242,3 @@ def test_counts_are_told_by_status(project: ScimProject) -> None:
     }
     assert last
     assert "provisioned" in project.d118("status", "--scim").out
-
-
-def test_the_service_is_looked_at_without_a_change(project: ScimProject) -> None:
-    with serving(project, ScriptedScim()) as service:
-        answer = project.d118("test-connection", "scim")
-        service.fault = lambda request: refusal(401)
-        refused = project.d118("test-connection", "scim")
-
-    assert answer.code == 0
-    assert "$SCIM_BASE_URL supports PATCH, filters, no bulk" in answer.out
-    assert service.users == {}
-    assert refused.code == 1
-    assert "scim.authentication" in refused.err
-    assert "127.0.0.1" not in answer.out + answer.err + refused.err
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "complaint"),
-    [
-        ("ledger: {keep: files}", "ledger: {keep: records}", "keep must be files"),
-        ("protocol: scim", "protocol: ftp", "unknown key"),
-        ("  scim.failed: {", "  scim.other: {", "scim.failed must be declared"),
-        ("      - title: title", "      - titel: title", "scim.columns"),
-    ],
-)
-def test_a_target_that_cannot_provision_is_refused(
-    project: ScimProject, old: str, new: str, complaint: str
-) -> None:
-    project.edit(YAML, old, new)
-
-    with (
-        serving(project, ScriptedScim()) as service,
-        pytest.raises(ConfigurationError, match=complaint),
-    ):
-        project.send()
-
-    assert service.users == {}
-
-
-def test_the_target_has_one_name(project: ScimProject) -> None:
-    (project.root / YAML).rename(project.root / "mappings/targets/idp.yaml")
-
-    with pytest.raises(ConfigurationError, match="is named scim"):
-        project.target("idp")

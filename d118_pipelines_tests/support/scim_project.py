@@ -9,10 +9,13 @@ itself. Not here: the services (`scim_server.py`, `scripted_scim.py`).
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ from d118_pipelines.targets.definition import read_target
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN
+from d118_pipelines_tests.support.scripted_http import Reply, Request
+from d118_pipelines_tests.support.scripted_scim import ScriptedScim
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
 YAML = "mappings/targets/scim.yaml"
@@ -33,8 +38,8 @@ YAML = "mappings/targets/scim.yaml"
 class ScimProject(RosterProject):
     """A project with the target `scim` alone, and so many students and a teacher."""
 
-    def __init__(self, root: Path, students: int) -> None:
-        super().__init__(root, PROVIDER)
+    def __init__(self, root: Path, students: int, *, url: str = "") -> None:
+        super().__init__(root, PROVIDER, url=url)
         for path in (root / "mappings/targets").glob("*.yaml"):
             if path.stem != "scim":
                 path.unlink()
@@ -90,6 +95,25 @@ class ScimProject(RosterProject):
     def entries(self) -> dict[str, str]:
         """Internal id -> state in the ledger."""
         return {entry.key: entry.state for entry in self.rows(db.delivery_ledger)}
+
+
+@contextmanager
+def serving(project: ScimProject, service: ScriptedScim) -> Iterator[ScriptedScim]:
+    """Let the users of the project go to the service."""
+    with service.server() as server:
+        project.serve_by(server.url)
+        yield service
+
+
+class Refusing:
+    """A fault: the service answers this to every request with users of these names."""
+
+    def __init__(self, reply: Reply, *names: str) -> None:
+        self.names, self._reply = set(names), reply
+
+    def __call__(self, request: Request) -> Reply | None:
+        body = json.loads(request.body) if request.body else {}
+        return self._reply if body.get("userName") in self.names else None
 
 
 def _die(root: Path, run_id: str, kill_at: int) -> None:
