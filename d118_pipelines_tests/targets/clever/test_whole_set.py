@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.errors import ExportError, HeldError
+from d118_pipelines.errors import D118Error, ExportError, HeldError
 from d118_pipelines_tests.targets.clever.small_district import (
     YEAR,
     CleverSync,
@@ -237,3 +237,18 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     sync.run()
 
     assert sync.files() == before
+
+
+def test_a_failed_upload_is_an_error_and_the_whole_set_goes_again(
+    tmp_path: Path,
+) -> None:
+    sync = CleverSync(tmp_path)
+    sync.export()
+    sync.break_outbox()
+
+    with pytest.raises(D118Error):
+        sync.deliver()
+    sync.mend_outbox()
+    sync.run()
+
+    assert set(sync.files()) == OWN

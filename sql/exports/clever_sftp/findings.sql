@@ -9,6 +9,13 @@ WITH found (code, key, detail) AS (
     UNION ALL
     SELECT problem, section_id, 'Sections.csv' FROM section_rows
     UNION ALL
+    SELECT 'clever_sftp.duplicate_id', CAST(s.id AS VARCHAR), 'Sections.csv'
+    FROM raw.powerschool.sections AS s
+    JOIN current_terms AS t ON t.schoolid = s.schoolid AND t.id = s.termid
+    JOIN kept_sections AS k ON k.id = s.id
+    GROUP BY s.id
+    HAVING count(*) > 1
+    UNION ALL
     SELECT problem, key, 'Enrollments.csv' FROM enrollment_rows WHERE $deliver_enrollments
     UNION ALL
     SELECT problem, school_id, 'Schools.csv' FROM school_rows WHERE $deliver_schools

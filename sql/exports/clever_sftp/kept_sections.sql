@@ -17,4 +17,5 @@ JOIN raw.powerschool.clever_taken_sections AS k ON k.sectionid = s.id
 LEFT JOIN raw.powerschool.courses AS c ON c.course_number = s.course_number
 WHERE NOT $active_students_only OR s.id IN (SELECT sectionid FROM students_now)
 QUALIFY row_number() OVER (PARTITION BY s.id
-    ORDER BY c.schoolid = s.schoolid DESC NULLS LAST, c.dcid) = 1
+    ORDER BY s.schoolid, s.termid, s.course_number, s.section_number,
+        c.schoolid = s.schoolid DESC NULLS LAST, c.dcid) = 1
