@@ -196,9 +196,9 @@ def _hash(
 ) -> str:
     """The hash of the head and of the set of changes: the sums of their halves of md5."""
     [sums] = bench.rows(
-        "SELECT count(*), sum(md5_number_lower(line)::HUGEINT), "
-        "sum(md5_number_upper(line)::HUGEINT) FROM (SELECT to_json([file, action, key, "
-        "identity, line_hash])::VARCHAR AS line FROM changes)",
+        "SELECT count(*), sum((md5 >> 64)::HUGEINT), sum((md5 & "
+        "18446744073709551615::UHUGEINT)::HUGEINT) FROM (SELECT md5_number(to_json("
+        "[file, action, key, identity, line_hash])::VARCHAR) AS md5 FROM changes)",
         "",
     )
     head = [target.name, destination, baseline, target.fingerprint, *map(str, sums)]

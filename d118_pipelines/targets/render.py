@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -137,16 +138,24 @@ def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[s
 
 def line_sql(file: TargetFile, layout: Format) -> str:
     """SQL for the line of a record from the columns of the file, without line end."""
-    values = []
-    for column in file.columns:
-        value = f"coalesce({identifier(column.header)}, '')"
-        in_quotes = f"'\"' || replace({value}, '\"', '\"\"') || '\"'"
-        if layout.quoting == "all":
-            value = in_quotes
-        elif layout.quoting == "minimal":
-            special = f"regexp_matches({value}, {literal(_special(layout))})"
-            value = f"if({special}, {in_quotes}, {value})"
-        values.append(value)
+    bare = [f"coalesce({identifier(column.header)}, '')" for column in file.columns]
+    in_quotes = [f"'\"' || replace({value}, '\"', '\"\"') || '\"'" for value in bare]
+    if layout.quoting == "none":
+        return _joined(bare, layout)
+    if layout.quoting == "all":
+        return _joined(in_quotes, layout)
+    special = literal(_special(layout))
+    needed = [
+        f"if(regexp_matches({value}, {special}), {quoted}, {value})"
+        for value, quoted in zip(bare, in_quotes, strict=True)
+    ]
+    # Few records need quotes: one look at all values is cheaper than one at each.
+    anywhere = f"regexp_matches(concat_ws('', {', '.join(bare)}), {special})"
+    return f"if({anywhere}, {_joined(needed, layout)}, {_joined(bare, layout)})"
+
+
+def _joined(values: Sequence[str], layout: Format) -> str:
+    """SQL for values with the delimiter between them."""
     delimiter = literal(layout.delimiter)
     tail = f" || {delimiter}" if layout.trailing_delimiter else ""
     return f"(concat_ws({delimiter}, {', '.join(values)}){tail})"
