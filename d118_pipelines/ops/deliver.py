@@ -31,6 +31,7 @@ from d118_pipelines.errors import (
 from d118_pipelines.guard_rule import GuardRule
 from d118_pipelines.ops.destinations import (
     ResolvedDestination,
+    no_files,
     refuse_demonstration,
     resolve,
 )
@@ -46,7 +47,7 @@ from d118_pipelines.stored_plans import (
 from d118_pipelines.targets.build import local_time
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline, commit_entries, last_verified
-from d118_pipelines.targets.model import TargetFile
+from d118_pipelines.targets.model import ScimDestination, TargetFile
 from d118_pipelines.targets.tables import read_rows
 
 Clock = Callable[[], dt.datetime]
@@ -122,6 +123,8 @@ def resend_last(
     ExportError if the kept files are gone or changed; otherwise as `deliver_plan`.
     """
     destination = resolve(project, target)
+    if isinstance(target.model.destination, ScimDestination):
+        raise no_files(target, destination.label)
     database = state_database(project)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:

@@ -100,14 +100,19 @@ def _scim(
     label = f"${wanted.address_env}"
 
     def connect() -> Remote:
-        raise ConfigurationError(
-            f"{target.name} sends no files: {label} gets its users one by one.",
-            not_done="Nothing was sent.",
-            next_step=f"Send what has changed: d118 run {target.name}",
-        )
+        raise no_files(target, label)
 
     return ResolvedDestination(
         f"scim-{digest}", label, False, DeliveryOptions(), connect
+    )
+
+
+def no_files(target: Target, label: str) -> ConfigurationError:
+    """What a target of users says to whoever wants its files sent."""
+    return ConfigurationError(
+        f"{target.name} sends no files: {label} gets its users one by one.",
+        not_done="Nothing was sent.",
+        next_step=f"Send what has changed: d118 run {target.name}",
     )
 
 

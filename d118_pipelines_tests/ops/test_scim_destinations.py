@@ -56,6 +56,17 @@ def test_without_a_base_url_the_requests_are_written_and_nobody_moves(
     assert project.rows(db.delivery_ledger) == []
 
 
+def test_there_is_no_set_to_send_again(project: ScimProject) -> None:
+    project.send()
+
+    answer = project.d118("resend", "scim")
+
+    assert answer.code == 2
+    assert "d118 run scim" in answer.err
+    assert list(project.outbox("scim")) == ["users.jsonl"]
+    assert [row.status for row in project.rows(db.deliveries)] == ["verified"]
+
+
 def test_made_up_people_never_go_to_a_service(project: ScimProject) -> None:
     project.change_state(sa.update(db.plans).values(demonstration=True))
 

@@ -5,11 +5,12 @@ Belongs here: the life cycle of docs/reference/scim.md. Not here: HTTP, bulk, th
 
 from __future__ import annotations
 
-from d118_pipelines.delivery.scim.changes import ScimChange, ScimOutcome
+from d118_pipelines.delivery.scim.changes import ScimChange, ScimOutcome, Status
 from d118_pipelines.delivery.scim.service import InvalidUserError, Json, ScimService
 from d118_pipelines.delivery.scim.transport import RefusedError
 
 CLAIMED = "the user name belongs to a user with another externalId"
+NO_SUCH_FILTER = (400, 501)
 SEVERAL = "several users have this externalId or user name"
 
 
@@ -39,8 +40,8 @@ def settle(service: ScimService, change: ScimChange) -> ScimOutcome:
 
 def refused_outcome(change: ScimChange, refused: RefusedError) -> ScimOutcome:
     """What a refusal means for the user."""
-    status = "pending" if refused.may_pass else "failed"
-    return ScimOutcome(change.key, status, change.scim_id, str(refused))  # type: ignore[arg-type]
+    status: Status = "pending" if refused.may_pass else "failed"
+    return ScimOutcome(change.key, status, change.scim_id, str(refused))
 
 
 def _create(service: ScimService, change: ScimChange) -> ScimOutcome:
@@ -103,14 +104,19 @@ def _existing(service: ScimService, change: ScimChange) -> str | None:
     if found := _mine(service, change):
         return found
     named = service.find("userName", str(change.user["userName"]))
-    if any(user.get("externalId") for user in named):
+    if any(user.get("externalId") not in (None, "", change.key) for user in named):
         raise _UnadoptableError(CLAIMED)
     return _one(named)
 
 
 def _mine(service: ScimService, change: ScimChange) -> str | None:
-    """The id of the user with this externalId."""
-    return _one(service.find("externalId", change.key))
+    """The id of the user with this externalId, where the provider can look for it."""
+    try:
+        return _one(service.find("externalId", change.key))
+    except RefusedError as refused:
+        if refused.status in NO_SUCH_FILTER:
+            return None
+        raise
 
 
 def _one(users: list[Json]) -> str | None:

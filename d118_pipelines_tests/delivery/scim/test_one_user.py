@@ -114,6 +114,22 @@ def test_quotes_and_backslashes_in_a_filter_are_escaped() -> None:
     assert asked == 'userName eq "o\\"ne\\\\ or userName pr"'
 
 
+@pytest.mark.parametrize("external_id", ["id-00001", None])
+def test_a_service_that_cannot_filter_by_external_id_is_asked_for_the_name(
+    external_id: str | None,
+) -> None:
+    def fault(request: Request) -> Reply | None:
+        is_asked = "externalId" in request.query.get("filter", "")
+        return refusal(400, "invalidFilter") if is_asked else None
+
+    service = ScriptedScim(fault=fault)
+    known = service.add(userName="user1", externalId=external_id)
+
+    notebook, _, _ = sent(service, created([row(1)], look_first=True))
+
+    assert (notebook.of(1).status, notebook.of(1).scim_id) == ("provisioned", known)
+
+
 def test_without_filters_a_conflict_is_a_failure() -> None:
     service = ScriptedScim(supports=("patch",))
     service.add(userName="user1")
