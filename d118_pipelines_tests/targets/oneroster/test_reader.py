@@ -21,7 +21,7 @@ FAULTS = [
     ("1.1", "orgs", "name,type", "type,name", "header"),
     ("1.1", "orgs", "Example High", "Exa\u0301mple High", "NFC"),
     ("1.1", "orgs", "Example High", " Example High", "blanks"),
-    ("1.1", "orgs", "Example High", "", "name: missing"),
+    ("1.1", "orgs", "Example High School", "", "name: missing"),
     ("1.1", "courses", '"09,10"', '"09, 10"', "in a list"),
     ("1.1", "courses", ",Mathematics,MAT", ",Mathematics,", "subjects without codes"),
     ("1.1", "classes", ",S5,", ",D100,", "at no school"),
