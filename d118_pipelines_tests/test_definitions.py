@@ -129,7 +129,7 @@ CHECKS = {
         *PER_FILE,
     ],
     REGISTER: ["agreements_stated", "posting_fresh"],
-    "exports/clever_sftp/schools": [
+    "exports/clever_sftp/students": [
         "rows_enough",
         "shape_right",
         "keys_unique",

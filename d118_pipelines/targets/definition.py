@@ -106,6 +106,13 @@ class Target:
         return self.model.population
 
     @property
+    def names_sent(self) -> list[str]:
+        """What arrives at the destination: the archive, or the files that are sent."""
+        if self.model.package:
+            return [self.model.package.archive]
+        return [file.file for file in self.model.files if file.deliver]
+
+    @property
     def record_files(self) -> list[TargetFile]:
         """The files that hold records, without the control files."""
         return [file for file in self.model.files if not file.control]

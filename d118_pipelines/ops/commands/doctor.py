@@ -99,7 +99,11 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
 
         abilities, seconds = look(scim_settings(target, wanted))
         return True, f"{destination.label} supports {abilities}", round(seconds, 3)
-    files = [file.file for file in target.model.files]
+    files = target.names_sent
+    if isinstance(wanted, ScimDestination):
+        from d118_pipelines.delivery.scim.outbox import NAME
+
+        files = [NAME]
     report = test_destination(destination.connect, files)
     return report.success, report.message, round(report.latency_seconds, 3)
 

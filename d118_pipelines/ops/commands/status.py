@@ -131,7 +131,7 @@ def targets_list(as_json: AsJson = False) -> None:
             {
                 "target": target.name,
                 "title": target.model.title,
-                "files": [file.file for file in target.model.files],
+                "files": target.names_sent,
                 "destination": state.destination,
                 "schedule": schedule.cron if schedule else "",
                 "next_run": state.next_run,
