@@ -8,9 +8,10 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import HeldError
+from d118_pipelines.ops.admission import failed_text, held_error
 from d118_pipelines.ops.alerts import Alert, send_alert
 from d118_pipelines.ops.arrivals import is_watched, look_for_files
-from d118_pipelines.ops.deliver import failed_text, held_error, utc_now
+from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.sync import failed_roster, held_roster
 from d118_pipelines.ops.sync_runs import close_lost_runs

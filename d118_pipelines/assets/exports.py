@@ -13,12 +13,8 @@ from d118_pipelines.assets.plan_page import (
 )
 from d118_pipelines.configuration import Project
 from d118_pipelines.guard_rule import check_name
-from d118_pipelines.ops.deliver import (
-    failed_text,
-    held_error,
-    out_of_term_text,
-    utc_now,
-)
+from d118_pipelines.ops.admission import failed_text, held_error, out_of_term_text
+from d118_pipelines.ops.deliver import utc_now
 from d118_pipelines.ops.export import MadeExport, make_export
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings

@@ -31,7 +31,8 @@ from d118_pipelines.delivery.scim.resource import (
     user_resource,
 )
 from d118_pipelines.errors import DestinationError
-from d118_pipelines.ops.deliver import Clock, Sending, admit, no_plan, utc_now
+from d118_pipelines.ops.admission import admit, no_plan
+from d118_pipelines.ops.deliver import Clock, Sending, utc_now
 from d118_pipelines.ops.destinations import (
     ResolvedDestination,
     resolve,

@@ -11,6 +11,7 @@ import typer
 from d118_pipelines.configuration import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.ops.account import account
+from d118_pipelines.ops.admission import held_error, out_of_term_text
 from d118_pipelines.ops.commands.context import (
     AnyName,
     AsJson,
@@ -20,7 +21,7 @@ from d118_pipelines.ops.commands.context import (
     named_provider,
     named_target,
 )
-from d118_pipelines.ops.deliver import held_error, out_of_term_text, resend_last
+from d118_pipelines.ops.deliver import resend_last
 from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.output import say, show_json, show_table, warn
 from d118_pipelines.ops.sync import held_roster
