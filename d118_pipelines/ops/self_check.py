@@ -143,42 +143,31 @@ def _counted(findings: Path, pull: Pull) -> list[str]:
     with closing(open_frames()) as duck:
         found = f"read_parquet({literal(findings)})"
         names = duck.sql(f"FROM {found} LIMIT 0").columns
-        file, line = (
-            ("source_file", "source_line")
-            if "source_file" in names
-            else ("file", "line")
-        )
-        rows = duck.execute(
-            f"SELECT code, {file}, {line}, external_id, sum(count) FROM {found} "
-            "WHERE severity IN ('warn', 'reject', 'fatal') AND NOT list_contains(?, code) "
-            "GROUP BY ALL ORDER BY ALL",
+        prefix = "source_" if "source_file" in names else ""  # not so in a pull
+        duck.execute(
+            "CREATE TABLE counted AS SELECT code, parse_filename(coalesce("
+            f"{prefix}file, ''), true) AS file, {prefix}line AS line, external_id, "
+            f"CAST(sum(count) AS BIGINT) AS times FROM {found} WHERE severity IN "
+            "('warn', 'reject', 'fatal') AND NOT list_contains(?, code) GROUP BY ALL",
             [list(_NO_FAULT)],
-        ).fetchall()
+        )
+        for name, one in pull.collections.items():
+            if one.is_delta:
+                rows = literal(pull.rows_file(name))
+                duck.execute(
+                    f"DELETE FROM counted WHERE file = {literal(name)} AND line IN "
+                    f"(SELECT _line FROM read_parquet({rows}) "
+                    "WHERE status = 'tobedeleted')"
+                )
         return [
-            _shown(code, file, line, external_id, int(count))
-            for code, file, line, external_id, count in rows
-            if not _is_deleted(duck, pull, file, line)
+            _shown(*row) for row in duck.execute("FROM counted ORDER BY ALL").fetchall()
         ]
-
-
-def _is_deleted(
-    duck: duckdb.DuckDBPyConnection, pull: Pull, file: str, line: int | None
-) -> bool:
-    name = Path(file or "").stem
-    if line is None or name not in pull.collections:
-        return False
-    rows = duck.execute(
-        f"SELECT 1 FROM read_parquet({literal(pull.rows_file(name))}) "
-        "WHERE _line = ? AND status = 'tobedeleted'",
-        [line],
-    ).fetchall()
-    return bool(rows)
 
 
 def _shown(
     code: str, file: str, line: int | None, external_id: str | None, count: int
 ) -> str:
-    name = f"{Path(file).stem}.csv" if file else "archive"
+    name = f"{file}.csv" if file else "archive"
     place = f"{name}, line {line}" if line is not None else name
     key = f", {external_id}" if external_id else ""
     times = f" ({count} times)" if count > 1 else ""

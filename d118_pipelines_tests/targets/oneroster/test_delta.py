@@ -147,3 +147,20 @@ def test_the_first_delta_set_is_a_bulk_set(tmp_path: Path) -> None:
     assert export is not None and broken(export) == {}
     reading = Reading(archive(export), "1.2.1")
     assert reading.modes["users"] == "bulk" and reading.complaints == []
+
+
+def test_what_is_taken_back_may_contradict_what_is_now(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"version": "1.1", "role_map": AIDES}
+    exports = Exports(tmp_path)
+    first = exports.make(district(), reads_back=False, **options)
+    after = district()
+    record(after, "users", "S-9002")["roles"] = [role("S5", "aide")]
+    delta = exports.make(after, after=first, now=LATER, mode="delta", **options)
+
+    # The row that ends the enrollment says student, the user is none any more.
+    assert delta is not None and broken(delta) == {}
+    reading = Reading(archive(delta), "1.1")
+    assert reading.ids("users") == {"S-9002"}
+    assert [(r["sourcedId"], r["status"]) for r in reading.rows["enrollments"]] == [
+        ("E-3", "tobedeleted")
+    ]

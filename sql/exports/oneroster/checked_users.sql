@@ -39,6 +39,7 @@ checked AS (
     u.id,
     CASE WHEN $sourced_id = 'internal' THEN CAST(u.id AS VARCHAR) ELSE u.external_id END
       AS sourced_id,
+    u.updated_at,
     w.home,
     list_concat([w.home], list_filter(w.orgs, lambda o: o IS DISTINCT FROM w.home)) AS orgs,
     w.word,

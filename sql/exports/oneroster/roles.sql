@@ -12,7 +12,8 @@ SELECT
     WHEN w.word IN ('student', 'teacher') THEN w.word
     WHEN w.word IN ('parent', 'guardian', 'relative') THEN 'contact'
     ELSE 'staff'
-  END AS kind
+  END AS kind,
+  k.updated_at AS modified_at
 FROM written_roles w
 JOIN checked_users k ON k.id = w.user_id
 WHERE k.is_in
