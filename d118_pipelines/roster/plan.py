@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.guard_rule import GuardRule, Verdict, verdict
@@ -38,6 +38,7 @@ from d118_pipelines.roster.records import (
     parquet,
     record_source,
 )
+from d118_pipelines.roster.staged import EntityCounts, Staged, read_staged
 from d118_pipelines.run_folders import new_run_folder, newest_run_folder
 from d118_pipelines.sql_text import literal
 
@@ -120,12 +121,12 @@ def make_plan(
     but the session and that folder.
     """
     with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
-        manifest = json.loads((staged / "manifest.json").read_text(encoding="utf-8"))
-        compared = _compare(duck, request, staged, manifest, load_values, folder.path)
+        roster = read_staged(staged)
+        compared = _compare(duck, request, roster, load_values, folder.path)
         counts: dict[str, Counts] = {}
         for entity in compared.source.staged:
-            entry = manifest["entities"][entity]
-            counts |= count_entity(compared, entity, duplicates=entry["duplicates"])
+            duplicates = roster.entities[entity].duplicates
+            counts |= count_entity(compared, entity, duplicates=duplicates)
         schools = count_schools(compared, compared.source.staged)
         rules = judge(
             counts,
@@ -133,8 +134,8 @@ def make_plan(
             request.guard,
             now.astimezone(request.zone).date(),
             school_conflicts=_school_conflicts(compared),
-            held_reason=manifest.get("held_reason"),
-            deltas=[e for e, m in manifest["entities"].items() if m["is_delta"]],
+            held_reason=roster.held_reason,
+            deltas=[name for name, e in roster.entities.items() if e.is_delta],
         )
         plan = RosterPlan(
             folder=folder.final,
@@ -145,7 +146,7 @@ def make_plan(
             staged=staged.name,
             revision=request.revision,
             mapping_hash=request.mapping_hash,
-            is_demonstration=bool(manifest.get("is_demonstration", False)),
+            is_demonstration=roster.is_demonstration,
             hash=hash_of(compared, request),
             changes=count_changes(compared),
             verdict=verdict(rules),
@@ -160,37 +161,36 @@ def make_plan(
 def _compare(
     duck: duckdb.DuckDBPyConnection,
     request: PlanRequest,
-    staged: Path,
-    manifest: Mapping[str, Any],
+    roster: Staged,
     load_values: LoadValues,
     out: Path,
 ) -> Comparison:
     """Match, then compare every staged entity; the files stand in `out`."""
     district, provider = request.district, request.provider
-    source = record_source(staged, district=district, provider=provider)
+    source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
-    make_record_views(duck, staged, district=district, provider=provider)
+    make_record_views(duck, roster.folder, district=district, provider=provider)
     match_file = out / MATCH_FILE
     duck.execute(
         f"COPY match.found TO {literal(str(match_file))} "
         "(FORMAT parquet, COMPRESSION zstd)"
     )
     match_file.chmod(0o600)
-    rejected = parquet(staged / "rejected.parquet")
+    rejected = parquet(roster.rejected_file)
     compared = Comparison(duck, source, rejected, load_values, out)
     for entity in source.staged:
-        entry = manifest["entities"][entity]
-        compared.run(entity, _absent(entry, request.deactivate_missing))
+        counts = roster.entities[entity]
+        compared.run(entity, _absent(counts, request.deactivate_missing))
     return compared
 
 
-def _absent(entry: Mapping[str, Any], deactivate_missing: bool) -> Absent:
+def _absent(counts: EntityCounts, deactivate_missing: bool) -> Absent:
     """What absence from one staged entity means."""
-    if entry["is_delta"] or entry["absence"] == "never":
+    if counts.is_delta or counts.absence == "never":
         return "nothing"
-    if entry["unreadable_keys"] or not deactivate_missing:
+    if counts.unreadable_keys or not deactivate_missing:
         return "withheld"
-    return "deactivate" if entry["absence"] == "proven" else "second_time"
+    return "deactivate" if counts.absence == "proven" else "second_time"
 
 
 def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:

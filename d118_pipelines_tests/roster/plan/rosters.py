@@ -18,6 +18,7 @@ import duckdb
 
 from d118_pipelines.frames import open_frames
 from d118_pipelines.providers import Matching
+from d118_pipelines.roster import staged as stored
 from d118_pipelines.roster.guard_settings import RosterGuard
 from d118_pipelines.roster.model import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.plan import PlanRequest, RosterPlan, make_plan
@@ -73,7 +74,7 @@ class Staged:
 
     rows: Roster
     rejected: Sequence[tuple[str, str | None]] = ()
-    absence: str = "proven"
+    absence: stored.Absence = "proven"
     is_delta: bool = False
     unreadable: Mapping[str, int] = field(default_factory=dict)
     duplicates: Mapping[str, int] = field(default_factory=dict)
@@ -89,23 +90,30 @@ class Staged:
                 duck.execute("INSERT INTO r VALUES (?, ?)", pair)
             duck.execute(f"COPY r TO '{folder / 'rejected.parquet'}'")
         entities = {
-            entity: {
-                "fetched": len(rows),
-                "staged": len(rows),
-                "rejected": sum(e == entity for e, _ in self.rejected),
-                "duplicates": self.duplicates.get(entity, 0),
-                "unreadable_keys": self.unreadable.get(entity, 0),
-                "absence": self.absence,
-                "is_delta": self.is_delta,
-            }
+            entity: stored.EntityCounts(
+                fetched=len(rows),
+                staged=len(rows),
+                rejected=sum(e == entity for e, _ in self.rejected),
+                duplicates=self.duplicates.get(entity, 0),
+                unreadable_keys=self.unreadable.get(entity, 0),
+                absence=self.absence,
+                is_delta=self.is_delta,
+            )
             for entity, rows in self.rows.items()
         }
-        manifest = {
-            "is_demonstration": False,
-            "entities": entities,
-            "held_reason": self.held_reason,
-        }
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        roster = stored.Staged(
+            folder=folder,
+            provider="sis",
+            district=DISTRICT,
+            run_id=folder.name,
+            made_at=NOW,
+            mapping_fingerprint="m",
+            is_demonstration=False,
+            raw={},
+            entities=entities,
+            held_reason=self.held_reason,
+        )
+        stored.write_manifest(folder, roster)
         return folder
 
 
