@@ -210,7 +210,7 @@ def test_an_identifier_that_does_not_conform_stops_the_set(tmp_path: Path) -> No
     assert export is not None
 
     assert set(broken(export)) == {"guard.identifiers_conform"}
-    assert "users.csv" in broken(export)["guard.identifiers_conform"]
+    assert "users/bad id" in broken(export)["guard.identifiers_conform"]
     assert of_code(export, "write.bad_guid") == {"users/bad id": ""}
 
     internal = exports.make(roster, reads_back=False, sourced_id="internal")
@@ -224,6 +224,16 @@ def test_an_empty_core_stops_the_set(tmp_path: Path) -> None:
 
     assert set(broken(export)) == {"guard.core_filled"}
     assert "enrollments.csv" in broken(export)["guard.core_filled"]
+
+
+def test_a_class_needs_a_course_of_the_schools_chosen(tmp_path: Path) -> None:
+    roster = district()
+    roster["classes"].append(school_class("51300", course_external_id="C-813"))
+    export = exported(tmp_path, roster, schools=["S5"])
+
+    assert broken(export) == {}
+    detail = "courseSourcedId: C-813 is of no school chosen"
+    assert of_code(export, "write.left_out") == {"classes/51300": detail}
 
 
 def test_out_of_term_nothing_is_made(tmp_path: Path) -> None:

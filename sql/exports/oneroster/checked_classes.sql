@@ -56,6 +56,7 @@ FROM (
         THEN 'schoolSourcedId: ' || o.sourced_id || ' is not of type school'
       WHEN c.course_id IS NULL THEN 'courseSourcedId: none'
       WHEN m.id IS NULL THEN 'courseSourcedId: not in the roster'
+      WHEN NOT m.is_chosen THEN 'courseSourcedId: ' || m.sourced_id || ' is of no school chosen'
       WHEN NOT m.is_in THEN 'courseSourcedId: ' || m.sourced_id || ' is left out'
       WHEN t.class_id IS NULL THEN 'termSourcedIds: none in the roster'
       WHEN t.listed IS NULL THEN 'termSourcedIds: all are left out'
