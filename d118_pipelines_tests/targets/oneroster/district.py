@@ -107,7 +107,14 @@ def _people() -> list[Record]:
             "grade_level": "07",
         }
         | {"gender": "other", "agent_external_ids": ["P-2", "P-1"], "username": None}
-        | {"student_number": "219003", "preferred_first_name": 'Nu, "N"'},
+        | {"student_number": "219003", "preferred_first_name": 'Nu, "N"'}
+        | {
+            "user_ids": [
+                {"type": "lib:card", "identifier": " 12,{3}\u00a0"},
+                {"type": "lib:card", "identifier": "123"},
+                {"type": "", "identifier": "nothing"},
+            ]
+        },
         person("T-78", role("S5", "teacher"), role("S6", "teacher")),
         person("T-79", role("S6", "teacher", begin_date="2026-08-01")),
         person(

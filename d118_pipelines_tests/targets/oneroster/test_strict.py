@@ -75,6 +75,7 @@ def test_awkward_texts_are_written_clean(tmp_path: Path) -> None:
     assert 'S6,,,"École, ""Sainte-Anne""",school,6,D100\r\n' in got["orgs.csv"]
     assert "S5-MATH,,,Math\u00e9matiques,department,,S5\r\n" in got["orgs.csv"]
     assert ",N\u0169ez," in got["users.csv"]
+    assert ',"{libcard:123},{studentNumber:219003}",' in got["users.csv"]
     assert ",Łódź,\r\n" in got["demographics.csv"]
     assert 'C-813,,,,"Art, advanced",,,S6,Art fine,ART\r\n' in got["courses.csv"]
     assert ',"1 2,3"\r\n' in got["classes.csv"]
