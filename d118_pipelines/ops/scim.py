@@ -46,9 +46,10 @@ from d118_pipelines.ops.scim_state import (
     confirmed_users,
     last_confirmed,
     mark_pending,
+    mark_sent,
     record_outcomes,
     scim_counts,
-    uncertain_users,
+    unsettled_users,
     users_place,
 )
 from d118_pipelines.stored_plans import latest_plan, use_approval
@@ -154,9 +155,9 @@ class _Run:
         """Send the changes of the export in `folder`."""
         with self.database.transaction() as connection:
             confirmed = confirmed_users(connection, self.place)
-            uncertain = uncertain_users(connection, self.project.district().id)
+            unsettled = unsettled_users(connection, self.project.district().id)
         rows = self._rows(folder)
-        changes = planned_changes(folder, rows, confirmed, uncertain)
+        changes = planned_changes(folder, rows, confirmed, unsettled)
         self.changes = len(changes)
         if self.destination.is_outbox:
             self.project.folder("outbox", self.target.name)
@@ -187,6 +188,7 @@ class _Run:
             self.report = provision(
                 settings,
                 changes,
+                on_sending=self._mark_sent,
                 on_outcomes=partial(self._keep, rows),
                 on_progress=self.on_progress,
             )
@@ -200,6 +202,10 @@ class _Run:
                 not_done="No user was changed.",
                 next_step=f"See them: d118 findings {self.target.name}",
             )
+
+    def _mark_sent(self, changes: Sequence[ScimChange]) -> None:
+        with self.database.transaction() as connection:
+            mark_sent(connection, [change.key for change in changes])
 
     def _keep(self, rows: Rows, outcomes: Sequence[ScimOutcome]) -> None:
         """Commit what is known; called for every batch."""
@@ -238,17 +244,23 @@ def planned_changes(
     folder: Path,
     rows: Rows,
     confirmed: Mapping[str, Confirmed],
-    uncertain: set[str],
+    unsettled: Mapping[str, bool],
 ) -> list[ScimChange]:
     """The changes of the plan in `folder`, as they are asked for at the provider.
 
-    Users of an earlier attempt without a good answer are brought to what they should
-    be even if the plan does not name them: the attempt may have reached the provider.
+    unsettled: users without a good answer to an earlier attempt, and whether they were
+    sent. They are brought to what they should be even if the plan does not name them:
+    the attempt may have reached the provider.
     """
     named = {change.key for change in changes_of(folder)}
     return [
-        _change(key, rows.get(key), confirmed.get(key), look_first=key in uncertain)
-        for key in sorted(named | uncertain)
+        _change(
+            key,
+            rows.get(key),
+            confirmed.get(key),
+            look_first=unsettled.get(key, False),
+        )
+        for key in sorted(named | unsettled.keys())
     ]
 
 

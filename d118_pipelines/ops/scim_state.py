@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,8 +31,9 @@ from d118_pipelines.targets.ledger import Baseline, LedgerSnapshot
 from d118_pipelines.targets.model import TargetFile
 
 STATUSES = ("PENDING", "PROVISIONED", "UPDATED", "FAILED", "DELETED")
-# Statuses of users that an attempt may have reached without an answer.
-UNCERTAIN = ("PENDING", "FAILED")
+# Statuses of users without a good answer.
+UNSETTLED = ("PENDING", "FAILED")
+NO_ANSWER = "sent, no answer yet"
 _OWN_COLUMNS = ("scim_status", "scim_id", "scim_error", "scim_last_sync")
 _users = ENTITY_TABLES["users"]
 _ledger = db.delivery_ledger
@@ -151,28 +152,37 @@ def confirmed_users(connection: sa.Connection, place: Place) -> dict[str, Confir
     }
 
 
-def uncertain_users(connection: sa.Connection, district: str) -> set[str]:
-    """Internal ids whose last attempt may have reached the provider unnoticed."""
+def unsettled_users(connection: sa.Connection, district: str) -> dict[str, bool]:
+    """Internal ids of users without a good answer, and whether they were ever sent.
+
+    What was sent may have reached the provider unnoticed.
+    """
     c = _users.c
-    return set(
-        connection.scalars(
-            sa.select(sa.cast(c.id, sa.Text)).where(
-                c.district_id == district, c.scim_status.in_(UNCERTAIN)
-            )
+    rows = connection.execute(
+        sa.select(sa.cast(c.id, sa.Text), c.scim_error.is_not(None)).where(
+            c.district_id == district, c.scim_status.in_(UNSETTLED)
         )
     )
+    return {key: bool(was_sent) for key, was_sent in rows}
 
 
-def mark_pending(connection: sa.Connection, keys: Collection[str]) -> None:
-    """Say that these users are about to be sent."""
-    c = _users.c
-    statement = (
-        _users.update()
-        .where(c.id == sa.bindparam("of_user"))
-        .values(scim_status="PENDING", scim_error=None)
-    )
-    if keys:
-        connection.execute(statement, [{"of_user": key} for key in sorted(keys)])
+def mark_pending(connection: sa.Connection, keys: Iterable[str]) -> None:
+    """Say that these users are about to be sent; what was known of them stays."""
+    _mark(connection, keys, {"scim_status": "PENDING"})
+
+
+def mark_sent(connection: sa.Connection, keys: Iterable[str]) -> None:
+    """Say that a request for these users goes out now."""
+    _mark(connection, keys, {"scim_error": NO_ANSWER})
+
+
+def _mark(
+    connection: sa.Connection, keys: Iterable[str], values: Mapping[str, str]
+) -> None:
+    statement = _users.update().where(_users.c.id == sa.bindparam("of_user"))
+    found = [{"of_user": key} for key in sorted(keys)]
+    if found:
+        connection.execute(statement.values(values), found)
 
 
 def record_outcomes(

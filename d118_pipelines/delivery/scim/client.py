@@ -35,6 +35,7 @@ GIVE_UP_AFTER = 20
 # A name that one user gives up may be the new name of another.
 ORDER = ("deactivate", "update", "create")
 
+OnSending = Callable[[Sequence[ScimChange]], None]
 OnOutcomes = Callable[[Sequence[ScimOutcome]], None]
 OnProgress = Callable[[int, int], None]
 
@@ -44,11 +45,13 @@ def provision(
     changes: Iterable[ScimChange],
     *,
     on_outcomes: OnOutcomes,
+    on_sending: OnSending | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScimReport:
     """Send all changes; deactivations first, then updates, then creations.
 
-    on_outcomes: called in this thread with at most 100 outcomes as soon as they are
+    on_sending: called in this thread with at most 100 changes before any of them is
+    sent. on_outcomes: called in this thread with at most 100 outcomes as soon as they are
     known; what it was called with stands, whatever happens later. on_progress: with the
     number of settled changes and of all. A refused user never stops the others. Raises:
     AuthenticationError, DestinationError, ConnectionLostError, TimeLimitError,
@@ -61,9 +64,12 @@ def provision(
     used = _way(settings, service)
     try:
         for action in ORDER:
-            phase = [change for change in ordered if change.action == action]
-            for outcomes in _settled(settings, service, phase, used):
-                collected.add(outcomes)
+            phase = iter([one for one in ordered if one.action == action])
+            while part := list(islice(phase, BATCH)):
+                if on_sending is not None:
+                    on_sending(part)
+                for outcomes in _settled(settings, service, part, used):
+                    collected.add(outcomes)
     finally:
         collected.hand_over()
         service.close()
@@ -147,14 +153,11 @@ def _settled(
     changes: Sequence[ScimChange],
     used: Way,
 ) -> Iterator[Sequence[ScimOutcome]]:
-    if used != "bulk":
-        yield from _one_by_one(settings, service, changes)
-        return
-    rest = iter(changes)
-    while part := list(islice(rest, BATCH)):
-        settled, left = settle_in_bulk(service, part)
+    left = changes
+    if used == "bulk":
+        settled, left = settle_in_bulk(service, changes)
         yield settled
-        yield from _one_by_one(settings, service, left)
+    yield from _one_by_one(settings, service, left)
 
 
 def _one_by_one(

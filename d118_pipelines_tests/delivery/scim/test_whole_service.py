@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.scim.changes import ScimSettings
+from d118_pipelines.delivery.scim.changes import ScimChange, ScimSettings
 from d118_pipelines.delivery.scim.client import provision
 from d118_pipelines.errors import (
     AuthenticationError,
@@ -194,6 +195,30 @@ def test_outcomes_are_handed_over_in_order_and_in_batches_of_a_hundred() -> None
     assert list(notebook.outcomes) == [f"id-{n:05}" for n in range(250)]
     assert progress[-1] == (250, 250)
     assert report.used == "concurrent"
+
+
+@pytest.mark.parametrize("supports", [("patch",), ("patch", "bulk")])
+def test_a_batch_is_told_before_any_user_of_it_is_sent(
+    supports: tuple[str, ...],
+) -> None:
+    service = ScriptedScim(supports=supports)
+    told: list[str] = []
+
+    def on_sending(changes: Sequence[ScimChange]) -> None:
+        assert len(changes) <= 100
+        there = {str(user["externalId"]) for user in service.users.values()}
+        assert there == set(told)
+        told.extend(change.key for change in changes)
+
+    with service.server() as server:
+        provision(
+            settings(server.url),
+            created([row(n) for n in range(250)]),
+            on_outcomes=Notebook(),
+            on_sending=on_sending,
+        )
+
+    assert len(told) == 250
 
 
 def test_known_outcomes_are_handed_over_before_the_error() -> None:
