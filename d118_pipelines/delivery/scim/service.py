@@ -28,6 +28,7 @@ from d118_pipelines.delivery.scim.transport import (
 )
 from d118_pipelines.errors import (
     AuthenticationError,
+    ConfigurationError,
     D118Error,
     DestinationError,
     UnavailableError,
@@ -65,11 +66,14 @@ class ScimService:
     """
 
     def __init__(self, settings: ScimSettings) -> None:
-        from scim2_models import EnterpriseUser, User
+        try:
+            from scim2_models import EnterpriseUser, User
 
-        self._model = User[EnterpriseUser]
-        self._http = PatientClient(settings)
-        self._scim = _client(self._http, self._model)
+            self._model = User[EnterpriseUser]
+            self._http = PatientClient(settings)
+            self._scim = _client(self._http, self._model)
+        except ModuleNotFoundError as exc:
+            raise _not_installed(exc) from None
         self.deletes = settings.deactivate == "delete"
         try:
             self.can = self._abilities()
@@ -244,6 +248,15 @@ def _limit(config: Json, name: str) -> int:
     """A limit of bulk requests; 0 where the provider has no bulk or does not say."""
     limit = config["bulk"].get(name) if _supports(config, "bulk") else 0
     return limit if isinstance(limit, int) else 0
+
+
+def _not_installed(exc: ModuleNotFoundError) -> ConfigurationError:
+    return ConfigurationError(
+        f"FAILED scim.not_installed  SCIM needs a library: {exc.name}.",
+        rule="It comes with the extra scim of this package.",
+        not_done="Nothing was contacted.",
+        next_step="Install it: pip install '.[scim]'",
+    )
 
 
 def _no_service(refused: RefusedError) -> D118Error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from d118_pipelines.errors import (
     TimeLimitError,
     UnavailableError,
 )
+from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.scim_users import (
     Notebook,
     created,
@@ -277,6 +280,23 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> Non
 
     assert not token or token not in str(raised.value)
     assert "canary" not in repr(ScimSettings("https://idp.example", "canary"))
+
+
+def test_a_missing_library_is_told_with_the_way_to_get_it() -> None:
+    code = (
+        "import sys; sys.modules['httpx2'] = None\n"
+        "from d118_pipelines.delivery.scim.changes import ScimSettings\n"
+        "from d118_pipelines.delivery.scim.client import provision\n"
+        "settings = ScimSettings('https://idp.example', 'canary')\n"
+        "provision(settings, [], on_outcomes=print)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY
+    )
+
+    assert "scim.not_installed  SCIM needs a library: httpx2" in ended.stderr
+    assert "pip install '.[scim]'" in ended.stderr
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:
