@@ -105,7 +105,8 @@ def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyM
     """A document that was read already, as a model; errors as of `read_model`."""
     if not isinstance(document.data, dict):
         raise ConfigurationError(
-            f"{shown_path(document.path)} must be a mapping of keys.", where=document.where(())
+            f"{shown_path(document.path)} must be a mapping of keys.",
+            where=document.where(()),
         )
     try:
         return model.model_validate({**document.data, **extra})

@@ -68,7 +68,7 @@ def disclosure_report(
                 "data_elements": value.int(sum(len(one.elements) for one in found)),
                 "reports": value.text(", ".join(shown_path(path) for path in files)),
             },
-            check_results=[_agreements(found), _posting(project)],
+            check_results=[_agreements(found), _posting(project, found)],
         )
 
     return disclosures
@@ -87,7 +87,13 @@ def _agreements(found: Sequence[Disclosure]) -> dg.AssetCheckResult:
     )
 
 
-def _posting(project: Project) -> dg.AssetCheckResult:
+def _posting(project: Project, found: Sequence[Disclosure]) -> dg.AssetCheckResult:
+    if not any(one.must_be_posted for one in found):
+        return dg.AssetCheckResult(
+            check_name="posting_fresh",
+            passed=True,
+            description="Nothing to post: no pupils' data went to a configured address.",
+        )
     posted = last_posting(project)
     age = utc_now() - posted if posted else None
     overdue = age is None or age > OVERDUE_AFTER

@@ -59,9 +59,19 @@ class Disclosure:
     is_trial: bool
 
     @property
+    def holds_pupils(self) -> bool:
+        """Whether pupils are among the people."""
+        return any(kind in PUPILS for kind in self.people)
+
+    @property
+    def must_be_posted(self) -> bool:
+        """Whether the public has to be told: pupils' data really left the house."""
+        return self.holds_pupils and not self.is_trial
+
+    @property
     def lacks_agreement(self) -> bool:
         """Whether pupils' data goes out without the reference of an agreement."""
-        return not self.agreement and any(kind in PUPILS for kind in self.people)
+        return self.holds_pupils and not self.agreement
 
 
 def disclosures_of(target: Target, sent: Iterable[Sent]) -> list[Disclosure]:

@@ -101,7 +101,7 @@ def write_file(
     rows = relation or file.name
     layout = target.model.format
     path = folder / file.file
-    path.touch(mode=0o600)
+    path.touch(mode=0o600)  # before a byte is in it
     bad_rows: list[int] = []
     if layout.encoding == "utf-8":
         _copy_lines(bench, file, rows, path, layout)
@@ -109,6 +109,7 @@ def write_file(
         bad_rows = _write_encoded(bench, file, rows, path, layout)
     findings = [_unencodable(target, bench, file, rows, row) for row in bad_rows]
     [(count,)] = bench.rows(f"SELECT count(*) FROM {rows}", file.file)
+    path.chmod(0o600)  # COPY puts a file of its own in its place
     with path.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
     size = path.stat().st_size

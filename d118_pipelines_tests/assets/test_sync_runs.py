@@ -43,7 +43,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
 
 def test_one_run_syncs_both_targets(synced: Synced) -> None:
     assert synced.result.success
-    assert len(made(synced.result)) == 9
+    assert len(made(synced.result)) == 10
     assert list(synced.project.outbox("hr_records")) == [
         "Job Types.txt",
         "StaffData.txt",
@@ -54,7 +54,7 @@ def test_one_run_syncs_both_targets(synced: Synced) -> None:
         "W2SSO.csv",
     ]
     assert failed_checks(synced.result) == {}
-    assert len(synced.result.get_asset_check_evaluations()) == 19
+    assert len(synced.result.get_asset_check_evaluations()) == 21
 
 
 def test_a_raw_extract_records_rows_columns_and_query(synced: Synced) -> None:
@@ -86,6 +86,7 @@ def test_an_export_records_counts_as_numbers(synced: Synced) -> None:
         "sent_as_C": 10,
         "people_read": 20,
         "people_exported": 19,
+        "people_staff": 19,
         "findings": numbers["findings"],
         "deactivated": 0,
     }

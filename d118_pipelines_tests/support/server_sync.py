@@ -162,7 +162,9 @@ class ServerSync(Sync):
     def _destination(
         self, after: Callable[[str], None] | None, limits: Mapping[str, float]
     ) -> ResolvedDestination:
-        settings = sftp_settings(self.project, self.target)
+        settings = sftp_settings(
+            self.project, self.target, self.target.model.destination
+        )
         settings = replace(settings, **limits)  # type: ignore[arg-type]
         return replace(
             resolve(self.project, self.target),

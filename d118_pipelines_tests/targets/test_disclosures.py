@@ -98,6 +98,18 @@ def test_pupils_without_an_agreement_are_noticed() -> None:
     assert not disclosure(people={"staff": 5}).lacks_agreement
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_trial", "must"),
+    [("student", False, True), ("student", True, False), ("staff", False, False)],
+)
+def test_what_must_be_posted_is_pupils_data_that_left_the_house(
+    kind: str, is_trial: bool, must: bool
+) -> None:
+    row = disclosure(people={kind: 5}, is_trial=is_trial)
+
+    assert row.must_be_posted is must
+
+
 def test_forms_cannot_be_broken_by_what_a_district_writes() -> None:
     odd = disclosure(recipient="=A|B <b>", purpose="so | so")
 
