@@ -44,6 +44,8 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.roster_run
+	$(BIN)/python -m bench.oneroster_export
+	$(BIN)/python -m bench.scim
 
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images

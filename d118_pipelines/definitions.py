@@ -24,7 +24,7 @@ from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
 from d118_pipelines.targets.definition import Target, read_targets
-from d118_pipelines.targets.model import ScimDestination
+from d118_pipelines.targets.destination_model import ScimDestination
 
 
 def build_definitions(

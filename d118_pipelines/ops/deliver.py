@@ -29,8 +29,9 @@ from d118_pipelines.ops.export import state_database
 from d118_pipelines.ops.leases import lease
 from d118_pipelines.stored_plans import latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.ledger import commit_entries, last_verified
-from d118_pipelines.targets.model import ScimDestination, TargetFile
+from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.tables import read_rows
 
 Clock = Callable[[], dt.datetime]

@@ -17,7 +17,7 @@ from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.model import Destination, ScimDestination
+from d118_pipelines.targets.destination_model import Destination, ScimDestination
 
 if TYPE_CHECKING:
     from d118_pipelines.delivery.scim.changes import ScimSettings

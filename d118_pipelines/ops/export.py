@@ -26,13 +26,13 @@ from d118_pipelines.run_folders import run_folder_name
 from d118_pipelines.stored_plans import Approval, StoredPlan, valid_approval
 from d118_pipelines.targets.build import Export, ReadBack, build_export
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.ledger import (
     cycle_start,
     import_seed,
     parse_watermark,
     read_snapshot,
 )
-from d118_pipelines.targets.model import ScimDestination
 from d118_pipelines.targets.records import store_export
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"

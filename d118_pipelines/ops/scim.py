@@ -55,7 +55,7 @@ from d118_pipelines.ops.scim_state import (
 from d118_pipelines.stored_plans import latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import SCIM_FAILED
-from d118_pipelines.targets.model import ScimDestination
+from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.population import DETAILED
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows

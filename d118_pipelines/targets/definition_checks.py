@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from d118_pipelines.configuration import KeyPath
+from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.model import (
     Format,
-    ScimDestination,
     TargetFile,
     TargetModel,
     When,

@@ -12,16 +12,10 @@ import re
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator
 
 from d118_pipelines.configuration import Model, check_time_zone
+from d118_pipelines.targets.destination_model import AnyDestination
 
 OptionValue = bool | int | str | list[int] | list[str]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -256,66 +250,6 @@ class Guard(Model):
     _whole = field_validator("max_drop_percent", "max_age_hours", mode="before")(
         _as_float
     )
-
-
-class Destination(Model):
-    """Where and how the files go. Keys that end in `_env` name environment variables.
-
-    While the variable of `address_env` is unset, the set goes to
-    `D118_HOME/outbox/<target>/`. settle_seconds: the vendor reads this long after the
-    last activity, so the real names must change within this time.
-    """
-
-    address_env: str
-    username_env: str
-    password_env: str | None = None
-    key_file: str | None = None
-    key_passphrase_env: str | None = None
-    known_hosts: str = "known_hosts"
-    directory: str
-    allow_ssh_rsa: bool = False
-    use_temp_names: bool = True
-    confirm_size: bool = True
-    confirm_hash: bool = True
-    set_mtime: bool = False
-    ordered_mtimes: bool = False
-    verify_after_rename: bool = True
-    settle_seconds: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_way_to_sign_in(self) -> Destination:
-        if (self.password_env is None) == (self.key_file is None):
-            raise ValueError("exactly one of password_env and key_file is needed")
-        return self
-
-
-class ScimDestination(Model):
-    """A service provider that gets the users one by one over SCIM 2.0, and no files.
-
-    address_env: the variable with its base URL; while it is unset, the requests are
-    written to `D118_HOME/outbox/<target>/`. Rule: docs/reference/scim.md.
-    """
-
-    protocol: Literal["scim"]
-    address_env: str
-    token_env: str
-    timeout_seconds: Annotated[int, Field(ge=1)] = 30
-    concurrency: Annotated[int, Field(ge=1, le=50)] = 8
-    bulk: bool = True
-    deactivate: Literal["patch", "delete"] = "patch"
-
-
-def _protocol(value: object) -> str:
-    """Which model a destination is read with."""
-    if isinstance(value, dict):
-        return "scim" if value.get("protocol") == "scim" else "sftp"
-    return "scim" if isinstance(value, ScimDestination) else "sftp"
-
-
-AnyDestination = Annotated[
-    Annotated[Destination, Tag("sftp")] | Annotated[ScimDestination, Tag("scim")],
-    Discriminator(_protocol),
-]
 
 
 class Schedule(Model):

@@ -9,6 +9,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from d118_pipelines.configuration import Model
+from d118_pipelines.targets import destination_model as places
 from d118_pipelines.targets import model as keys
 from d118_pipelines.targets.definition import RESERVED_NAMES
 from d118_pipelines.targets.ledger import LEDGER_COLUMNS
@@ -32,8 +33,8 @@ MODELS = (
     keys.Guard,
     keys.FileLimits,
     keys.Transition,
-    keys.Destination,
-    keys.ScimDestination,
+    places.Destination,
+    places.ScimDestination,
     keys.Schedule,
     keys.Disclosure,
 )
@@ -62,8 +63,9 @@ def shown_default(field: FieldInfo) -> str:
 def test_every_model_of_a_target_has_a_table() -> None:
     defined = {
         model
-        for _, model in inspect.getmembers(keys, inspect.isclass)
-        if issubclass(model, Model) and model.__module__ == keys.__name__
+        for module in (keys, places)
+        for _, model in inspect.getmembers(module, inspect.isclass)
+        if issubclass(model, Model) and model.__module__ == module.__name__
     }
 
     assert defined == set(MODELS)

@@ -23,7 +23,7 @@ from d118_pipelines.ops.provider_sources import provider_mapping, provider_sourc
 from d118_pipelines.providers import PowerSchoolProvider, read_providers
 from d118_pipelines.roster.guard_settings import guard_warnings, merged_guard
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.targets.model import ScimDestination
+from d118_pipelines.targets.destination_model import ScimDestination
 
 POWERSCHOOL = "powerschool"
 

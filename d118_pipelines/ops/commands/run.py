@@ -28,7 +28,7 @@ from d118_pipelines.ops.sync import held_roster
 from d118_pipelines.providers import Provider, disabled_error
 from d118_pipelines.stored_plans import latest_plan
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.model import ScimDestination
+from d118_pipelines.targets.destination_model import ScimDestination
 
 if TYPE_CHECKING:
     import dagster as dg
