@@ -1,29 +1,19 @@
 """Deliveries: one asset per target; materialized only when the set was read back."""
 
-import time
-
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.configuration import Project
 from d118_pipelines.district import District
 from d118_pipelines.ops.deliver import Delivered, deliver_plan
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
-
-PROGRESS_SECONDS = 2.0
+from d118_pipelines.targets.definition import Target
 
 
 def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     """The asset `deliveries/<target>`; its deadline is its freshness policy."""
-    schedule = target.model.schedule
-    policy = None
-    if schedule is not None:
-        policy = dg.FreshnessPolicy.cron(
-            deadline_cron=schedule.deadline,
-            lower_bound_delta=DEADLINE_WINDOW,
-            timezone=schedule.time_zone or district.time_zone,
-        )
 
     @dg.asset(
         key=["deliveries", target.name],
@@ -33,20 +23,17 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         owners=["team:data"],
         pool=f"sftp_{target.name}",
         code_version=target.fingerprint[:12],
-        freshness_policy=policy,
+        freshness_policy=deadline_policy(target, district),
         description=f"{target.model.title}: the set sent, read back and entered in the "
         "ledger.",
     )
     def delivery(
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        last = time.monotonic()
+        say = now_and_then(context.log.info)
 
         def report(name: str, sent: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= PROGRESS_SECONDS:
-                last = time.monotonic()
-                context.log.info(f"{name}: {sent:,} of {total:,} bytes")
+            say(f"{name}: {sent:,} of {total:,} bytes")
 
         with reported():
             delivered = deliver_plan(

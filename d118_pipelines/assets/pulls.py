@@ -1,11 +1,11 @@
 """Raw extracts of providers other than PowerSchool: one pull, one asset per collection."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.provider_sources import host_pool
@@ -13,7 +13,6 @@ from d118_pipelines.ops.sync import pull_provider
 from d118_pipelines.providers import Provider
 from d118_pipelines.sources.pull import Collection, Pull
 
-PROGRESS_SECONDS = 2.0
 MEANING = {
     "proven": "absence counts at once",
     "ended": "absence counts after two pulls",
@@ -63,16 +62,11 @@ def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition
 
 def progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
     """Log rows, pages and rate of a collection, every two seconds at most."""
-    last = time.monotonic()
+    say = now_and_then(log.info)
 
     def report(name: str, rows: int, pages: int, seconds: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            last = time.monotonic()
-            log.info(
-                f"{name}: {rows:,} rows in {pages:,} pages, "
-                f"{rows / max(seconds, 0.001):,.0f} rows a second"
-            )
+        rate = rows / max(seconds, 0.001)
+        say(f"{name}: {rows:,} rows in {pages:,} pages, {rate:,.0f} rows a second")
 
     return report
 

@@ -1,13 +1,13 @@
 """Raw extracts: one asset per query of `sql/powerschool/`."""
 
 import datetime as dt
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.configuration import Project
 from d118_pipelines.ops.deliver import utc_now
@@ -17,7 +17,6 @@ from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
 
-PROGRESS_SECONDS = 2.0
 # Before classes are scheduled a district has neither.
 MAY_BE_EMPTY = ("enrollments", "section_teachers")
 
@@ -76,13 +75,10 @@ def _part_of_a_sync(
 
 
 def _progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
-    last = time.monotonic()
+    say = now_and_then(log.info)
 
     def report(rows: int, seconds: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            last = time.monotonic()
-            log.info(f"{rows:,} rows, {rows / max(seconds, 0.001):,.0f} rows a second")
+        say(f"{rows:,} rows, {rows / max(seconds, 0.001):,.0f} rows a second")
 
     return report
 

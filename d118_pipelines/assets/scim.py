@@ -1,29 +1,19 @@
 """SCIM: the asset `scim/<district>/users`, materialized when every user was answered."""
 
-import time
-
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.configuration import Project
 from d118_pipelines.district import District
 from d118_pipelines.ops.scim import Provisioned, provision_plan
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
-
-PROGRESS_SECONDS = 2.0
+from d118_pipelines.targets.definition import Target
 
 
 def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:
     """The users at the service provider; its deadline is its freshness policy."""
-    schedule = target.model.schedule
-    policy = None
-    if schedule is not None:
-        policy = dg.FreshnessPolicy.cron(
-            deadline_cron=schedule.deadline,
-            lower_bound_delta=DEADLINE_WINDOW,
-            timezone=schedule.time_zone or district.time_zone,
-        )
 
     @dg.asset(
         key=["scim", district.id, target.main_file.name],
@@ -33,20 +23,17 @@ def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:
         owners=["team:data"],
         pool=f"scim_{target.name}",
         code_version=target.fingerprint[:12],
-        freshness_policy=policy,
+        freshness_policy=deadline_policy(target, district),
         description=f"{target.model.title}: users created, changed and deactivated as "
         "the plan says, each entered in the ledger when the provider has confirmed it.",
     )
     def users(
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        last = time.monotonic()
+        say = now_and_then(context.log.info)
 
         def report(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= PROGRESS_SECONDS:
-                last = time.monotonic()
-                context.log.info(f"{done:,} of {total:,} users")
+            say(f"{done:,} of {total:,} users")
 
         with reported():
             done = provision_plan(
