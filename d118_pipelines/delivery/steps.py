@@ -157,8 +157,8 @@ class Steps:
             self._in_doubt = False
 
     def _begin_final(self) -> None:
-        """Note when the first real name changes."""
-        if self._first_final is None:
+        """Note when the first real name changes, where it matters."""
+        if self._options.settle_seconds is not None and self._first_final is None:
             self._first_final = self._now()
 
     def _check_settling(self) -> None:

@@ -65,7 +65,7 @@ def test_the_lineage_of_the_group_goes_from_raw_to_roster(
     browser: Browser, sync: str
 ) -> None:
     # Assets outside of the window are not drawn.
-    browser.page.set_viewport_size({"width": WIDTH, "height": 6 * HEIGHT})
+    browser.page.set_viewport_size({"width": WIDTH, "height": 12 * HEIGHT})
     browser.visit("/locations/d118/asset-groups/powerschool/lineage")
 
     graph = browser.page.locator("svg")
