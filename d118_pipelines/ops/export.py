@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,8 @@ from d118_pipelines.targets.ledger import (
 from d118_pipelines.targets.records import store_export
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
+# No run lasts so long: what is older belongs to none.
+LEFT_AFTER_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,5 +175,8 @@ def _new_folder(
     project: Project, target: Target, run_id: str, now: dt.datetime
 ) -> Path:
     for left in (project.home / "exports" / target.name).glob("*/.inputs"):
-        shutil.rmtree(left)  # a killed run could not
+        # A killed run could not; a younger one can belong to a run at work.
+        with suppress(FileNotFoundError):  # or the other run has just ended
+            if now.timestamp() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
+                shutil.rmtree(left)
     return project.folder("exports", target.name, run_folder_name(run_id, now))
