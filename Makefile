@@ -34,7 +34,7 @@ ui: $(READY)
 
 # The whole suite; a test whose real part is missing is skipped by name and listed.
 test: $(READY) lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,7 +52,7 @@ screenshots: $(READY)
 
 # Rewrites docs/cli.md from the commands themselves.
 cli-reference: $(READY)
-	$(BIN)/python -m d118_pipelines.ops.cli_reference > docs/cli.md
+	$(BIN)/python -m d118_pipelines.cli.cli_reference > docs/cli.md
 
 # Rewrites requirements.lock from pyproject.toml; needs uv.
 lock:

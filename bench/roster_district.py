@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from d118_pipelines.frames import open_frames
+from d118_pipelines.kernel.frames import open_frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,22 @@ from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.scim import scim_asset
 from d118_pipelines.assets.staged import staged_assets, staged_entities
-from d118_pipelines.configuration import Project
-from d118_pipelines.district import District
+from d118_pipelines.config.district import District
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import (
+    PowerSchoolProvider,
+    Provider,
+    read_providers,
+)
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
-from d118_pipelines.ops.powerschool import queries_in_use
-from d118_pipelines.ops.provider_sources import collections_of, provider_mapping
-from d118_pipelines.providers import PowerSchoolProvider, Provider, read_providers
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
 from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.workflows.powerschool_source import queries_in_use
+from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
 
 def build_definitions(

@@ -7,15 +7,14 @@ from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.roster import apply_key
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.account import account
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import state_database
-from d118_pipelines.providers import Provider, disabled_error
-from d118_pipelines.stored_plans import approve as approve_plan
-from d118_pipelines.stored_plans import latest_plan
-from d118_pipelines.targets.build import local_time
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import approve as approve_plan
+from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.account import account
 
 LONGEST_SYNC_SECONDS = 3600
 

@@ -6,9 +6,9 @@ read when a run needs them, so neither the UI nor a run's configuration ever hol
 
 import dagster as dg
 
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.powerschool import powerschool_source
+from d118_pipelines.config.project import Project
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource
+from d118_pipelines.workflows.powerschool_source import powerschool_source
 
 
 class PowerSchoolResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from d118_pipelines.district import District
-from d118_pipelines.providers import Provider
+from d118_pipelines.config.district import District
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.targets.definition import Target
 
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.configuration import Project
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
-from d118_pipelines.ops.admission import failed_text, held_error
-from d118_pipelines.ops.alerts import Alert, send_alert
-from d118_pipelines.ops.arrivals import is_watched, look_for_files
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import state_database
-from d118_pipelines.ops.sync import failed_roster, held_roster
-from d118_pipelines.ops.sync_runs import close_lost_runs
-from d118_pipelines.providers import Provider, read_providers
-from d118_pipelines.stored_plans import latest_plan
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.admission import failed_text, held_error
+from d118_pipelines.workflows.alerts import send_alert
+from d118_pipelines.workflows.arrivals import is_watched, look_for_files
+from d118_pipelines.workflows.sync import failed_roster, held_roster
+from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 HELD_EXIT_CODE = HeldError.exit_code
 LOOK_SECONDS = 60

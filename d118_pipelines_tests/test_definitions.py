@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from d118_pipelines.configuration import Project
+from d118_pipelines.config.project import Project
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from d118_pipelines.district import District
+from d118_pipelines.config.district import District
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 
 

@@ -11,14 +11,14 @@ from d118_pipelines.assets.plan_page import (
     not_checked,
     verdict_shown,
 )
-from d118_pipelines.configuration import Project
-from d118_pipelines.guard_rule import check_name
-from d118_pipelines.ops.admission import failed_text, held_error, out_of_term_text
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import MadeExport, make_export
+from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines.targets.model import TargetFile
+from d118_pipelines.workflows.admission import failed_text, held_error, out_of_term_text
+from d118_pipelines.workflows.export import MadeExport, make_export
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:

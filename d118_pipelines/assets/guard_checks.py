@@ -5,7 +5,7 @@ Belongs here: what a person reads on the check. Not here: any rule, and what is 
 
 import dagster as dg
 
-from d118_pipelines.guard_rule import GuardRule
+from d118_pipelines.kernel.guard_rule import GuardRule
 
 
 def guard_check(

@@ -8,12 +8,12 @@ import dagster as dg
 
 from d118_pipelines.assets.facts_page import facts_metadata
 from d118_pipelines.assets.guard_checks import guard_check
-from d118_pipelines.guard_rule import GuardRule, check_name
-from d118_pipelines.ops.export import MadeExport
+from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
+from d118_pipelines.workflows.export import MadeExport
 
 SHOWN_CHANGES = 12
 _READ = ("read", "exported")

@@ -5,8 +5,8 @@ Belongs here: that translation. Not here: what a step does (`ops/sync.py`).
 
 import dagster as dg
 
-from d118_pipelines.ops.sync_runs import ProviderRun, actor_of
-from d118_pipelines.providers import Provider
+from d118_pipelines.config.providers import Provider
+from d118_pipelines.workflows.sync_runs import ProviderRun, actor_of
 
 
 def provider_run(provider: Provider, run: dg.DagsterRun) -> ProviderRun:

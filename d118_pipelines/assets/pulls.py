@@ -7,11 +7,11 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.provider_sources import host_pool
-from d118_pipelines.ops.sync import pull_provider
-from d118_pipelines.providers import Provider
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.sources.pull import Collection, Pull
+from d118_pipelines.workflows.provider_sources import host_pool
+from d118_pipelines.workflows.sync import pull_provider
 
 MEANING = {
     "proven": "absence counts at once",

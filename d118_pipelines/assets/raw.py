@@ -9,13 +9,13 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.sync_runs import sync_step
-from d118_pipelines.providers import read_providers
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import read_providers
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.workflows.sync_runs import sync_step
 
 # Before classes are scheduled a district has neither.
 MAY_BE_EMPTY = ("enrollments", "section_teachers")

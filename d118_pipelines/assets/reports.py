@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.configuration import Project, shown_path
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.disclosures import (
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.yaml_files import shown_path
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.disclosures import Disclosure
+from d118_pipelines.workflows.disclosures import (
     OVERDUE_AFTER,
     REMIND_AFTER,
     last_posting,
@@ -16,8 +19,6 @@ from d118_pipelines.ops.disclosures import (
     shown,
     write_register,
 )
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.disclosures import Disclosure
 
 KEY = dg.AssetKey(["reports", "district", "disclosures"])
 

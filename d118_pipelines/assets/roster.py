@@ -7,19 +7,19 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.guard_checks import guard_check
 from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.configuration import Project
-from d118_pipelines.guard_rule import GuardRule, check_name
-from d118_pipelines.ops.sync import (
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider
+from d118_pipelines.kernel.guard_rule import GuardRule, check_name
+from d118_pipelines.roster.planning.guard import RULES
+from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
+from d118_pipelines.roster.store.apply import ApplyResult, OnStep
+from d118_pipelines.workflows.sync import (
     PlannedRun,
     apply_provider,
     plan_provider,
     refusal,
 )
-from d118_pipelines.ops.sync_runs import close_refused
-from d118_pipelines.providers import Provider
-from d118_pipelines.roster.apply import ApplyResult, OnStep
-from d118_pipelines.roster.guard import RULES
-from d118_pipelines.roster.plan_counts import Counts, SchoolCounts
+from d118_pipelines.workflows.sync_runs import close_refused
 
 SHOWN_SCHOOLS = 12
 _COLUMNS = (

@@ -6,10 +6,10 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.progress import now_and_then
-from d118_pipelines.configuration import Project
-from d118_pipelines.district import District
-from d118_pipelines.ops.scim import Provisioned, provision_plan
+from d118_pipelines.config.district import District
+from d118_pipelines.config.project import Project
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.scim import Provisioned, provision_plan
 
 
 def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:

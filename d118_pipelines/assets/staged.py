@@ -6,13 +6,13 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.provider_sources import wanted_entities
-from d118_pipelines.ops.sync import stage_provider
-from d118_pipelines.providers import Provider
-from d118_pipelines.roster.mapping import MappingFile
-from d118_pipelines.roster.model import ENTITIES
-from d118_pipelines.roster.staged import EntityCounts, Staged
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.model.mapping import MappingFile
+from d118_pipelines.roster.staging.staged import EntityCounts, Staged
+from d118_pipelines.workflows.provider_sources import wanted_entities
+from d118_pipelines.workflows.sync import stage_provider
 
 
 def staged_entities(provider: Provider, mapping: MappingFile) -> list[str]:

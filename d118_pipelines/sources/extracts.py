@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import IncompleteExtractError, RetriableError
-from d118_pipelines.run_folders import new_run_folder, newest_run_folder
+from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
 from d118_pipelines.sources.powerschool.source import Binds, PowerSchoolSource, Query
 
 if TYPE_CHECKING:

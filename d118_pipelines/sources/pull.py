@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.run_folders import RunFolder, newest_run_folder
+from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
 if TYPE_CHECKING:

@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from d118_pipelines.guard_rule import GuardRule
-from d118_pipelines.sql_text import literal
+from d118_pipelines.kernel.guard_rule import GuardRule
+from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.targets.definition import TODAY, Target
 from d118_pipelines.targets.delta import is_delta, make_changes
 from d118_pipelines.targets.facts import FileFacts, facts_of
 from d118_pipelines.targets.guard import READ_BACK, judge
 from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.targets.package import sha256_of, write_archive
-from d118_pipelines.targets.plan import Plan, before_columns, make_plan
+from d118_pipelines.targets.package import write_archive
+from d118_pipelines.targets.plan import Plan, make_plan
 from d118_pipelines.targets.population import Finding, apply_rules, declared_findings
 from d118_pipelines.targets.render import (
     RenderedFile,
     make_table,
     misshapen_keys,
+    sha256_of,
     write_file,
 )
 from d118_pipelines.targets.workbench import Workbench
@@ -111,13 +112,9 @@ def build_export(
             baseline_folder=baseline_folder,
             out=folder / PLAN_FILE,
         )
-        writing = _Writing(target, bench, folder, now)
-        before = {
-            f.name: before_columns(bench, f, baseline_folder)
-            for f in target.record_files
-        }
-        if baseline and is_delta(target, before):
-            writing.delivered_at = baseline.finished_at
+        since = baseline if is_delta(target, plan.delivered) else None
+        delivered_at = since.finished_at if since else None
+        writing = _Writing(target, bench, folder, now, delivered_at)
         files, found = writing.all_files()
         to_send = _to_send(target, files, folder)
         broken = _broken_facts(target, bench)
@@ -145,11 +142,6 @@ def build_export(
     return export
 
 
-def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
-    """A time as people of the district read it: `2026-11-22 04:15 CST`."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
-
-
 def _make_relations(target: Target, bench: Workbench) -> bool:
     """Make the target's own tables; whether it has a term to export."""
     for table in target.model.tables:
@@ -168,13 +160,18 @@ class _Writing:
     """Writing the files of one set: in full, or the changes since `delivered_at`."""
 
     def __init__(
-        self, target: Target, bench: Workbench, folder: Path, now: dt.datetime
+        self,
+        target: Target,
+        bench: Workbench,
+        folder: Path,
+        now: dt.datetime,
+        delivered_at: dt.datetime | None,
     ) -> None:
         self._target = target
         self._bench = bench
         self._folder = folder
         self._now = now
-        self.delivered_at: dt.datetime | None = None
+        self._delivered_at = delivered_at
 
     def all_files(self) -> tuple[list[RenderedFile], list[Finding]]:
         """Write them all, in the order of the set; control files are made last."""
@@ -190,7 +187,7 @@ class _Writing:
         return [done[file.name] for file in self._target.model.files], findings
 
     def _write(self, file: TargetFile) -> tuple[RenderedFile, list[Finding]]:
-        if self.delivered_at is None or file.control:
+        if self._delivered_at is None or file.control:
             rendered, findings = write_file(
                 self._target, self._bench, file, self._folder
             )
@@ -201,7 +198,7 @@ class _Writing:
                 self._bench,
                 file,
                 now=self._now,
-                delivered_at=self.delivered_at,
+                delivered_at=self._delivered_at,
             )
             rendered, findings = write_file(
                 *(self._target, self._bench, file, self._folder),

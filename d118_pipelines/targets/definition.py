@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.configuration import Document, KeyPath, check_model, read_yaml
+from d118_pipelines.config.yaml_files import Document, KeyPath, check_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition_checks import (
     missing_sql,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from d118_pipelines.configuration import KeyPath
+from d118_pipelines.config.yaml_files import KeyPath
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.model import (
     Format,

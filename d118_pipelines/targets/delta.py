@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from d118_pipelines.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Delta, TargetFile
 from d118_pipelines.targets.plan import before_name

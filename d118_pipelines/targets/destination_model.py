@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from d118_pipelines.configuration import Model
+from d118_pipelines.config.yaml_files import Model
 
 
 class Destination(Model):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from d118_pipelines.sql_text import identifier
+from d118_pipelines.kernel.sql_text import identifier
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.workbench import Workbench
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
-from d118_pipelines.guard_rule import GuardRule
+from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.plan import FileCounts, Plan

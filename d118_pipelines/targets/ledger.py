@@ -15,10 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert  # SQLite compiles it as well
+from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite compiles it too
 
-from d118_pipelines import database as db
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.state import database as db
 from d118_pipelines.targets.model import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
@@ -218,6 +218,13 @@ def commit_entries(
         # The WHERE keeps SQLite from reading ON CONFLICT as part of a join.
         sa.select(*[*constants.values(), *_incoming.c]).where(sa.true()),
     )
+    connection.execute(updating_known(statement))
+    _incoming.drop(connection)
+    return len(rows)
+
+
+def updating_known(statement: Insert) -> Insert:
+    """An insert of ledger entries that updates known ones; their first times stay."""
     new, old = statement.excluded, db.delivery_ledger.c
     moved = ("state", "command", "last_delivered_at", "last_delivery", "last_hash")
     changes: dict[str, Any] = {name: new[name] for name in (*moved, "last_line")}
@@ -225,11 +232,7 @@ def commit_entries(
         (old.state != new.state, new.state_at), else_=old.state_at
     )
     keys = ["target", "destination", "record_type", "key", "identity"]
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=changes)
-    )
-    _incoming.drop(connection)
-    return len(rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 # What a delivery brings, on its way into the ledger in one statement.

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, Field, field_validator
 
-from d118_pipelines.configuration import Model, check_time_zone
+from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.targets.destination_model import AnyDestination
 
 OptionValue = bool | int | str | list[int] | list[str]

@@ -5,7 +5,6 @@ Belongs here: the archive. Not here: its members (`render.py`), its delivery.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -38,9 +37,3 @@ def write_archive(package: Package, members: Sequence[Path], folder: Path) -> Pa
             with member.open("rb") as source, archive.open(entry, "w") as target:
                 shutil.copyfileobj(source, target, _CHUNK_BYTES)
     return path
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

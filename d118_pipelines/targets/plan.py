@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile, Transition
 from d118_pipelines.targets.workbench import Workbench
@@ -39,11 +40,15 @@ class FileCounts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of a set; `hash` stands for exactly these (64 hexadecimal digits)."""
+    """All changes of a set; `hash` stands for exactly these (64 hexadecimal digits).
+
+    delivered: file -> the columns of what was last delivered, None where nothing was.
+    """
 
     hash: str
     baseline: str | None
     counts: dict[str, FileCounts]
+    delivered: Mapping[str, set[str] | None] = field(default_factory=dict)
 
 
 def make_plan(
@@ -70,7 +75,7 @@ def make_plan(
     out.chmod(0o600)
     bench.add_view("changes", out)
     counts = {f.name: _count(target, bench, f, before[f.name]) for f in files}
-    return Plan(_hash(target, bench, destination, baseline), baseline, counts)
+    return Plan(_hash(target, bench, destination, baseline), baseline, counts, before)
 
 
 def before_name(file: TargetFile) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines import database as db
-from d118_pipelines.guard_rule import verdict
-from d118_pipelines.stored_plans import StoredPlan, store_plan
+from d118_pipelines.kernel.guard_rule import verdict
+from d118_pipelines.state import database as db
+from d118_pipelines.state.plans import StoredPlan, store_plan
 from d118_pipelines.targets.build import Export
 from d118_pipelines.targets.population import Finding
 
@@ -54,14 +54,22 @@ def store_export(
         created_at=now,
     )
     store_plan(connection, stored)
-    names = Finding.__slots__
+    found = export.findings if export else ()
+    store_findings(connection, found, target=target, run_id=run_id)
+    return stored
+
+
+def store_findings(
+    connection: sa.Connection, found: Iterable[Finding], *, target: str, run_id: str
+) -> None:
+    """Store findings of a run."""
     rows = [
-        {"target": target, "run_id": run_id} | {n: getattr(f, n) for n in names}
-        for f in (export.findings if export else ())
+        {"target": target, "run_id": run_id}
+        | {name: getattr(finding, name) for name in Finding.__slots__}
+        for finding in found
     ]
     if rows:
         connection.execute(db.findings.insert(), rows)
-    return stored
 
 
 def _counts(export: Export) -> dict[str, Any]:

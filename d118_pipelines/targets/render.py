@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from d118_pipelines.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Format, TargetFile
 from d118_pipelines.targets.population import RENDER_CODES, Finding
@@ -110,10 +110,14 @@ def write_file(
     findings = [_unencodable(target, bench, file, rows, row) for row in bad_rows]
     [(count,)] = bench.rows(f"SELECT count(*) FROM {rows}", file.file)
     path.chmod(0o600)  # COPY puts a file of its own in its place
-    with path.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
     size = path.stat().st_size
-    return RenderedFile(file, path, count, size, digest, mode), findings
+    return RenderedFile(file, path, count, size, sha256_of(path), mode), findings
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.frames import open_frames
-from d118_pipelines.sql_text import literal
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb

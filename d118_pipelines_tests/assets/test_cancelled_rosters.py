@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bench.roster_district import Size, write_district
-from d118_pipelines import database as db
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
 from d118_pipelines_tests.support.oneroster_data import district
 from d118_pipelines_tests.support.oneroster_server import (

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
-from d118_pipelines.ops.sync_runs import KILLED
+from d118_pipelines.state import database as db
+from d118_pipelines.workflows.sync_runs import KILLED
 from d118_pipelines_tests.support.killed_roster import (
     LIMIT_SECONDS,
     run_until_killed,

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from d118_pipelines.definitions import build_definitions
-from d118_pipelines.roster.tables import sis_sync_runs
+from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines_tests.support.in_process import (
     execute,
     failed_checks,

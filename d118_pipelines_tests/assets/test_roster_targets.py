@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pytest
 
-from d118_pipelines import database as db
-from d118_pipelines.roster.tables import sis_providers
+from d118_pipelines.roster.model.tables import sis_providers
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.support.in_process import (
     execute,
     failed_checks,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.conftest import HALF, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import (

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from d118_pipelines.guard_rule import check_name
-from d118_pipelines.roster.guard import RULES
+from d118_pipelines.kernel.guard_rule import check_name
+from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines_tests.browser.chromium import (
     HEIGHT,
     WIDTH,

@@ -12,7 +12,7 @@ from d118_pipelines_tests.delivery.destinations import (
     folder_destination,
     sftp_destination,
 )
-from d118_pipelines_tests.delivery.key_files import KeyFiles, write_key_files
+from d118_pipelines_tests.ssh.key_files import KeyFiles, write_key_files
 from d118_pipelines_tests.support.sshd import Sshd, SshKeys, require_sshd, running_sshd
 
 

@@ -135,7 +135,7 @@ def test_first_set_of_the_new_target_breaks_no_guard_rule(export: Export) -> Non
 # Dagster itself reads a model's fields by their old name.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
 def test_assets_and_job_that_the_page_names_are_made(project: Path) -> None:
-    from d118_pipelines.configuration import Project
+    from d118_pipelines.config.project import Project
     from d118_pipelines.definitions import build_definitions
 
     made = build_definitions(Project(project, project / "var"))

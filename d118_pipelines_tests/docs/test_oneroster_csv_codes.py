@@ -11,7 +11,7 @@ from d118_pipelines_tests.docs.markdown import (
     ticked,
 )
 
-SOURCES = REPOSITORY / "d118_pipelines/sources/bundle"
+SOURCES = REPOSITORY / "d118_pipelines/sources/oneroster_csv"
 _CODE = re.compile(r'"((?:zip|bundle|manifest|csv|row)\.[a-z_]+)"')
 _NO_CODES = {"manifest.csv", "manifest.version"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from d118_pipelines.ops.cli import app
+from d118_pipelines.cli.app import app
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines_tests.docs.markdown import (
     DOCS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic.fields import FieldInfo
 
-from d118_pipelines.configuration import Model
+from d118_pipelines.config.yaml_files import Model
 from d118_pipelines.targets import destination_model as places
 from d118_pipelines.targets import model as keys
 from d118_pipelines.targets.definition import RESERVED_NAMES

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
 from d118_pipelines.errors import ConfigurationError, ExportError, HeldError
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.support.district import SUBSTITUTES, Person
 from d118_pipelines_tests.support.smartfind import commands
 from d118_pipelines_tests.support.state import state_of

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
@@ -22,6 +21,7 @@ from d118_pipelines.errors import (
     HeldError,
     QueryError,
 )
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.sync import Sync
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from d118_pipelines import database as db
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.ops.export import state_database
+from d118_pipelines.state import database as db
+from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.ledger import remove_entry
 from d118_pipelines_tests.support.district import (
     ONBOARDING,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.faults.child_sync import LIMIT_SECONDS, start
 from d118_pipelines_tests.faults.days import FIRST_DAY, SEED, Days
 from d118_pipelines_tests.support.project import ProjectFolder

@@ -18,17 +18,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.configuration import Project
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import read_providers
 from d118_pipelines.errors import D118Error
-from d118_pipelines.ops.sync import (
+from d118_pipelines.roster.store.runs import Actor
+from d118_pipelines.workflows.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
-from d118_pipelines.ops.sync_runs import ProviderRun
-from d118_pipelines.providers import read_providers
-from d118_pipelines.roster.history import Actor
+from d118_pipelines.workflows.sync_runs import ProviderRun
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from d118_pipelines.database import Database
-from d118_pipelines.ops.leases import lease
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.leases import lease
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 HOLDER = "run-of-another-process"

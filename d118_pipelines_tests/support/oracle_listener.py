@@ -14,13 +14,11 @@ import itertools
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from d118_pipelines_tests.support.oracle_engine import Value
-from d118_pipelines_tests.support.oracle_login import VERIFIER_12C
 from d118_pipelines_tests.support.oracle_session import Session
+from d118_pipelines_tests.support.oracle_world import OracleWorld
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,39 +26,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass
-class Faults:
-    """What shall go wrong. May be changed while the listener runs.
-
-    silent: accept connections and never say a word.
-    delay_seconds: how long every SELECT takes.
-    ignores_breaks: a SELECT that takes long cannot be cancelled.
-    fetches_before_drop: cut the connection at the fetch after so many.
-    requires_encryption: demand Oracle's native network encryption.
-    verifier: the kind of password verifier (see oracle_login.py).
-    login_error: an ORA- code for a login with the right password.
-    """
-
-    silent: bool = False
-    delay_seconds: float = 0
-    ignores_breaks: bool = False
-    fetches_before_drop: int | None = None
-    requires_encryption: bool = False
-    verifier: int = VERIFIER_12C
-    login_error: int | None = None
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A statement as it arrived, and whether its transaction was read-only by then."""
-
-    session: int
-    sql: str
-    binds: Mapping[str, Value]
-    read_only: bool
-
-
-class OracleListener:
+class OracleListener(OracleWorld):
     """Listens on a free port of the loopback interface until it is closed."""
 
     def __init__(
@@ -69,13 +35,7 @@ class OracleListener:
         connection: duckdb.DuckDBPyConnection,
         service: str = "PSPROD",
     ) -> None:
-        self.users = {user.upper(): password for user, password in users.items()}
-        self.service = service
-        self.faults = Faults()
-        self.statements: list[Statement] = []
-        self.database = connection
-        connection.execute("CREATE OR REPLACE VIEW dual AS SELECT 'X' AS dummy")
-        self._lock = threading.Lock()
+        super().__init__(users, connection, service)
         self._sessions: list[tuple[socket.socket, threading.Thread]] = []
         self._socket = socket.create_server((LOOPBACK, 0))
         self.port: int = self._socket.getsockname()[1]
@@ -91,17 +51,6 @@ class OracleListener:
     def session_count(self) -> int:
         """How many connections there were so far."""
         return len(self._sessions)
-
-    def open_database(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own for one session: DuckDB's are not shared."""
-        with self._lock:
-            return self.database.cursor()
-
-    def record(
-        self, session: int, sql: str, binds: Mapping[str, Value], read_only: bool
-    ) -> None:
-        """Remember a statement for the test."""
-        self.statements.append(Statement(session, sql, binds, read_only))
 
     def close(self) -> None:
         """Cut every connection and wait until all threads have ended."""

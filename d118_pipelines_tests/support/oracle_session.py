@@ -25,7 +25,7 @@ from d118_pipelines_tests.support.oracle_login import Login
 if TYPE_CHECKING:
     import duckdb
 
-    from d118_pipelines_tests.support.oracle_listener import OracleListener
+    from d118_pipelines_tests.support.oracle_world import OracleWorld
 
 # The first byte of a message from the driver; the second one of a function says which.
 PROTOCOL, DATA_TYPES, FUNCTION, PIGGYBACK = 1, 2, 3, 17
@@ -60,11 +60,9 @@ class Cursor:
 class Session:
     """Serves one connection until the driver goes or a fault cuts it."""
 
-    def __init__(
-        self, listener: OracleListener, sock: socket.socket, number: int
-    ) -> None:
-        self._listener = listener
-        self._faults = listener.faults
+    def __init__(self, world: OracleWorld, sock: socket.socket, number: int) -> None:
+        self._world = world
+        self._faults = world.faults
         self._packets = wire.PacketStream(sock)
         self._number = number
         self._login = Login(None)
@@ -102,7 +100,7 @@ class Session:
         # A long connect string comes in a packet of its own.
         data = body[CONNECT_START:] or self._packets.receive()[1][2:]
         service = SERVICE.search(data[:size].decode())
-        if service is None or service[1].upper() != self._listener.service.upper():
+        if service is None or service[1].upper() != self._world.service.upper():
             self._packets.send(wire.REFUSE, messages.refuse(WRONG_SERVICE))
             return False
         answer = messages.accept(self._faults.requires_encryption)
@@ -153,7 +151,7 @@ class Session:
 
     def _start_login(self, reader: wire.Reader) -> bytes:
         user, _ = messages.read_login(reader)
-        self._login = Login(self._listener.users.get(user.upper()))
+        self._login = Login(self._world.users.get(user.upper()))
         challenge = self._login.challenge(self._faults.verifier)
         return messages.parameters(challenge) + messages.status(self._read_only)
 
@@ -164,7 +162,7 @@ class Session:
             raise OracleError(WRONG_PASSWORD, "invalid username/password; logon denied")
         if self._faults.login_error is not None:
             raise OracleError(self._faults.login_error, "logon denied")
-        self._database = self._listener.open_database()
+        self._database = self._world.open_database()
         facts = {
             "AUTH_VERSION_NO": (str(SERVER_VERSION_19_24), 0),
             "AUTH_SESSION_ID": (str(self._number), 0),
@@ -204,7 +202,7 @@ class Session:
         """Run a statement; the answer of one without rows."""
         values = messages.read_binds(reader, cursor.bind_kinds)
         binds = dict(zip(engine.bind_names(cursor.sql), values, strict=True))
-        self._listener.record(self._number, cursor.sql, binds, self._read_only)
+        self._world.record(self._number, cursor.sql, binds, self._read_only)
         cursor.result, cursor.rows_sent = None, 0
         if READ_ONLY.fullmatch(cursor.sql):
             self._read_only = True

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from d118_pipelines.database import Database
+from d118_pipelines.state.database import Database
 
 ACCOUNTS = ("postgres", "nobody")
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")

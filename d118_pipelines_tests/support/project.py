@@ -24,13 +24,15 @@ from unittest.mock import patch
 import sqlalchemy as sa
 import yaml
 
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops import cli
-from d118_pipelines.ops.deliver import Delivered, deliver_plan, utc_now
-from d118_pipelines.ops.export import MadeExport, make_export, state_database
-from d118_pipelines.ops.powerschool import powerschool_source, read_query
+from d118_pipelines.cli import app as cli
+from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.sources.extracts import pull_extract
+from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, read_target
+from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]

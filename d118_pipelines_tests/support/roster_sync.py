@@ -19,21 +19,21 @@ from typing import Any
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from d118_pipelines import database as db
-from d118_pipelines.ops import sync
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.export import state_database
-from d118_pipelines.ops.powerschool import powerschool_source, read_query
-from d118_pipelines.ops.provider_sources import collections_of
-from d118_pipelines.ops.sync_runs import ProviderRun
-from d118_pipelines.ops.undo import UndoneRun, undo_provider
-from d118_pipelines.providers import Provider, read_providers
-from d118_pipelines.roster.apply import ApplyResult
-from d118_pipelines.roster.conflicts import list_conflicts, resolve_conflict
-from d118_pipelines.roster.history import Actor
-from d118_pipelines.roster.staged import Staged
+from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.staging.staged import Staged
+from d118_pipelines.roster.store.apply import ApplyResult
+from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
+from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.sources.extracts import pull_extract
-from d118_pipelines.stored_plans import approve, latest_plan
+from d118_pipelines.state import database as db
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import approve, latest_plan
+from d118_pipelines.workflows import sync
+from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
+from d118_pipelines.workflows.provider_sources import collections_of
+from d118_pipelines.workflows.sync_runs import ProviderRun
+from d118_pipelines.workflows.undo import UndoneRun, undo_provider
 from d118_pipelines_tests.support.oneroster_server import (
     OneRosterServer,
     Quirks,

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines import database as db
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.deliver import utc_now
-from d118_pipelines.ops.scim import Provisioned, provision_plan
-from d118_pipelines.roster.tables import ENTITY_TABLES
+from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.model.tables import ENTITY_TABLES
+from d118_pipelines.state import database as db
 from d118_pipelines.targets.definition import read_target
+from d118_pipelines.workflows.scim import Provisioned, provision_plan
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from d118_pipelines import database as db
 from d118_pipelines.delivery.sftp import SftpRemote
-from d118_pipelines.ops.deliver import Delivered, deliver_plan
-from d118_pipelines.ops.destinations import (
+from d118_pipelines.state import database as db
+from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.destinations import (
     ResolvedDestination,
     resolve,
     sftp_settings,
 )
-from d118_pipelines.ops.export import MadeExport
+from d118_pipelines.workflows.export import MadeExport
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.relay import Relay

@@ -17,20 +17,21 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from d118_pipelines import database as db
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.deliver import Delivered, deliver_plan
-from d118_pipelines.ops.destinations import resolve
-from d118_pipelines.ops.export import MadeExport, make_export, state_database
-from d118_pipelines.ops.export_inputs import entity_folder
+from d118_pipelines.config.project import Project
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
-from d118_pipelines.stored_plans import Approval, approve, latest_plan
+from d118_pipelines.state import database as db
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import Approval, approve, latest_plan
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
 from d118_pipelines.targets.population import Finding
 from d118_pipelines.targets.records import findings_of
+from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.destinations import resolve
+from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.export_inputs import entity_folder
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines import database as db
+from d118_pipelines.state import database as db
 from d118_pipelines.targets.disclosures import (
     Disclosure,
     Sent,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.guard_rule import GuardRule, verdict
+from d118_pipelines.kernel.guard_rule import GuardRule, verdict
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import judge, rule_codes
 from d118_pipelines_tests.targets.examples import plan_of, target

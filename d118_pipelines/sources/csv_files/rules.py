@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from d118_pipelines.configuration import (
+from d118_pipelines.config.yaml_files import (
     Model,
     configuration_error,
     read_yaml,

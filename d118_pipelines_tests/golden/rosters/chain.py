@@ -17,18 +17,18 @@ from typing import Any
 
 import yaml
 
-from d118_pipelines.configuration import Project
-from d118_pipelines.ops.export import state_database
-from d118_pipelines.ops.sync import (
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import read_providers
+from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
+from d118_pipelines.roster.store.runs import Actor
+from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
-from d118_pipelines.ops.sync_runs import ProviderRun
-from d118_pipelines.providers import read_providers
-from d118_pipelines.roster.history import Actor
-from d118_pipelines.roster.model import COMMON_COLUMNS, ENTITIES
+from d118_pipelines.workflows.sync_runs import ProviderRun
 
 REPOSITORY = Path(__file__).parents[3]
 PROVIDER = "golden"

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from d118_pipelines.errors import ConfigurationError, IncompleteExtractError
-from d118_pipelines.roster.staged import find_staged
-from d118_pipelines.roster.staging import PLAIN_CSV_CAP
+from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP
 from d118_pipelines_tests.roster.staging.roster import (
     RUN,
     Bench,

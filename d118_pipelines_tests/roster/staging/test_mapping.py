@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.roster.mapping import allowed_targets, read_mapping
+from d118_pipelines.roster.model.mapping import allowed_targets, read_mapping
 from d118_pipelines_tests.roster.staging.roster import ONEROSTER, Bench, rows, valid
 from d118_pipelines_tests.support.project import REPOSITORY
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.frames import open_frames
-from d118_pipelines.roster.final_rows import row_hash
-from d118_pipelines.roster.model import COMMON_COLUMNS, ENTITIES, Entity
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES, Entity
+from d118_pipelines.roster.staging.final_rows import row_hash
 from d118_pipelines_tests.roster.staging.roster import (
     Bench,
     Records,

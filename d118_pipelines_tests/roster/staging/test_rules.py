@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.roster.model import ENTITIES
+from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines_tests.roster.staging.roster import (
     Bench,
     Records,

@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from d118_pipelines.frames import open_frames
-from d118_pipelines.roster.compile import Relation
-from d118_pipelines.roster.source_paths import parse_path, parse_source
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.model.source_paths import parse_path, parse_source
+from d118_pipelines.roster.staging.compile import Relation
 
 RECORD = {
     "name": "x",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.frames import open_frames
-from d118_pipelines.roster import transforms
-from d118_pipelines.roster.transforms import Converted
-from d118_pipelines.roster.vocabulary import GENDER_ALIASES
-from d118_pipelines.sql_text import literal
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.model.vocabulary import GENDER_ALIASES
+from d118_pipelines.roster.staging import transforms
+from d118_pipelines.roster.staging.transforms import Converted
 
 AUGUST = dt.date(2026, 8, 17)
 

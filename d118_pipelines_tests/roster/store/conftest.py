@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.database import Database
+from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.store.stores import Store
 from d118_pipelines_tests.support.postgres import new_database
 

@@ -10,9 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-from d118_pipelines.database import Database
-from d118_pipelines.roster.apply import apply_plan
-from d118_pipelines.roster.plan import read_plan
+from d118_pipelines.roster.planning.plan import read_plan
+from d118_pipelines.roster.store.apply import apply_plan
+from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.store.stores import ACTOR, frames
 
 

@@ -16,19 +16,19 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from d118_pipelines.database import Database
-from d118_pipelines.frames import open_frames
-from d118_pipelines.providers import Matching
-from d118_pipelines.roster.apply import ApplyResult, apply_plan
-from d118_pipelines.roster.baseline import (
+from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.providers import Matching
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.planning.baseline import (
     baseline_revision,
     load_baseline,
     load_values,
 )
-from d118_pipelines.roster.guard_settings import RosterGuard
-from d118_pipelines.roster.history import Actor, Provider, mirror_providers
-from d118_pipelines.roster.plan import PlanRequest, RosterPlan, make_plan
-from d118_pipelines_tests.roster.plan.rosters import Roster, Staged
+from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
+from d118_pipelines.roster.store.apply import ApplyResult, apply_plan
+from d118_pipelines.roster.store.runs import Actor, Provider, mirror_providers
+from d118_pipelines.state.database import Database
+from d118_pipelines_tests.roster.planning.rosters import Roster, Staged
 
 DISTRICT = "district-118"
 NOW = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from d118_pipelines_tests.roster.plan.rosters import (
+from d118_pipelines_tests.roster.planning.rosters import (
     Roster,
     Staged,
     enrollment,

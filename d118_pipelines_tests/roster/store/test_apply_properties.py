@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.database import Database
-from d118_pipelines_tests.roster.plan.rosters import (
+from d118_pipelines.state.database import Database
+from d118_pipelines_tests.roster.planning.rosters import (
     Roster,
     enrollment,
     person,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.database import audit_log
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.roster.conflicts import list_conflicts, resolve_conflict
-from d118_pipelines_tests.roster.plan.rosters import Roster, person
+from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
+from d118_pipelines.state.database import audit_log
+from d118_pipelines_tests.roster.planning.rosters import Roster, person
 from d118_pipelines_tests.roster.store.stores import NOW, Store
 from d118_pipelines_tests.roster.store.test_apply import roster
 

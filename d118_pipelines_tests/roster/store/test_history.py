@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.database import Database
 from d118_pipelines.errors import ConnectionLostError
-from d118_pipelines.roster.history import (
+from d118_pipelines.roster.store.runs import (
     Actor,
     add_logs,
     close_run,
@@ -19,6 +18,7 @@ from d118_pipelines.roster.history import (
     recent_runs,
     sync_run_id,
 )
+from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.store.stores import (
     ACTOR,
     DISTRICT,

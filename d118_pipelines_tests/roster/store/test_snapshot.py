@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.roster.model import ENTITIES
-from d118_pipelines.roster.snapshot import relation_columns, write_snapshot
-from d118_pipelines_tests.roster.plan.rosters import Staged
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
+from d118_pipelines_tests.roster.planning.rosters import Staged
 from d118_pipelines_tests.roster.store.stores import DISTRICT, Store, frames
 from d118_pipelines_tests.roster.store.test_apply import roster, without
 

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.errors import FatalError
-from d118_pipelines.roster.history import close_run, open_run
-from d118_pipelines.roster.plan import RosterPlan
-from d118_pipelines_tests.roster.plan.rosters import Roster, enrollment, person
+from d118_pipelines.roster.planning.plan import RosterPlan
+from d118_pipelines.roster.store.runs import close_run, open_run
+from d118_pipelines_tests.roster.planning.rosters import Roster, enrollment, person
 from d118_pipelines_tests.roster.store.stores import ACTOR, EVERYTHING, Store
 from d118_pipelines_tests.roster.store.test_apply import changed, roster, without
 from d118_pipelines_tests.support.project import REPOSITORY

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.roster.apply import ApplyResult
-from d118_pipelines.roster.guard_settings import RosterGuard
-from d118_pipelines.roster.undo import Undo, apply_undo, plan_undo
-from d118_pipelines_tests.roster.plan.rosters import Roster, person
+from d118_pipelines.roster.store.apply import ApplyResult
+from d118_pipelines.roster.store.undo import Undo, apply_undo, plan_undo
+from d118_pipelines_tests.roster.planning.rosters import Roster, person
 from d118_pipelines_tests.roster.store.stores import ACTOR, ZONE, Store, frames
 from d118_pipelines_tests.roster.store.test_apply import changed, roster, without
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d118_pipelines.roster.staged import Staged
+from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines_tests.sources.clever.staged_district import (
     rich_district,
     staged_of,

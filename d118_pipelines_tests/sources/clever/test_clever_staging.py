@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.roster.staged import Staged
+from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines_tests.sources.clever.district import (
     DISTRICT,
     SCHOOL,

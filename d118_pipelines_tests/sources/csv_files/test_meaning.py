@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.frames import open_frames
-from d118_pipelines.roster.mapping import read_mapping
-from d118_pipelines.roster.raw_relations import RawCollection
-from d118_pipelines.roster.staged import Staged
-from d118_pipelines.roster.staging import PLAIN_CSV_CAP, StagingOptions, stage
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.model.mapping import read_mapping
+from d118_pipelines.roster.staging.raw_relations import RawCollection
+from d118_pipelines.roster.staging.staged import Staged
+from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions, stage
 from d118_pipelines_tests.sources.csv_files.folders import NOW, pulled, users
 from d118_pipelines_tests.support.project import REPOSITORY
 

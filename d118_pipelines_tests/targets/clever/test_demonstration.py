@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.sources.powerschool.demo import make_demo_district
+from d118_pipelines.demo.district import make_demo_district
 from d118_pipelines_tests.targets.clever.small_district import (
     CleverSync,
     Made,

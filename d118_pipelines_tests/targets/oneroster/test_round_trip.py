@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.roster.model import ENTITIES
+from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.targets.build import Export
 from d118_pipelines_tests.targets.oneroster.drawn import rosters
 from d118_pipelines_tests.targets.oneroster.reader import Reading

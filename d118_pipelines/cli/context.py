@@ -1,0 +1,86 @@
+"""What most commands need: the project, the named target, the times as people read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.state.plans import StoredPlan, latest_plan
+from d118_pipelines.targets.definition import Target, read_targets
+
+TargetName = Annotated[str, typer.Argument(help="A target; see d118 targets list.")]
+ProviderName = Annotated[
+    str, typer.Argument(help="A provider; see d118 providers list.")
+]
+AnyName = Annotated[str, typer.Argument(help="A target or a provider.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def named_target(project: Project, name: str) -> Target:
+    """The target of that name. Raises: ConfigurationError listing the names."""
+    targets = {target.name: target for target in read_targets(project.root)}
+    if name not in targets:
+        raise ConfigurationError(
+            f"There is no target {name}.",
+            rule=f"The targets are: {', '.join(targets)}.",
+            next_step="d118 targets list",
+        )
+    return targets[name]
+
+
+def find_provider(project: Project, name: str) -> Provider | None:
+    """The provider of that id, or None. Raises: ConfigurationError for a wrong file."""
+    return next((p for p in read_providers(project.root) if p.id == name), None)
+
+
+def named_provider(project: Project, name: str) -> Provider:
+    """The provider of that id. Raises: ConfigurationError listing the ids."""
+    found = find_provider(project, name)
+    if found is None:
+        ids = ", ".join(p.id for p in read_providers(project.root)) or "none yet"
+        raise ConfigurationError(
+            f"There is no provider {name}.",
+            rule=f"The providers are: {ids}.",
+            next_step="d118 providers list",
+        )
+    return found
+
+
+def named(project: Project, name: str) -> Target | Provider:
+    """The target or provider of that name. Raises: ConfigurationError listing both."""
+    provider = find_provider(project, name)
+    if provider is not None:
+        return provider
+    targets = {target.name: target for target in read_targets(project.root)}
+    if name in targets:
+        return targets[name]
+    ids = ", ".join(p.id for p in read_providers(project.root)) or "none yet"
+    raise ConfigurationError(
+        f"There is no target or provider {name}.",
+        rule=f"The targets are: {', '.join(targets)}. The providers are: {ids}.",
+        next_step="d118 targets list; d118 providers list",
+    )
+
+
+def newest_plan(project: Project, name: str) -> StoredPlan:
+    """The newest plan of a target or provider. Raises: ConfigurationError if none yet."""
+    from d118_pipelines.state.open import state_database
+
+    with state_database(project).transaction() as connection:
+        plan = latest_plan(connection, name)
+    if plan is None:
+        raise ConfigurationError(
+            f"{name} has no plan yet.", next_step=f"Make one: d118 run {name}"
+        )
+    return plan
+
+
+def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:
+    """The moment in the district's time zone."""
+    return moment.astimezone(project.district().zone) if moment else None

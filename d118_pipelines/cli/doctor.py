@@ -1,0 +1,229 @@
+"""`d118 doctor` and `d118 test-connection`: what is wrong with this installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from d118_pipelines.cli.context import AsJson, find_provider, named_target
+from d118_pipelines.cli.output import say, show_json, show_table
+from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import PowerSchoolProvider, read_providers
+from d118_pipelines.errors import ConfigurationError, D118Error
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state.open import state_database
+from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.workflows.alerts import configured_ways
+from d118_pipelines.workflows.destinations import resolve, scim_settings
+from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
+from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
+
+POWERSCHOOL = "powerschool"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `result` is ok, note or wrong."""
+
+    check: str
+    result: str
+    found: str
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check configuration, database, sources and destinations; say how to mend each."""
+    project = Project.here()
+    checks = [*_configuration(project)]
+    if all(check.result != "wrong" for check in checks):
+        checks += [
+            *_guards(project),
+            *_installation(project),
+            *_connections(project),
+        ]
+    if as_json:
+        show_json(checks)
+    else:
+        show_table("Doctor", [asdict(check) for check in checks])
+    wrong = [check for check in checks if check.result == "wrong"]
+    if not wrong:
+        if not as_json:
+            say("Nothing is wrong.")
+        return
+    raise typer.Exit(
+        2 if any(c.check.startswith("configuration") for c in wrong) else 1
+    )
+
+
+def test_connection(
+    name: Annotated[str, typer.Argument(help="A provider, or a target.")],
+    as_json: AsJson = False,
+) -> None:
+    """Reach a provider or a target's server, log in, look, and write nothing."""
+    project = Project.here()
+    success, message, seconds = _reach(project, name)
+    if as_json:
+        show_json({"success": success, "message": message, "latency_seconds": seconds})
+    else:
+        say(f"{'OK' if success else 'FAILED'}  {name}: {message} ({seconds:.2f} s)")
+    if not success:
+        raise typer.Exit(1)
+
+
+def _reach(project: Project, name: str) -> tuple[bool, str, float]:
+    provider = find_provider(project, name)
+    if name == POWERSCHOOL or (
+        provider is not None and isinstance(provider.model, PowerSchoolProvider)
+    ):
+        source = powerschool_source(project).test()
+        return source.success, source.message, round(source.latency_seconds, 3)
+    if provider is not None:
+        found = provider_source(project, provider).test()
+        details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
+        message = found.message
+        if details:
+            message = f"{message.rstrip('.')}. {details}"
+        return found.success, message, round(found.latency_seconds, 3)
+    from d118_pipelines.delivery.connection_test import test_destination
+
+    target = named_target(project, name)
+    wanted, destination = target.model.destination, resolve(project, target)
+    if isinstance(wanted, ScimDestination) and not destination.is_outbox:
+        from d118_pipelines.delivery.scim.client import look
+
+        abilities, seconds = look(scim_settings(target, wanted))
+        return True, f"{destination.label} supports {abilities}", round(seconds, 3)
+    files = target.names_sent
+    if isinstance(wanted, ScimDestination):
+        from d118_pipelines.delivery.scim.outbox import NAME
+
+        files = [NAME]
+    report = test_destination(destination.connect, files)
+    return report.success, report.message, round(report.latency_seconds, 3)
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "ok", look())
+    except D118Error as exc:
+        return Check(name, "wrong", str(exc))
+
+
+def _configuration(project: Project) -> Iterator[Check]:
+    def district() -> str:
+        found = project.district()
+        return f"{found.name}, {found.time_zone}"
+
+    def targets() -> str:
+        return ", ".join(target.name for target in read_targets(project.root))
+
+    def providers() -> str:
+        own = project.district().id if first.result == "ok" else None
+        found = read_providers(project.root, district=own)
+        for provider in found:
+            if provider.model.enabled:
+                provider_mapping(project, provider)
+        shown = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in found]
+        return ", ".join(shown) or "none"
+
+    def queries() -> str:
+        from d118_pipelines.sources.powerschool.schema import check_subset
+        from d118_pipelines.sources.powerschool.source import Query
+
+        paths = query_files(project)
+        wrong = [
+            f"sql/powerschool/{path.name}: {complaint}"
+            for path in paths
+            for complaint in check_subset(Query.read(path))
+        ]
+        if wrong:
+            raise ConfigurationError(
+                "\n".join(wrong), rule="docs/reference/powerschool.md, the SQL subset"
+            )
+        return f"{len(paths)} queries"
+
+    first = _attempt("configuration: district.yaml", district)
+    yield first
+    yield _attempt("configuration: targets", targets)
+    yield _attempt("configuration: providers", providers)
+    yield _attempt("configuration: PowerSchool queries", queries)
+
+
+def _guards(project: Project) -> Iterator[Check]:
+    """What is odd about the guard's windows, each with where they stand."""
+    district = project.district()
+    guards = {"district.yaml": district.guard}
+    for provider in read_providers(project.root):
+        if provider.model.enabled and "windows" in provider.model.guard:
+            own = merged_guard(district.guard, provider.model.guard)
+            guards[provider.id] = own
+    today = utc_now().astimezone(district.zone).date()
+    for name, guard in guards.items():
+        for warning in guard_warnings(guard, today):
+            yield Check(f"guard of {name}", "note", warning)
+
+
+def _installation(project: Project) -> Iterator[Check]:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    yield Check("Python", "ok" if sys.version_info >= (3, 11) else "wrong", version)
+
+    def home() -> str:
+        folder = project.folder()
+        if not os.access(folder, os.W_OK):
+            raise ConfigurationError(
+                f"{folder} cannot be written.",
+                next_step="Set D118_HOME, or its rights.",
+            )
+        open_to = folder.stat().st_mode & 0o077
+        return f"{folder}" + (" (readable by others: chmod 700)" if open_to else "")
+
+    def database() -> str:
+        with state_database(project).transaction():
+            return "opened for writing"
+
+    yield _attempt("D118_HOME", home)
+    yield _attempt("state database", database)
+    ways = configured_ways(project.district().alerts)
+    told = ", ".join(ways) or "nobody is told: set ALERT_WEBHOOK_URL, or alerts.email"
+    yield Check("alerts", "ok" if ways else "note", told)
+
+
+def _connections(project: Project) -> Iterator[Check]:
+    enabled = [p.id for p in read_providers(project.root) if p.model.enabled]
+    targets = [target.name for target in read_targets(project.root)]
+    for name in dict.fromkeys([POWERSCHOOL, *enabled, *targets]):
+        yield _connection(project, name)
+    for target in read_targets(project.root):
+        try:
+            is_outbox = resolve(project, target).is_outbox
+        except D118Error:
+            continue  # told above, as the connection's fault
+        if is_outbox:
+            variable = target.model.destination.address_env
+            text = f"{variable} is unset: files go to the outbox only"
+            yield Check(f"destination {target.name}", "note", text)
+
+
+def _connection(project: Project, name: str) -> Check:
+    try:
+        success, message, _ = _reach(project, name)
+    except D118Error as exc:
+        return Check(f"connection {name}", "wrong", str(exc))
+    return Check(f"connection {name}", "ok" if success else "wrong", message)
+
+
+def upgrade() -> None:
+    """Bring the state database's schema up to date; make a backup first."""
+    from d118_pipelines.state import database
+
+    before, now = database.upgrade(Project.here().home / "d118.sqlite")
+    if before == now:
+        say(f"Nothing to do: the schema is {now}.")
+    else:
+        say(f"The schema is {now} now; it was {before or 'not there'}.")

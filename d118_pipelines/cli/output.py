@@ -1,0 +1,68 @@
+"""How commands answer: a table for people, JSON for programs, CSV for spreadsheets.
+
+Belongs here: printing. Not here: what is printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from d118_pipelines.kernel.csv_text import Row, csv_text, shown
+
+
+def console() -> Console:
+    """Standard output; wide when it is not a terminal, so that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
+
+
+def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
+    """Print rows of equal keys as a table; the keys are the headings."""
+    if not rows:
+        console().print(Text(title, style="bold"))
+        say(empty)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        # Text, because square brackets in a plain string would be read as markup.
+        table.add_row(*(Text(shown(value)) for value in row.values()))
+    console().print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON; times as ISO 8601, dataclasses as objects."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def show_csv(rows: Sequence[Row]) -> None:
+    """Print rows as CSV, safe to open in a spreadsheet."""
+    print(csv_text(rows), end="")
+
+
+def say(text: str) -> None:
+    """Print one message for a person, as it is."""
+    console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print one message on standard error."""
+    print(text, file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)

@@ -1,0 +1,181 @@
+"""`d118 providers`, `d118 conflicts`, `d118 undo`: what comes in, and how to mend it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from d118_pipelines.cli.context import (
+    AsJson,
+    ProviderName,
+    local,
+    named_provider,
+)
+from d118_pipelines.cli.output import say, show_json, show_table
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import read_providers
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
+from d118_pipelines.roster.store.runs import Actor
+from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.provider_state import provider_state
+
+providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
+conflicts_app = typer.Typer(
+    help="People and schools that could not be told apart.", no_args_is_help=True
+)
+
+# What a person types -> the state that is stored.
+RESOLUTIONS = {
+    "merged": "RESOLVED_MERGED",
+    "kept-separate": "RESOLVED_KEPT_SEPARATE",
+    "manual": "RESOLVED_MANUAL",
+    "dismissed": "DISMISSED",
+}
+
+
+@providers_app.callback()
+def _providers() -> None:
+    """The providers of this project."""
+
+
+@providers_app.command("list")
+def providers_list(
+    district: Annotated[
+        str | None, typer.Option(help="Only providers of this district.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the providers: type, schedule, next run, last sync, last status."""
+    project = Project.here()
+    own = project.district().id
+    wanted = (
+        read_providers(project.root, district=own) if district in (None, own) else []
+    )
+    states = [provider_state(project, provider) for provider in wanted]
+    if as_json:
+        show_json(states)
+        return
+    rows = [
+        {
+            "provider": state.provider,
+            "type": state.type,
+            "name": state.name,
+            "enabled": state.enabled,
+            "schedule": state.schedule or "by hand",
+            "next run": state.next_run,
+            "last sync": state.last_sync,
+            "last status": state.last_status,
+        }
+        for state in states
+    ]
+    show_table("Providers", rows, empty="No provider in config/providers.yaml.")
+
+
+@conflicts_app.command("list")
+def conflicts_list(
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Also those that are resolved.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the open conflicts, gravest first; ids only, no names."""
+    project = Project.here()
+    if provider:
+        named_provider(project, provider)
+    with state_database(project).transaction() as connection:
+        cases = list_conflicts(
+            connection,
+            district=project.district().id,
+            provider=provider,
+            is_open=not resolved,
+        )
+    if as_json:
+        show_json([dict(case) for case in cases])
+        return
+    rows = [_case_row(project, dict(case)) for case in cases]
+    show_table("Conflicts", rows, empty="No open conflict.")
+    if rows:
+        say(
+            "Resolve one: d118 conflicts resolve CASE --as "
+            f'{"|".join(RESOLUTIONS)} --reason "..."'
+        )
+
+
+@conflicts_app.command("resolve")
+def conflicts_resolve(
+    case: Annotated[str, typer.Argument(help="The case, 8 or more characters.")],
+    decision: Annotated[
+        str, typer.Option("--as", help=f"One of: {', '.join(RESOLUTIONS)}.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; names no person.")],
+    record: Annotated[
+        str | None, typer.Option(help="With merged: the internal id it belongs to.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close one conflict with a reason; the provider's next plan follows it."""
+    project = Project.here()
+    if decision not in RESOLUTIONS:
+        raise typer.BadParameter(f"--as is one of: {', '.join(RESOLUTIONS)}")
+    with state_database(project).transaction() as connection:
+        found = resolve_conflict(
+            connection,
+            case,
+            district=project.district().id,
+            resolution=RESOLUTIONS[decision],
+            reason=reason,
+            account=account(),
+            now=utc_now(),
+            record=record,
+        )
+    provider = found["provider_id"]
+    if as_json:
+        show_json(dict(found))
+        return
+    say(f"Resolved as {decision}. Next: d118 run {provider}")
+
+
+def undo(
+    provider: ProviderName,
+    as_json: AsJson = False,
+) -> None:
+    """Put back what the provider's last apply changed; planned, guarded and recorded."""
+    from d118_pipelines.workflows.undo import undo_provider
+
+    project = Project.here()
+    wanted = named_provider(project, provider)
+    done = undo_provider(project, wanted, f"undo-{uuid.uuid4().hex}", Actor(account()))
+    if as_json:
+        show_json({**asdict(done.result), "undoes_run": done.undone.undoes_run})
+        return
+    say(
+        f"{provider}: {done.result.changed:,} records are as they were before run "
+        f"{done.undone.undoes_run}. Roster revision {done.result.revision}."
+    )
+    left = [asdict(finding) for finding in done.undone.findings]
+    if left:
+        show_table(
+            "Left as they are: changed since, or their old values are gone", left
+        )
+    say(f"The next sync brings the changes back; hold it first, or mend {provider}.")
+
+
+def _case_row(project: Project, case: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "case": case["id"][:8],
+        "severity": case["severity"],
+        "type": case["type"],
+        "provider": case["provider_id"],
+        "entity": case["entity"],
+        "key": case["external_id"],
+        "record": case["record_id"] or "",
+        "rule": case["rule"],
+        "state": case["state"],
+        "opened": local(project, case["opened_at"]),
+    }

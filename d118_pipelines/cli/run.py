@@ -1,0 +1,251 @@
+"""`d118 run`, `d118 resend` and `d118 runs`: starting work and looking back at it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from d118_pipelines.cli.context import (
+    AnyName,
+    AsJson,
+    TargetName,
+    local,
+    named,
+    named_provider,
+    named_target,
+)
+from d118_pipelines.cli.output import say, show_json, show_table, warn
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.errors import D118Error
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import latest_plan
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.admission import held_error, out_of_term_text
+from d118_pipelines.workflows.deliver import resend_last
+from d118_pipelines.workflows.sync import held_roster
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+SHOWN_COUNTS = ("fetched", "created", "updated", "deactivated", "unchanged", "errors")
+
+
+def run(target: AnyName, as_json: AsJson = False) -> None:
+    """Run one target or provider now, in this process, from extract to end."""
+    project = Project.here()
+    wanted = named(project, target)
+    is_provider = isinstance(wanted, Provider)
+    if isinstance(wanted, Provider) and not wanted.model.enabled:
+        raise disabled_error(wanted)
+    instance = dagster_instance(project)
+    from d118_pipelines.definitions import build_definitions
+
+    result = (
+        build_definitions(project)
+        .resolve_job_def(f"sync_{target}" if is_provider else target)
+        .execute_in_process(
+            instance=instance,
+            tags={"sis/trigger": "manual", "sis/triggered_by": account()},
+            raise_on_error=False,
+        )
+    )
+    if not result.success:
+        raise _outcome(project, wanted, result)
+    if isinstance(wanted, Provider):
+        _report_sync(project, wanted, result.run_id, as_json=as_json)
+    else:
+        _report(project, wanted, result.run_id, as_json=as_json)
+
+
+def resend(target: TargetName, as_json: AsJson = False) -> None:
+    """Send the last verified set again, byte for byte."""
+    project = Project.here()
+    wanted = named_target(project, target)
+    delivered = resend_last(project, wanted, run_id=f"resend-{uuid.uuid4().hex}")
+    if as_json:
+        show_json(delivered)
+        return
+    names = ", ".join(file.name for file in delivered.report.files)
+    say(f"Sent again and read back at {delivered.label}: {names}")
+    if any(file.command for file in wanted.model.files):
+        say("The add and change commands are those of that delivery, unchanged.")
+
+
+def runs(
+    target: Annotated[
+        str | None, typer.Option(help="Only runs of this target.")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Only syncs of this provider.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out the newest.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List past runs, newest first, whoever started them."""
+    project = Project.here()
+    if provider:
+        _show_syncs(project, named_provider(project, provider), limit, offset, as_json)
+        return
+    wanted = named_target(project, target).name if target else None
+    rows = [
+        row
+        for row in _run_rows(project)
+        if wanted is None or wanted in str(row["targets"]).split(", ")
+    ]
+    page = rows[offset : offset + limit]
+    if as_json:
+        show_json({"runs": page, "total": len(rows), "limit": limit, "offset": offset})
+    else:
+        show_table("Runs", page, empty="No run yet.")
+
+
+def dagster_instance(project: Project) -> dg.DagsterInstance:
+    """The instance whose history the UI shows: DAGSTER_HOME, else the project's."""
+    import dagster as dg
+
+    # The folders in dagster.yaml are relative to the working directory.
+    os.chdir(project.root)
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    return dg.DagsterInstance.get()
+
+
+def _outcome(
+    project: Project, target: Target | Provider, result: dg.ExecuteInProcessResult
+) -> D118Error:
+    """The error that stands for a run that did not succeed, with its exit code."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data.user_failure_data
+        if failure is not None:
+            error = D118Error(failure.description or "The run failed.")
+            code = failure.metadata.get("exit_code")
+            error.exit_code = int(str(code.value)) if code else 1
+            return error
+    name = target.id if isinstance(target, Provider) else target.name
+    with state_database(project).transaction() as connection:
+        plan = latest_plan(connection, name, run_id=result.run_id)
+    if plan is not None and plan.run_id == result.run_id and plan.verdict == "held":
+        if isinstance(target, Provider):
+            return held_roster(project, target, plan)
+        return held_error(project, target, plan)
+    broken = [rule for rule in plan.rules if not rule.passed] if plan else []
+    lines = [f"FAILED {rule.code}  {name}: {rule.message}" for rule in broken]
+    is_provider = isinstance(target, Provider)
+    return D118Error(
+        "\n".join(lines) or f"The run {result.run_id} failed.",
+        not_done="Nothing was changed in the roster."
+        if is_provider
+        else "Nothing was sent; the last delivered files stay.",
+        next_step=f"d118 findings {name}; or open the run in the UI: make ui",
+    )
+
+
+def _report_sync(
+    project: Project, provider: Provider, run_id: str, *, as_json: bool
+) -> None:
+    from d118_pipelines.workflows.provider_state import provider_state, todo
+
+    state = provider_state(project, provider)
+    if as_json:
+        show_json({"run_id": run_id, "status": state})
+        return
+    say(f"{provider.id}: {state.last_status}. {state.last_error}".rstrip())
+    rows = [
+        {"entity": name, **{c: counts[c] for c in SHOWN_COUNTS}}
+        for name, counts in state.statistics.items()
+    ]
+    show_table("Roster", rows, empty="Nothing was due.")
+    if todo(state):
+        warn(f"See: {todo(state)}")
+
+
+def _show_syncs(
+    project: Project, provider: Provider, limit: int, offset: int, as_json: bool
+) -> None:
+    from d118_pipelines.roster.store.runs import recent_runs
+
+    with state_database(project).transaction() as connection:
+        rows, total = recent_runs(connection, provider.id, limit=limit, offset=offset)
+    page = [
+        {
+            "run": row["run_id"],
+            "kind": row["kind"],
+            "status": row["status"],
+            "started": local(project, row["started_at"]),
+            "ended": local(project, row["completed_at"]),
+            "changed": row["changed"],
+            "triggered_by": row["triggered_by"],
+            "is_manual": row["is_manual"],
+            "error": (row["error_message"] or "").split("\n")[0],
+        }
+        for row in rows
+    ]
+    if as_json:
+        show_json({"runs": page, "total": total, "limit": limit, "offset": offset})
+    else:
+        show_table(f"Syncs of {provider.id}", page, empty="No run yet.")
+
+
+def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> None:
+    from d118_pipelines.cli.status import target_state
+
+    state = target_state(project, target)
+    if as_json:
+        show_json({"run_id": run_id, **{"status": state}})
+        return
+    if state.state == "out_of_term":
+        warn(out_of_term_text(target))
+        return
+    if isinstance(target.model.destination, ScimDestination):
+        say(f"{target.name}: sent to {state.destination}. d118 status --scim")
+    else:
+        say(f"{target.name}: delivered to {state.destination} and read back.")
+        show_table("Files", [_file_row(file) for file in state.files])
+    if state.findings:
+        say(f"{state.findings} findings: d118 findings {target.name}")
+
+
+def _file_row(file: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "file": file["name"],
+        "rows": file["rows"],
+        "bytes": file["size_bytes"],
+        "sha256": file["sha256"],
+    }
+
+
+def _run_rows(project: Project) -> list[dict[str, Any]]:
+    """All runs of the instance, newest first, with the targets they touched."""
+    import datetime as dt
+
+    def moment(seconds: float | None) -> dt.datetime | None:
+        at = dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
+        return local(project, at)
+
+    instance: dg.DagsterInstance = dagster_instance(project)
+    rows = []
+    for record in instance.get_run_records():
+        tagged = record.dagster_run
+        chosen = {
+            key.path[1] for key in tagged.asset_selection or () if len(key.path) > 1
+        }
+        chosen |= {v for k, v in tagged.tags.items() if k == "sis/target"}
+        rows.append(
+            {
+                "run": tagged.run_id,
+                "targets": ", ".join(sorted(chosen - {"powerschool"})),
+                "status": tagged.status.value,
+                "started": moment(record.start_time),
+                "ended": moment(record.end_time),
+                "trigger": tagged.tags.get("sis/trigger", "ui or shell"),
+            }
+        )
+    return rows

@@ -1,0 +1,48 @@
+"""`config/district.yaml`: what is true of this district, for all providers and targets.
+
+Belongs here: the shape of that file. Not here: reading it (`configuration.py`).
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from pydantic import field_validator
+
+from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.yaml_files import Model, check_time_zone
+
+
+class Email(Model):
+    """Where alerts go by e-mail; the server's address and login are environment names."""
+
+    to: list[str]
+    sender: str
+    host_env: str = "ALERT_SMTP_HOST"
+    username_env: str = "ALERT_SMTP_USERNAME"
+    password_env: str = "ALERT_SMTP_PASSWORD"
+
+
+class Alerts(Model):
+    """Ways to tell people that a run failed or is held. Each is off while unset."""
+
+    webhook_env: str = "ALERT_WEBHOOK_URL"
+    email: Email | None = None
+
+
+class District(Model):
+    """`config/district.yaml`: what is true of this district."""
+
+    id: str
+    name: str
+    time_zone: str
+    approval_hours: int = 24
+    alerts: Alerts = Alerts()
+    guard: RosterGuard = RosterGuard()
+
+    _zone = field_validator("time_zone")(check_time_zone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The district's time zone."""
+        return ZoneInfo(self.time_zone)

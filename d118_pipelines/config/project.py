@@ -1,0 +1,71 @@
+"""The project: where its files lie, where it writes, what its environment says.
+
+Belongs here: folders and environment variables. Not here: what a file says (`district.py`,
+`providers.py`), how one is read (`yaml_files.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from d118_pipelines.config.district import District
+from d118_pipelines.config.yaml_files import read_model, shown_path
+from d118_pipelines.errors import ConfigurationError, MissingSecretError
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where the files of this project lie, and where it writes."""
+
+    root: Path
+    home: Path
+
+    @classmethod
+    def here(cls) -> Project:
+        """The project of the working directory, else the one this package lies in.
+
+        `D118_HOME` (default `var` in the project) is where everything is written.
+        """
+        here = Path.cwd()
+        root = (
+            here if (here / "mappings/targets").is_dir() else Path(__file__).parents[2]
+        )
+        return cls(root, root / os.environ.get("D118_HOME", "var"))
+
+    def district(self) -> District:
+        """Read `config/district.yaml`. Raises: ConfigurationError."""
+        return read_model(District, self.root / "config/district.yaml")
+
+    def folder(self, *parts: str) -> Path:
+        """A folder below `D118_HOME`, made if absent, readable by its owner alone.
+
+        Raises: ConfigurationError if it cannot be made.
+        """
+        path = self.home
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for part in parts:
+                # One by one: parents that mkdir makes by itself are open to everybody.
+                path = path / part
+                path.mkdir(exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"The folder {shown_path(path)} cannot be made: {exc.strerror}.",
+                next_step="Set D118_HOME to a folder that can be written.",
+            ) from exc
+        return path
+
+
+def environment_value(name: str, *, needed_for: str) -> str:
+    """The value of an environment variable. Raises: MissingSecretError naming it."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise MissingSecretError(
+            f"The environment variable {name} is not set.",
+            rule=f"It is needed for {needed_for}.",
+            not_done="No connection was made.",
+            next_step=f"Set {name} in .env (see .env.example), then run: d118 doctor",
+        )
+    return value

@@ -1,0 +1,208 @@
+"""The key `config` of each type of provider, and how a secret may be written there.
+
+Belongs here: addresses, logins and options of one type. Not here: what all entries have
+(`providers.py`), the values of secrets (`ops/secrets.py`).
+Rule: docs/reference/providers.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from d118_pipelines.config.yaml_files import Model
+
+_REFERENCE = re.compile(r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|fernet:[A-Za-z0-9_=-]+)$")
+
+
+def _check_secret(text: str) -> str:
+    if not _REFERENCE.match(text):
+        raise ValueError(
+            "a secret may not stand here in clear: write ${NAME} of an environment "
+            "variable, or fernet:... made by: d118 secrets encrypt"
+        )
+    return text
+
+
+Secret = Annotated[str, AfterValidator(_check_secret)]
+
+
+class ProviderConfig(Model):
+    """Base of each type's `config`; snake_case spellings of its keys are accepted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        spelled: dict[str, Any] = {}
+        for name, value in values.items():
+            known = _spelling(str(name), cls.model_fields)
+            if known in spelled:
+                raise ValueError(f"{known} stands here in two spellings")
+            spelled[known] = value
+        return spelled
+
+
+def _spelling(name: str, fields: Mapping[str, Any]) -> str:
+    plain = name.replace("_", "").lower()
+    return next((f for f in fields if f.replace("_", "").lower() == plain), name)
+
+
+class TermWindow(Model):
+    """How long before its first day and after its last a school year is current."""
+
+    lead_days: int = 21
+    tail_days: int = 0
+
+
+class PowerSchoolConfig(ProviderConfig):
+    """Credentials come from `POWERSCHOOL_*`; nothing is required here.
+
+    studentEmailDomain: students' addresses are their number at this domain.
+    stateExclude: buildings excluded from state reporting are no orgs of their own.
+    """
+
+    term_window: TermWindow = TermWindow()
+    studentEmailDomain: str | None = None
+    stateExclude: bool = True
+
+
+class CleverConfig(ProviderConfig):
+    """A district token, or the client's id and secret to fetch it with."""
+
+    districtId: str
+    accessToken: Secret | None = None
+    clientId: str | None = None
+    clientSecret: Secret | None = None
+    apiVersion: Literal["v3.0", "v3.1", "v2.1", "v2.0"] = "v3.0"
+    baseUrl: str = "https://api.clever.com"
+    tokenUrl: str = "https://clever.com/oauth/tokens"
+    allowEmpty: list[str] = []
+
+    @model_validator(mode="after")
+    def _has_login(self) -> Self:
+        if self.accessToken is None and not (self.clientId and self.clientSecret):
+            raise ValueError("accessToken is missing, or clientId with clientSecret")
+        return self
+
+
+class ClassLinkConfig(ProviderConfig):
+    """Proxy: a static bearer key. Direct: OAuth 1.0a at the district's own server.
+
+    With a partner key, address and credential of the tenant are looked up with it.
+    """
+
+    tenantId: str
+    baseUrl: str | None = None
+    partnerKey: Secret | None = None
+    discoveryUrl: str | None = None
+    proxyUrl: str = "https://oneroster-proxy.classlink.io"
+    mode: Literal["proxy", "direct"] = "proxy"
+    bearer: Secret | None = None
+    clientId: str | None = None
+    clientSecret: Secret | None = None
+    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
+    pageSize: int = Field(default=1000, ge=1, le=10000)
+    allowEmpty: list[str] = []
+
+    @model_validator(mode="after")
+    def _has_login(self) -> Self:
+        if self.partnerKey is not None:
+            if self.discoveryUrl is None:
+                raise ValueError("partnerKey needs discoveryUrl")
+            return self
+        if self.baseUrl is None:
+            raise ValueError("baseUrl is missing, or partnerKey to look it up with")
+        if self.mode == "proxy" and self.bearer is None:
+            raise ValueError("mode proxy needs bearer")
+        if self.mode == "direct" and not (self.clientId and self.clientSecret):
+            raise ValueError("mode direct needs clientId and clientSecret")
+        return self
+
+
+class OneRosterApiConfig(ProviderConfig):
+    """A OneRoster REST server; OAuth 2 client credentials, or OAuth 1.0a for 1.1."""
+
+    baseUrl: str
+    clientId: str
+    clientSecret: Secret
+    version: Literal["v1p2", "v1p1"] = "v1p2"
+    auth: Literal["oauth2", "oauth1"] = "oauth2"
+    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
+    tokenEndpoint: str | None = None
+    scopes: list[str] | None = None
+    clientAuth: Literal["basic", "body"] = "basic"
+    pageSize: int = Field(default=1000, ge=1)
+    allowEmpty: list[str] = []
+    demographics: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.auth == "oauth1" and self.version != "v1p1":
+            raise ValueError("auth oauth1 belongs to version v1p1")
+        return self
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens come from; by default on the same server."""
+        return self.tokenEndpoint or self.baseUrl.rstrip("/") + "/oauth/token"
+
+
+class Sftp(ProviderConfig):
+    """A login at an SFTP server; exactly one way to prove who we are."""
+
+    host: str
+    username: str
+    port: int = 22
+    password: Secret | None = None
+    privateKey: Secret | None = None
+    privateKeyPath: str | None = None
+    knownHosts: str | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        ways = [self.password, self.privateKey, self.privateKeyPath]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of password, privateKey, privateKeyPath")
+        return self
+
+
+class _FilesConfig(ProviderConfig):
+    path: str | None = None
+    sftp: Sftp | None = None
+    remotePath: str | None = None
+
+    @model_validator(mode="after")
+    def _remote_is_whole(self) -> Self:
+        if self.sftp is not None and not self.remotePath:
+            raise ValueError("sftp needs remotePath")
+        if self.sftp is not None and self.path is not None:
+            raise ValueError("give path or sftp, not both")
+        return self
+
+
+class OneRosterCsvConfig(_FilesConfig):
+    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server."""
+
+    fileNames: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _has_place(self) -> Self:
+        if self.path is None and self.sftp is None:
+            raise ValueError("path is missing (a folder or a zip), or sftp")
+        return self
+
+
+FileType = Literal["schools", "classes", "users", "students", "enrollments"]
+
+
+class CsvConfig(_FilesConfig):
+    """Plain CSV files; by default those dropped into `D118_HOME/inbox/<provider>/`."""
+
+    files: dict[str, FileType] = {}
+    date_order: Literal["mdy", "dmy"] = "mdy"
+    encoding: str | None = None

@@ -1,0 +1,157 @@
+"""Values of secrets in `config/providers.yaml`: environment variables and fernet tokens.
+
+Belongs here: resolving, encrypting and rotating. A value never reaches a message, a log,
+metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.config.project import environment_value
+from d118_pipelines.config.yaml_files import shown_path
+from d118_pipelines.errors import ConfigurationError, MissingSecretError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+_VARIABLE = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
+_TOKEN = re.compile(r"fernet:([A-Za-z0-9_=-]+)")
+
+
+def resolved(text: str, *, needed_for: str) -> str:
+    """The value behind `${NAME}` or `fernet:...`; any other text is its own value.
+
+    Raises: MissingSecretError naming the variable; ConfigurationError if no key opens
+    the token.
+    """
+    variable = _VARIABLE.match(text)
+    if variable:
+        return environment_value(variable[1], needed_for=needed_for)
+    if text.startswith("fernet:"):
+        return _decrypted(text.removeprefix("fernet:"), needed_for)
+    return text
+
+
+def new_key() -> str:
+    """A fresh key, for `ENCRYPTION_KEY` or the file named by `ENCRYPTION_KEY_FILE`."""
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode("ascii")
+
+
+def encrypted(value: str) -> str:
+    """`fernet:<token>` of a value, made with the newest key. Raises: MissingSecretError."""
+    token = _keys().encrypt(value.encode("utf-8"))
+    return f"fernet:{token.decode('ascii')}"
+
+
+def rotate_file(path: Path) -> int:
+    """Make every token of the file anew with the newest key; all other bytes stay.
+
+    Returns how many tokens there are. Raises: ConfigurationError if one cannot be
+    opened; the file then stays as it was.
+    """
+    keys = _keys()
+    # Not as text: line ends stay as they are.
+    text = path.read_bytes().decode("utf-8")
+    count = 0
+
+    def renew(found: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        return (
+            f"fernet:{keys.rotate(_bytes(found[1], keys, shown_path(path))).decode()}"
+        )
+
+    renewed = _TOKEN.sub(renew, text)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(renewed.encode("utf-8"))
+    beside.chmod(stat.S_IMODE(path.stat().st_mode))
+    beside.replace(path)
+    return count
+
+
+def unreadable_tokens(path: Path) -> list[int]:
+    """Lines of the file with a token that no key opens."""
+    from cryptography.fernet import InvalidToken
+
+    keys, bad = _keys(), []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for found in _TOKEN.finditer(line):
+            try:
+                keys.decrypt(found[1].encode("ascii"))
+            except InvalidToken:
+                bad.append(number)
+    return bad
+
+
+def _decrypted(token: str, needed_for: str) -> str:
+    keys = _keys()
+    return keys.decrypt(_bytes(token, keys, needed_for)).decode("utf-8")
+
+
+def _bytes(token: str, keys: MultiFernet, used_in: str) -> bytes:
+    """The token as bytes, once it is sure that a key opens it."""
+    from cryptography.fernet import InvalidToken
+
+    data = token.encode("ascii")
+    try:
+        keys.decrypt(data)
+    except InvalidToken:
+        raise ConfigurationError(
+            f"A fernet value cannot be opened with any key ({used_in}).",
+            rule="ENCRYPTION_KEY or ENCRYPTION_KEY_FILE must hold the key that it was "
+            "made with.",
+            not_done="No connection was made, nothing was changed.",
+            next_step="d118 secrets verify names the lines; make the value again with: "
+            "d118 secrets encrypt",
+        ) from None
+    return data
+
+
+def _keys() -> MultiFernet:
+    """All keys, newest first. Raises: MissingSecretError, ConfigurationError."""
+    from cryptography.fernet import Fernet, MultiFernet
+
+    text = os.environ.get("ENCRYPTION_KEY", "")
+    named = os.environ.get("ENCRYPTION_KEY_FILE", "")
+    if not text and named:
+        text = _key_file(Path(named))
+    keys = [key for key in re.split(r"[,\s]+", text) if key]
+    if not keys:
+        raise MissingSecretError(
+            "Neither ENCRYPTION_KEY nor ENCRYPTION_KEY_FILE is set.",
+            rule="A fernet value needs the key that it was made with; there is no default.",
+            not_done="No connection was made, nothing was changed.",
+            next_step="Make a key: d118 secrets new-key, and keep it in the file of "
+            "ENCRYPTION_KEY_FILE.",
+        )
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise ConfigurationError(
+            "ENCRYPTION_KEY or ENCRYPTION_KEY_FILE holds something that is not a key.",
+            rule="Keys are 32 bytes in URL-safe base64, newest first, separated by commas.",
+            next_step="Make one: d118 secrets new-key",
+        ) from None
+
+
+def _key_file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) or mode & 0o077:
+            raise ConfigurationError(
+                f"The key file {shown_path(path)} can be read by others.",
+                rule="It must be a regular file that only its owner may read.",
+                next_step=f"chmod 600 {shown_path(path)}",
+            )
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(
+            f"The key file {shown_path(path)} cannot be read ({type(exc).__name__})."
+        ) from None

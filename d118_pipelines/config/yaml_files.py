@@ -1,0 +1,186 @@
+"""Reading YAML files into typed models; every error names file, line, key and rule.
+
+Belongs here: the loader, the model base class, where things lie. Not here: what is true
+of the district (`district.py`), what a target is (`targets/definition.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from d118_pipelines.errors import ConfigurationError
+
+KeyPath = tuple[str | int, ...]
+
+# The parser in C is ten times faster; it is not in every build of the library.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Model(BaseModel):
+    """Base of all configuration models: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain values, with the line of every key."""
+
+    path: Path
+    data: Any
+    lines: Mapping[KeyPath, int]
+    base: Document | None = None
+    """The document that this one was laid over; it has the lines of what it gave."""
+
+    def has(self, key: KeyPath) -> bool:
+        """Whether the key stands in this document or in the one below it."""
+        return key in self.lines or (self.base is not None and self.base.has(key))
+
+    def where(self, key: KeyPath) -> str:
+        """`file:line, key a.b[0]` of a key, or of its nearest parent."""
+        if self.base is not None and key not in self.lines and self.base.has(key):
+            return self.base.where(key)
+        known = key
+        while known and known not in self.lines:
+            known = known[:-1]
+        dotted = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in key)
+        text = f"{shown_path(self.path)}:{self.lines.get(known, 1)}"
+        return f"{text}, key {dotted.lstrip('.')}" if dotted else text
+
+
+def read_yaml(path: Path) -> Document:
+    """Parse one YAML file.
+
+    Raises: ConfigurationError if the file is missing, not YAML, or repeats a key.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_LOADER)
+        data = yaml.SafeLoader("").construct_document(node) if node else {}
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{shown_path(path)} does not exist.", not_done="Nothing was started."
+        ) from None
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise _not_yaml(path, f":{line}", str(exc.problem)) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise _not_yaml(path, "", "it is not plain text in UTF-8") from None
+    lines: dict[KeyPath, int] = {}
+    if node is not None:
+        _collect_lines(path, node, (), lines)
+    return Document(path, data, lines)
+
+
+def _not_yaml(path: Path, line: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{shown_path(path)} is not valid YAML: {problem}.",
+        where=f"{shown_path(path)}{line}",
+        not_done="Nothing was started.",
+    )
+
+
+def read_model(model: type[AnyModel], path: Path, **extra: Any) -> AnyModel:
+    """Read a YAML file into a model; `extra` adds values that are not in the file.
+
+    Raises: ConfigurationError listing every wrong or unknown key with its line.
+    """
+    return check_model(model, read_yaml(path), **extra)
+
+
+def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyModel:
+    """A document that was read already, as a model; errors as of `read_model`."""
+    if not isinstance(document.data, dict):
+        raise ConfigurationError(
+            f"{shown_path(document.path)} must be a mapping of keys.",
+            where=document.where(()),
+        )
+    try:
+        return model.model_validate({**document.data, **extra})
+    except ValidationError as exc:
+        raise configuration_error(document, exc) from None
+
+
+def configuration_error(document: Document, exc: ValidationError) -> ConfigurationError:
+    """Turn a model's complaint into one message with a line per wrong key."""
+    found = [
+        f"{document.where(_key_of(error, document))}: {_rule(error)}"
+        for error in exc.errors(include_url=False, include_context=False)
+    ]
+    return ConfigurationError(
+        f"{shown_path(document.path)} has {len(found)} wrong "
+        f"{'entry' if len(found) == 1 else 'entries'}:\n  " + "\n  ".join(found),
+        not_done="Nothing was started.",
+        next_step="Correct the lines named above, then run: d118 doctor",
+    )
+
+
+def _key_of(error: Any, document: Document) -> KeyPath:
+    """The part of an error's location that stands in the file (it adds union tags).
+
+    A key that is missing stands nowhere and is named all the same.
+    """
+    loc: tuple[str | int, ...] = error["loc"]
+    key: KeyPath = ()
+    for place, part in enumerate(loc, start=1):
+        is_missing = error["type"] == "missing" and place == len(loc)
+        if document.has((*key, part)) or is_missing:
+            key = (*key, part)
+    return key
+
+
+def _rule(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    if error["type"] == "missing":
+        return "missing key"
+    text = str(error["msg"])
+    if error["type"] == "value_error":
+        return text.removeprefix("Value error, ")  # our own words
+    return text[:1].lower() + text[1:]
+
+
+def _collect_lines(
+    path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int]
+) -> None:
+    lines.setdefault(key, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _collect_lines(path, item, (*key, index), lines)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for name_node, value in node.value:
+        child = (*key, name_node.value)
+        line = name_node.start_mark.line + 1
+        if child in lines:
+            raise ConfigurationError(
+                f"{shown_path(path)}:{line}: the key {name_node.value} stands here twice."
+            )
+        lines[child] = line
+        _collect_lines(path, value, child, lines)
+
+
+def shown_path(path: Path) -> str:
+    """A path as people write it: relative to the working directory where possible."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def check_time_zone(name: str) -> str:
+    """Return the name if the machine knows the time zone. Raises: ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name} is not a time zone such as America/Chicago") from None
+    return name

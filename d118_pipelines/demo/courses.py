@@ -1,0 +1,113 @@
+"""Courses and section roles of the demonstration district; they are the same every year.
+
+Belongs here: the catalogue. Not here: who teaches or takes a course
+(`classes.py`), files. A course of SCHOOLID 0 belongs to the whole district.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from d118_pipelines.demo.staff import HIGH_SCHOOL, Row
+
+LEAD, CO_TEACHER, AIDE, OBSERVER = 1, 2, 3, 4
+_ROLES = {
+    LEAD: ("Lead Teacher", "leadteacher"),
+    CO_TEACHER: ("Co-teacher", "coteacher"),
+    AIDE: ("Teacher's Aide", "teachersaide"),
+    OBSERVER: ("Observer", "observer"),  # of the district's own making
+}
+_CORE = {
+    "ENG": "English",
+    "MAT": "Mathematics",
+    "SCI": "Science",
+    "SOC": "Social Studies",
+    "LAN": "Spanish",
+    "ART": "Arts",
+}
+_VARIANTS = {"": "", "H": " Honors", "A": " Advanced", "P": " Applied", "S": " Seminar"}
+_QUARTER = {"HLT": "Health", "PE": "Physical Education", "DRV": "Driver Education"}
+_MIDDLE = {**_CORE, "PE": "Physical Education", "HR": "Homeroom"}
+_ELEMENTARY = {
+    "HR": "Homeroom",
+    "PE": "Physical Education",
+    "MUS": 'Music, "All Together"',
+    "VIS": "Art",
+}
+_CREDIT = {"HR": None, "MUS": "Arts and music", "VIS": "ART", "DRV": "HLT"}
+_NOT_OFFERED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One course: its number, name, owner (0 = district), subject and grade."""
+
+    number: str
+    name: str
+    schoolid: int
+    subject: str
+    grade: int
+
+
+def high_school_courses(grade: int) -> list[list[Course]]:
+    """Return for each subject of a high school grade the courses to choose from."""
+    return [
+        [
+            Course(f"{code}{grade}{v}", f"{name} {grade}{more}", 5, code, grade)
+            for v, more in _VARIANTS.items()
+        ]
+        for code, name in _CORE.items()
+    ]
+
+
+def quarter_courses(grade: int) -> list[Course]:
+    """Return the courses that high school students take for one quarter."""
+    return [
+        Course(f"{code}{grade}", f"{name} {grade}", HIGH_SCHOOL, code, grade)
+        for code, name in _QUARTER.items()
+    ]
+
+
+def year_courses(grade: int) -> list[Course]:
+    """Return what everybody of a grade below 9 takes; homeroom is one of them."""
+    subjects = _MIDDLE if grade > 5 else _ELEMENTARY
+    short = {0: "K", -1: "P4", -2: "P3"}.get(grade, str(grade))
+    return [
+        Course(f"{code}{short}", f"{name} {short}", 0, code, grade)
+        for code, name in subjects.items()
+    ]
+
+
+def courses() -> list[Row]:
+    """Return all COURSES rows, those that nobody teaches at the end."""
+    offered = [
+        *(c for g in range(-2, 9) for c in year_courses(g)),
+        *(c for g in range(9, 13) for group in high_school_courses(g) for c in group),
+        *(c for g in range(9, 13) for c in quarter_courses(g)),
+        Course("BAND345", "Band 3-5", 0, "MUS", 3),
+        Course("EXTERN", "Placement", 183, "SOC", 9),
+    ]
+    others = [
+        Course(f"X{n:03}", f"Elective {n}", HIGH_SCHOOL, "ART", 9)
+        for n in range(1, _NOT_OFFERED + 1)
+    ]
+    return [
+        {
+            "dcid": 500 + place,
+            "id": 100 + place,
+            "course_number": course.number,
+            "course_name": course.name,
+            "credittype": _CREDIT.get(course.subject, course.subject),
+            "credit_hours": "0.5" if course.schoolid == HIGH_SCHOOL else None,
+            "schoolid": course.schoolid,
+        }
+        for place, course in enumerate([*offered, *others])
+    ]
+
+
+def roles() -> list[Row]:
+    """Return the ROLEDEF rows."""
+    return [
+        {"id": number, "rolemoduleid": 1, "name": name, "rolekey": key}
+        for number, (name, key) in _ROLES.items()
+    ]

@@ -1,0 +1,212 @@
+"""The ordinary staff of the demonstration district: people without a flaw.
+
+Belongs here: what a clean USERS row and its companions look like, and how many people
+work where. Not here: awkward people (`cases.py`), students, files.
+Nothing here depends on the date, so the staff is the same on every day.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from d118_pipelines.demo import names as demo_names
+
+Row = dict[str, str | int | None]
+
+HIGH_SCHOOL, SUBSTITUTES, ONBOARDING = 5, 500, 2
+NEWEST_DCID = 9700
+"""The watermark of `NewestDCID.txt`: everybody up to it counts as sent before."""
+NEW_PEOPLE = 10
+CASES = range(8000, 8200)
+"""DCIDs that only awkward people have."""
+GHOSTS = (139, 140, 200, 201, 355, 7054, 7154, 7409, 9306, 9625)
+"""DCIDs of old duplicate accounts. See docs/reference/powerschool.md."""
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of work: PowerSchool's STAFFSTATUS and the SmartFind codes."""
+
+    title: str
+    staffstatus: int
+    calendar: str
+    position: str | None
+
+
+@dataclass(slots=True)
+class Person:
+    """One USERS row and the rows that hang on it; a missing row is None."""
+
+    user: Row
+    placements: list[Row]
+    core: Row | None = None
+    legal: Row | None = None
+    hr: Row | None = None
+
+
+TEACHER = Role("Teacher", 1, "100", "TCH")
+AIDE = Role("Instructional Aide", 2, "110", "AIDE")
+OFFICE = Role("Secretary", 2, "205", None)
+CUSTODIAN = Role("Custodian", 2, "260", None)
+LUNCH = Role("Lunch Staff", 3, "120", None)
+DRIVER = Role("Bus Driver", 2, "180", None)
+SUBSTITUTE = Role("Substitute", 4, "100", None)
+_POSTS = {
+    5: {TEACHER: 105, AIDE: 22, OFFICE: 12, LUNCH: 6, CUSTODIAN: 8},
+    1003: {TEACHER: 42, AIDE: 10, OFFICE: 5, LUNCH: 3, CUSTODIAN: 3},
+    1004: {TEACHER: 40, AIDE: 10, OFFICE: 5, LUNCH: 3, CUSTODIAN: 3},
+    2001: {TEACHER: 32, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
+    2005: {TEACHER: 34, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
+    2007: {TEACHER: 32, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
+    0: {OFFICE: 8},
+    131: {OFFICE: 8},
+    132: {CUSTODIAN: 12},
+    133: {OFFICE: 9},
+    134: {OFFICE: 10},
+    135: {OFFICE: 12},
+    300: {DRIVER: 16},
+    ONBOARDING: {TEACHER: 5},
+}
+_TIMES = {5: ("07:30 AM", "02:50 PM"), 1003: ("07:50 AM", "03:05 PM")}
+
+
+def ordinary_staff(rng: random.Random, count: int) -> list[Person]:
+    """Return `count` people in ascending DCID; the last `NEW_PEOPLE` are new.
+
+    Substitutes fill up what the posts leave over.
+    """
+    posts = [
+        (building, role)
+        for building, roles in _POSTS.items()
+        for role, number in roles.items()
+        for _ in range(number)
+    ]
+    posts += [(SUBSTITUTES, SUBSTITUTE)] * (count - len(posts))
+    rng.shuffle(posts)
+    posts.sort(key=lambda post: post[0] != ONBOARDING)  # the new ones are exportable
+    free = [n for n in range(1001, 9600) if n not in CASES and n not in GHOSTS]
+    dcids = sorted(rng.sample(free, count - NEW_PEOPLE))
+    dcids += range(NEWEST_DCID + 1, NEWEST_DCID + 1 + NEW_PEOPLE)
+    names, numbers = _names(rng), rng.sample(range(10_000, 80_000), count)
+    return [
+        person(rng, dcid, next(names), str(number), building, role)
+        for dcid, number, (building, role) in zip(dcids, numbers, posts, strict=True)
+    ]
+
+
+def _names(rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield first and last names so that no two people have the same e-mail address."""
+    used: set[str] = set()
+    while True:
+        first = rng.choice(demo_names.FIRST_NAMES)
+        last = rng.choice(demo_names.LAST_NAMES)
+        if (address := email(first, last)) not in used:
+            used.add(address)
+            yield first, last
+
+
+def email(first: str, last: str) -> str:
+    """Return the work e-mail address that goes with a name."""
+    return f"{demo_names.plain(first)}.{demo_names.plain(last)}@d118.example"
+
+
+def person(
+    rng: random.Random,
+    dcid: int,
+    name: tuple[str, str],
+    number: str,
+    building: int,
+    role: Role = TEACHER,
+) -> Person:
+    """Return a person without a flaw; about one in fourteen no longer works here."""
+    status = 2 if rng.random() < 0.07 and dcid <= NEWEST_DCID else 1
+    placements = [placement(building, status, role)]
+    if role is TEACHER and building in _POSTS and rng.random() < 0.06:
+        other = rng.choice(
+            [n for n in (5, 1003, 1004, 2001, 2005, 2007) if n != building]
+        )
+        placements.append(placement(other, status, role))
+    user = _user(rng, dcid, name, building, role) | {"teachernumber": number}
+    hr = human_resources(rng, building, role) if role is not SUBSTITUTE else None
+    return Person(user, placements, _core(rng), _legal(rng, role), hr)
+
+
+def _core(rng: random.Random) -> Row:
+    month, day = rng.randrange(1, 13), rng.randrange(1, 29)
+    born = f"{month:02}/{day:02}/{rng.randrange(1958, 2001)}"
+    return {"dob": born, "gender": rng.choice("FFFFMMMfm")}
+
+
+def _legal(rng: random.Random, role: Role) -> Row:
+    other = rng.choice(demo_names.FIRST_NAMES) if rng.random() < 0.04 else None
+    number = str(rng.randrange(100_000, 999_999)) if role is TEACHER else "0"
+    return {"legal_first_name": other, "legal_last_name": None, "iein": number}
+
+
+def _user(
+    rng: random.Random, dcid: int, name: tuple[str, str], building: int, role: Role
+) -> Row:
+    first, last = name
+    town, zip_code = rng.choice(demo_names.TOWNS)
+    login = f"{demo_names.plain(first)[:1]}{demo_names.plain(last)}"[:20]
+    middle = rng.choice(["", "", "A", "Lee", "Marie", "R"]) or None
+    return {
+        "dcid": dcid,
+        "lastfirst": ", ".join([last, f"{first} {middle or ''}".strip()]),
+        "first_name": first,
+        "middle_name": middle,
+        "last_name": last,
+        "title": role.title,
+        "homeschoolid": building,
+        "email_addr": email(first, last),
+        "loginid": login,
+        "teacherloginid": login if role is TEACHER else None,
+        "psaccess": int(role is OFFICE),
+        "ptaccess": int(role is TEACHER),
+        "home_phone": demo_names.phone(rng) if rng.random() < 0.9 else None,
+        "street": demo_names.street(rng),
+        "city": town,
+        "state": "IL",
+        "zip": zip_code,
+        "sif_stateprid": None,
+        "whencreated": f"{rng.randrange(2010, 2019)}-08-01 06:00:00",
+        "whenmodified": f"2019-{rng.randrange(1, 13):02}-11 06:00:00",
+        "transaction_date": rng.choice(
+            [None, "2020-02-03 17:45:10", "2021-09-20 08:01:02"]
+        ),
+    }
+
+
+def placement(building: int, status: int | None, role: Role = TEACHER) -> Row:
+    """Return a SCHOOLSTAFF row; its ids are given when the files are written."""
+    return {"schoolid": building, "status": status, "staffstatus": role.staffstatus}
+
+
+def human_resources(rng: random.Random, building: int, role: Role = TEACHER) -> Row:
+    """Return the HR row; whoever has a SmartFind position has one full schedule."""
+    row: Row = {
+        "personal_email": f"person{rng.randrange(10_000)}@mail.example"
+        if rng.random() < 0.5
+        else None,
+        "jobtitle": role.title,
+        "curhiredate": f"{rng.randrange(1998, 2019)}-08-15",
+        "calendar": role.calendar,
+        "contractemp": "0",
+        "sfe_position": role.position,
+        "custom_times": rng.choice("01"),
+        **ticked(1, DAYS if role.position else ()),
+        **ticked(2, ()),
+    }
+    if role.position:
+        start, end = _TIMES.get(building, ("08:15 AM", "03:20 PM"))
+        row |= {"start_time": start, "end_time": end}
+        row |= {"am_time": "11:30 AM", "pm_time": "11:45 AM"}
+    return row
+
+
+def ticked(schedule: int, days: tuple[str, ...], tick: str = "1") -> Row:
+    """Return the five boxes of a schedule; the days that are not in `days` are `0`."""
+    return {f"time{schedule}_{day}": tick if day in days else "0" for day in DAYS}

@@ -1,0 +1,201 @@
+"""Buildings, terms and students of the demonstration district.
+
+Belongs here: the rows that follow the school year. Not here: staff, files.
+The school year runs from 1 July to 30 June, so that every day lies in one. Students
+belong to the year of their graduation: each July they move up, and a new class starts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+
+from d118_pipelines.demo import names as demo_names
+from d118_pipelines.demo.staff import Row
+
+DISTRICT_NUMBER = "118"
+GRADUATES, PRE_ENROLLED = 999999, 901
+_SCHOOLS = (
+    # number, abbreviation, name, lowest and highest grade
+    (5, "WHS", "WHS High School", 9, 12),
+    (1003, "WMS", "WMS Middle School", 6, 8),
+    (1004, "MMS", "MMS Middle School", 6, 8),
+    (2001, "WGS", "WGS Elementary School", 0, 5),
+    (2005, "RCS", "RCS Elementary School", -2, 5),
+    (2007, "CCS", "CCS Elementary School", 0, 5),
+)
+_OTHER_BUILDINGS = (
+    (0, "DO", "District Office", None, None),
+    (2, "O-HR", "Onboarding", None, None),
+    (131, "CURR", "Curriculum", None, None),
+    (132, "MAINT", "Maintenance", None, None),
+    (133, "SSO", "SSO", None, None),
+    (134, "TECH", "Technology", None, None),
+    (135, "CO", "Central Office", None, None),
+    (136, "AUX", "Auxiliary", None, None),
+    (183, "SEDOL", "SEDOL", None, None),
+    (206, "DNU 206", "Do not use", None, None),
+    (300, "TRANS", "Transportation", None, None),
+    (500, "SUB", "Substitute", None, None),
+    (PRE_ENROLLED, "PRE", "Pre-Enrollment", None, None),
+    (GRADUATES, "GRAD", "Graduated Students", None, None),
+)
+_PER_CLASS = 320
+_PARTS = (
+    # name, abbreviation, portion, first and last day as (month, day)
+    ("{} Year", "{}", 1, (7, 1), (6, 30)),
+    ("Semester 1", "S1", 2, (7, 1), (12, 31)),
+    ("Semester 2", "S2", 2, (1, 1), (6, 30)),
+    ("Quarter 1", "Q1", 4, (7, 1), (10, 15)),
+    ("Quarter 2", "Q2", 4, (10, 16), (12, 31)),
+    ("Quarter 3", "Q3", 4, (1, 1), (3, 15)),
+    ("Quarter 4", "Q4", 4, (3, 16), (6, 30)),
+)
+
+
+def start_year(today: dt.date) -> int:
+    """Return the calendar year in which the school year of `today` began."""
+    return today.year if today.month >= 7 else today.year - 1
+
+
+def preferences() -> Iterator[Row]:
+    """Yield the PREFS rows: number and name of the district."""
+    values = {
+        "districtnumber": DISTRICT_NUMBER,
+        "districtname": "Demonstration District",
+    }
+    for dcid, (name, value) in enumerate(values.items(), start=1):
+        yield {"dcid": dcid, "id": dcid, "name": name, "value": value, "schoolid": 0}
+
+
+def buildings() -> Iterator[Row]:
+    """Yield the SCHOOLS rows; only the six schools count for state reporting."""
+    rows = sorted([*_SCHOOLS, *_OTHER_BUILDINGS])
+    for dcid, (number, short, name, low, high) in enumerate(rows, start=1):
+        yield {
+            "dcid": dcid,
+            "id": dcid,
+            "school_number": number,
+            "name": name,
+            "abbreviation": short,
+            "low_grade": low,
+            "high_grade": high,
+            "sortorder": dcid,
+            "state_excludefromreporting": int(low is None),
+            "issummerschool": 0,
+            "schoolphone": f"847-555-{100 + dcid:04}",
+            "schooladdress": f"{dcid} School St",
+            "principal": None if low is None else f"Principal of {short}",
+            "principalemail": None if low is None else f"{short}@d118.example".lower(),
+            "schoolcity": "Wauconda",
+            "schoolstate": "IL",
+            "schoolzip": "60084",
+        }
+
+
+def terms(today: dt.date) -> Iterator[Row]:
+    """Yield year, semesters and quarters for the district (0) and each school."""
+    start = start_year(today)
+    short = f"{start % 100:02}-{(start + 1) % 100:02}"
+    schools = (0, *(number for number, *_ in _SCHOOLS))
+    rows = ((school, part) for school in schools for part in enumerate(_PARTS))
+    for dcid, (school, (place, part)) in enumerate(rows, start=1):
+        name, abbreviation, portion, first, last = part
+        yield {
+            "dcid": dcid,
+            "id": (start - 1990) * 100 + place,
+            "name": name.format(f"{start}-{start + 1}"),
+            "abbreviation": abbreviation.format(short),
+            "firstday": _day(start, first),
+            "lastday": _day(start, last),
+            "yearid": start - 1990,
+            "schoolid": school,
+            "portion": portion,
+            "isyearrec": int(portion == 1),
+        }
+
+
+def other_terms(today: dt.date, first_dcid: int) -> Iterator[Row]:
+    """Yield last and next year of the district and each school, and a year of SEDOL."""
+    start = start_year(today)
+    schools = (0, *(number for number, *_ in _SCHOOLS))
+    years = [(school, first) for first in (start - 1, start + 1) for school in schools]
+    for dcid, (school, first) in enumerate([*years, (183, start)], start=first_dcid):
+        yield {
+            "dcid": dcid,
+            "id": (first - 1990) * 100,
+            "name": f"{first}-{first + 1} Year",
+            "abbreviation": f"{first % 100:02}-{(first + 1) % 100:02}",
+            "firstday": _day(first, (7, 1)),
+            "lastday": _day(first, (6, 30)),
+            "yearid": first - 1990,
+            "schoolid": school,
+            "portion": 1,
+            "isyearrec": 1,
+        }
+
+
+def _day(start: int, month_day: tuple[int, int]) -> str:
+    return dt.date(start + (month_day[0] < 7), *month_day).isoformat()
+
+
+def students(seed: int, today: dt.date) -> Iterator[Row]:
+    """Yield the students from pre-kindergarten to grade 12 and the last graduates."""
+    start = start_year(today)
+    for grade in (-2, -1, *range(13), 99):
+        graduation = start if grade == 99 else start + 13 - grade
+        rng = random.Random(f"{seed}:students:{graduation}")
+        count = _PER_CLASS + rng.randrange(-20, 21)
+        for place in range(min(count, 30) if grade < 0 else count):
+            yield _student(rng, graduation, place, grade, start)
+
+
+def _student(
+    rng: random.Random, graduation: int, place: int, grade: int, start: int
+) -> Row:
+    first, last = rng.choice(demo_names.FIRST_NAMES), rng.choice(demo_names.LAST_NAMES)
+    number = 210_000 + graduation % 40 * 450 + place
+    status, school = _status(rng.random(), grade, rng.randrange(6))
+    birthday = dt.date(graduation - 18, 9, 1) + dt.timedelta(days=-rng.randrange(365))
+    town, zip_code = rng.choice(demo_names.TOWNS)
+    address = demo_names.street(rng)
+    dcid = (graduation - 1990) * 1000 + place
+    return {
+        "dcid": dcid,
+        "id": dcid + 7,
+        "student_number": f"{number}.0",
+        "state_studentnumber": f"{rng.randrange(10**8, 10**9)}",
+        "lastfirst": f"{last}, {first}",
+        "first_name": first,
+        "middle_name": "Lee" if place % 4 == 0 else None,
+        "last_name": last,
+        "gender": rng.choice("MF"),
+        "dob": birthday.isoformat(),
+        "grade_level": grade,
+        "enroll_status": status,
+        "schoolid": school,
+        "enrollment_schoolid": school,
+        "entrydate": _day(start, (7, 1)),
+        "exitdate": _day(start + 1, (7, 1)),
+        "classof": graduation,
+        "sched_yearofgraduation": graduation,
+        "street": address,
+        "city": town,
+        "state": "IL",
+        "zip": zip_code,
+        "home_phone": demo_names.phone(rng),
+        "fedethnicity": rng.choice([0, 0, 1]),
+        "lunchstatus": rng.choice([None, "F", "P", "R"]),
+        "student_web_id": str(number),
+    }
+
+
+def _status(roll: float, grade: int, home: int) -> tuple[int, int]:
+    """Return ENROLL_STATUS and the building; most students are active (0)."""
+    if grade == 99:
+        return 3, GRADUATES
+    if grade == 0 and roll < 0.03:
+        return -1, PRE_ENROLLED
+    fitting = [number for number, *_, low, high in _SCHOOLS if low <= grade <= high]
+    return (2 if roll > 0.98 else 0), fitting[home % len(fitting)]

@@ -1,0 +1,51 @@
+"""Rows as CSV for spreadsheets: no cell of it runs as a formula.
+
+Belongs here: reports that people open. Not here: files of vendors (`targets/render.py`).
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+# A cell that begins so would be run as a formula by a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows of equal keys as CSV, safe to open in a spreadsheet."""
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return text.getvalue()
+
+
+def shown(value: Any) -> str:
+    """A value as people read it in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M %Z")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return str(value)
+
+
+def _cell(value: Any) -> str:
+    """A number as programs read it, any other value so that no spreadsheet runs it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    text = shown(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,1 +1,0 @@
-"""Operating the project: command line, leases, alerts, checks of the installation."""

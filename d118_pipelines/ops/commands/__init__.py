@@ -1,1 +1,0 @@
-"""The commands of `d118`, one module per task."""

@@ -1,0 +1,1 @@
+"""What a roster is: entities, words, tables."""

@@ -1,0 +1,1 @@
+"""From a staged roster to a plan."""

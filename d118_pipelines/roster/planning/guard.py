@@ -1,0 +1,250 @@
+"""The guard of rosters: may this plan be applied without a person looking at it?
+
+Belongs here: pure decisions on counts. Not here: counting (`plan_counts.py`), limits and
+windows (`guard_settings.py`), approvals (`stored_plans.py`).
+Shares are compared exactly: a limit of 10 % lets 10 of 100 pass and holds 11.
+Rule: docs/reference/matching_and_guard.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from d118_pipelines.config.guard_limits import RejectLimits, RosterGuard
+from d118_pipelines.kernel.guard_rule import GuardRule, Kind
+
+if TYPE_CHECKING:
+    from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
+
+_SHOWN = 10
+# Nobody may approve a roster without schools or without people.
+_NEVER_EMPTY = ("orgs", "users")
+_SHOWN_NAMES = {"orgs": "schools"}
+
+# Code -> what is true when the rule passes, in the order of evaluation.
+RULES = {
+    "guard.zero_rows": "No entity with active records comes back empty.",
+    "guard.deactivated.per_entity": "Few records of each entity and role leave.",
+    "guard.deactivated.per_school": "Few records of each school leave it.",
+    "guard.updated": "Not nearly every record of an entity changes.",
+    "guard.id_churn": "Few records vanish and return under another id.",
+    "guard.created": "New records stay within the limit, where there is one.",
+    "guard.schools_linked": "Each school is linked to one record without doubt.",
+    "guard.too_many_rejects": "Few rows of each entity are rejected.",
+    "guard.blackout": "Today lies in no blackout.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolConflict:
+    """A school that the roster may have already; `rule` names the evidence."""
+
+    external_id: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One figure against its base: `what` of an entity, a role or a school."""
+
+    where: str
+    figure: int
+    whole: int
+
+    @property
+    def share(self) -> Fraction:
+        return Fraction(self.figure, self.whole) if self.whole else Fraction(0)
+
+
+def judge(
+    counts: Mapping[str, Counts],
+    schools: Sequence[SchoolCounts],
+    guard: RosterGuard,
+    today: dt.date,
+    *,
+    school_conflicts: Sequence[SchoolConflict] = (),
+    held_reason: str | None = None,
+    deltas: Collection[str] = (),
+) -> list[GuardRule]:
+    """Evaluate every rule, in the order of `RULES`.
+
+    counts: scope (`users`, `users/students`) -> counts. today: in the district's zone.
+    held_reason: of staging, which counts rejected rows file by file.
+    deltas: entities of which only changes were sent; they may be empty.
+    """
+    limits = guard.on(today)
+    entities = {name: c for name, c in counts.items() if "/" not in name}
+    least = limits.minimum_count
+    rules = [
+        _zero_rows(entities, deltas, is_on=limits.zero_rows),
+        _share(
+            "guard.deactivated.per_entity",
+            "active records would be deactivated",
+            (_Case(_name(n), c.leaving, c.active) for n, c in counts.items()),
+            limits.deactivated.per_entity,
+            least.per_entity,
+        ),
+        _share(
+            "guard.deactivated.per_school",
+            "active records would be deactivated or leave the school",
+            (_Case(_school(s), s.leaving, s.active) for s in schools),
+            limits.deactivated.per_school,
+            least.per_school,
+        ),
+        _share(
+            "guard.updated",
+            "active records would be changed",
+            (_Case(_name(n), c.updated, c.active) for n, c in counts.items()),
+            limits.updated,
+            least.per_entity,
+        ),
+        _share(
+            "guard.id_churn",
+            "active records vanish and return under another id",
+            (_Case(_name(n), c.churned, c.active) for n, c in entities.items()),
+            limits.id_churn,
+            least.per_entity,
+        ),
+    ]
+    if limits.created is not None:
+        rules.append(
+            _share(
+                "guard.created",
+                "records would be new, against those that are active",
+                (_Case(_name(n), c.created, c.active) for n, c in counts.items()),
+                limits.created,
+                least.per_entity,
+            )
+        )
+    return [
+        *rules,
+        _schools_linked(school_conflicts),
+        _too_many_rejects(entities, limits.rejected, held_reason),
+        _blackout(guard, today),
+    ]
+
+
+def _name(scope: str) -> str:
+    entity, slash, group = scope.partition("/")
+    return f"{_SHOWN_NAMES.get(entity, entity)}{slash}{group}"
+
+
+def _school(counts: SchoolCounts) -> str:
+    group = f"/{counts.group}" if counts.group else ""
+    return f"school {counts.school}, {counts.entity}{group}"
+
+
+def _share(
+    code: str, what: str, cases: Iterable[_Case], limit: float, minimum: int
+) -> GuardRule:
+    """Held if a case lies above the limit and reaches the minimum; 0 before: passes."""
+    known = [case for case in cases if case.whole]
+    over = [
+        case
+        for case in known
+        if case.figure >= minimum and case.share > Fraction(str(limit))
+    ]
+    bounds = f"limit {limit * 100:g} %, minimum {minimum:,}"
+    if not over:
+        largest = max(known, key=lambda case: case.share, default=None)
+        text = "Nothing to compare with yet."
+        if largest is not None:
+            text = f"{_line(largest, what, bounds)} Nothing is larger."
+        return GuardRule(code, "held", True, text)
+    over.sort(key=lambda case: (-case.share, case.where))
+    lines = [_line(case, what, bounds) for case in over[:_SHOWN]]
+    if len(over) > _SHOWN:
+        lines.append(f"And {len(over) - _SHOWN:,} more.")
+    return GuardRule(code, "held", False, "\n".join(lines))
+
+
+def _line(case: _Case, what: str, bounds: str) -> str:
+    return (
+        f"{case.where}: {case.figure:,} of {case.whole:,} {what} "
+        f"({float(case.share) * 100:.1f} %, {bounds})."
+    )
+
+
+def _zero_rows(
+    entities: Mapping[str, Counts], deltas: Collection[str], *, is_on: bool
+) -> GuardRule:
+    code = "guard.zero_rows"
+    empty = {
+        name: counts
+        for name, counts in entities.items()
+        if counts.active and not counts.fetched and name not in deltas
+    }
+    if not is_on or not empty:
+        return GuardRule(code, "held", True, "No entity came back empty.")
+    kind: Kind = "failed" if set(empty) & set(_NEVER_EMPTY) else "held"
+    lines = [
+        f"{_name(name)}: no row came, {counts.active:,} records are active."
+        for name, counts in empty.items()
+    ]
+    return GuardRule(code, kind, False, "\n".join(lines))
+
+
+def _schools_linked(conflicts: Sequence[SchoolConflict]) -> GuardRule:
+    code = "guard.schools_linked"
+    if not conflicts:
+        return GuardRule(code, "held", True, "Each school is linked to one record.")
+    lines = [
+        f"School {c.external_id}: the roster may have it already, but {c.rule} "
+        "does not name one record without doubt."
+        for c in conflicts[:_SHOWN]
+    ]
+    if len(conflicts) > _SHOWN:
+        lines.append(f"And {len(conflicts) - _SHOWN:,} more.")
+    lines.append(
+        "Resolve the conflicts; an approval leaves these schools and their classes out."
+    )
+    return GuardRule(code, "held", False, "\n".join(lines))
+
+
+def _too_many_rejects(
+    entities: Mapping[str, Counts], limits: RejectLimits, held_reason: str | None
+) -> GuardRule:
+    code = "guard.too_many_rejects"
+    if held_reason:
+        return GuardRule(code, "held", False, held_reason)
+    cases = (
+        _Case(_name(name), c.errors - c.duplicates, c.fetched)
+        for name, c in entities.items()
+    )
+    return _share(code, "rows are rejected", cases, limits.share, limits.minimum_count)
+
+
+def _blackout(guard: RosterGuard, today: dt.date) -> GuardRule:
+    code = "guard.blackout"
+    blackout = guard.blackout_on(today)
+    if blackout is None:
+        return GuardRule(code, "held", True, "No blackout today.")
+    text = f"Nothing is applied until {blackout.last} without an approval"
+    return GuardRule(code, "held", False, f"{text}: {blackout.reason}.")
+
+
+def held_text(
+    provider: str,
+    plan_hash: str,
+    changes: int,
+    rules: Iterable[GuardRule],
+    keeps_until: str,
+) -> str:
+    """The message about a plan that is not applied; keeps_until: a time with its zone."""
+    broken = [rule for rule in rules if not rule.passed]
+    parts = []
+    for rule in broken:
+        lines = "\n  ".join(rule.message.splitlines())
+        parts.append(f"{rule.kind.upper()} {rule.code}  {provider}\n  {lines}")
+    short = plan_hash[:8]
+    parts.append(
+        f"  Nothing was applied. Plan {short} keeps {changes:,} changes until "
+        f"{keeps_until}.\n  Review:  d118 plan {provider}"
+    )
+    if all(rule.kind == "held" for rule in broken):
+        parts.append(f'  Approve: d118 approve {provider} {short} --reason "..."')
+    return "\n".join(parts)

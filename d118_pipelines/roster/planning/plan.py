@@ -1,0 +1,268 @@
+"""The plan: all that a staged roster would change in the roster database.
+
+Layout: `D118_HOME/plans/<provider>/<time>-<run>/` with `<entity>.parquet` (one row per
+change), `match.parquet` (which record each school and person is) and `plan.json`
+(counts, verdict, hash); the folder gets its name when all is there.
+Belongs here: making, storing and finding a plan. Not here: the comparison
+(`comparison.py`), limits (`guard.py`), writing to the database.
+No value of a person is in a plan. Rule: docs/reference/matching_and_guard.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.kernel.guard_rule import GuardRule, Verdict, verdict
+from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.planning.comparison import Absent, Comparison, LoadValues
+from d118_pipelines.roster.planning.guard import SchoolConflict, judge
+from d118_pipelines.roster.planning.matching import match_all
+from d118_pipelines.roster.planning.plan_counts import (
+    Counts,
+    SchoolCounts,
+    count_entity,
+    count_schools,
+    counts_json,
+)
+from d118_pipelines.roster.planning.record_views import (
+    MATCH_FILE,
+    make_record_views,
+    parquet,
+    record_source,
+)
+from d118_pipelines.roster.staging.staged import EntityCounts, Staged, read_staged
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from d118_pipelines.config.providers import Matching
+
+PLAN_FILE = "plan.json"
+# Keys may hold any character, so their length stands before them.
+_HASHED = (
+    "concat_ws('|', action, length(external_id) || ':' || external_id, "
+    "coalesce(id, '-'), coalesce(reason, '-'), coalesce(rule, '-'), "
+    "coalesce(row_hash, '-'), keeps_fields)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """A stored plan. `hash` stands for exactly these changes (64 hexadecimal digits).
+
+    revision: of the roster that it was compared with. staged: name of the staged
+    roster's folder. counts: scope (`users`, `users/students`) -> counts.
+    """
+
+    folder: Path
+    provider: str
+    district: str
+    run_id: str
+    made_at: dt.datetime
+    staged: str
+    revision: int
+    mapping_hash: str
+    is_demonstration: bool
+    hash: str
+    changes: int
+    verdict: Verdict
+    rules: tuple[GuardRule, ...]
+    counts: Mapping[str, Counts]
+    schools: tuple[SchoolCounts, ...]
+
+    @property
+    def entities(self) -> list[str]:
+        """The entities that it covers, in the order of the model."""
+        return [name for name in ENTITIES if name in self.counts]
+
+    def changes_file(self, entity: str) -> Path:
+        """The Parquet file with the changes of one entity."""
+        return self.folder / f"{entity}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """Whose roster is compared, and by which rules."""
+
+    district: str
+    provider: str
+    matching: Matching
+    deactivate_missing: bool
+    guard: RosterGuard
+    zone: ZoneInfo
+    revision: int
+    mapping_hash: str
+
+
+def make_plan(
+    duck: duckdb.DuckDBPyConnection,
+    request: PlanRequest,
+    *,
+    staged: Path,
+    load_values: LoadValues,
+    plans_folder: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> RosterPlan:
+    """Compare a staged roster with the baseline in `base.*`; judge and store the plan.
+
+    staged: its folder. plans_folder: the provider's, `D118_HOME/plans/<provider>`.
+    load_values: makes `base_values.<entity>` for the ids of a SELECT. Changes nothing
+    but the session and that folder.
+    """
+    with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
+        roster = read_staged(staged)
+        compared = _compare(duck, request, roster, load_values, folder.path)
+        counts: dict[str, Counts] = {}
+        for entity in compared.source.staged:
+            duplicates = roster.entities[entity].duplicates
+            counts |= count_entity(compared, entity, duplicates=duplicates)
+        schools = count_schools(compared, compared.source.staged)
+        rules = judge(
+            counts,
+            schools,
+            request.guard,
+            now.astimezone(request.zone).date(),
+            school_conflicts=_school_conflicts(compared),
+            held_reason=roster.held_reason,
+            deltas=[name for name, e in roster.entities.items() if e.is_delta],
+        )
+        plan = RosterPlan(
+            folder=folder.final,
+            provider=request.provider,
+            district=request.district,
+            run_id=run_id,
+            made_at=now,
+            staged=staged.name,
+            revision=request.revision,
+            mapping_hash=request.mapping_hash,
+            is_demonstration=roster.is_demonstration,
+            hash=hash_of(compared, request),
+            changes=count_changes(compared),
+            verdict=verdict(rules),
+            rules=tuple(rules),
+            counts=counts,
+            schools=tuple(schools),
+        )
+        write_plan(folder.path / PLAN_FILE, plan)
+    return plan
+
+
+def _compare(
+    duck: duckdb.DuckDBPyConnection,
+    request: PlanRequest,
+    roster: Staged,
+    load_values: LoadValues,
+    out: Path,
+) -> Comparison:
+    """Match, then compare every staged entity; the files stand in `out`."""
+    district, provider = request.district, request.provider
+    source = record_source(roster.folder, district=district, provider=provider)
+    match_all(duck, source, request.matching)
+    make_record_views(duck, roster.folder, district=district, provider=provider)
+    match_file = out / MATCH_FILE
+    duck.execute(
+        f"COPY match.found TO {literal(str(match_file))} "
+        "(FORMAT parquet, COMPRESSION zstd)"
+    )
+    match_file.chmod(0o600)
+    rejected = parquet(roster.rejected_file)
+    compared = Comparison(duck, source, rejected, load_values, out)
+    for entity in source.staged:
+        counts = roster.entities[entity]
+        compared.run(entity, _absent(counts, request.deactivate_missing))
+    return compared
+
+
+def _absent(counts: EntityCounts, deactivate_missing: bool) -> Absent:
+    """What absence from one staged entity means."""
+    if counts.is_delta or counts.absence == "never":
+        return "nothing"
+    if counts.unreadable_keys or not deactivate_missing:
+        return "withheld"
+    return "deactivate" if counts.absence == "proven" else "second_time"
+
+
+def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:
+    if "orgs" not in compared.source.staged:
+        return []
+    rows = compared.duck.execute(
+        "SELECT external_id, rule FROM changes.orgs WHERE action = 'conflict' "
+        "ORDER BY external_id"
+    ).fetchall()
+    return [SchoolConflict(*row) for row in rows]
+
+
+def count_changes(compared: Comparison) -> int:
+    """Rows that apply would act on."""
+    total = 0
+    for entity in compared.source.staged:
+        [[count]] = compared.duck.execute(
+            f"SELECT count(*) FROM changes.{entity} "
+            "WHERE action NOT IN ('conflict', 'withheld', 'absent_once')"
+        ).fetchall()
+        total += count
+    return total
+
+
+def hash_of(compared: Comparison, request: PlanRequest) -> str:
+    """SHA-256 over provider, revision, mapping and every change, in no order of rows."""
+    digests = {e: _digest(compared.duck, e) for e in compared.source.staged}
+    values = {
+        "provider": request.provider,
+        "district": request.district,
+        "revision": request.revision,
+        "mapping": request.mapping_hash,
+        "changes": digests,
+    }
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
+    """SHA-256 over the sorted md5 sums of the rows, in buckets that fit into memory."""
+    buckets = duck.execute(
+        "SELECT sha256(array_to_string(list_sort(list(h)), '')) "
+        f"FROM (SELECT md5({_HASHED}) AS h FROM changes.{entity}) "
+        "GROUP BY left(h, 3) ORDER BY left(h, 3)"
+    ).fetchall()
+    return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
+
+
+def write_plan(path: Path, plan: RosterPlan) -> None:
+    """Write `plan.json`; `read_plan` reads it."""
+    values = {name: getattr(plan, name) for name in RosterPlan.__slots__}
+    del values["folder"]
+    values["made_at"] = plan.made_at.isoformat()
+    values["rules"] = [asdict(rule) for rule in plan.rules]
+    values["counts"] = counts_json(plan.counts)
+    values["schools"] = [asdict(school) for school in plan.schools]
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    path.chmod(0o600)
+
+
+def read_plan(folder: Path) -> RosterPlan:
+    """Read one stored plan."""
+    values = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+    values["folder"] = folder
+    values["made_at"] = dt.datetime.fromisoformat(values["made_at"])
+    values["rules"] = tuple(GuardRule(**rule) for rule in values["rules"])
+    values["counts"] = {k: Counts.from_dict(v) for k, v in values["counts"].items()}
+    values["schools"] = tuple(SchoolCounts(**school) for school in values["schools"])
+    return RosterPlan(**values)
+
+
+def find_plan(plans_folder: Path, *, run_id: str | None = None) -> RosterPlan | None:
+    """The plan that the run made, else the newest one, else None."""
+    folder = newest_run_folder(plans_folder, PLAN_FILE, run_id)
+    return read_plan(folder) if folder else None

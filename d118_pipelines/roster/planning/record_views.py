@@ -1,0 +1,239 @@
+"""The views `record.<entity>`: a staged roster in the columns of the roster tables.
+
+Belongs here: internal ids, references, the hash of a row. Not here: which record a
+staged row belongs to (`matching.py`), what changes (`plan.py`).
+A view needs nothing but two folders, that of the staged roster and that of the plan
+with its `match.parquet`, so apply reads in a fresh session what the plan has compared.
+Rule: docs/reference/matching_and_guard.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.model.entities import (
+    CONTACT_ROLES,
+    DUCKDB_TYPES,
+    ENTITIES,
+    Entity,
+    Field,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+MATCH_FILE = "match.parquet"
+# Their ids are looked up: a record that another provider made keeps its id.
+MATCHED = ("orgs", "users")
+_ROLE = {
+    "school_external_id": "VARCHAR",
+    "role": "VARCHAR",
+    "source_role": "VARCHAR",
+    "is_primary": "BOOLEAN",
+    "begin_date": "VARCHAR",
+    "end_date": "VARCHAR",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSource:
+    """Where the views of one provider read: both are relations in SQL text.
+
+    staged: entity -> relation with the staged columns. found: relation with entity,
+    external_id, internal_id for orgs and users.
+    """
+
+    district: str
+    provider: str
+    staged: dict[str, str]
+    found: str
+
+    def with_rows(self, entity: str, relation: str) -> RecordSource:
+        """The same source with another relation for one entity."""
+        staged = {**self.staged, entity: relation}
+        return RecordSource(self.district, self.provider, staged, self.found)
+
+
+def record_id(district: str, provider: str, entity: str, external_id: str) -> str:
+    """The internal id of a record that this provider creates, as text of a UUID."""
+    text = "\n".join((district, provider, entity, external_id))
+    return str(uuid.UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()))
+
+
+def record_id_sql(district: str, provider: str, entity: str, column: str) -> str:
+    """`record_id` as an SQL expression; null for a null key."""
+    parts = " || chr(10) || ".join(literal(p) for p in (district, provider, entity))
+    return f"md5({parts} || chr(10) || {column})::UUID::VARCHAR"
+
+
+def role_group_sql(roles: str) -> str:
+    """SQL for the role group of a list of roster roles (VARCHAR[]).
+
+    Students if any role is student, else staff if any is not of a contact.
+    """
+    contacts = ", ".join(literal(role) for role in CONTACT_ROLES)
+    return (
+        f"CASE WHEN list_contains({roles}, 'student') THEN 'students' "
+        f"WHEN list_has_all([{contacts}], {roles}) THEN 'contacts' ELSE 'staff' END"
+    )
+
+
+def roles_sql(column: str) -> str:
+    """SQL for the roster roles in a `roles` text, as VARCHAR[]."""
+    return f"json_extract_string({column}, '$[*].role')"
+
+
+def parquet(path: Path) -> str:
+    """A Parquet file as a relation."""
+    return f"read_parquet({literal(str(path))})"
+
+
+def staged_relations(staged_folder: Path) -> dict[str, str]:
+    """Entity -> relation, of the entities that the staged roster has."""
+    files = {name: staged_folder / f"{name}.parquet" for name in ENTITIES}
+    return {name: parquet(path) for name, path in files.items() if path.is_file()}
+
+
+def record_source(
+    staged_folder: Path,
+    *,
+    district: str,
+    provider: str,
+    plan_folder: Path | None = None,
+) -> RecordSource:
+    """Where the views read; ids from the plan's match.parquet, else `match.found`."""
+    found = parquet(plan_folder / MATCH_FILE) if plan_folder else "match.found"
+    return RecordSource(district, provider, staged_relations(staged_folder), found)
+
+
+def make_record_views(
+    duck: duckdb.DuckDBPyConnection,
+    staged_folder: Path,
+    *,
+    district: str,
+    provider: str,
+    plan_folder: Path | None = None,
+) -> RecordSource:
+    """Make the views `record.<entity>` of every staged entity.
+
+    Columns: id, external_id, status, inactive_reason, `Field.column` of each field,
+    row_hash (md5 of all before it but the keys). With `plan_folder` the ids come from
+    its match.parquet, else from the table `match.found`.
+    """
+    source = record_source(
+        staged_folder, district=district, provider=provider, plan_folder=plan_folder
+    )
+    duck.execute("DROP SCHEMA IF EXISTS record CASCADE")
+    duck.execute("CREATE SCHEMA record")
+    for entity in source.staged:
+        duck.execute(
+            f"CREATE OR REPLACE VIEW record.{entity} AS {record_select(source, entity)}"
+        )
+    return source
+
+
+def record_select(source: RecordSource, entity: str) -> str:
+    """The SELECT behind `record.<entity>`."""
+    model, rows = ENTITIES[entity], source.staged[entity]
+    joins = [_join(source, rows, f) for f in model.fields if _is_reference(f)]
+    own_id = record_id_sql(source.district, source.provider, entity, "s.external_id")
+    if entity in MATCHED:
+        own_id = "own.internal_id"
+        joins.append(_found(source, entity, "own", "s.external_id"))
+    if entity == "users":
+        joins.append(f"LEFT JOIN ({_roles(source, rows)}) AS r ON r.roles = s.roles")
+        joins.append(
+            f"LEFT JOIN ({_agents(source, rows)}) AS a ON a.external_id = s.external_id"
+        )
+    columns = ", ".join(f"{_value(source, f)} AS {f.column}" for f in model.fields)
+    return (
+        f"SELECT *, {_row_hash(model)} AS row_hash FROM (SELECT {own_id} AS id, "
+        f"s.external_id, s.status, s.inactive_reason, {columns} "
+        f"FROM {rows} AS s {' '.join(joins)})"
+    )
+
+
+def _is_reference(field: Field) -> bool:
+    return field.kind != "list" and field.refers_to is not None
+
+
+def _join(source: RecordSource, rows: str, field: Field) -> str:
+    """The relation that knows the internal id of what a field refers to."""
+    assert field.refers_to is not None
+    alias, key = f"to_{field.column}", f"s.{field.name}"
+    if field.refers_to in MATCHED:
+        return _found(source, field.refers_to, alias, key)
+    # Few are distinct: each id is made once, not once per row.
+    names = source.district, source.provider, field.refers_to
+    return (
+        f"LEFT JOIN (SELECT external_id, {record_id_sql(*names, 'external_id')} "
+        f"AS internal_id FROM (SELECT DISTINCT {field.name} AS external_id "
+        f"FROM {rows})) AS {alias} ON {alias}.external_id = {key}"
+    )
+
+
+def _found(source: RecordSource, entity: str, alias: str, key: str) -> str:
+    return (
+        f"LEFT JOIN (SELECT external_id, internal_id FROM {source.found} "
+        f"WHERE entity = '{entity}') AS {alias} ON {alias}.external_id = {key}"
+    )
+
+
+def _value(source: RecordSource, field: Field) -> str:
+    """SQL for one column of the roster table."""
+    if field.name == "roles":
+        return "r.resolved"
+    if field.name == "agent_external_ids":
+        return "a.agent_ids"
+    if field.refers_to is None:
+        return f"s.{field.name}"
+    if field.kind != "list":
+        return f"to_{field.column}.internal_id"
+    names = source.district, source.provider, field.refers_to
+    each = f"lambda x: {record_id_sql(*names, 'x')}"
+    keys = f"json_extract_string(s.{field.name}, '$[*]')"
+    return f"CAST(to_json(list_sort(list_transform({keys}, {each}))) AS VARCHAR)"
+
+
+def _roles(source: RecordSource, rows: str) -> str:
+    """Each distinct text of roles with its schools as internal ids; few are distinct."""
+    shape = ", ".join(f'"{name}": "{kind}"' for name, kind in _ROLE.items())
+    rest = ", ".join(f"'{name}': x.{name}" for name in list(_ROLE)[1:])
+    return (
+        "SELECT roles, CAST(to_json(list({'school_id': o.internal_id, "
+        f"{rest}}} ORDER BY place)) AS VARCHAR) AS resolved FROM (SELECT roles, "
+        "unnest(x) AS x, generate_subscripts(x, 1) AS place FROM "
+        f"(SELECT roles, from_json(roles, '[{{{shape}}}]') AS x FROM "
+        f"(SELECT DISTINCT roles FROM {rows} WHERE roles IS NOT NULL))) "
+        f"{_found(source, 'orgs', 'o', 'x.school_external_id')} GROUP BY roles"
+    )
+
+
+def _agents(source: RecordSource, rows: str) -> str:
+    """The guardians that are known, as a sorted JSON list of internal ids."""
+    keys = "unnest(json_extract_string(agent_external_ids, '$[*]'))"
+    return (
+        "SELECT k.external_id, CAST(to_json(list(g.internal_id ORDER BY g.internal_id)) "
+        f"AS VARCHAR) AS agent_ids FROM (SELECT external_id, {keys} AS agent "
+        f"FROM {rows} WHERE agent_external_ids IS NOT NULL) AS k "
+        f"{_found(source, 'users', 'g', 'k.agent').removeprefix('LEFT ')} "
+        "GROUP BY k.external_id"
+    )
+
+
+def _row_hash(model: Entity) -> str:
+    """md5 over all values; lengths before free text, so that no two rows read alike."""
+    free = ["status", "inactive_reason"]
+    fixed: list[str] = []
+    for field in model.fields:
+        is_id = field.refers_to is not None
+        is_free = DUCKDB_TYPES[field.kind] == "VARCHAR" and not is_id
+        (free if is_free else fixed).append(field.column)
+    parts = [f"coalesce(length({c}) || ':' || {c}, '-')" for c in free]
+    parts += [f"coalesce(CAST({c} AS VARCHAR), '-')" for c in fixed]
+    return f"md5(concat_ws('|', {', '.join(parts)}))"

@@ -1,0 +1,1 @@
+"""From raw extracts to a staged roster."""

@@ -1,0 +1,319 @@
+"""What one field must be: its value as SQL, and the rules that it may break.
+
+Three levels of columns: `r_<field>` as it was sent, `c_<field>` without blanks around it,
+`v_<field>` as the model wants it. Not here: fields compared with each other
+(`record_rules.py`), the statement (`row_rules.py`). Rule: docs/reference/staging.md, rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.model import vocabulary
+from d118_pipelines.roster.model.entities import (
+    DUCKDB_TYPES,
+    ENTITIES,
+    Entity,
+    Field,
+)
+from d118_pipelines.roster.model.mapping import PERSONAL, ROLE_LISTS, Endpoint
+from d118_pipelines.roster.model.source_paths import Source
+from d118_pipelines.roster.staging.compile import Relation
+from d118_pipelines.roster.staging.findings import Rule, RuleSet, Severity
+from d118_pipelines.roster.staging.transforms import (
+    VALUE,
+    Converted,
+    choose,
+    distinct_list,
+    parse_boolean,
+    parse_boolean_words,
+    parse_date,
+    parse_enum,
+    parse_grade,
+    parse_grades,
+    parse_number,
+    parse_timestamp,
+    parse_year,
+    trimmed_list,
+    words,
+)
+
+YEARS = {"school_year", "graduation_year"}
+GRADES = {"grade_level", "low_grade", "high_grade"}
+ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
+LONG, TOO_LONG = 255, 65536
+NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
+_ABSENT = Source()
+
+
+@dataclass(slots=True)
+class EndpointRows:
+    """One endpoint of an entity: where its rows come from, and what is compiled."""
+
+    endpoint: Endpoint
+    relation: str
+    columns: Relation
+    role_map: Mapping[str, str]
+    date_order: str | None
+    is_api: bool
+    is_delta: bool
+    conditions: dict[int, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> Source:
+        """The source of a target; one without paths where the mapping has none."""
+        return self.endpoint.fields.get(name, _ABSENT)
+
+    def has(self, name: str) -> bool:
+        """Whether the mapping fills the target."""
+        return name in self.endpoint.fields
+
+
+def staged_fields(entity: Entity) -> list[Field]:
+    """The fields that rows are read into: the model's, and the birth data that come
+    with demographics."""
+    if entity.name != "demographics":
+        return list(entity.fields)
+    users = ENTITIES["users"]
+    return [*entity.fields, *(users.field(name) for name in PERSONAL)]
+
+
+def enum_name(entity: str, name: str) -> str | None:
+    """The vocabulary of a field, as `entity.field`."""
+    full = "users.gender" if name == "gender" else f"{entity}.{name}"
+    return full if full in vocabulary.ENUMS else None
+
+
+def word_fields(entity: str) -> list[str]:
+    """Fields whose text is kept beside the value, to be shown or to tell a default."""
+    return [
+        f.name
+        for f in staged_fields(ENTITIES[entity])
+        if f.name == "school_year" or (enum_name(entity, f.name) and f.name != "gender")
+    ]
+
+
+class FieldCompiler:
+    """Gives each field of one entity its value, and adds its rules to `rules`."""
+
+    def __init__(self, entity: Entity, rules: RuleSet) -> None:
+        self.entity, self.rules = entity, rules
+
+    def values(self, rows: EndpointRows) -> dict[str, str]:
+        """Field -> SQL of its value over the columns `r_*` and `c_*`."""
+        values = {
+            "external_id": self._external_id(rows),
+            "status": self._status(rows),
+            "source_modified_at": "CAST(NULL AS TIMESTAMP)",
+        }
+        if rows.has("source_modified_at"):
+            converted = parse_timestamp("c_source_modified_at")
+            values["source_modified_at"] = self._checked(
+                rows, "source_modified_at", converted
+            )
+        for one in staged_fields(self.entity):
+            values[one.name] = self._field(rows, one)
+        if self.entity.name == "users":
+            values |= {f"raw_{n}": f"c_{n}" for n in ["roles", *ROLE_LISTS]}
+        return values
+
+    def _field(self, rows: EndpointRows, one: Field) -> str:
+        if self.entity.name == "users" and one.name == "roles":
+            return NO_TEXT  # made in user_roles.py
+        source = rows.source(one.name)
+        column = f"c_{one.name}"
+        is_required = (one.required or source.required) and source.default is None
+        if is_required and one.name not in ("first_name", "last_name"):
+            missing = Rule("row.missing_required", "reject", one.name)
+            self._rule(rows, missing, f"{column} IS NULL")
+        if not rows.has(one.name):
+            kind = "VARCHAR[]" if one.kind == "list" else DUCKDB_TYPES[one.kind]
+            return f"CAST(NULL AS {kind})"
+        if one.kind == "list":
+            return self._list(rows, one.name, is_sorted=one.refers_to is not None)
+        if source.default is not None:
+            default = Rule("row.defaulted", "warn", one.name)
+            self._rule(rows, default, f"{column} IS NULL")
+            column = f"coalesce({column}, {literal(source.default)})"
+        if one.kind == "text":
+            self._text_rules(rows, one.name, source.max_length)
+        converted = self._converted(rows, one, column)
+        return self._checked(rows, one.name, converted, is_required)
+
+    def _converted(self, rows: EndpointRows, one: Field, column: str) -> Converted:
+        transform = rows.source(one.name).transform
+        vocabulary_of = enum_name(self.entity.name, one.name)
+        if transform in ("parseDate", "nextDay") or one.kind == "date":
+            return parse_date(column, rows.date_order, int(transform == "nextDay"))
+        if one.kind == "boolean":
+            is_lenient = transform == "parseBoolean"
+            return parse_boolean_words(column) if is_lenient else parse_boolean(column)
+        if one.name in YEARS:
+            return parse_year(column)
+        if one.kind in ("integer", "number"):
+            kind = "INTEGER" if one.kind == "integer" else "DOUBLE"
+            return parse_number(column, kind)
+        if vocabulary_of is not None:
+            return parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
+        if one.name in GRADES or transform == "gradeCode":
+            return parse_grade(column)
+        return Converted(column)
+
+    def _aliases(self, rows: EndpointRows, name: str) -> dict[str, str]:
+        if name == "gender":
+            lenient = rows.source(name).transform == "normalizeGender"
+            return dict(vocabulary.GENDER_ALIASES) if lenient else {}
+        if name != "role":
+            return {}
+        known = vocabulary.ENUMS["enrollments.role"]
+        return {w.lower(): r for w, r in rows.role_map.items() if r in known}
+
+    def _list(self, rows: EndpointRows, name: str, *, is_sorted: bool) -> str:
+        """The list, clean already, as the model wants it."""
+        column = f"c_{name}"
+        code = "row.bad_user_id" if name == "user_ids" else "row.list_form"
+        self._rule(rows, Rule(code, "warn", name), f"len(v_{name}) <> len(r_{name})")
+        if name == "grades":
+            return self._checked(rows, name, parse_grades(column))
+        if name == "user_ids":
+            return f"list_sort({column})"
+        return column if name in ALIGNED else distinct_list(column, is_sorted=is_sorted)
+
+    def _external_id(self, rows: EndpointRows) -> str:
+        column = "c_external_id"
+        value = column
+        is_derived = self.entity.name == "enrollments" and not (
+            rows.source("external_id").required
+        )
+        if is_derived:
+            value = f"coalesce({column}, {_derived_key()})"
+        self._rule(
+            rows,
+            Rule("row.missing_required", "reject", "external_id"),
+            "v_external_id IS NULL",
+        )
+        odd = f"NOT regexp_full_match({column}, '[0-9A-Za-z._/@-]+')"
+        unusable = (
+            f"length({column}) > {LONG} OR regexp_matches({column}, '[\\x00-\\x1f]')"
+        )
+        self._rule(rows, Rule("row.bad_guid", "reject", "external_id"), unusable)
+        self._rule(rows, Rule("row.bad_guid", "warn", "external_id"), odd)
+        return value
+
+    def _status(self, rows: EndpointRows) -> str:
+        """`active`, `tobedeleted`, or null where the word is unknown."""
+        table = {
+            **dict.fromkeys(vocabulary.LIVE_WORDS, "active"),
+            **dict.fromkeys(vocabulary.DELETED_WORDS, "tobedeleted"),
+            **dict.fromkeys(vocabulary.INACTIVE_WORDS, "tobedeleted"),
+        }
+        if rows.source("status").transform == "parseBoolean":
+            table |= dict.fromkeys(vocabulary.TRUE_WORDS, "active")
+            table |= dict.fromkeys(
+                [*vocabulary.FALSE_WORDS, "suspended"], "tobedeleted"
+            )
+        sql = choose("lower(c_status)", table)
+        self._rule(
+            rows,
+            Rule("row.bad_status", "reject", "status"),
+            "c_status IS NOT NULL AND v_status IS NULL",
+        )
+        if rows.source("status").transform != "parseBoolean":
+            inactive = f"lower(c_status) IN {words(vocabulary.INACTIVE_WORDS)}"
+            self._rule(rows, Rule("row.bad_status", "warn", "status"), inactive)
+            cased = "c_status <> lower(c_status) AND v_status IS NOT NULL"
+            self._rule(rows, Rule("row.enum_case", "warn", "status"), cased)
+        return f"CASE WHEN c_status IS NULL THEN 'active' ELSE {sql} END"
+
+    def _text_rules(
+        self, rows: EndpointRows, name: str, max_length: int | None
+    ) -> None:
+        spaced = f"strlen(r_{name}) <> strlen(c_{name})"
+        self._rule(rows, Rule("row.whitespace", "warn", name), spaced)
+        limit = max_length or TOO_LONG
+        self._rule(
+            rows, Rule("row.too_long", "reject", name), f"length(c_{name}) > {limit}"
+        )
+        if max_length is None:
+            long = f"length(c_{name}) > {LONG}"
+            self._rule(rows, Rule("row.too_long", "warn", name), long)
+
+    def _checked(
+        self,
+        rows: EndpointRows,
+        name: str,
+        converted: Converted,
+        is_required: bool = False,
+    ) -> str:
+        for check in converted.checks:
+            severity: Severity = "reject" if check.is_lost and is_required else "warn"
+            detail = "''"
+            if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
+                detail = shown_word(f"w_{name}")
+            condition = check.condition.replace(VALUE, f"v_{name}")
+            self._rule(rows, Rule(check.code, severity, name, detail), condition)
+        return converted.sql
+
+    def _rule(self, rows: EndpointRows, rule: Rule, condition: str) -> None:
+        rows.conditions[self.rules.add(rule)] = condition
+
+
+# Words that sources use where OneRoster has none; none is a name.
+SHOWN_WORDS = (
+    *("observer", "substitute", "volunteer", "coach", "nurse", "librarian", "intern"),
+    *("secretary", "support", "specialist", "coordinator", "assistant", "para"),
+    *("paraprofessional", "studentteacher", "coteacher", "leadteacher", "instructor"),
+    *("professor", "faculty", "employee", "contractor", "guest", "user", "pupil"),
+    *("learner", "mentor", "tutor", "counsellor", "advisor", "adviser", "dean"),
+    *("headteacher", "superintendent", "manager", "technician", "other", "none"),
+    *("unknown", "staff", "admin", "student", "teacher", "parent", "guardian"),
+    *("club", "section", "class", "course", "team", "advisory", "campus", "building"),
+    *("year", "quarter", "trimester", "summer", "deleted", "retired", "suspended"),
+)
+
+
+def clean_list(name: str) -> str:
+    """SQL: the list `r_<name>` without blanks and empty elements."""
+    raw = f"r_{name}"
+    if name in ("roles", *ROLE_LISTS):
+        return raw  # they stay aligned; user_roles.py cleans the elements
+    if name == "user_ids":
+        objects = (
+            f"list_filter({raw}, lambda e: starts_with(e, '{{') AND json_valid(e))"
+        )
+        pairs = (
+            f"list_transform({objects}, "
+            "lambda e: json_extract_string(e, ['$.type', '$.identifier']))"
+        )
+        filled = (
+            f"list_filter({pairs}, lambda p: trim(p[1]) <> '' AND trim(p[2]) <> '')"
+        )
+        return (
+            f"list_transform({filled}, lambda p: CAST(json_object('type', trim(p[1]), "
+            "'identifier', trim(p[2])) AS VARCHAR))"
+        )
+    if name in ALIGNED:
+        raw = f"list_transform({raw}, lambda e: replace(e, ',', ''))"
+    return trimmed_list(raw)
+
+
+def shown_word(column: str) -> str:
+    """SQL: the unknown word, where it is a known word of other vocabularies.
+
+    Any other text could be a name that slipped into the column; it is not shown.
+    """
+    known = ", ".join(literal(word) for word in SHOWN_WORDS)
+    folded = f"regexp_replace(lower({column}), '[^a-z]', '', 'g')"
+    return (
+        f"CASE WHEN {folded} IN ({known}) THEN 'the word is ' || {column} ELSE '' END"
+    )
+
+
+def _derived_key() -> str:
+    """The key of an enrollment that has none: class, user, role and begin date."""
+    parts = "c_class_external_id, c_user_external_id, lower(coalesce(c_role, ''))"
+    return (
+        "CASE WHEN c_class_external_id IS NOT NULL AND c_user_external_id IS NOT NULL "
+        f"THEN 'e-' || md5(concat_ws(chr(10), {parts}, coalesce(c_begin_date, ''))) END"
+    )

@@ -1,0 +1,110 @@
+"""The last statement of staging: the frame of one entity, with its row hash.
+
+Belongs here: what is filled in from other entities, and the hash. Not here: rules.
+Rule: docs/reference/roster_model.md, row hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
+from d118_pipelines.roster.staging.reference_rules import References, accepted
+
+# Fields that another entity gives, and which one.
+KEPT_FIELDS = {
+    "classes": ("primary_teacher_external_id",),
+    "users": ("birth_date", "gender"),
+}
+GIVEN_BY = {"classes": "enrollments", "users": "demographics"}
+# Not part of a record: where it came from, and when the source touched it.
+_NOT_HASHED = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
+
+
+def row_hash(columns: Collection[str]) -> str:
+    """SQL: md5 over the canonical text of the columns; null is told from blank."""
+    texts = ", ".join(
+        f"coalesce(CAST({name} AS VARCHAR), chr(30))"
+        for name in columns
+        if name not in _NOT_HASHED
+    )
+    return f"md5(concat_ws(chr(31), {texts}))"
+
+
+def final_select(
+    entity: str,
+    references: References,
+    staged: Collection[str],
+    kept: Mapping[str, str] | None = None,
+) -> str:
+    """The SELECT of the frame: exactly the staged columns, then `row_hash`.
+
+    kept: entity -> relation with what the roster has of fields that other entities give,
+    where those are not sent or only in part.
+    """
+    columns = ENTITIES[entity].staged_columns()
+    values = {name: f"w.{name}" for name in COMMON_COLUMNS}
+    joins = [f"LEFT JOIN refs_{entity} refs ON refs.n = w.n"]
+    for one in ENTITIES[entity].fields:
+        values[one.name] = references.value(one.name)
+        if one.kind == "list" and one.refers_to in references.targets:
+            values[one.name] = _without_gone(one.name)
+            joins.append(f"LEFT JOIN gone_{one.name} ON gone_{one.name}.n = w.n")
+    joins += _fill(entity, values, references, staged)
+    joins += _keep(entity, values, kept or {})
+    chosen = ", ".join(
+        f"CAST({values[name]} AS {kind}) AS {name}" for name, kind in columns.items()
+    )
+    return (
+        f"SELECT *, {row_hash(columns)} AS row_hash FROM ("
+        f"SELECT {chosen} FROM {accepted(entity)} w {' '.join(joins)})"
+    )
+
+
+def _without_gone(name: str) -> str:
+    kept = (
+        f"list_filter(from_json(w.{name}, '[\"VARCHAR\"]'), "
+        f"lambda e: NOT list_contains(gone_{name}.gone, e))"
+    )
+    return (
+        f"CASE WHEN gone_{name}.n IS NULL THEN w.{name} "
+        f"WHEN len({kept}) > 0 THEN CAST(to_json({kept}) AS VARCHAR) END"
+    )
+
+
+def _fill(
+    entity: str,
+    values: dict[str, str],
+    references: References,
+    staged: Collection[str],
+) -> list[str]:
+    """Fields that come from other entities; returns the joins they need."""
+    if entity == "classes" and "enrollments" in staged:
+        values["primary_teacher_external_id"] = "pt.teacher"
+        return ["LEFT JOIN primary_teachers pt ON pt.class = w.external_id"]
+    if entity == "enrollments" and "classes" in references.targets:
+        own = values["school_external_id"]
+        values["school_external_id"] = f"coalesce({own}, c.school)"
+        return ["LEFT JOIN ok.classes c ON c.external_id = w.class_external_id"]
+    if entity != "users":
+        return []
+    joins = ["LEFT JOIN roles_of_users roles ON roles.n = w.n"]
+    values["roles"] = "roles.roles"
+    school = values["primary_school_external_id"]
+    values["primary_school_external_id"] = f"coalesce({school}, roles.school)"
+    if "demographics" in staged:
+        joins.append(
+            f"LEFT JOIN {accepted('demographics')} d ON d.external_id = w.external_id"
+        )
+        for name in ("birth_date", "gender"):
+            values[name] = f"coalesce(d.{name}, w.{name})"
+    return joins
+
+
+def _keep(entity: str, values: dict[str, str], kept: Mapping[str, str]) -> list[str]:
+    """What was not sent stays as the roster has it; returns the join it needs."""
+    if entity not in kept:
+        return []
+    for name in KEPT_FIELDS[entity]:
+        values[name] = f"coalesce({values[name]}, kept.{name})"
+    return [f"LEFT JOIN {kept[entity]} kept ON kept.external_id = w.external_id"]

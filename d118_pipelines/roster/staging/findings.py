@@ -1,0 +1,168 @@
+"""Rules as bits of a row, and the findings that are made from them.
+
+Every rule that a row may break has one bit in the columns `<prefix>0`, `<prefix>1` and
+so on of a relation; one grouped read counts them all, and details are fetched only for
+rules that were broken. Not here: what the rules are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from d118_pipelines.kernel.sql_text import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+Severity = Literal["fatal", "reject", "warn", "info"]
+DETAILS = 1000  # findings with their record, per code and file; the rest is counted
+_BITS = 62
+
+FINDING_COLUMNS = {
+    "entity": "VARCHAR",
+    "code": "VARCHAR",
+    "severity": "VARCHAR",
+    "external_id": "VARCHAR",
+    "field": "VARCHAR",
+    "source_file": "VARCHAR",
+    "source_line": "BIGINT",
+    "detail": "VARCHAR",
+    "count": "BIGINT",
+}
+REJECTED_COLUMNS = {
+    "entity": "VARCHAR",
+    "external_id": "VARCHAR",
+    "code": "VARCHAR",
+    "source_file": "VARCHAR",
+    "source_line": "BIGINT",
+    "raw_collection": "VARCHAR",
+    "raw_row": "BIGINT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule that a row may break; `detail` is SQL over the relation's columns."""
+
+    code: str
+    severity: Severity
+    field: str = ""
+    detail: str = "''"
+
+
+@dataclass(slots=True)
+class RuleSet:
+    """The rules of one relation, each with its bit."""
+
+    prefix: str
+    rules: list[Rule] = field(default_factory=list)
+
+    def add(self, rule: Rule) -> int:
+        """The number of the rule; the same rule keeps its number."""
+        if rule not in self.rules:
+            self.rules.append(rule)
+        return self.rules.index(rule)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the mask columns."""
+        return [f"{self.prefix}{i}" for i in range(-(-len(self.rules) // _BITS))]
+
+    def masks(self, conditions: Mapping[int, str]) -> list[str]:
+        """SQL of each mask column; a condition is true where its rule is broken."""
+        parts: dict[int, list[str]] = {i: [] for i in range(len(self.columns))}
+        for number, condition in conditions.items():
+            bit = 1 << (number % _BITS)
+            parts[number // _BITS].append(
+                f"CASE WHEN {condition} THEN CAST({bit} AS BIGINT) ELSE 0 END"
+            )
+        return [
+            f"{' | '.join(parts[i]) or 'CAST(0 AS BIGINT)'} AS {name}"
+            for i, name in enumerate(self.columns)
+        ]
+
+    def broken(self, number: int, of: str = "") -> str:
+        """SQL: the row breaks this rule; `of` is an alias with its point."""
+        column = f"{of}{self.prefix}{number // _BITS}"
+        return f"({column} & {1 << (number % _BITS)}) <> 0"
+
+    def any_broken(self, severity: Severity | None = None) -> str:
+        """SQL: the row breaks any rule (of that severity)."""
+        wanted: dict[str, int] = {}
+        for number, rule in enumerate(self.rules):
+            if severity in (None, rule.severity):
+                column = f"{self.prefix}{number // _BITS}"
+                wanted[column] = wanted.get(column, 0) | 1 << (number % _BITS)
+        tests = [f"({column} & {bits}) <> 0" for column, bits in wanted.items()]
+        return " OR ".join(tests) or "false"
+
+    def rejecting_code(self) -> str:
+        """SQL: the code of the first rule that rejects the row, else null."""
+        branches = " ".join(
+            f"WHEN {self.broken(number)} THEN {literal(rule.code)}"
+            for number, rule in enumerate(self.rules)
+            if rule.severity == "reject"
+        )
+        return f"CASE {branches} END" if branches else "CAST(NULL AS VARCHAR)"
+
+
+def create_tables(duck: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables `findings` and `rejected`."""
+    for name, columns in (
+        ("findings", FINDING_COLUMNS),
+        ("rejected", REJECTED_COLUMNS),
+    ):
+        layout = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        duck.execute(f"CREATE OR REPLACE TABLE {name} ({layout})")
+
+
+def report(
+    duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
+) -> None:
+    """Add findings for every rule that rows of the relation break.
+
+    The relation has the mask columns, external_id, source_file and source_line, and what
+    the rules' details read.
+    """
+    if not rules.rules:
+        return
+    room: Counter[tuple[str, str]] = Counter()
+    for (number, file), count in sorted(_counts(duck, relation, rules).items()):
+        rule = rules.rules[number]
+        left = max(0, DETAILS - room[rule.code, file])
+        room[rule.code, file] += count
+        fixed = ", ".join(map(literal, (rule.code, rule.severity)))
+        if left:
+            duck.execute(
+                f"INSERT INTO findings SELECT {literal(entity)}, {fixed}, external_id, "
+                f"{literal(rule.field)}, source_file, source_line, {rule.detail}, 1 "
+                f"FROM {relation} WHERE {rules.broken(number)} AND source_file = ? "
+                f"ORDER BY source_line, external_id LIMIT {left}",
+                [file],
+            )
+        if count > left:
+            duck.execute(
+                f"INSERT INTO findings SELECT {literal(entity)}, {fixed}, NULL, "
+                f"{literal(rule.field)}, ?, NULL, 'further rows', {count - left}",
+                [file],
+            )
+
+
+def _counts(
+    duck: duckdb.DuckDBPyConnection, relation: str, rules: RuleSet
+) -> Counter[tuple[int, str]]:
+    """(number of the rule, file) -> rows that break it; one read for all rules."""
+    columns = ", ".join(rules.columns)
+    rows = duck.execute(
+        f"SELECT source_file, {columns}, count(*) FROM {relation} "
+        f"WHERE {rules.any_broken()} GROUP BY ALL"
+    ).fetchall()
+    counts: Counter[tuple[int, str]] = Counter()
+    for file, *masks, count in rows:
+        for number in range(len(rules.rules)):
+            if masks[number // _BITS] & (1 << (number % _BITS)):
+                counts[number, file] += count
+    return counts

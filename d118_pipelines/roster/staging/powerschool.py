@@ -1,0 +1,151 @@
+"""What PowerSchool's raw extracts need before the mapping can read them.
+
+Belongs here: the settings, the term window and the shared relations, all made by the
+files of `sql/staging/powerschool/`. Not here: the shape of the entities, which
+`mappings/powerschool.yaml` and its queries give. Rule: docs/reference/powerschool.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.sql_text import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+SQL_FOLDER = Path(__file__).parents[3] / "sql" / "staging" / "powerschool"
+RAW_COLLECTIONS = (
+    "schools",
+    "terms",
+    "courses",
+    "sections",
+    "students",
+    "staff",
+    "enrollments",
+    "section_teachers",
+)
+SHARED = ("settings", "buildings", "current_terms", "kept_sections")
+FINDINGS_FILE = "findings.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSchoolSettings:
+    """What the queries know of the district besides PowerSchool's rows.
+
+    today: a date in the district's time zone. lead_days, tail_days: how long before its
+    first and after its last day a school year counts as current. state_exclude: whether
+    buildings excluded from state reporting are no orgs of their own.
+    """
+
+    district_id: str
+    district_name: str
+    today: dt.date
+    lead_days: int = 21
+    tail_days: int = 0
+    student_email_domain: str | None = None
+    state_exclude: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The shared relations as files, one per name of SHARED, and what to tell of them.
+
+    is_in_term: a school year is current at one school at least. Otherwise nothing is due:
+    a roster without terms would deactivate everything, so none may be staged.
+    findings_file: findings in the form of a pull's.
+    """
+
+    is_in_term: bool
+    files: Mapping[str, Path]
+    findings_file: Path
+
+
+def prepare(
+    raw: Mapping[str, Path], settings: PowerSchoolSettings, folder: Path
+) -> Prepared:
+    """Write the relations that the mapping's queries share into `folder`.
+
+    raw: the Parquet file of each of RAW_COLLECTIONS. The shared files are handed to
+    staging as further raw collections.
+    Raises: ConfigurationError if every building is excluded.
+    """
+    from d118_pipelines.kernel.frames import open_frames
+
+    with closing(open_frames()) as duck:
+        duck.execute("CREATE SCHEMA raw")
+        for name in RAW_COLLECTIONS:
+            duck.execute(
+                f"CREATE VIEW raw.{name} AS SELECT *, file_row_number AS _row"
+                f" FROM read_parquet({literal(raw[name])}, file_row_number = true)"
+            )
+        is_in_term = make_shared(duck, settings)
+        files = {name: folder / f"{name}.parquet" for name in SHARED}
+        for name, file in files.items():
+            _write(duck, f"FROM raw.{name}", file)
+        _write(duck, _read("findings"), folder / FINDINGS_FILE)
+    return Prepared(is_in_term, files, folder / FINDINGS_FILE)
+
+
+def make_shared(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) -> bool:
+    """Make the tables `raw.<name>` of SHARED; True: a school year is current.
+
+    In: `raw.<name>` for each of RAW_COLLECTIONS, with the row number `_row`.
+    Raises: ConfigurationError if every building is excluded.
+    """
+    values = asdict(settings)
+    columns = ", ".join(f"${name} AS {name}" for name in values)
+    duck.execute(
+        "CREATE TABLE raw.settings AS SELECT * REPLACE (CAST(student_email_domain AS"
+        f" VARCHAR) AS student_email_domain) FROM (SELECT {columns})",
+        values,
+    )
+    _make(duck, "buildings", settings, "district_id", "state_exclude")
+    if not _count(duck, "raw.buildings WHERE is_kept"):
+        raise _no_building()
+    _make(duck, "current_terms", settings, "today", "lead_days", "tail_days")
+    _make(duck, "kept_sections", settings)
+    return _count(duck, "raw.current_terms") > 0
+
+
+def _make(
+    duck: duckdb.DuckDBPyConnection,
+    name: str,
+    settings: PowerSchoolSettings,
+    *parameters: str,
+) -> None:
+    statement = f"CREATE TABLE raw.{name} AS {_read(name)}"
+    duck.execute(statement, {p: getattr(settings, p) for p in parameters})
+
+
+def _write(duck: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
+    duck.execute(
+        f"COPY ({select}) TO {literal(file)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    file.chmod(0o600)
+
+
+def _read(name: str) -> str:
+    return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _count(duck: duckdb.DuckDBPyConnection, rows: str) -> int:
+    [[count]] = duck.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    return int(count)
+
+
+def _no_building() -> ConfigurationError:
+    return ConfigurationError(
+        "PowerSchool has no building that the roster may keep.",
+        where="SCHOOLS.STATE_EXCLUDEFROMREPORTING is 1 in every row",
+        rule="docs/reference/powerschool.md, buildings",
+        not_done="Nothing was staged.",
+        next_step="Set state_exclude: false in the provider's config in "
+        "config/providers.yaml, or correct the buildings in PowerSchool.",
+    )

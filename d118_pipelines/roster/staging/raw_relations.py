@@ -1,0 +1,100 @@
+"""Raw collections and the queries of a mapping as relations of the session.
+
+Every collection is `raw.<collection>` with its own columns and `_file`, `_line`,
+`_collection` and `_row`. Not here: what the columns mean.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.config.yaml_files import shown_path
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.roster.model.mapping import Endpoint
+from d118_pipelines.roster.staging.staged import Absence
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class RawCollection:
+    """One collection of a stored pull. `path` is that of `file` below `D118_HOME`."""
+
+    name: str
+    file: Path
+    path: str
+    absence: Absence
+    is_delta: bool
+    rows: int
+
+
+def attach_raw(
+    duck: duckdb.DuckDBPyConnection, collections: Iterable[RawCollection]
+) -> None:
+    """Make the schema `raw` with one view per collection."""
+    duck.execute("CREATE SCHEMA raw")
+    for one in collections:
+        source = f"read_parquet({literal(str(one.file))}, file_row_number = true)"
+        columns = duck.sql(f"FROM {source} LIMIT 0").columns
+        own = [c for c in ("_file", "_line", "_collection", "_row") if c in columns]
+        hidden = ", ".join([*own, "file_row_number"])
+        line = "_line" if "_line" in own else "file_row_number + 1"
+        file = "_file" if "_file" in own else literal(one.name)
+        duck.execute(
+            f"CREATE VIEW raw.{identifier(one.name)} AS SELECT * EXCLUDE ({hidden}), "
+            f"{file} AS _file, {line} AS _line, {literal(one.name)} AS _collection, "
+            f"file_row_number AS _row FROM {source}"
+        )
+
+
+def endpoint_relation(
+    duck: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    parameters: Mapping[str, Any],
+) -> str:
+    """The relation that an endpoint's sources are looked up in.
+
+    Raises: ConfigurationError if the endpoint's query cannot run.
+    """
+    if endpoint.query is None:
+        return f"raw.{identifier(endpoint.collection)}"
+    import duckdb  # heavy: only while staging
+
+    sql = endpoint.query.read_text(encoding="utf-8").strip().rstrip(";")
+    filled = _PARAMETER.sub(lambda m: _value(m[1], parameters, endpoint.query), sql)
+    name = f"shaped.{identifier(endpoint.name)}"
+    try:
+        duck.execute(f"CREATE VIEW {name} AS {filled}")
+    except duckdb.Error as exc:
+        raise _unusable(endpoint.query, str(exc).splitlines()[0]) from None
+    return name
+
+
+def _value(name: str, parameters: Mapping[str, Any], query: Path | None) -> str:
+    if name not in parameters:
+        raise _unusable(query, f"${name} is not known")
+    value = parameters[name]
+    if value is None:
+        return "NULL"
+    if isinstance(value, dt.date):
+        return f"DATE '{value:%Y-%m-%d}'"
+    return literal(value) if isinstance(value, str) else str(value)
+
+
+def _unusable(query: Path | None, problem: str) -> ConfigurationError:
+    shown = shown_path(query) if query else ""
+    return ConfigurationError(
+        f"{shown} cannot be run: {problem}",
+        where=shown,
+        not_done="Nothing was staged.",
+        next_step="Correct the query, then run the sync again.",
+    )

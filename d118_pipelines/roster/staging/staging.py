@@ -1,0 +1,364 @@
+"""Staging: raw collections to typed, checked frames of the roster model.
+
+Set work alone: per entity one statement reads and judges the rows, a few more look at
+keys and references, one writes the frame. Belongs here: the order of the steps.
+Not here: the rules (`*_rules.py`), the folder (`staged.py`).
+Rule: docs/reference/staging.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.kernel.run_folders import new_run_folder
+from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.model.mapping import Endpoint, MappingFile
+from d118_pipelines.roster.staging.compile import RECORD, Relation
+from d118_pipelines.roster.staging.field_rules import EndpointRows
+from d118_pipelines.roster.staging.final_rows import GIVEN_BY, final_select
+from d118_pipelines.roster.staging.findings import (
+    REJECTED_COLUMNS,
+    create_tables,
+    report,
+)
+from d118_pipelines.roster.staging.key_rules import judge_keys
+from d118_pipelines.roster.staging.raw_relations import (
+    RawCollection,
+    attach_raw,
+    endpoint_relation,
+)
+from d118_pipelines.roster.staging.reference_rules import (
+    References,
+    judge_enrollment_sets,
+    keep_keys,
+)
+from d118_pipelines.roster.staging.role_rules import judge_roles
+from d118_pipelines.roster.staging.row_rules import RowCompiler
+from d118_pipelines.roster.staging.staged import (
+    FINDINGS_FILE,
+    REJECTED_FILE,
+    SHAPE_FILE,
+    Absence,
+    EntityCounts,
+    Staged,
+    write_manifest,
+)
+from d118_pipelines.roster.staging.tally import RejectCap, Tally
+
+if TYPE_CHECKING:
+    import duckdb
+
+BUNDLE_CAP = RejectCap()
+PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
+_STRENGTH: list[Absence] = ["never", "ended", "proven"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagingOptions:
+    """What a provider's entry says about staging.
+
+    entities: those wanted. parameters: values of `$name` in queries; `$district_id`,
+    `$provider_id` and `$date_order` are there without being given. role_map: words that
+    are added to the mapping's. date_order: `mdy` or `dmy` for dates with slashes.
+    """
+
+    district_id: str
+    provider_id: str
+    entities: frozenset[str] = frozenset(ENTITIES)
+    date_order: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    role_map: Mapping[str, str] = field(default_factory=dict)
+    reject_cap: RejectCap = BUNDLE_CAP
+    is_demonstration: bool = False
+
+
+def stage(
+    duck: duckdb.DuckDBPyConnection,
+    *,
+    raw: Mapping[str, RawCollection],
+    mapping: MappingFile,
+    options: StagingOptions,
+    parent: Path,
+    run_id: str,
+    now: dt.datetime,
+    pull_findings: Path | None = None,
+) -> Staged:
+    """Stage one pull into `parent/<time>-<run>/`: all of it, or nothing and an error.
+
+    duck: a session of `frames.open_frames`; tables `known.<entity>(external_id)` in it
+    name records of the roster that references of delta rows may point at, and
+    `kept.classes`, `kept.users` what the roster has of fields that enrollments and
+    demographics give, for pulls that lack them.
+    pull_findings: the findings file of the pull, if it has one.
+    Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
+    (`bundle.too_many_rejects`).
+    """
+    [home] = duck.execute("SELECT current_database()").fetchall()[0]
+    duck.execute("ATTACH ':memory:' AS staging; USE staging")
+    duck.execute("SET preserve_insertion_order = false")
+    try:
+        with new_run_folder(parent, run_id=run_id, now=now, is_alone=True) as folder:
+            run = _Run(duck, raw, mapping, options, folder.path, home)
+            run.read(pull_findings)
+            run.judge()
+            entities = run.write()
+            held = run.tally.judge(options.reject_cap)
+            staged = Staged(
+                folder=folder.final,
+                provider=options.provider_id,
+                district=options.district_id,
+                run_id=run_id,
+                made_at=now,
+                mapping_fingerprint=mapping.fingerprint,
+                is_demonstration=options.is_demonstration,
+                raw={name: one.path for name, one in raw.items()},
+                entities=entities,
+                held_reason=held,
+                findings=run.tally.findings(),
+            )
+            write_manifest(folder.path, staged)
+    finally:
+        duck.execute(f"USE {home}; DETACH staging")
+        duck.execute("SET preserve_insertion_order = true")
+    return staged
+
+
+class _Run:
+    """One staging in its own attached database; see the functions for each step."""
+
+    def __init__(
+        self,
+        duck: duckdb.DuckDBPyConnection,
+        raw: Mapping[str, RawCollection],
+        mapping: MappingFile,
+        options: StagingOptions,
+        folder: Path,
+        home: str,
+    ) -> None:
+        self.duck, self.raw, self.mapping = duck, raw, mapping
+        self.options, self.folder, self.home = options, folder, home
+        self.work = folder / "work"
+        self.work.mkdir(mode=0o700)
+        self.endpoints: dict[str, list[Endpoint]] = {}
+        for name in ENTITIES:
+            there = [e for e in mapping.of_entity(name) if e.collection in raw]
+            if there and name in options.entities:
+                self.endpoints[name] = there
+        self.references: dict[str, References] = {}
+
+    def read(self, pull_findings: Path | None) -> None:
+        """Make the raw relations and take over the findings of the pull."""
+        for schema in ("work", "out", "ok", "shaped"):
+            self.duck.execute(f"CREATE SCHEMA {schema}")
+        create_tables(self.duck)
+        self.tally = Tally(self.duck)
+        attach_raw(self.duck, self.raw.values())
+        self._attach_known()
+        if pull_findings is not None and pull_findings.is_file():
+            of_file = {
+                e.collection: e.entity for ends in self.endpoints.values() for e in ends
+            }
+            self.tally.take_over(pull_findings, of_file)
+
+    def judge(self) -> None:
+        """Every entity in the order in which records refer to each other."""
+        for entity in self.endpoints:
+            self._judge_rows(entity)
+            content = ", ".join(
+                f"coalesce(CAST({name} AS VARCHAR), chr(30))"
+                for name in self._columns[entity]
+            )
+            judge_keys(self.duck, entity, f"md5(concat_ws(chr(31), {content}))")
+            if entity == "users":
+                judge_roles(
+                    self.duck,
+                    role_map={**self.mapping.model.role_map, **self.options.role_map},
+                    date_order=self.options.date_order,
+                    has_orgs="orgs" in self.targets("users"),
+                )
+            self._judge_references(entity)
+        if "enrollments" in self.endpoints:
+            judge_enrollment_sets(self.duck)
+
+    def write(self) -> dict[str, EntityCounts]:
+        """Write every frame, the rejected rows and the findings."""
+        counts = {}
+        for entity in self.endpoints:
+            path = self.folder / f"{entity}.parquet"
+            select = final_select(
+                entity,
+                self.references[entity],
+                frozenset(self.endpoints),
+                self._kept(),
+            )
+            self._copy(select, path, "zstd")
+            counts[entity] = self._count(entity, path)
+        self._copy("FROM rejected", self.folder / REJECTED_FILE, "zstd")
+        self._copy("FROM findings", self.folder / FINDINGS_FILE, "zstd")
+        self._copy(_shape(), self.folder / SHAPE_FILE, "zstd")
+        shutil.rmtree(self.work)
+        return counts
+
+    def _kept(self) -> dict[str, str]:
+        """Entity -> relation of values that stay, because what gives them is not whole."""
+        kept = {}
+        for entity, giver in GIVEN_BY.items():
+            givers = self.endpoints.get(giver, [])
+            is_whole = givers and not any(
+                self.raw[one.collection].is_delta for one in givers
+            )
+            if not is_whole and self._has_table("kept", entity):
+                kept[entity] = f"{self.home}.kept.{entity}"
+        return kept
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        found = self.duck.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_catalog = ? "
+            "AND table_schema = ? AND table_name = ?",
+            [self.home, schema, name],
+        ).fetchall()
+        return bool(found)
+
+    def targets(self, entity: str) -> set[str]:
+        """The entities in which references of this one are looked up."""
+        wanted = {f.refers_to for f in ENTITIES[entity].fields if f.refers_to}
+        if entity == "enrollments":
+            wanted.add("terms")
+        if entity == "users":
+            wanted.add("orgs")
+        if entity == "demographics":
+            wanted.add("users")
+        return {
+            name for name in wanted if name in self.endpoints or name in self._known
+        }
+
+    # Steps
+
+    def _attach_known(self) -> None:
+        rows = self.duck.execute(
+            "SELECT table_name FROM information_schema.tables "
+            "WHERE table_catalog = ? AND table_schema = 'known'",
+            [self.home],
+        ).fetchall()
+        self._known = {name for (name,) in rows} & set(ENTITIES)
+        self._columns: dict[str, list[str]] = {}
+        for entity in self._known - set(self.endpoints):
+            keep_keys(
+                self.duck, entity, known=f"{self.home}.known.{entity}", is_staged=False
+            )
+
+    def _judge_rows(self, entity: str) -> None:
+        compiler = RowCompiler(entity)
+        for endpoint in self.endpoints[entity]:
+            compiler.add(self._endpoint_rows(endpoint))
+        path = self.work / f"{entity}.parquet"
+        self._copy(compiler.sql(), path, "snappy")
+        self.duck.execute(
+            f"CREATE VIEW work.{entity} AS SELECT * EXCLUDE (file_row_number), "
+            "file_row_number AS n "
+            f"FROM read_parquet({literal(str(path))}, file_row_number = true)"
+        )
+        self._columns[entity] = compiler.value_columns
+        self.duck.execute(f"CREATE TABLE out.{entity} (n BIGINT, code VARCHAR)")
+        rules = compiler.rules
+        report(self.duck, entity, f"work.{entity}", rules)
+        self.duck.execute(
+            f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
+            f"FROM work.{entity} WHERE {rules.any_broken('reject')}"
+        )
+        self.tally.add_fetched(entity)
+
+    def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:
+        relation = endpoint_relation(self.duck, endpoint, self._parameters())
+        raw = self.duck.table(f"raw.{identifier(endpoint.collection)}")
+        shaped = self.duck.table(relation)
+        return EndpointRows(
+            endpoint=endpoint,
+            relation=relation,
+            columns=Relation(dict(zip(shaped.columns, shaped.types, strict=True))),
+            role_map={**self.mapping.model.role_map, **self.options.role_map},
+            date_order=self.options.date_order,
+            is_api=RECORD in raw.columns,
+            is_delta=self.raw[endpoint.collection].is_delta,
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "district_id": self.options.district_id,
+            "provider_id": self.options.provider_id,
+            "date_order": self.options.date_order,
+            **self.options.parameters,
+        }
+
+    def _judge_references(self, entity: str) -> None:
+        points_at_itself = any(f.refers_to == entity for f in ENTITIES[entity].fields)
+        if points_at_itself:
+            self._keep(entity)
+        self.references[entity] = References(
+            self.duck,
+            entity,
+            self.targets(entity),
+            fills_school=any(
+                "school_external_id" in e.fields for e in self.endpoints[entity]
+            ),
+            required={
+                name
+                for endpoint in self.endpoints[entity]
+                for name, source in endpoint.fields.items()
+                if source.required
+            },
+        )
+        self.references[entity].judge()
+        if not points_at_itself:
+            self._keep(entity)
+        self.tally.add_rejected(entity)
+
+    def _keep(self, entity: str) -> None:
+        if entity in ("enrollments", "demographics"):
+            return
+        has_delta = any(
+            self.raw[e.collection].is_delta
+            for ends in self.endpoints.values()
+            for e in ends
+        )
+        known = f"{self.home}.known.{entity}" if entity in self._known else None
+        keep_keys(self.duck, entity, known=known if has_delta else None, is_staged=True)
+
+    def _count(self, entity: str, path: Path) -> EntityCounts:
+        [(staged,)] = self.duck.execute(
+            f"SELECT count(*) FROM read_parquet({literal(str(path))})"
+        ).fetchall()
+        fetched, rejected, unreadable = self.tally.counts(entity)
+        collections = [self.raw[e.collection] for e in self.endpoints[entity]]
+        return EntityCounts(
+            fetched=fetched,
+            staged=staged,
+            rejected=rejected,
+            duplicates=fetched - staged - rejected,
+            unreadable_keys=unreadable,
+            absence=min((c.absence for c in collections), key=_STRENGTH.index),
+            is_delta=any(c.is_delta for c in collections),
+        )
+
+    def _copy(self, select: str, path: Path, compression: str) -> None:
+        self.duck.execute(
+            f"COPY ({select}) TO {literal(str(path))} "
+            f"(FORMAT parquet, COMPRESSION {compression})"
+        )
+        path.chmod(0o600)
+
+
+def _shape() -> str:
+    """No rows, but every column that the views of sql/staging/views.sql may read."""
+    columns = dict(REJECTED_COLUMNS)
+    for entity in ENTITIES.values():
+        columns |= entity.staged_columns()
+    columns |= dict.fromkeys(["row_hash", "action", "rule"], "VARCHAR")
+    casts = ", ".join(f"CAST(NULL AS {kind}) AS {n}" for n, kind in columns.items())
+    return f"SELECT {casts} WHERE false"

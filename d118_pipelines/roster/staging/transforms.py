@@ -1,0 +1,244 @@
+"""Transforms of mapping files as DuckDB expressions, and the checks that go with them.
+
+Each takes a text that is trimmed and never empty, and gives the value's expression and
+the problems to look for, in which `{v}` stands for the value's own column. Severity is
+decided in `row_rules.py`.
+Rule: docs/reference/mapping_files.md, transforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.model import vocabulary
+
+VALUE = "{v}"
+# All that stands around a value without being part of it; U+00A0 is a no-break space.
+BLANKS = "E' \\t\\r\\n\u00a0'"
+_BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
+SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look for: its code, and SQL that is true where it is.
+
+    is_lost: the value could not be read; a row that needs it is rejected.
+    """
+
+    code: str
+    condition: str
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A value as SQL, and what to look for in it."""
+
+    sql: str
+    checks: tuple[Check, ...] = ()
+
+
+def _lost(code: str, column: str) -> Check:
+    return Check(code, f"{column} IS NOT NULL AND {VALUE} IS NULL", is_lost=True)
+
+
+def words(values: Sequence[str]) -> str:
+    """Texts as a list for `IN`."""
+    return "(" + ", ".join(map(literal, values)) + ")"
+
+
+def choose(subject: str, table: Mapping[str, str], otherwise: str = "NULL") -> str:
+    """A CASE that turns each key of the table into its value."""
+    branches = " ".join(
+        f"WHEN {literal(key)} THEN {literal(value)}" for key, value in table.items()
+    )
+    return f"CASE {subject} {branches} ELSE {otherwise} END" if table else otherwise
+
+
+def trimmed(text: str) -> str:
+    """SQL: the text without blanks around it; null where nothing is left.
+
+    Trimming is ten times dearer than a look at both ends, and hardly ever needed.
+    """
+    slow = f"nullif(trim({text}, {BLANKS}), '')"
+    return f"CASE WHEN {_has_blanks(text)} THEN {slow} ELSE {text} END"
+
+
+def _has_blanks(text: str) -> str:
+    ends = [f"ends_with({text}, {end})" for end in _BLANK_ENDS]
+    return f"{text} < '!' OR {text} >= '\u007f' OR {' OR '.join(ends)}"
+
+
+def trimmed_list(texts: str) -> str:
+    """SQL: the list without blanks around its elements and without empty ones."""
+    clean = f"list_filter({texts}, lambda e: NOT ({_has_blanks('e')}))"
+    slow = (
+        f"list_filter(list_transform({texts}, lambda e: trim(e, {BLANKS})), "
+        "lambda e: e <> '')"
+    )
+    return f"CASE WHEN len({clean}) = len({texts}) THEN {texts} ELSE {slow} END"
+
+
+def distinct_list(texts: str, *, is_sorted: bool) -> str:
+    """SQL: the list with every element once; sorted, or in the order that it has."""
+    slow = f"list_sort(list_distinct({texts}))"
+    if not is_sorted:
+        slow = f"list_filter({texts}, lambda e, i: list_position({texts}, e) = i)"
+    return f"CASE WHEN len({texts}) < 2 THEN {texts} ELSE {slow} END"
+
+
+def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Converted:
+    """`YYYY-MM-DD`; other forms with `row.date_form`; slash dates only by an order."""
+    plain = (
+        f"CASE WHEN length({column}) = 10 AND substr({column}, 5, 1) = '-' "
+        f"AND {column} >= '0' THEN try_cast({column} AS DATE) END"
+    )
+    others = [
+        f"CASE WHEN regexp_full_match({column}, '\\d{{4}}[-/]\\d{{2}}[-/]\\d{{2}}([T ].*)?') "
+        f"THEN try_cast(replace(substr({column}, 1, 10), '/', '-') AS DATE) END",
+        f"CASE WHEN regexp_full_match({column}, '\\d{{8}}') "
+        f"THEN CAST(try_strptime({column}, '%Y%m%d') AS DATE) END",
+    ]
+    if date_order is not None:
+        slashed = f"replace({column}, '-', '/')"
+        others.append(
+            f"CASE WHEN regexp_full_match({slashed}, '\\d{{1,2}}/\\d{{1,2}}/\\d{{4}}') THEN "
+            f"CAST(try_strptime({slashed}, '{SLASH_FORMATS[date_order]}') AS DATE) END"
+        )
+    value = f"coalesce({plain}, {', '.join(others)})"
+    form = f"{plain} IS NULL AND {VALUE} IS NOT NULL"
+    sql = f"CAST({value} + {plus_days} AS DATE)" if plus_days else value
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_date", column),
+            Check("row.date_form", f"{column} IS NOT NULL AND {form}"),
+        ),
+    )
+
+
+def parse_boolean(column: str) -> Converted:
+    """`true` and `false`; another case with `row.bool_form`."""
+    sql = f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+    other_case = f"{column} <> lower({column}) AND {VALUE} IS NOT NULL"
+    return Converted(
+        sql, (_lost("row.bad_bool", column), Check("row.bool_form", other_case))
+    )
+
+
+def parse_boolean_words(column: str) -> Converted:
+    """Also `yes`, `no`, `y`, `n`, `1`, `0`: where the mapping asks for parseBoolean."""
+    lowered = f"lower({column})"
+    sql = (
+        f"CASE WHEN {lowered} IN {words(vocabulary.TRUE_WORDS)} THEN true "
+        f"WHEN {lowered} IN {words(vocabulary.FALSE_WORDS)} THEN false END"
+    )
+    return Converted(sql, (_lost("row.bad_bool", column),))
+
+
+def parse_number(column: str, kind: str) -> Converted:
+    """A number as SQL type `kind`; a whole number may be written as `3.0`."""
+    pattern = r"[+-]?\d+(\.0+)?" if kind == "INTEGER" else r"[+-]?(\d+\.?\d*|\.\d+)"
+    sql = (
+        f"CASE WHEN regexp_full_match({column}, '{pattern}') "
+        f"THEN try_cast({column} AS {kind}) END"
+    )
+    return Converted(sql, (_lost("row.bad_number", column),))
+
+
+def parse_year(column: str) -> Converted:
+    """Four digits; `2026-27` and `2026-2027` are taken as the second year."""
+    plain = rf"regexp_full_match({column}, '[12]\d{{3}}')"
+    double = rf"regexp_full_match({column}, '[12]\d{{3}}-(\d{{2}}|[12]\d{{3}})')"
+    sql = (
+        f"CASE WHEN {plain} THEN CAST({column} AS INTEGER) WHEN {double} "
+        f"THEN CAST(left({column}, 2) || right({column}, 2) AS INTEGER) END"
+    )
+    return Converted(
+        sql,
+        (_lost("row.bad_year", column), Check("row.bad_year", double)),
+    )
+
+
+def grade_code(column: str) -> str:
+    """The grade code of a text, else the text."""
+    plain = f"replace(replace(lower({column}), ' ', ''), '_', '')"
+    slow = choose(plain, vocabulary.grade_aliases(), column)
+    return (
+        f"CASE WHEN {column} IN {words(vocabulary.GRADES)} THEN {column} "
+        f"ELSE {slow} END"
+    )
+
+
+def parse_grade(column: str) -> Converted:
+    """A grade code; an alias becomes its code, anything else is kept."""
+    sql = grade_code(column)
+    return Converted(
+        sql,
+        (
+            Check("row.grade_alias", f"{column} <> {VALUE}"),
+            Check("row.bad_grade", f"{VALUE} NOT IN {words(vocabulary.GRADES)}"),
+        ),
+    )
+
+
+def parse_grades(column: str) -> Converted:
+    """A list of grade codes."""
+    # A CASE inside of a lambda runs row by row; a look into two lists does not.
+    aliases = vocabulary.grade_aliases()
+    keys, codes = (
+        f"[{', '.join(map(literal, texts))}]" for texts in (aliases, aliases.values())
+    )
+    plain = "replace(replace(lower(e), ' ', ''), '_', '')"
+    slow = (
+        f"list_transform({column}, lambda e: "
+        f"coalesce({codes}[list_position({keys}, {plain})], e))"
+    )
+    known = words(vocabulary.GRADES)
+    is_plain = f"len({column}) = 1 AND {column}[1] IN {known}"
+    sql = f"CASE WHEN {is_plain} THEN {column} ELSE {slow} END"
+    odd = f"len(list_filter({VALUE}, lambda e: e NOT IN {known})) > 0"
+    return Converted(
+        sql,
+        (
+            Check("row.grade_alias", f"{VALUE} <> {column}"),
+            Check("row.bad_grade", f"CASE WHEN {is_plain} THEN false ELSE {odd} END"),
+        ),
+    )
+
+
+def parse_enum(column: str, field: str, aliases: Mapping[str, str]) -> Converted:
+    """A word of the vocabulary of `entity.field`; aliases are compared in lower case."""
+    known = vocabulary.ENUMS[field]
+    table = {**aliases, **{word.lower(): word for word in known}}
+    kept = f"starts_with({column}, 'ext:') AND length({column}) > 4"
+    otherwise = "NULL"
+    if field in vocabulary.EXTENSIBLE:
+        otherwise = f"CASE WHEN {kept} THEN {column} END"
+    sql = choose(f"lower({column})", table, otherwise)
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_enum", column),
+            Check(
+                "row.enum_case",
+                f"{column} <> {VALUE} AND lower({column}) = lower({VALUE})",
+            ),
+        ),
+    )
+
+
+def parse_timestamp(column: str) -> Converted:
+    """A time in UTC; without an offset it is taken as UTC."""
+    sql = f"CAST(try_cast({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
+    strict = f"length({column}) = 24 AND ends_with({column}, 'Z')"
+    return Converted(
+        sql,
+        (
+            _lost("row.bad_datetime", column),
+            Check("row.datetime_form", f"NOT ({strict}) AND {VALUE} IS NOT NULL"),
+        ),
+    )

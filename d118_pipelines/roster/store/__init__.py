@@ -1,0 +1,1 @@
+"""From a plan into the database, and back."""

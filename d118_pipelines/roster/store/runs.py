@@ -1,0 +1,264 @@
+"""Runs of providers, and what becomes of them: `sis_sync_runs` and its mirror tables.
+
+Belongs here: opening and closing a run's row, listing runs, the providers' mirror, the
+sync log. Not here: what a run changed (`record_changes.py` writes `roster_history`).
+Rule: docs/reference/roster_database.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.roster.model.tables import sis_providers, sis_sync_runs, sync_logs
+
+OPEN = ("PENDING", "IN_PROGRESS")
+APPLIED = ("SUCCESS", "PARTIAL")
+LARGEST_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who started a run: a schedule, a sensor, `ui`, or an account of the system."""
+
+    triggered_by: str
+    is_manual: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What the mirror `sis_providers` holds of an entry of config/providers.yaml."""
+
+    id: str
+    provider_type: str
+    name: str
+    enabled: bool
+    sync_schedule: str | None
+    priority: int
+    entry_hash: str
+
+
+def sync_run_id(run_id: str, provider: str) -> str:
+    """The id of the row of one provider in one run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{run_id}\n{provider}"))
+
+
+def open_run(
+    connection: sa.Connection,
+    *,
+    district: str,
+    provider: str,
+    run_id: str,
+    now: dt.datetime,
+    actor: Actor,
+    kind: str = "sync",
+    status: str = "IN_PROGRESS",
+    undoes_run: str | None = None,
+) -> str:
+    """Make the row of a run, or move it from PENDING to `status`; returns its id.
+
+    Raises: FatalError if it has ended already: a cancelled run does not go on.
+    """
+    row_id = sync_run_id(run_id, provider)
+    c = sis_sync_runs.c
+    if refuse_ended(connection, provider=provider, run_id=run_id) is not None:
+        connection.execute(
+            sis_sync_runs.update().where(c.id == row_id).values(status=status)
+        )
+        return row_id
+    connection.execute(
+        sis_sync_runs.insert().values(
+            id=row_id,
+            district_id=district,
+            provider_id=provider,
+            run_id=run_id,
+            kind=kind,
+            status=status,
+            started_at=now,
+            is_manual=actor.is_manual,
+            triggered_by=actor.triggered_by,
+            changed=0,
+            undoes_run=undoes_run,
+        )
+    )
+    return row_id
+
+
+def refuse_ended(
+    connection: sa.Connection, *, provider: str, run_id: str
+) -> str | None:
+    """The status of a run that is open; None if it has no row.
+
+    Raises: FatalError if it has ended.
+    """
+    c = sis_sync_runs.c
+    row_id = sync_run_id(run_id, provider)
+    found = connection.execute(sa.select(c.status).where(c.id == row_id)).scalar()
+    if found is not None and found not in OPEN:
+        raise FatalError(
+            f"The run of {provider} has already ended as {found}.",
+            rule="A run that has ended stays as it ended.",
+            not_done="Nothing was changed.",
+            next_step=f"Start a new one: d118 run {provider}",
+        )
+    return found
+
+
+def close_run(
+    connection: sa.Connection,
+    *,
+    provider: str,
+    run_id: str,
+    status: str,
+    now: dt.datetime,
+    stats: Mapping[str, Any] | None = None,
+    error: str | None = None,
+    plan_hash: str | None = None,
+    changed: int = 0,
+) -> bool:
+    """End a run; returns whether it was still open. Final statuses never change."""
+    c = sis_sync_runs.c
+    closed = connection.execute(
+        sis_sync_runs.update()
+        .where(c.id == sync_run_id(run_id, provider), c.status.in_(OPEN))
+        .values(
+            status=status,
+            completed_at=now,
+            stats_json=json.dumps(stats) if stats is not None else None,
+            error_message=error,
+            plan_hash=plan_hash,
+            changed=changed,
+        )
+    )
+    if closed.rowcount and status in APPLIED:
+        connection.execute(
+            sis_providers.update()
+            .where(sis_providers.c.id == provider)
+            .values(last_sync_at=now)
+        )
+    return bool(closed.rowcount)
+
+
+def close_open_runs(
+    connection: sa.Connection,
+    *,
+    provider: str,
+    status: str,
+    now: dt.datetime,
+    error: str,
+    but: str = "",
+) -> int:
+    """End every open run of a provider but `but`; the caller knows that none is alive."""
+    c = sis_sync_runs.c
+    closed = connection.execute(
+        sis_sync_runs.update()
+        .where(c.provider_id == provider, c.status.in_(OPEN), c.run_id != but)
+        .values(status=status, completed_at=now, error_message=error)
+    )
+    return int(closed.rowcount)
+
+
+def recent_runs(
+    connection: sa.Connection, provider: str, *, limit: int = 20, offset: int = 0
+) -> tuple[Sequence[sa.RowMapping], int]:
+    """A page of a provider's runs, newest first, and how many there are in all."""
+    c = sis_sync_runs.c
+    of_provider = c.provider_id == provider
+    rows = connection.execute(
+        sa.select(sis_sync_runs)
+        .where(of_provider)
+        .order_by(c.started_at.desc(), c.id)
+        .limit(min(limit, LARGEST_PAGE))
+        .offset(offset)
+    )
+    total = connection.execute(
+        sa.select(sa.func.count()).select_from(sis_sync_runs).where(of_provider)
+    ).scalar_one()
+    return rows.mappings().all(), int(total)
+
+
+def last_change(connection: sa.Connection, provider: str) -> sa.RowMapping | None:
+    """The run that changed the provider's roster last, a sync or an undo."""
+    c = sis_sync_runs.c
+    return (
+        connection.execute(
+            sa.select(sis_sync_runs)
+            .where(c.provider_id == provider, c.status.in_(APPLIED), c.changed > 0)
+            .order_by(c.completed_at.desc())
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+
+
+def mirror_providers(
+    connection: sa.Connection, district: str, providers: Iterable[Provider]
+) -> None:
+    """Write the entries of config/providers.yaml; rows of removed ones stay, disabled.
+
+    Nothing is written for an entry that has not changed.
+    Raises: ConfigurationError if another district of this database has an entry's id.
+    """
+    c = sis_providers.c
+    providers = list(providers)
+    ids = [entry.id for entry in providers]
+    taken = connection.execute(
+        sa.select(c.id, c.tenant_id).where(c.id.in_(ids), c.tenant_id != district)
+    ).first()
+    if taken is not None:
+        raise ConfigurationError(
+            f"The provider {taken.id} is of the district {taken.tenant_id} already.",
+            rule="Districts that share a database give their providers different ids.",
+            not_done="Nothing was started.",
+            next_step="Change the id in config/providers.yaml, or set DATABASE_URL.",
+        )
+    kept = {
+        row.id: row
+        for row in connection.execute(
+            sa.select(sis_providers).where(c.tenant_id == district)
+        )
+    }
+    for entry in providers:
+        values = {name: getattr(entry, name) for name in Provider.__slots__}
+        old = kept.pop(entry.id, None)
+        if old is None:
+            connection.execute(
+                sis_providers.insert().values(tenant_id=district, **values)
+            )
+        elif any(getattr(old, name) != value for name, value in values.items()):
+            connection.execute(
+                sis_providers.update().where(c.id == entry.id).values(**values)
+            )
+    removed = [row.id for row in kept.values() if row.enabled]
+    if removed:
+        connection.execute(
+            sis_providers.update().where(c.id.in_(removed)).values(enabled=False)
+        )
+
+
+def add_logs(
+    connection: sa.Connection,
+    *,
+    district: str,
+    job_id: str,
+    now: dt.datetime,
+    rows: Iterable[Mapping[str, Any]],
+) -> None:
+    """Append to the sync log: level, message, details, record_type, external_id.
+
+    Rows hold codes, files, lines and ids; never a personal value.
+    """
+    common = {"district_id": district, "sync_job_id": job_id, "timestamp": now}
+    values = [
+        {**common, **row, "details": json.dumps(row.get("details"))} for row in rows
+    ]
+    if values:
+        connection.execute(sync_logs.insert(), values)

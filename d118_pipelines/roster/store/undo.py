@@ -1,0 +1,247 @@
+"""Undo: the reverse of a provider's last change, planned, judged and applied like one.
+
+Belongs here: finding what the last change did and what of it can be put back; applying
+that. Not here: the history itself (`record_changes.py` writes it), limits (`guard.py`).
+Old values come from `roster_history`. What was changed again since is left alone and
+named. Rule: docs/reference/roster_database.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.providers import Matching
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.guard_rule import verdict
+from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.planning.baseline import baseline_revision, load_baseline
+from d118_pipelines.roster.planning.comparison import Comparison
+from d118_pipelines.roster.planning.guard import judge
+from d118_pipelines.roster.planning.plan import (
+    PLAN_FILE,
+    PlanRequest,
+    RosterPlan,
+    count_changes,
+    hash_of,
+    write_plan,
+)
+from d118_pipelines.roster.planning.plan_counts import (
+    Counts,
+    count_entity,
+    count_schools,
+)
+from d118_pipelines.roster.planning.record_views import RecordSource, parquet
+from d118_pipelines.roster.store.apply import (
+    ApplyResult,
+    OnStep,
+    finish,
+    no_step,
+    private_errors,
+    refuse_moved,
+    statistics,
+)
+from d118_pipelines.roster.store.runs import Actor, last_change, open_run
+from d118_pipelines.roster.store.undo_records import (
+    find_changes,
+    findings_of,
+    put_back,
+)
+from d118_pipelines.roster.store.write_records import Writer
+
+if TYPE_CHECKING:
+    import duckdb
+
+UNDO_FILE = "undo.json"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoFinding:
+    """Records that stay as they are: `undo.changed_since` or `undo.values_erased`."""
+
+    code: str
+    entity: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """A planned undo. `undoes_run`: the run whose changes are put back."""
+
+    plan: RosterPlan
+    undoes_run: str
+    findings: tuple[UndoFinding, ...]
+
+
+def plan_undo(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    *,
+    district: str,
+    provider: str,
+    plans_folder: Path,
+    guard: RosterGuard,
+    zone: ZoneInfo,
+    run_id: str,
+    now: dt.datetime,
+) -> Undo:
+    """Plan the reverse of the provider's last change; nothing is changed by it.
+
+    Give it a `reading()` connection. The plan stands in `plans_folder` like any other
+    and is judged by the same guard.
+    Raises: ConfigurationError if nothing was ever changed, or the last change was itself
+    an undo.
+    """
+    undone = _undoable(connection, provider)
+    writer = Writer(connection, duck, district, provider, run_id, now)
+    with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
+        load_baseline(connection, duck, district=district, provider=provider)
+        _empty_records(duck)
+        for entity in ENTITIES:
+            find_changes(writer, entity, undone, folder.path / f"{entity}.parquet")
+        plan = _judged(writer, undone, folder, guard, zone)
+        text = json.dumps({"undoes_run": undone})
+        (folder.path / UNDO_FILE).write_text(text, encoding="utf-8")
+    findings = tuple(
+        UndoFinding(code, entity, external_id)
+        for entity in ENTITIES
+        for code, external_id in findings_of(writer, entity)
+    )
+    return Undo(plan, undone, findings)
+
+
+def _undoable(connection: sa.Connection, provider: str) -> str:
+    run = last_change(connection, provider)
+    if run is None:
+        raise _nothing(provider, f"Nothing of {provider} was ever applied.")
+    if run["kind"] == "undo":
+        raise _nothing(provider, f"The last change of {provider} was itself an undo.")
+    return str(run["run_id"])
+
+
+def _nothing(provider: str, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        what,
+        rule="One undo puts back the last sync; the way forward is another sync.",
+        not_done="Nothing was changed.",
+        next_step=f"To bring in the source's present state: d118 run {provider}",
+    )
+
+
+_NO_ROWS = "(SELECT NULL::VARCHAR AS {} WHERE false)"
+
+
+def _empty_records(duck: duckdb.DuckDBPyConnection) -> None:
+    """An undo has no staged rows: the views that the counts look at are empty."""
+    for schema in ("record", "changes", "undo"):
+        duck.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for entity in ENTITIES:
+        roles = ", NULL::VARCHAR AS roles" if entity == "users" else ""
+        duck.execute(
+            f"CREATE OR REPLACE VIEW record.{entity} AS SELECT *{roles} "
+            f"FROM base.{entity} WHERE false"
+        )
+
+
+def _judged(
+    writer: Writer,
+    undone: str,
+    folder: RunFolder,
+    guard: RosterGuard,
+    zone: ZoneInfo,
+) -> RosterPlan:
+    """Count and judge what `changes.*` hold; store the plan."""
+    nothing = _NO_ROWS.format("roles, NULL::VARCHAR AS role")
+    source = RecordSource(
+        writer.district, writer.provider, dict.fromkeys(ENTITIES, nothing), ""
+    )
+    rejected = _NO_ROWS.format("entity, NULL::VARCHAR AS external_id")
+    compared = Comparison(writer.duck, source, rejected, _no_values, folder.path)
+    counts: dict[str, Counts] = {}
+    for entity in ENTITIES:
+        counts |= count_entity(compared, entity)
+    schools = count_schools(compared, ENTITIES)
+    today = writer.now.astimezone(zone).date()
+    # Nothing is sent in an undo: that an entity comes back empty means nothing.
+    rules = judge(counts, schools, guard, today, deltas=tuple(ENTITIES))
+    request = PlanRequest(
+        district=writer.district,
+        provider=writer.provider,
+        matching=Matching(),
+        deactivate_missing=False,
+        guard=guard,
+        zone=zone,
+        revision=baseline_revision(writer.connection, writer.district),
+        mapping_hash=f"undo {undone}",
+    )
+    plan = RosterPlan(
+        folder=folder.final,
+        provider=writer.provider,
+        district=writer.district,
+        run_id=writer.run_id,
+        made_at=writer.now,
+        staged="",
+        revision=request.revision,
+        mapping_hash=request.mapping_hash,
+        is_demonstration=False,
+        hash=hash_of(compared, request),
+        changes=count_changes(compared),
+        verdict=verdict(rules),
+        rules=tuple(rules),
+        counts=counts,
+        schools=tuple(schools),
+    )
+    write_plan(folder.path / PLAN_FILE, plan)
+    return plan
+
+
+def _no_values(duck: duckdb.DuckDBPyConnection, entity: str, ids_sql: str) -> None:
+    """The reverse of a change names its fields itself."""
+
+
+def apply_undo(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    plan: RosterPlan,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    actor: Actor,
+    on_step: OnStep = no_step,
+) -> ApplyResult:
+    """Apply a planned undo that the guard has let pass; the caller commits.
+
+    Recorded as a run of its own with its own history.
+    Raises: FatalError if the roster moved since the plan was made.
+    """
+    text = (plan.folder / UNDO_FILE).read_text(encoding="utf-8")
+    undone = str(json.loads(text)["undoes_run"])
+    writer = Writer(connection, duck, plan.district, plan.provider, run_id, now)
+    open_run(
+        connection,
+        district=plan.district,
+        provider=plan.provider,
+        run_id=run_id,
+        now=now,
+        actor=actor,
+        kind="undo",
+        undoes_run=undone,
+    )
+    refuse_moved(connection, plan)
+    changed = 0
+    with private_errors(writer):
+        for entity in plan.entities:
+            changes = parquet(plan.changes_file(entity))
+            changed += put_back(writer, entity, undone, changes)
+            on_step(f"{entity}: done")
+    stats = statistics(plan.counts)
+    revision = finish(writer, plan, "SUCCESS", stats, changed)
+    return ApplyResult("SUCCESS", stats, changed, 0, revision)

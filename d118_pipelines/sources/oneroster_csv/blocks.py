@@ -1,0 +1,66 @@
+"""Pieces of a file that end with a line, so that each can be read by itself.
+
+Belongs here: cutting. Not here: what the lines hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from d118_pipelines.sources.oneroster_csv.findings import fatal
+
+BLOCK_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 128 * 1024
+
+
+class Blocks:
+    """Hands out blocks of about `BLOCK_BYTES`; what a reader left over comes again."""
+
+    def __init__(self, chunks: Iterator[bytes], file: str, max_record: int) -> None:
+        self._chunks, self._file, self._max_record = chunks, file, max_record
+        self._rest = b""
+
+    def next(self) -> tuple[bytes, bool]:
+        """The next block, and whether it is the last; it may be empty then.
+
+        Raises: IncompleteExtractError `csv.record_too_long` for text without lines.
+        """
+        parts, size = [self._rest], len(self._rest)
+        self._rest = b""
+        for chunk in self._chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size < BLOCK_BYTES:
+                continue
+            data = b"".join(parts)
+            cut = _last_line_end(data)
+            if cut > 0:
+                self._rest = data[cut:]
+                return data[:cut], False
+            if size > BLOCK_BYTES + self._max_record:
+                what = f"A record is longer than {self._max_record} bytes."
+                fatal("csv.record_too_long", what, file=self._file)
+            parts = [data]
+        return b"".join(parts), True
+
+    def put_back(self, rest: bytes) -> None:
+        """Give back the end of the last block: it begins the next one."""
+        self._rest = rest + self._rest
+
+
+def _last_line_end(data: bytes) -> int:
+    """Where the last whole line ends; a file may have carriage returns alone."""
+    end = data.rfind(b"\n") + 1
+    return end or data.rfind(b"\r", 0, len(data) - 1) + 1
+
+
+def pieces(block: bytes) -> Iterator[tuple[bytes, bool]]:
+    """A block in pieces of about `PIECE_BYTES`, so that a fault costs little.
+
+    Each comes with whether it is the last; of an empty block one empty piece.
+    """
+    at, end = 0, -1
+    while end < len(block):
+        end = block.find(b"\n", at + PIECE_BYTES) + 1 or len(block)
+        yield block[at:end], end == len(block)
+        at = end

@@ -1,0 +1,123 @@
+"""What a set says about the records that are not in it, and what it lacks.
+
+Belongs here: judgements that need the rows of all files counted. Not here: the values
+themselves. Rule: docs/reference/oneroster_csv.md, bulk and delta; dependencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet
+from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.tables import MODIFIED, STATUS, needs_of
+from d118_pipelines.sources.oneroster_csv.values import FileFacts
+from d118_pipelines.sources.pull import Absence
+
+LEAST_REJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is read."""
+
+    absence: Absence
+    is_delta: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a provider may settle itself.
+
+    bulk_with_status: what a bulk file is whose rows have status and date.
+    missing_dependency: `refuse` the set, or look references up in what is `stored`.
+    max_reject_ratio: rejected rows of all rows of one file, 0 to 1.
+    """
+
+    bulk_with_status: Literal["bulk", "delta", "reject"] = "bulk"
+    missing_dependency: Literal["refuse", "stored"] = "refuse"
+    max_reject_ratio: float = 0.05
+
+
+def judge_file(
+    file: str, declared: str | None, facts: FileFacts, rules: Rules, findings: Findings
+) -> Reading:
+    """The reading of one file, whose rows have been counted.
+
+    Raises: IncompleteExtractError `bundle.mode_conflict`, `bundle.too_many_rejects`,
+    `row.status_in_bulk`.
+    """
+    name = file + SUFFIX
+    _check_rejects(name, facts, rules, findings)
+    is_delta = declared == "delta"
+    if not facts.rows:
+        if not findings.rejected(name):
+            findings.add("bundle.empty_file", "warn", name)
+        return Reading("never", is_delta)
+    if is_delta and not facts.filled[STATUS]:
+        what = "The file is declared delta, and no row has a status."
+        fatal("bundle.mode_conflict", what, file=name)
+    if declared == "bulk" and (facts.filled[STATUS] or facts.filled[MODIFIED]):
+        is_delta = _status_in_bulk(name, facts, rules, findings)
+    proves = declared == "bulk" and not is_delta
+    return Reading("proven" if proves else "never", is_delta)
+
+
+def check_dependencies(
+    file_set: FileSet, facts: Mapping[str, FileFacts], rules: Rules, findings: Findings
+) -> None:
+    """Every bulk file with rows needs the files that its rows point into.
+
+    Raises: IncompleteExtractError `bundle.incomplete`.
+    """
+    for file, counted in facts.items():
+        if file_set.mode_of(file) != "bulk" or not counted.rows:
+            continue
+        for need in needs_of(file, file_set.version):
+            asked = need.column is None or counted.filled[need.column] > 0
+            if not asked or need.file in file_set.members:
+                continue
+            what = f"{file}.csv needs {need.file}.csv, which is not in the set."
+            if rules.missing_dependency == "refuse":
+                fatal("bundle.incomplete", what, file=file + SUFFIX)
+            findings.add("bundle.incomplete", "warn", file + SUFFIX, detail=what)
+
+
+def report_values(file: str, facts: FileFacts, findings: Findings) -> None:
+    """What was seen in all values alike: one finding for each column, with a count."""
+    name = file + SUFFIX
+    for column, count in facts.trimmed.items():
+        findings.add("row.whitespace", "warn", name, column=column, count=count)
+    for column, count in facts.odd_lists.items():
+        findings.add("row.list_form", "warn", name, column=column, count=count)
+    if count := facts.odd_user_ids:
+        findings.add("row.bad_user_id", "warn", name, column="userIds", count=count)
+    if count := facts.passwords:
+        findings.add(
+            "row.password_present", "info", name, column="password", count=count
+        )
+
+
+def _check_rejects(
+    name: str, facts: FileFacts, rules: Rules, findings: Findings
+) -> None:
+    rejected = findings.rejected(name)
+    whole = facts.rows + rejected
+    if rejected >= LEAST_REJECTS and rejected > whole * rules.max_reject_ratio:
+        what = f"{rejected} of {whole} rows cannot be read."
+        fatal("bundle.too_many_rejects", what, file=name)
+
+
+def _status_in_bulk(
+    name: str, facts: FileFacts, rules: Rules, findings: Findings
+) -> bool:
+    """Whether the file is to be read as delta."""
+    count = max(facts.filled[STATUS], facts.filled[MODIFIED])
+    if rules.bulk_with_status == "reject":
+        what = "A bulk file has values in status or dateLastModified."
+        fatal("row.status_in_bulk", what, file=name)
+    findings.add("row.status_in_bulk", "warn", name, column=STATUS, count=count)
+    filled_throughout = facts.with_status_and_date == facts.rows
+    return rules.bulk_with_status == "delta" and filled_throughout

@@ -1,0 +1,138 @@
+"""Where a provider's set is: on this machine, or in a folder of an SFTP server.
+
+Belongs here: fetching. Not here: opening what was fetched (`container.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from d118_pipelines.sources.oneroster_csv.container import (
+    Container,
+    Member,
+    content_hash,
+    find_set,
+    open_container,
+)
+from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.limits import Limits
+from d118_pipelines.ssh.folder import RemoteFile, SftpFolder
+
+if TYPE_CHECKING:
+    from d118_pipelines.ssh.settings import SftpSettings
+
+GLANCE_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCopy:
+    """The set on this machine."""
+
+    path: Path
+    content_hash: Callable[[], str]
+
+
+class Place(Protocol):
+    """Somewhere a set is handed over."""
+
+    @property
+    def zip_name(self) -> str | None:
+        """The archive's name in its folder; None: found by itself."""
+
+    def local_copy(
+        self, folder: Path, limits: Limits
+    ) -> AbstractContextManager[LocalCopy]:
+        """The set on this machine; `folder` may hold a copy until the end."""
+
+    def glance(
+        self, limits: Limits, findings: Findings
+    ) -> AbstractContextManager[Container | None]:
+        """Names, manifest and headers; None for an archive that is far away."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A zip archive or a folder; in a folder the archive `zip_name`, or the files."""
+
+    path: Path
+    zip_name: str | None = None
+
+    @contextmanager
+    def local_copy(self, folder: Path, limits: Limits) -> Iterator[LocalCopy]:
+        """The set where it is. Raises: IncompleteExtractError."""
+        found = find_set(self.path, self.zip_name)
+        yield LocalCopy(self.path, partial(content_hash, found))
+
+    @contextmanager
+    def glance(self, limits: Limits, findings: Findings) -> Iterator[Container | None]:
+        """The set itself. Raises: IncompleteExtractError."""
+        with open_container(
+            self.path, findings, limits, zip_name=self.zip_name
+        ) as container:
+            yield container
+
+
+@dataclass(frozen=True, slots=True)
+class SftpPlace:
+    """The same in a folder of an SFTP server."""
+
+    settings: SftpSettings
+    zip_name: str | None = None
+
+    @contextmanager
+    def local_copy(self, folder: Path, limits: Limits) -> Iterator[LocalCopy]:
+        """Download what is needed, each file checked against the listing.
+
+        Raises: what `SftpFolder` raises, and IncompleteExtractError.
+        """
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as name:
+            target = Path(name)
+            with SftpFolder(self.settings) as remote:
+                for file in self._wanted(remote.files(), limits):
+                    remote.download(file, target / file.name)
+            found = find_set(target, self.zip_name)
+            yield LocalCopy(target, partial(content_hash, found))
+
+    @contextmanager
+    def glance(self, limits: Limits, findings: Findings) -> Iterator[Container | None]:
+        """The beginnings of the files. Raises: as `local_copy`."""
+        with SftpFolder(self.settings) as remote:
+            files = self._wanted(remote.files(), limits)
+            if files[0].name.lower().endswith(".zip"):
+                yield None
+                return
+            members = {file.name: _beginning(remote, file) for file in files}
+            yield Container(members, is_archive=False)
+
+    def _wanted(self, files: list[RemoteFile], limits: Limits) -> list[RemoteFile]:
+        """The archive, or all CSV files; sizes are judged before anything is read."""
+        names = {file.name for file in files}
+        tables = [file for file in files if file.name.lower().endswith(".csv")]
+        archives = [file for file in files if file.name.lower().endswith(".zip")]
+        if self.zip_name is not None:
+            archives = [file for file in files if file.name == self.zip_name]
+        wanted, limit = tables, limits.max_entry_bytes
+        if self.zip_name is not None or "manifest.csv" not in names:
+            wanted, limit = archives, limits.max_compressed_bytes
+            if len(archives) != 1:
+                what = "The folder has no manifest.csv and not one archive."
+                fatal("bundle.manifest_missing", what, file=self.settings.where)
+        for file in wanted:
+            if file.size_bytes > limit:
+                fatal("zip.too_large", "A file is larger than allowed.", file=file.name)
+        if sum(file.size_bytes for file in wanted) > limits.max_total_bytes:
+            fatal("zip.too_large", "The files together are too large.")
+        return wanted
+
+
+def _beginning(remote: SftpFolder, file: RemoteFile) -> Member:
+    def chunks() -> Iterator[bytes]:
+        yield remote.read_start(file.name, GLANCE_BYTES)
+
+    return Member(file.name, file.size_bytes, chunks)

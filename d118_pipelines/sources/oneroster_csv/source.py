@@ -1,0 +1,224 @@
+"""A provider that hands over OneRoster CSV file sets.
+
+Belongs here: the order of a pull and of a test. Not here: where the files come from
+(`place.py`), form (`reading.py`), judgements (`file_set.py`, `modes.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from d118_pipelines.errors import D118Error
+from d118_pipelines.sources.oneroster_csv.container import Container, open_container
+from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet, open_set
+from d118_pipelines.sources.oneroster_csv.findings import Findings
+from d118_pipelines.sources.oneroster_csv.headers import Layout, check_header
+from d118_pipelines.sources.oneroster_csv.limits import Limits
+from d118_pipelines.sources.oneroster_csv.modes import (
+    Rules,
+    check_dependencies,
+    judge_file,
+    report_values,
+)
+from d118_pipelines.sources.oneroster_csv.place import Place
+from d118_pipelines.sources.oneroster_csv.reading import FileReader, Sink
+from d118_pipelines.sources.oneroster_csv.tables import COLLECTIONS, table_of
+from d118_pipelines.sources.oneroster_csv.values import LINE, FileFacts, stored_names
+from d118_pipelines.sources.pull import ConnectionReport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from d118_pipelines.sources.pull import CollectionWriter, PullStore
+
+KIND = "ONEROSTER_CSV"
+ROWS_PER_WRITE = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSource:
+    """Reads the set at a place; keeps `RosterSource`.
+
+    file_names: names that differ from the standard, as `{"users": "people.csv"}`.
+    is_strict: every finding that a lenient reading mends or sets aside is fatal.
+    is_careful: read record by record, without the fast way.
+    """
+
+    place: Place
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    rules: Rules = field(default_factory=Rules)
+    is_strict: bool = False
+    is_careful: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The provider's type."""
+        return KIND
+
+    @property
+    def collections(self) -> Sequence[str]:
+        """The rostering files, without `.csv`; all are written, some empty."""
+        return COLLECTIONS
+
+    def test(self) -> ConnectionReport:
+        """Open the set, read its manifest and headers, and say what is there."""
+        started = time.monotonic()
+        try:
+            message, details = self._look()
+            success = True
+        except D118Error as exc:
+            message, details, success = exc.what, {}, False
+        seconds = round(time.monotonic() - started, 3)
+        return ConnectionReport(success, message, seconds, details)
+
+    def pull(self, store: PullStore) -> None:
+        """Write every collection. Raises: IncompleteExtractError with the rule's code."""
+        findings = Findings(is_strict=self.is_strict)
+        with self.place.local_copy(store.folder, self.limits) as local:
+            zip_name = self.place.zip_name
+            with open_container(
+                local.path, findings, self.limits, zip_name=zip_name
+            ) as container:
+                file_set = open_set(container, findings, self.limits, self.file_names)
+                _Pulling(self, store, file_set, findings).run()
+            store.details["content_hash"] = local.content_hash()
+        store.findings.extend(findings.all())
+
+    def _look(self) -> tuple[str, dict[str, str]]:
+        findings = Findings()
+        with self.place.glance(self.limits, findings) as container:
+            if container is None:
+                return "The archive is there; a sync opens it.", {}
+            file_set = open_set(container, findings, self.limits, self.file_names)
+            for file in file_set.members:
+                self._check_header(container, file_set, file, findings)
+        details = {"version": file_set.version}
+        for file in COLLECTIONS:
+            is_there = file in file_set.members
+            details[file] = str(file_set.modes.get(file)) if is_there else "not there"
+        message = f"OneRoster {file_set.version}, {len(file_set.members)} data files"
+        return message, details
+
+    def _check_header(
+        self, container: Container, file_set: FileSet, file: str, findings: Findings
+    ) -> None:
+        member = file_set.members[file]
+        reader = FileReader(member, file + SUFFIX, findings, self.limits)
+        header_check(self, file_set, file, findings)(reader.header())
+
+
+def header_check(
+    source: BundleSource, file_set: FileSet, file: str, findings: Findings
+) -> partial[Layout]:
+    """The check of one file's header; takes the names."""
+    return partial(
+        check_header,
+        file=file + SUFFIX,
+        table=table_of(file, file_set.version),
+        findings=findings,
+        limits=source.limits,
+        is_delta=file_set.mode_of(file) == "delta",
+    )
+
+
+class _Pulling:
+    """One pull of one set into one store."""
+
+    def __init__(
+        self,
+        source: BundleSource,
+        store: PullStore,
+        file_set: FileSet,
+        findings: Findings,
+    ) -> None:
+        self._source, self._store = source, store
+        self._set, self._findings = file_set, findings
+        self._facts: dict[str, FileFacts] = {}
+
+    def run(self) -> None:
+        self._store.details["version"] = self._set.version
+        for file in self._set.members.keys() - set(COLLECTIONS):
+            self._read(file, lambda: lambda table: None)
+        for collection in COLLECTIONS:
+            self._write(collection)
+        check_dependencies(self._set, self._facts, self._source.rules, self._findings)
+
+    def _write(self, collection: str) -> None:
+        target = _Target(self._store, collection)
+        if collection not in self._set.members:
+            target.start()
+            target.flush()
+            target.writer.finish(absence="never")
+            return
+        facts = self._read(collection, target.start)
+        target.flush()
+        declared = self._set.mode_of(collection)
+        reading = judge_file(
+            collection, declared, facts, self._source.rules, self._findings
+        )
+        report_values(collection, facts, self._findings)
+        mode = self._set.modes.get(collection, "undeclared")
+        self._store.details[f"mode.{collection}"] = str(mode)
+        target.writer.finish(
+            absence=reading.absence,
+            is_delta=reading.is_delta,
+            size_bytes=facts.bytes_read,
+        )
+
+    def _read(self, file: str, start: Callable[[], Sink]) -> FileFacts:
+        reader = FileReader(
+            self._set.members[file],
+            file + SUFFIX,
+            self._findings,
+            self._source.limits,
+            is_careful=self._source.is_careful,
+        )
+        check = header_check(self._source, self._set, file, self._findings)
+        self._facts[file] = reader.read(check, start)
+        return self._facts[file]
+
+
+class _Target:
+    """Gathers small tables for one collection; begins anew where reading does."""
+
+    writer: CollectionWriter
+
+    def __init__(self, store: PullStore, collection: str) -> None:
+        self._store, self._collection = store, collection
+        self._pending: list[pa.Table] = []
+        self._has_begun = False
+
+    def start(self) -> Sink:
+        """An empty collection with its columns, in place of one begun before."""
+        import pyarrow as pa
+
+        if self._has_begun:
+            self.writer.finish(absence="never")
+        self._has_begun = True
+        self.writer = self._store.collection(self._collection)
+        self._pending = []
+        names = stored_names(self._collection)
+        schema = pa.schema(
+            [*((name, pa.string()) for name in names), (LINE, pa.int64())]
+        )
+        self._empty = schema.empty_table()
+        return self._add
+
+    def flush(self) -> None:
+        """Write what was gathered, at the least the columns."""
+        import pyarrow as pa
+
+        tables = self._pending or ([self._empty] if not self.writer.rows else [])
+        if tables:
+            self.writer.add_table(pa.concat_tables(tables))
+        self._pending = []
+
+    def _add(self, table: pa.Table) -> None:
+        self._pending.append(table)
+        if sum(part.num_rows for part in self._pending) >= ROWS_PER_WRITE:
+            self.flush()

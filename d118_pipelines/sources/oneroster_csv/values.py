@@ -1,0 +1,117 @@
+"""Columns as they are stored: all of them, by name, without outer blanks.
+
+Belongs here: what happens to every value alike, and the counts of it. Not here: whether
+a value is right; later steps judge that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.sources.oneroster_csv.splitter import BLANKS
+from d118_pipelines.sources.oneroster_csv.tables import (
+    MODIFIED,
+    STATUS,
+    list_columns,
+    stored_columns,
+)
+from d118_pipelines.sources.oneroster_csv.text import UTF8
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from d118_pipelines.sources.oneroster_csv.headers import Layout
+
+LINE = "_line"
+USER_IDS = "userIds"
+_ODD_LIST = r"(^|,)\s|\s(,|$)|,,|^,|,$"
+_USER_IDS = r"^\{[^{}:]+:[^{}]+\}(\s*,\s*\{[^{}:]+:[^{}]+\})*$"
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """What was counted while a file was read; `filled` has rows with a value, by column."""
+
+    rows: int = 0
+    bytes_read: int = 0
+    encoding: str = UTF8
+    filled: Counter[str] = field(default_factory=Counter)
+    with_status_and_date: int = 0
+    passwords: int = 0
+    trimmed: Counter[str] = field(default_factory=Counter)
+    odd_lists: Counter[str] = field(default_factory=Counter)
+    odd_user_ids: int = 0
+
+
+def clean(
+    table: pa.Table,
+    layout: Layout,
+    lines: Sequence[int] | np.ndarray[Any, Any],
+    facts: FileFacts,
+    file: str,
+    has_blanks: bool,
+) -> pa.Table:
+    """The columns to store, with `_line`; the counts go into `facts`.
+
+    table: columns named by their number in the file. has_blanks: values may have blanks
+    around them.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if layout.password_at is not None:
+        passwords = table[str(layout.password_at)]
+        facts.passwords += table.num_rows - passwords.null_count
+    columns = {
+        name: _trimmed(table[str(number)], name, facts, has_blanks)
+        for name, number in layout.positions.items()
+    }
+    _count(columns, facts, file)
+    nothing = pa.nulls(table.num_rows, pa.string())
+    stored = {name: columns.pop(name, nothing) for name in stored_names(file)}
+    numbers = pa.array(np.asarray(lines, np.int64))
+    return pa.table({**stored, **columns, LINE: numbers})
+
+
+def stored_names(file: str) -> list[str]:
+    """The columns of a collection; none for files that are only checked."""
+    return stored_columns(file.removesuffix(".csv"))
+
+
+def _trimmed(
+    column: pa.ChunkedArray, name: str, facts: FileFacts, has_blanks: bool
+) -> pa.ChunkedArray:
+    """Without outer blanks; what is nothing but blanks becomes null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not has_blanks:
+        return column
+    trimmed = pc.utf8_trim(column, characters=BLANKS)
+    changed = pc.sum(pc.not_equal(column, trimmed)).as_py() or 0
+    if not changed:
+        return column
+    facts.trimmed[name] += changed
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _count(columns: dict[str, pa.ChunkedArray], facts: FileFacts, file: str) -> None:
+    import pyarrow.compute as pc
+
+    for name, column in columns.items():
+        if count := len(column) - column.null_count:
+            facts.filled[name] += count
+    if {STATUS, MODIFIED} <= columns.keys():
+        both = pc.and_(pc.is_valid(columns[STATUS]), pc.is_valid(columns[MODIFIED]))
+        facts.with_status_and_date += pc.sum(both).as_py() or 0
+    for name in list_columns(file.removesuffix(".csv")) & columns.keys():
+        odd = pc.match_substring_regex(columns[name], _ODD_LIST)
+        if count := pc.sum(odd).as_py():
+            facts.odd_lists[name] += count
+    if USER_IDS in columns:
+        good = pc.match_substring_regex(columns[USER_IDS], _USER_IDS)
+        facts.odd_user_ids += pc.sum(pc.invert(good)).as_py() or 0

@@ -1,0 +1,304 @@
+"""The state database: transactions, and the tables of deliveries.
+
+Belongs here: what outlives a run (ledger, deliveries, plans, approvals, findings,
+leases, audit). Not here: what the rows mean; each room reads and writes its own. The
+roster's tables stand in `roster/tables.py`, the two engines in `database_engines.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from d118_pipelines.errors import BusyError, ConnectionLostError, FatalError
+from d118_pipelines.state.bulk import load_rows as load_rows
+from d118_pipelines.state.engines import postgres_engine, shown, sqlite_engine
+from d118_pipelines.state.schema import NEWEST, migrate_schema, prepare_schema
+
+
+class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
+    """An aware time, stored in UTC. A naive time is refused."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """With its zone where the engine knows zones."""
+        return dialect.type_descriptor(sa.DateTime(dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> Any:
+        """Convert to UTC for the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(dt.UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> Any:
+        """Give back an aware UTC time."""
+        if value is None:
+            return None
+        return (
+            value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        )
+
+
+metadata = sa.MetaData()
+Text, Integer, Time = sa.Text, sa.Integer, UtcDateTime
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("target", Text, nullable=False, index=True),
+    sa.Column("destination", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),  # started, verified, failed, interrupted
+    sa.Column("plan_hash", Text, nullable=False),
+    sa.Column("run_id", Text, nullable=False),
+    sa.Column("folder", Text, nullable=False),  # below D118_HOME
+    sa.Column("files", sa.JSON, nullable=False),  # name, rows, size_bytes, sha256
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("read_back", sa.JSON, nullable=False),
+    sa.Column("resend_of", Text),
+    sa.Column("started_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
+    sa.Column("error", Text),
+)
+
+delivery_ledger = sa.Table(
+    "delivery_ledger",
+    metadata,
+    sa.Column("target", Text, primary_key=True),
+    sa.Column("destination", Text, primary_key=True),
+    sa.Column("record_type", Text, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
+    sa.Column("identity", Text, primary_key=True),
+    sa.Column("state", Text, nullable=False),  # active, deactivated
+    sa.Column("state_at", Time, nullable=False),
+    sa.Column("origin", Text, nullable=False),  # delivery, seed
+    sa.Column("command", Text),
+    sa.Column("first_delivered_at", Time, nullable=False),
+    sa.Column("last_delivered_at", Time, nullable=False),
+    sa.Column("last_delivery", Text, nullable=False),
+    sa.Column("last_hash", Text, nullable=False),
+    sa.Column("last_line", Text),
+)
+
+ledger_seeds = sa.Table(
+    "ledger_seeds",
+    metadata,
+    sa.Column("target", Text, primary_key=True),
+    sa.Column("destination", Text, primary_key=True),
+    sa.Column("newest_dcid", Integer, nullable=False),
+    sa.Column("imported_at", Time, nullable=False),
+    sa.Column("imported_by", Text, nullable=False),
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("target", Text, nullable=False, index=True),
+    sa.Column("destination", Text, nullable=False),
+    sa.Column("plan_hash", Text, nullable=False),
+    sa.Column("baseline", Text),  # the delivery it was compared with
+    sa.Column("run_id", Text, nullable=False),
+    sa.Column("verdict", Text, nullable=False),  # ready, held, failed
+    sa.Column("rules", sa.JSON, nullable=False),  # one entry per guard rule
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("files", sa.JSON, nullable=False),
+    sa.Column("folder", Text, nullable=False),  # below D118_HOME
+    sa.Column("demonstration", sa.Boolean, nullable=False),
+    sa.Column("data_at", Time, nullable=False),  # the oldest extract it was made from
+    sa.Column("created_at", Time, nullable=False),
+)
+
+plan_approvals = sa.Table(
+    "plan_approvals",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("target", Text, nullable=False),
+    sa.Column("plan_hash", Text, nullable=False),
+    sa.Column("baseline", Text),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("account", Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("used_at", Time),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("id", Integer, primary_key=True, autoincrement=True),
+    sa.Column("target", Text, nullable=False),
+    sa.Column("run_id", Text, nullable=False, index=True),
+    sa.Column("code", Text, nullable=False),
+    sa.Column("level", Text, nullable=False),
+    sa.Column("key", Text, nullable=False),
+    sa.Column("field", Text, nullable=False),
+    sa.Column("detail", Text, nullable=False),
+    sa.Column("todo", Text, nullable=False),
+)
+
+sync_leases = sa.Table(
+    "sync_leases",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("holder", Text, nullable=False),
+    sa.Column("host", Text, nullable=False),
+    sa.Column("process", Text, nullable=False),  # id and start time of the process
+    sa.Column("acquired_at", Time, nullable=False),
+    sa.Column("renewed_at", Time, nullable=False),
+)
+
+alerts_sent = sa.Table(
+    "alerts_sent",
+    metadata,
+    sa.Column("cause", Text, primary_key=True),
+    sa.Column("sent_at", Time, nullable=False),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("actor", Text, nullable=False),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("object", Text, nullable=False),
+    sa.Column("detail", Text, nullable=False),
+)
+
+
+class Database:
+    """The state database of one `D118_HOME`: a SQLite file, or PostgreSQL by its URL.
+
+    Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
+    empty text means the file. upgrade: migrate an older schema; `upgraded_from` has the
+    revision that was found.
+    Raises: FatalError if it cannot be opened; ConfigurationError for a wrong URL, or
+    an older schema without `upgrade`.
+    """
+
+    def __init__(
+        self, path: Path, url: str | None = None, *, upgrade: bool = False
+    ) -> None:
+        self.path = path
+        url = os.environ.get("DATABASE_URL", "") if url is None else url
+        self.place = shown(url) if url else str(path)
+        try:
+            if url:
+                self._engine = postgres_engine(url)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.touch(mode=0o600)
+                self._engine = sqlite_engine(path)
+            self.upgraded_from = ""
+            if upgrade:
+                self.upgraded_from = migrate_schema(self.transaction)
+            else:
+                prepare_schema(self.transaction, self.reading)
+        except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
+            # The driver's text can quote the user of the URL.
+            raise FatalError(
+                f"The state database cannot be opened ({type(exc).__name__}).",
+                where=self.place,
+                rule="It holds the ledger: what every vendor is known to have.",
+                not_done="Nothing was read, nothing was sent.",
+                next_step="Check that the server runs and lets this account in, or the "
+                "folder's rights and space; if it is damaged, bring back the last "
+                "backup.",
+            ) from (None if url else exc)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is a PostgreSQL server."""
+        return self._engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end, rolled back by an exception.
+
+        Only one runs at a time, over all processes: what was read in it stays true
+        until it is committed. Raises: BusyError after ten minutes of waiting;
+        ConnectionLostError if the server went away.
+        """
+        with self._named_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A view of one moment, for long reads; waits for nobody and holds up nobody.
+
+        Temporary tables may be written in it; they are gone afterwards.
+        """
+        with self._named_errors(), self._engine.connect() as connection:
+            connection.execution_options(reads_only=True)
+            if self.is_postgres:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.OperationalError as exc:
+            if _is_locked(exc):
+                raise BusyError(
+                    "BUSY  another process is writing to the state database.",
+                    where=self.place,
+                    not_done="Nothing of this step was stored.",
+                    next_step="Wait for the other run to end (d118 status), then start "
+                    "again.",
+                ) from None
+            if exc.connection_invalidated:
+                raise ConnectionLostError(
+                    "The connection to the state database was lost.",
+                    where=self.place,
+                    not_done="Nothing of this step was stored.",
+                    next_step="Check that the server runs, then start again.",
+                ) from None
+            raise
+
+
+def upgrade(path: Path, url: str | None = None) -> tuple[str, str]:
+    """Migrate the state database; the revision it had and the one it has now.
+
+    An empty first one: there was no database. path, url: as for `Database`.
+    Raises: ConfigurationError if it is newer than this version; FatalError as there, and
+    then nothing was changed.
+    """
+    return Database(path, url, upgrade=True).upgraded_from, NEWEST
+
+
+def _is_locked(exc: sa.exc.OperationalError) -> bool:
+    code = getattr(exc.orig, "sqlite_errorname", None) or getattr(
+        exc.orig, "pgcode", None
+    )
+    return code in ("SQLITE_BUSY", "55P03")  # the second: lock not available
+
+
+def record_audit(
+    connection: sa.Connection,
+    *,
+    now: dt.datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: str = "",
+) -> None:
+    """Append one row to the audit log; rows hold counts, hashes and accounts only."""
+    connection.execute(
+        audit_log.insert().values(
+            at=now, actor=actor, action=action, object=subject, detail=detail
+        )
+    )

@@ -1,0 +1,112 @@
+"""A lease per target: two runs of one target cannot interleave.
+
+Belongs here: taking, renewing and releasing. A lease is dead when its process no longer
+exists on this host, or, from another host, when it was not renewed for the time-out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from d118_pipelines.errors import BusyError
+from d118_pipelines.state.database import Database, sync_leases
+
+RENEW_SECONDS = 30.0
+DEFAULT_TIMEOUT_MILLISECONDS = 1_800_000
+
+
+@contextmanager
+def lease(database: Database, name: str, holder: str) -> Iterator[None]:
+    """Hold the lease `name` for `holder` (a run id) while the block runs.
+
+    Raises: BusyError if a live run holds it; it names the holder and the age.
+    """
+    _take(database, name, holder)
+    stop = threading.Event()
+    renewer = threading.Thread(
+        target=_renew, args=(database, name, holder, stop), daemon=True
+    )
+    renewer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        renewer.join()
+        with database.transaction() as connection:
+            connection.execute(sync_leases.delete().where(_mine(name, holder)))
+
+
+def is_held(connection: sa.Connection, name: str) -> bool:
+    """Whether a live process holds the lease now."""
+    row = connection.execute(
+        sa.select(sync_leases).where(sync_leases.c.name == name)
+    ).first()
+    return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
+
+
+def _take(database: Database, name: str, holder: str) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with database.transaction() as connection:
+        row = connection.execute(
+            sa.select(sync_leases).where(sync_leases.c.name == name)
+        ).first()
+        if row is not None and _is_alive(row, now):
+            age = int((now - row.acquired_at).total_seconds())
+            raise BusyError(
+                f"BUSY  {name}: another run is at work.",
+                where=f"run {row.holder} on {row.host}, for {age} s",
+                not_done="Nothing was sent or changed by this run.",
+                next_step=f"Wait for it to end (d118 status), then: d118 run {name}",
+            )
+        connection.execute(sync_leases.delete().where(sync_leases.c.name == name))
+        connection.execute(
+            sync_leases.insert().values(
+                name=name,
+                holder=holder,
+                host=socket.gethostname(),
+                process=_process(os.getpid()),
+                acquired_at=now,
+                renewed_at=now,
+            )
+        )
+
+
+def _renew(database: Database, name: str, holder: str, stop: threading.Event) -> None:
+    while not stop.wait(RENEW_SECONDS):
+        with database.transaction() as connection:
+            connection.execute(
+                sync_leases.update()
+                .where(_mine(name, holder))
+                .values(renewed_at=dt.datetime.now(dt.UTC))
+            )
+
+
+def _mine(name: str, holder: str) -> sa.ColumnElement[bool]:
+    return sa.and_(sync_leases.c.name == name, sync_leases.c.holder == holder)
+
+
+def _is_alive(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:
+    if row.host == socket.gethostname():
+        return bool(row.process == _process(int(row.process.split("/")[0])))
+    milliseconds = int(
+        os.environ.get("SYNC_LOCK_TIMEOUT", DEFAULT_TIMEOUT_MILLISECONDS)
+    )
+    age: dt.timedelta = now - row.renewed_at
+    return age.total_seconds() * 1000 < milliseconds
+
+
+def _process(pid: int) -> str:
+    """Process id and start time, so that a reused id is not taken for the holder."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return f"{pid}/gone"
+    return f"{pid}/{stat.rsplit(')', 1)[1].split()[19]}"

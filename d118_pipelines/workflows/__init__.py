@@ -1,0 +1,1 @@
+"""The use cases: they join sources, roster, targets and delivery."""

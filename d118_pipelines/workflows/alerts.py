@@ -1,0 +1,58 @@
+"""Whether an alert goes out, and by which of the configured ways.
+
+Belongs here: one alert a day and cause. Not here: noticing (`sensors.py`), sending
+(`delivery/messages.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.district import Alerts
+from d118_pipelines.delivery.messages import Alert, mail_alert, post_alert
+from d118_pipelines.errors import D118Error
+from d118_pipelines.state import database as db
+from d118_pipelines.state.database import Database
+
+
+def send_alert(
+    database: Database, settings: Alerts, alert: Alert, *, now: dt.datetime
+) -> list[str]:
+    """Send the alert by every configured way, unless its cause was told today.
+
+    Returns: the ways used (`webhook`, `e-mail`), empty if none or told already.
+    Raises: ConnectionLostError or ConfigurationError if a configured way does not work,
+    after the other was tried.
+    """
+    cause = f"{alert.cause} {now:%Y-%m-%d}"
+    with database.transaction() as connection:
+        if connection.scalar(
+            sa.select(sa.func.count()).where(db.alerts_sent.c.cause == cause)
+        ):
+            return []
+    ways, failures = [], []
+    for way in configured_ways(settings):
+        try:
+            if way == "webhook":
+                post_alert(settings.webhook_env, alert)
+            elif settings.email:
+                mail_alert(settings.email, alert)
+            ways.append(way)
+        except D118Error as exc:
+            failures.append(exc)
+    if ways:
+        with database.transaction() as connection:
+            connection.execute(db.alerts_sent.insert().values(cause=cause, sent_at=now))
+    if failures:
+        raise failures[0]
+    return ways
+
+
+def configured_ways(settings: Alerts) -> Sequence[str]:
+    """The ways that an alert would take now."""
+    webhook = ["webhook"] if os.environ.get(settings.webhook_env) else []
+    return [*webhook, *(["e-mail"] if settings.email else [])]

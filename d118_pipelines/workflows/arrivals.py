@@ -1,0 +1,70 @@
+"""Whether a provider of files has something new: the question its sensor asks.
+
+Belongs here: which look fits which provider. Not here: what a complete set is
+(`sources/bundle/arrival.py`, `sources/csv_files/arrival.py`), starting a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import CsvProvider, OneRosterCsvProvider, Provider
+from d118_pipelines.workflows.provider_sources import local_folder, sftp_login
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one look found: `cursor` for the next one, a run key if all is there.
+
+    reason: why nothing is started; holds no value out of a file.
+    """
+
+    cursor: str
+    run_key: str | None
+    reason: str
+
+
+def is_watched(provider: Provider) -> bool:
+    """Whether the provider's files are looked for between its scheduled runs."""
+    return isinstance(provider.model, OneRosterCsvProvider | CsvProvider)
+
+
+def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival:
+    """Look once. Raises: ConfigurationError, and what an SFTP server's refusal raises."""
+    model = provider.model
+    assert isinstance(model, OneRosterCsvProvider | CsvProvider)
+    if model.config.sftp is not None:
+        return _look_far(project, provider, cursor)
+    folder = local_folder(project, provider)
+    if isinstance(model, CsvProvider):
+        from d118_pipelines.sources.csv_files.arrival import look
+
+        found = look(folder, cursor)
+        return Arrival(found.cursor, found.run_key, "no files, or they still change")
+    from d118_pipelines.sources.oneroster_csv.arrival import look_for_set
+
+    seen = look_for_set(folder, cursor, file_names=model.config.fileNames)
+    key = seen.arrived.content_hash if seen.arrived else None
+    return Arrival(seen.state, key, seen.reason)
+
+
+def _look_far(project: Project, provider: Provider, cursor: str) -> Arrival:
+    """By names, sizes and times: a set far away is opened by the run that fetches it."""
+    from d118_pipelines.ssh.folder import SftpFolder
+
+    assert isinstance(provider.model, OneRosterCsvProvider | CsvProvider)
+    sftp, folder = provider.model.config.sftp, provider.model.config.remotePath
+    assert sftp is not None
+    with SftpFolder(sftp_login(project, provider, sftp, folder or ".")) as remote:
+        files = sorted(
+            (f.name, f.size_bytes, f.mtime_seconds)
+            for f in remote.files()
+            if f.name.lower().endswith((".csv", ".zip"))
+        )
+    now = json.dumps(files)
+    if not files or now != cursor:
+        return Arrival(now, None, "no files, or they have changed since the last look")
+    return Arrival(now, hashlib.sha256(now.encode()).hexdigest(), "")

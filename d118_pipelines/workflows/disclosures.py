@@ -1,0 +1,114 @@
+"""The disclosure register of this project, and when it was last posted.
+
+Belongs here: joining targets and verified deliveries, and the files of the report. Not
+here: what a row says (`targets/disclosures.py`). Rule: docs/reference/disclosures.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.csv_text import csv_text
+from d118_pipelines.state import database as db
+from d118_pipelines.state.open import state_database
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.disclosures import (
+    Disclosure,
+    Sent,
+    as_html,
+    as_markdown,
+    as_rows,
+    disclosures_of,
+)
+
+POSTED = "disclosures posted"
+# The posting is refreshed at least twice a year.
+REMIND_AFTER = dt.timedelta(days=152)
+OVERDUE_AFTER = dt.timedelta(days=183)
+
+
+def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
+    """Every disclosure of the targets, from their verified deliveries."""
+    d = db.deliveries.c
+    query = (
+        sa.select(d.target, d.destination, d.finished_at, d.files, d.counts)
+        .where(d.status == "verified")
+        .order_by(d.finished_at)
+    )
+    with state_database(project).reading() as connection:
+        rows = connection.execute(query).all()
+    return [
+        disclosure
+        for target in targets
+        for disclosure in disclosures_of(
+            target,
+            (
+                Sent(r.destination, r.finished_at, r.files, r.counts.get("facts", {}))
+                for r in rows
+                if r.target == target.name
+            ),
+        )
+    ]
+
+
+def shown(
+    found: Sequence[Disclosure], form: str, project: Project, now: dt.datetime
+) -> str:
+    """The register as `markdown`, `html`, `csv` or `json`."""
+    district = project.district()
+    day = now.astimezone(district.zone).date()
+    if form == "markdown":
+        return as_markdown(found, district=district.name, day=day)
+    if form == "html":
+        return as_html(found, district=district.name, day=day)
+    if form == "csv":
+        return csv_text(as_rows(found))
+    return json.dumps([asdict(one) for one in found], indent=2, default=str) + "\n"
+
+
+def write_register(
+    project: Project, found: Sequence[Disclosure], now: dt.datetime
+) -> list[Path]:
+    """Write the register to `D118_HOME/reports/`, in all its forms."""
+    folder = project.folder("reports")
+    written = []
+    for form, suffix in [
+        ("markdown", "md"),
+        ("csv", "csv"),
+        ("html", "html"),
+        ("json",) * 2,
+    ]:
+        path = folder / f"disclosures.{suffix}"
+        path.write_text(shown(found, form, project, now), encoding="utf-8")
+        path.chmod(0o600)
+        written.append(path)
+    return written
+
+
+def record_posting(project: Project, *, now: dt.datetime, account: str) -> None:
+    """Store that the register was posted where the public reads it."""
+    with state_database(project).transaction() as connection:
+        db.record_audit(
+            connection,
+            now=now,
+            actor=account,
+            action=POSTED,
+            subject="disclosures",
+            detail="",
+        )
+
+
+def last_posting(project: Project) -> dt.datetime | None:
+    """When the register was last posted, or None."""
+    c = db.audit_log.c
+    with state_database(project).reading() as connection:
+        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.at.desc())
+        at: dt.datetime | None = connection.scalar(newest.limit(1))
+    return at

@@ -1,0 +1,180 @@
+"""Making an export: extracts, ledger and destination in, a stored plan out.
+
+Belongs here: joining sources, targets and the database for one target. Assets and the
+command line call it; it knows no Dagster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.run_folders import run_folder_name
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import Approval, StoredPlan, valid_approval
+from d118_pipelines.targets.build import Export, ReadBack, build_export
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.ledger import (
+    cycle_start,
+    import_seed,
+    parse_watermark,
+    read_snapshot,
+)
+from d118_pipelines.targets.records import store_export
+from d118_pipelines.workflows.destinations import (
+    ResolvedDestination,
+    refuse_demonstration,
+    resolve,
+)
+from d118_pipelines.workflows.export_inputs import Gathered, gather
+from d118_pipelines.workflows.scim_state import users_place, with_confirmed
+
+ACCOUNT_OF_DEMONSTRATION = "demonstration"
+# No run lasts so long: what is older belongs to none.
+LEFT_AFTER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class MadeExport:
+    """An export, its stored plan and the approval that releases it, if there is one."""
+
+    export: Export
+    plan: StoredPlan
+    approval: Approval | None
+    destination: ResolvedDestination
+
+
+def make_export(
+    project: Project, target: Target, *, run_id: str, now: dt.datetime
+) -> MadeExport | None:
+    """Build the target's files from what this run extracted, else from the newest.
+
+    Returns None out of term: a plan says so, and nothing can be sent.
+    Raises: IncompleteExtractError if an extract that the SQL reads was never made;
+    ConfigurationError for a wrong definition or destination; ExportError for records
+    without a unique key.
+    """
+    destination = resolve(project, target)
+    database = state_database(project)
+    folder = _new_folder(project, target, run_id, now)
+    passing = folder / ".inputs"
+    passing.mkdir(mode=0o700)
+    try:
+        gathered = gather(
+            project, target, database, run_id=run_id, folder=passing, now=now
+        )
+        return _make(
+            project, target, database, gathered, destination, folder, run_id, now
+        )
+    finally:
+        # Both hold people, and nobody reads them again.
+        shutil.rmtree(passing)
+        shutil.rmtree(folder / ".spill", ignore_errors=True)
+
+
+def _make(
+    project: Project,
+    target: Target,
+    database: Database,
+    gathered: Gathered,
+    destination: ResolvedDestination,
+    folder: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> MadeExport | None:
+    demonstration = gathered.is_demonstration
+    refuse_demonstration(target, destination, demonstration=demonstration)
+    if demonstration:
+        _seed_demonstration(project, target, database, now)
+    zone = project.district().zone
+    since = cycle_start(target.model.ledger, now, zone)
+    with database.transaction() as connection:
+        snapshot = read_snapshot(connection, target.name, destination.id, since=since)
+        if isinstance(target.model.destination, ScimDestination):
+            place, own = users_place(target, destination.id), folder / ".inputs/scim"
+            snapshot = with_confirmed(
+                connection, place, snapshot, target.main_file, own
+            )
+    baseline = snapshot.baseline
+    export = build_export(
+        target,
+        inputs=gathered.inputs,
+        snapshot=snapshot,
+        baseline_folder=project.home / baseline.folder if baseline else None,
+        destination=destination.id,
+        folder=folder,
+        data_at=gathered.data_at,
+        now=now,
+        zone=zone,
+        read_back=_read_back(target, folder),
+    )
+    with database.transaction() as connection:
+        plan = store_export(
+            connection,
+            export,
+            target=target.name,
+            destination=destination.id,
+            run_id=run_id,
+            folder=str(folder.relative_to(project.home)),
+            demonstration=demonstration,
+            data_at=gathered.data_at,
+            now=now,
+        )
+        approval = valid_approval(
+            connection, target=target.name, plan_hash=plan.plan_hash, now=now
+        )
+    if export is None:
+        return None
+    return MadeExport(export, plan, approval, destination)
+
+
+def _read_back(target: Target, folder: Path) -> ReadBack | None:
+    """What reads the finished archive again, if the target asks for it."""
+    package = target.model.package
+    if package is None or package.read_back == "none":
+        return None
+    from d118_pipelines.workflows.self_check import read_back  # it loads the importer
+
+    return partial(read_back, folder=folder / ".inputs")
+
+
+def _seed_demonstration(
+    project: Project, target: Target, database: Database, now: dt.datetime
+) -> None:
+    """The demonstration district brings its own watermark; it is imported once."""
+    watermark = project.home / "demo/powerschool/NewestDCID.txt"
+    folder = os.environ.get("POWERSCHOOL_CSV_DIR")
+    if folder:
+        watermark = Path(folder) / "NewestDCID.txt"
+    if target.model.ledger.seed == "none" or not watermark.is_file():
+        return
+    with database.transaction() as connection:
+        if not read_snapshot(connection, target.name, "outbox", since=now).is_empty:
+            return
+        import_seed(
+            connection,
+            target=target.name,
+            destination="outbox",
+            newest_dcid=parse_watermark(watermark.read_text(encoding="utf-8")),
+            now=now,
+            account=ACCOUNT_OF_DEMONSTRATION,
+        )
+
+
+def _new_folder(
+    project: Project, target: Target, run_id: str, now: dt.datetime
+) -> Path:
+    for left in (project.home / "exports" / target.name).glob("*/.inputs"):
+        # A killed run could not; a younger one can belong to a run at work.
+        with suppress(FileNotFoundError):  # or the other run has just ended
+            if now.timestamp() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
+                shutil.rmtree(left)
+    return project.folder("exports", target.name, run_folder_name(run_id, now))

@@ -1,0 +1,137 @@
+"""What an export is made from: extracts, staged rosters and the roster of record.
+
+Belongs here: finding them, and since when they are true. Not here: the export itself
+(`export.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.model.tables import sis_providers
+from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.roster.store.snapshot import write_snapshot
+from d118_pipelines.sources.extracts import find_extract
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.plans import latest_plan
+from d118_pipelines.targets.build import Inputs
+from d118_pipelines.targets.definition import Target
+
+Parts = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The inputs, since when they are true, and whether people in them are made up.
+
+    data_at: the oldest of them; for the roster, the last sync of the provider whose
+    sync is longest ago.
+    """
+
+    inputs: Inputs
+    data_at: dt.datetime
+    is_demonstration: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    file: Path
+    made_at: dt.datetime
+    is_demonstration: bool
+
+
+def gather(
+    project: Project,
+    target: Target,
+    database: Database,
+    *,
+    run_id: str,
+    folder: Path,
+    now: dt.datetime,
+) -> Gathered:
+    """Find what this run made, else the newest; the roster is copied into `folder`.
+
+    Raises: IncompleteExtractError if an extract, a staged roster or the roster that the
+    SQL reads was never made.
+    """
+    found = {parts: _find(project, parts, run_id) for parts in target.reads}
+    times = [one.made_at for one in found.values()]
+    demonstration = any(one.is_demonstration for one in found.values())
+    roster: dict[str, Path] = {}
+    if target.roster_reads:
+        district = project.district().id
+        synced, is_made_up = _roster_state(database, district)
+        times.append(synced)
+        demonstration |= is_made_up
+        roster = _copy_roster(target, database, district, folder)
+    inputs = Inputs({parts: one.file for parts, one in found.items()}, roster)
+    return Gathered(inputs, min(times, default=now), demonstration)
+
+
+def entity_folder(project: Project, parts: Parts) -> Path:
+    """Where the extracts of an asset lie."""
+    return project.home.joinpath(*parts)
+
+
+def _find(project: Project, parts: Parts, run_id: str) -> _Found:
+    layer, system, entity = parts
+    if layer == "staged":
+        staged = find_staged(project.home / "staged" / system, run_id)
+        if staged is None or entity not in staged.entities:
+            raise _not_made("/".join(parts), f"d118 run {system}")
+        return _Found(staged.rows_file(entity), staged.made_at, staged.is_demonstration)
+    extract = find_extract(entity_folder(project, parts), run_id=run_id)
+    if extract is None:
+        name = "/".join(parts)
+        command = "dagster asset materialize -m d118_pipelines.definitions --select "
+        raise _not_made(name, f"{command}'key:\"{name}\"'")
+    return _Found(extract.rows_file, extract.made_at, extract.is_demonstration)
+
+
+def _not_made(name: str, command: str) -> IncompleteExtractError:
+    return IncompleteExtractError(
+        f"There is no complete extract {name} yet.",
+        not_done="Nothing was exported.",
+        next_step=f"Make it: {command}",
+    )
+
+
+def _roster_state(database: Database, district: str) -> tuple[dt.datetime, bool]:
+    """Since when the roster is true, and whether a demonstration fed it."""
+    c = sis_providers.c
+    with database.reading() as connection:
+        rows = connection.execute(
+            sa.select(c.id, c.last_sync_at).where(
+                c.tenant_id == district, c.enabled, c.last_sync_at.is_not(None)
+            )
+        ).all()
+        plans = [latest_plan(connection, row.id) for row in rows]
+    if not rows:
+        raise IncompleteExtractError(
+            "The roster is empty: no enabled provider was ever synced.",
+            not_done="Nothing was exported.",
+            next_step="See them with d118 providers list, then run: d118 run PROVIDER",
+        )
+    is_made_up = any(plan is not None and plan.demonstration for plan in plans)
+    return min(row.last_sync_at for row in rows), is_made_up
+
+
+def _copy_roster(
+    target: Target, database: Database, district: str, folder: Path
+) -> dict[str, Path]:
+    with closing(open_frames(temp_folder=folder)) as duck, database.reading() as read:
+        return write_snapshot(
+            read,
+            duck,
+            target.roster_reads,
+            district=district,
+            folder=folder,
+        )

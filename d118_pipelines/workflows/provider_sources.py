@@ -1,0 +1,326 @@
+"""The source behind a provider's entry: its address, its credentials, its collections.
+
+Belongs here: the choice by type, and the environment. Not here: how each source reads.
+Values of secrets are resolved when a source is made, never when definitions load.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.provider_types import Sftp
+from d118_pipelines.config.providers import (
+    ClassLinkProvider,
+    CleverProvider,
+    CsvProvider,
+    OneRosterApiProvider,
+    OneRosterCsvProvider,
+    PowerSchoolProvider,
+    Provider,
+)
+from d118_pipelines.config.secrets import resolved
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.model.mapping import MappingFile, read_mapping
+from d118_pipelines.roster.staging.powerschool import RAW_COLLECTIONS
+
+if TYPE_CHECKING:
+    from d118_pipelines.sources.http.client import HttpClient
+    from d118_pipelines.sources.pull import RosterSource
+    from d118_pipelines.ssh.settings import SftpSettings
+
+
+def provider_mapping(project: Project, provider: Provider) -> MappingFile:
+    """The provider's mapping file. Raises: ConfigurationError with file, line, key."""
+    return read_mapping(
+        project.root / provider.model.mapping_file, project_root=project.root
+    )
+
+
+def wanted_entities(provider: Provider) -> list[str]:
+    """The entities that are read: the switches, demographics only where asked for."""
+    entities = provider.model.entities
+    model = provider.model
+    if isinstance(model, OneRosterApiProvider) and model.config.demographics:
+        return entities
+    is_api = isinstance(model, OneRosterApiProvider | ClassLinkProvider)
+    return [e for e in entities if not (is_api and e == "demographics")]
+
+
+def collections_of(project: Project, provider: Provider) -> list[str]:
+    """The raw collections of a provider, in the order in which they are read."""
+    match provider.model:
+        case PowerSchoolProvider():
+            return list(RAW_COLLECTIONS)
+        case CleverProvider():
+            from d118_pipelines.sources.clever.source import CleverSource
+
+            return list(CleverSource.collections)
+        case OneRosterCsvProvider():
+            from d118_pipelines.sources.oneroster_csv.tables import COLLECTIONS
+
+            return list(COLLECTIONS)
+        case CsvProvider():
+            from d118_pipelines.sources.csv_files.rules import (
+                COLLECTIONS as CSV_COLLECTIONS,
+            )
+
+            return list(CSV_COLLECTIONS)
+        case _:
+            return list(rest_paths(project, provider))
+
+
+def host_pool(provider: Provider) -> str:
+    """The pool of the vendor's host: runs against one host queue for each other."""
+    return f"{provider.model.type.lower()}_{provider.id}"
+
+
+def rest_paths(project: Project, provider: Provider) -> dict[str, str]:
+    """Collection -> path below the base address, as the mapping file says."""
+    wanted = wanted_entities(provider)
+    return {
+        endpoint.collection: endpoint.path
+        for endpoint in provider_mapping(project, provider).endpoints
+        if endpoint.path and endpoint.entity in wanted
+    }
+
+
+def provider_source(project: Project, provider: Provider) -> RosterSource:
+    """The source, ready to be tested or pulled; PowerSchool has one of its own.
+
+    Raises: MissingSecretError, ConfigurationError.
+    """
+    match provider.model:
+        case OneRosterApiProvider():
+            return _oneroster(project, provider)
+        case ClassLinkProvider():
+            return _classlink(project, provider)
+        case CleverProvider():
+            return _clever(project, provider)
+        case OneRosterCsvProvider():
+            return _bundle(project, provider)
+        case CsvProvider():
+            return _csv(project, provider)
+        case _:
+            raise TypeError("PowerSchool is read by its queries")
+
+
+def _values(provider: Provider, config: Any) -> dict[str, Any]:
+    """The entry's `config` with every reference resolved."""
+    needed = f"the provider {provider.id}"
+    return {
+        name: resolved(value, needed_for=needed) if isinstance(value, str) else value
+        for name, value in ((n, getattr(config, n)) for n in type(config).model_fields)
+    }
+
+
+def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
+    from d118_pipelines.sources.http.client import HttpClient
+    from d118_pipelines.sources.http.transport import HttpLimits
+
+    return HttpClient(
+        base_url,
+        auth=auth,
+        limits=HttpLimits(read=_number("ONEROSTER_TIMEOUT", 30.0)),
+        requests_per_minute=provider.model.limits.requests_per_minute,
+    )
+
+
+def _oneroster(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.http.oauth1 import OAuth1
+    from d118_pipelines.sources.http.oauth2 import ClientCredentials
+    from d118_pipelines.sources.oneroster_rest.collections import Version, scopes
+    from d118_pipelines.sources.oneroster_rest.rest import OneRosterSource
+
+    given = _values(provider, provider.model.config)
+    version: Version = "1.2" if given["version"] == "v1p2" else "1.1"
+    auth: Any
+    if given["auth"] == "oauth1":
+        auth = OAuth1(
+            given["clientId"], given["clientSecret"], method=given["signature"]
+        )
+    else:
+        wanted, fallback = scopes(version, with_demographics=given["demographics"])
+        base = str(given["baseUrl"]).rstrip("/")
+        auth = ClientCredentials(
+            given["tokenEndpoint"] or f"{base}/oauth/token",
+            given["clientId"],
+            given["clientSecret"],
+            scopes=given["scopes"] or wanted,
+            fallback_scope=None if given["scopes"] else fallback,
+            client_auth=given["clientAuth"],
+        )
+    return OneRosterSource(
+        provider.model.name,
+        _http(provider, given["baseUrl"], auth),
+        version=version,
+        **_rest_options(project, provider, given),
+    )
+
+
+def _classlink(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.http.bearer import Bearer
+    from d118_pipelines.sources.http.oauth1 import OAuth1
+    from d118_pipelines.sources.oneroster_rest.classlink import (
+        DiscoveredSource,
+        Discovery,
+        classlink_source,
+        direct_base_url,
+    )
+
+    given = _values(provider, provider.model.config)
+    options = _rest_options(project, provider, given)
+    if given["partnerKey"]:
+        partner = _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"]))
+        return DiscoveredSource(
+            provider.model.name,
+            Discovery(partner),
+            given["tenantId"],
+            partial(_http, provider),
+            is_direct=given["mode"] == "direct",
+            signature_method=given["signature"],
+            proxy=given["proxyUrl"],
+            **options,
+        )
+    auth: Any = (
+        Bearer(given["bearer"])
+        if given["mode"] == "proxy"
+        else OAuth1(given["clientId"], given["clientSecret"], method=given["signature"])
+    )
+    base = direct_base_url(given["baseUrl"])
+    return classlink_source(
+        provider.model.name,
+        _http(provider, base, auth),
+        **options,
+    )
+
+
+def _rest_options(
+    project: Project, provider: Provider, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    from d118_pipelines.sources.oneroster_rest.paging import Paging
+
+    return {
+        "paths": rest_paths(project, provider),
+        "paging": Paging(
+            page_size=given["pageSize"], max_rows=provider.model.limits.max_records
+        ),
+        "allow_empty": given["allowEmpty"],
+    }
+
+
+def _clever(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.clever.source import CleverSource, school_year_of
+
+    given = _values(provider, provider.model.config)
+    return CleverSource(
+        district_id=given["districtId"],
+        access_token=given["accessToken"],
+        client_id=given["clientId"],
+        client_secret=given["clientSecret"],
+        api_version=given["apiVersion"],
+        base_url=given["baseUrl"],
+        token_url=given["tokenUrl"],
+        allow_empty=given["allowEmpty"],
+        school_year=school_year_of(
+            utc_now().astimezone(project.district().zone).date()
+        ),
+        max_records=provider.model.limits.max_records,
+        rate_limit=_number("CLEVER_RATE_LIMIT", 0.2),
+        requests_per_minute=provider.model.limits.requests_per_minute,
+    )
+
+
+def _bundle(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.oneroster_csv.place import LocalPlace, SftpPlace
+    from d118_pipelines.sources.oneroster_csv.source import BundleSource
+
+    assert isinstance(provider.model, OneRosterCsvProvider)
+    config = provider.model.config
+    if config.sftp is not None:
+        settings = sftp_login(project, provider, config.sftp, config.remotePath or ".")
+        return BundleSource(SftpPlace(settings), file_names=config.fileNames)
+    return BundleSource(
+        LocalPlace(local_folder(project, provider)), file_names=config.fileNames
+    )
+
+
+def _csv(project: Project, provider: Provider) -> RosterSource:
+    from d118_pipelines.sources.csv_files.remote import RemoteCsvSource
+    from d118_pipelines.sources.csv_files.rules import read_rules
+    from d118_pipelines.sources.csv_files.source import CsvSource
+
+    assert isinstance(provider.model, CsvProvider)
+    config = provider.model.config
+    district = project.district()
+    largest = int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
+    source_of = partial(
+        CsvSource,
+        rules=read_rules(project.root / provider.model.mapping_file),
+        files=config.files,
+        encoding=config.encoding,
+        date_order=config.date_order,
+        max_file_size=largest,
+        district=(district.id, district.name),
+    )
+    if config.sftp is None:
+        return source_of(local_folder(project, provider))
+    return RemoteCsvSource(
+        sftp_login(project, provider, config.sftp, config.remotePath or "."),
+        source_of,
+        max_file_size=largest,
+        scratch=project.folder("tmp"),
+    )
+
+
+def local_folder(project: Project, provider: Provider) -> Path:
+    """Where a provider of files has them: `path`, else its inbox."""
+    named = getattr(provider.model.config, "path", None)
+    if named:
+        needed = f"the provider {provider.id}"
+        return project.root / resolved(named, needed_for=needed)
+    return project.folder("inbox", provider.id)
+
+
+def sftp_login(
+    project: Project, provider: Provider, sftp: Sftp, folder: str
+) -> SftpSettings:
+    """What opens the provider's folder. Raises: ConfigurationError."""
+    from d118_pipelines.ssh.address import Address
+    from d118_pipelines.ssh.settings import SftpSettings
+
+    given = _values(provider, sftp)
+    where = f"sftp of {provider.id} ({provider.where})"
+    return SftpSettings(
+        address=Address(given["host"], given["port"]),
+        username=given["username"],
+        password=given["password"],
+        key_file=project.root / given["privateKeyPath"]
+        if given["privateKeyPath"]
+        else None,
+        key_passphrase=None,
+        key_text=given["privateKey"],
+        known_hosts=project.root / (given["knownHosts"] or "known_hosts"),
+        directory=folder,
+        describe=where,
+        describe_login=where,
+    )
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise ConfigurationError(
+            f"{variable} is not a number of 0 or more.",
+            next_step=f"Correct {variable} in .env, or remove it.",
+        )
+    return value

@@ -1,0 +1,194 @@
+"""What staging is given: raw collections, the mapping in their shape, what is known.
+
+Belongs here: joining stored pulls and extracts with the mapping of one provider. Not
+here: staging itself (`roster/staging.py`), the order of the steps (`sync.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import (
+    CsvProvider,
+    OneRosterCsvProvider,
+    PowerSchoolProvider,
+    Provider,
+)
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.model.mapping import MappingFile
+from d118_pipelines.roster.planning.baseline import load_baseline
+from d118_pipelines.roster.staging import powerschool
+from d118_pipelines.roster.staging.raw_relations import RawCollection
+from d118_pipelines.roster.staging.staging import (
+    PLAIN_CSV_CAP,
+    StagingOptions,
+)
+from d118_pipelines.sources.extracts import find_extract
+from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.workflows.provider_sources import collections_of, wanted_entities
+
+if TYPE_CHECKING:
+    import duckdb
+
+SYSTEM = "powerschool"  # the second segment of its raw extracts
+
+
+@dataclass(frozen=True, slots=True)
+class RawInputs:
+    """The raw collections to stage, and what came with them."""
+
+    collections: dict[str, RawCollection]
+    findings: Path | None
+    is_demonstration: bool
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
+    """What this run read, else the newest. Raises: IncompleteExtractError if nothing."""
+    if isinstance(provider.model, PowerSchoolProvider):
+        return _extracts(project, provider, run_id)
+    pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
+    if pull is None:
+        raise nothing_yet(provider, "pull", f"d118 run {provider.id}")
+    found = {
+        name: RawCollection(
+            name,
+            pull.rows_file(name),
+            str(pull.rows_file(name).relative_to(project.home)),
+            collection.absence,
+            collection.is_delta,
+            collection.rows,
+        )
+        for name, collection in pull.collections.items()
+    }
+    return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
+
+
+def _extracts(project: Project, provider: Provider, run_id: str) -> RawInputs:
+    """PowerSchool's extracts, one per query; a table of the SIS is always whole."""
+    found, demonstration = {}, False
+    for name in collections_of(project, provider):
+        extract = find_extract(project.home / "raw" / SYSTEM / name, run_id=run_id)
+        if extract is None:
+            command = f"d118 run {provider.id}"
+            raise nothing_yet(provider, f"extract raw/{SYSTEM}/{name}", command)
+        demonstration |= extract.is_demonstration
+        path = str(extract.rows_file.relative_to(project.home))
+        found[name] = RawCollection(
+            name, extract.rows_file, path, "proven", False, extract.row_count
+        )
+    return RawInputs(found, None, demonstration)
+
+
+def in_term(
+    project: Project, model: PowerSchoolProvider, raw: RawInputs, folder: Path
+) -> tuple[RawInputs, bool]:
+    """The extracts with the relations that the queries share; False: out of term."""
+    district = project.district()
+    prepared = powerschool.prepare(
+        {name: one.file for name, one in raw.collections.items()},
+        powerschool.PowerSchoolSettings(
+            district_id=district.id,
+            district_name=district.name,
+            today=utc_now().astimezone(district.zone).date(),
+            lead_days=model.config.term_window.lead_days,
+            tail_days=model.config.term_window.tail_days,
+            student_email_domain=model.config.studentEmailDomain,
+            state_exclude=model.config.stateExclude,
+        ),
+        folder,
+    )
+    shared = {
+        name: RawCollection(name, file, "", "never", False, 0)
+        for name, file in prepared.files.items()
+    }
+    whole = {**raw.collections, **shared}
+    found = RawInputs(whole, prepared.findings_file, raw.is_demonstration)
+    return found, prepared.is_in_term
+
+
+def shaped(
+    project: Project, provider: Provider, mapping: MappingFile, raw: RawInputs
+) -> MappingFile:
+    """The mapping; a OneRoster CSV set is first given the shape of the REST service.
+
+    An entity whose file the set lacks is not staged: nothing was said about it.
+    """
+    if not isinstance(provider.model, OneRosterCsvProvider):
+        return mapping
+    folder = project.root / "sql/staging/oneroster_csv"
+    endpoints = tuple(
+        replace(endpoint, query=folder / f"{endpoint.collection}.sql")
+        for endpoint in mapping.endpoints
+        if f"mode.{endpoint.collection}" in raw.details
+    )
+    return replace(mapping, endpoints=endpoints)
+
+
+def staging_options(
+    project: Project, provider: Provider, raw: RawInputs
+) -> StagingOptions:
+    """What the provider's entry says about staging."""
+    district = project.district()
+    is_plain = isinstance(provider.model, CsvProvider)
+    options = StagingOptions(
+        district_id=district.id,
+        provider_id=provider.id,
+        entities=frozenset(wanted_entities(provider)),
+        is_demonstration=raw.is_demonstration,
+        parameters={"district_name": district.name},
+    )
+    if is_plain:
+        return replace(options, reject_cap=PLAIN_CSV_CAP)
+    return options
+
+
+def is_whole(provider: Provider, mapping: MappingFile, raw: RawInputs) -> bool:
+    """Whether enrollments and demographics were sent whole, as far as there are any."""
+    wanted = wanted_entities(provider)
+    there = {
+        endpoint.entity
+        for endpoint in mapping.endpoints
+        if endpoint.collection in raw.collections and endpoint.entity in wanted
+    }
+    is_delta = any(one.is_delta for one in raw.collections.values())
+    return not is_delta and {"enrollments", "demographics"} <= there
+
+
+def load_known(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    project: Project,
+    provider: Provider,
+) -> None:
+    """The records that a row of a delta set may refer to: those this provider has."""
+    load_baseline(
+        connection, duck, district=project.district().id, provider=provider.id
+    )
+    duck.execute("CREATE SCHEMA IF NOT EXISTS known")
+    fields = [one for entity in ENTITIES.values() for one in entity.fields]
+    for entity in {one.refers_to for one in fields if one.refers_to}:
+        links = (
+            f"SELECT external_id FROM base.links WHERE entity = '{entity}' "
+            f"AND provider_id = '{provider.id}'"
+        )
+        own = f"SELECT external_id FROM base.{entity}"
+        rows = links if entity in ("orgs", "users") else own
+        duck.execute(f"CREATE OR REPLACE TABLE known.{entity} AS {rows}")
+
+
+def nothing_yet(provider: Provider, what: str, command: str) -> IncompleteExtractError:
+    """What is said where a step has nothing to work on."""
+    return IncompleteExtractError(
+        f"There is no complete {what} of {provider.id} yet.",
+        not_done="Nothing was staged, planned or changed.",
+        next_step=command,
+    )

@@ -1,0 +1,381 @@
+"""A provider's sync, step by step: pull, stage, plan, apply.
+
+Belongs here: joining sources, the roster room and the database for one provider. Assets
+and the command line call it; it knows no Dagster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.guard_limits import (
+    CSV_REJECTS,
+    RosterGuard,
+    merged_guard,
+)
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import (
+    CsvProvider,
+    PowerSchoolProvider,
+    Provider,
+)
+from d118_pipelines.errors import (
+    D118Error,
+    FatalError,
+    HeldError,
+)
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.guard_rule import GuardRule
+from d118_pipelines.roster.planning.baseline import (
+    baseline_revision,
+    load_baseline,
+    load_kept,
+    load_values,
+)
+from d118_pipelines.roster.planning.guard import held_text
+from d118_pipelines.roster.planning.plan import (
+    PlanRequest,
+    RosterPlan,
+    find_plan,
+    make_plan,
+)
+from d118_pipelines.roster.staging.staged import Staged, find_staged
+from d118_pipelines.roster.staging.staging import stage
+from d118_pipelines.roster.store import runs as history
+from d118_pipelines.roster.store.apply import ApplyResult, OnStep, apply_plan, no_step
+from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.plans import (
+    Approval,
+    StoredPlan,
+    latest_plan,
+    store_plan,
+    use_approval,
+    valid_approval,
+)
+from d118_pipelines.workflows.provider_sources import (
+    provider_mapping,
+    provider_source,
+)
+from d118_pipelines.workflows.staging_inputs import (
+    in_term,
+    is_whole,
+    load_known,
+    nothing_yet,
+    raw_inputs,
+    shaped,
+    staging_options,
+)
+from d118_pipelines.workflows.sync_log import finding_rows, write_log
+from d118_pipelines.workflows.sync_runs import ProviderRun, sync_step
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_LIMIT = "2500MB"
+QUERY_INTERRUPTED = "Query interrupted"
+SYSTEM = "powerschool"  # the second segment of its raw extracts
+ROSTER = "roster"  # the destination of a provider's plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A stored plan, and the approval that releases it, if there is one."""
+
+    plan: RosterPlan
+    stored: StoredPlan
+    approval: Approval | None
+
+
+def pull_provider(project: Project, run: ProviderRun, on_progress: Progress) -> Pull:
+    """Read everything that the provider shares; whole or nothing.
+
+    Raises: what the source raises; the newest pull then stays the newest.
+    """
+    with sync_step(project, run):
+        return run_pull(
+            provider_source(project, run.provider),
+            project.folder("raw", run.provider.id),
+            provider=run.provider.id,
+            run_id=run.run_id,
+            now=utc_now(),
+            on_progress=on_progress,
+        )
+
+
+def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
+    """Stage what this run pulled, else the newest pull; None when out of term.
+
+    Raises: IncompleteExtractError if there is no pull, or too many rows are rejected.
+    """
+    provider = run.provider
+    raw = raw_inputs(project, provider, run.run_id)
+    with (
+        sync_step(project, run) as database,
+        frames(project) as duck,
+        TemporaryDirectory(dir=project.folder("tmp")) as folder,
+    ):
+        if isinstance(provider.model, PowerSchoolProvider):
+            raw, is_due = in_term(project, provider.model, raw, Path(folder))
+            if not is_due:
+                _close_out_of_term(database, run)
+                return None
+        mapping = shaped(project, provider, provider_mapping(project, provider), raw)
+        with database.reading() as connection:
+            if any(one.is_delta for one in raw.collections.values()):
+                load_known(connection, duck, project, provider)
+            if not is_whole(provider, mapping, raw):
+                district = project.district().id
+                load_kept(connection, duck, district=district, provider=provider.id)
+        staged = stage(
+            duck,
+            raw=raw.collections,
+            mapping=mapping,
+            options=staging_options(project, provider, raw),
+            parent=project.folder("staged", provider.id),
+            run_id=run.run_id,
+            now=utc_now(),
+            pull_findings=raw.findings,
+        )
+        rows = finding_rows(duck, staged)
+        write_log(project, database, provider, run.run_id, rows)
+        return staged
+
+
+def _close_out_of_term(database: Database, run: ProviderRun) -> None:
+    with database.transaction() as connection:
+        history.close_run(
+            connection,
+            provider=run.provider.id,
+            run_id=run.run_id,
+            status="SUCCESS",
+            now=utc_now(),
+            error="Nothing was due: no school is in term.",
+        )
+
+
+def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
+    """Compare the staged roster with the roster; store and judge the difference.
+
+    Raises: IncompleteExtractError if nothing is staged yet.
+    """
+    provider, now = run.provider, utc_now()
+    district = project.district()
+    with sync_step(project, run) as database, frames(project) as duck:
+        staged = _staged(project, run)
+        with database.reading() as connection:
+            load_baseline(connection, duck, district=district.id, provider=provider.id)
+            plan = make_plan(
+                duck,
+                PlanRequest(
+                    district=district.id,
+                    provider=provider.id,
+                    matching=provider.model.matching,
+                    deactivate_missing=provider.model.deactivate_missing,
+                    guard=guard_of(project, provider),
+                    zone=district.zone,
+                    revision=baseline_revision(connection, district.id),
+                    mapping_hash=staged.mapping_fingerprint,
+                ),
+                staged=staged.folder,
+                load_values=partial(load_values, connection),
+                plans_folder=project.folder("plans", provider.id),
+                run_id=run.run_id,
+                now=now,
+            )
+        stored = stored_plan(project, plan, data_at=staged.made_at)
+        with database.transaction() as connection:
+            store_plan(connection, stored)
+            approval = valid_approval(
+                connection, target=provider.id, plan_hash=plan.hash, now=now
+            )
+    return PlannedRun(plan, stored, approval)
+
+
+def apply_provider(
+    project: Project, run: ProviderRun, on_step: OnStep = no_step
+) -> ApplyResult:
+    """Carry out the plan that this run made, else the newest one, in one transaction.
+
+    on_step: is told what has been written so far, entity by entity.
+    Raises: HeldError if the guard holds it; FatalError if it failed or the roster has
+    changed since it was made. The roster then stays as it was.
+    """
+    provider = run.provider
+    with sync_step(project, run) as database, frames(project) as duck:
+        with database.transaction() as connection:
+            stored = latest_plan(connection, provider.id, run_id=run.run_id)
+            approval = admitted(connection, project, provider, stored)
+        plan = find_plan(
+            project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
+        )
+        assert plan is not None and stored is not None
+        with database.transaction() as connection:
+            result = apply_plan(
+                connection,
+                duck,
+                plan,
+                project.folder("staged", provider.id) / plan.staged,
+                run_id=run.run_id,
+                now=utc_now(),
+                actor=run.actor,
+                on_step=on_step,
+            )
+            if approval is not None:
+                use_approval(connection, approval, target=provider.id, now=utc_now())
+    _clear_inbox(project, provider, plan.run_id)
+    return result
+
+
+def _clear_inbox(project: Project, provider: Provider, run_id: str) -> None:
+    """Move the files that were dropped for this run out of the way of the next one."""
+    from d118_pipelines.sources.csv_files.arrival import archive
+    from d118_pipelines.sources.csv_files.source import read_stamps
+
+    model = provider.model
+    if not isinstance(model, CsvProvider) or model.config.path or model.config.sftp:
+        return  # only an inbox is ours to change
+    pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
+    if pull is not None:
+        folder = project.folder("inbox", provider.id)
+        archive(folder, pull.folder.name, read_stamps(pull.details))
+
+
+def guard_of(project: Project, provider: Provider) -> RosterGuard:
+    """The limits for this provider: the district's, with the entry's own keys."""
+    guard = project.district().guard
+    if isinstance(provider.model, CsvProvider):
+        guard = guard.model_copy(update={"rejected": CSV_REJECTS})
+    return merged_guard(guard, provider.model.guard)
+
+
+def held_roster(
+    project: Project, provider: Provider, plan: StoredPlan, *, again: str = "run"
+) -> HeldError:
+    """What a held plan says to the person who has to decide."""
+    keeps_until = plan.created_at + dt.timedelta(
+        days=30
+    )  # plan rows are removed after that
+    local = keeps_until.astimezone(project.district().zone)
+    return HeldError(
+        held_text(
+            provider.id,
+            plan.plan_hash,
+            int(plan.counts["changes"]),
+            plan.rules,
+            f"{local:%Y-%m-%d %H:%M %Z}",
+        ),
+        next_step=f"Once approved: d118 {again} {provider.id}",
+    )
+
+
+def _staged(project: Project, run: ProviderRun) -> Staged:
+    staged = find_staged(project.folder("staged", run.provider.id), run.run_id)
+    if staged is None:
+        raise nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
+    return staged
+
+
+def stored_plan(
+    project: Project, plan: RosterPlan, *, data_at: dt.datetime
+) -> StoredPlan:
+    """The row that the table of plans gets for a roster's plan."""
+    return StoredPlan(
+        id=uuid.uuid4().hex,
+        target=plan.provider,
+        destination=ROSTER,
+        plan_hash=plan.hash,
+        baseline=str(plan.revision),
+        run_id=plan.run_id,
+        verdict=plan.verdict,
+        rules=list(plan.rules),
+        counts={
+            "changes": plan.changes,
+            "entities": {name: c.as_dict() for name, c in plan.counts.items()},
+        },
+        files=[],
+        folder=str(plan.folder.relative_to(project.home)),
+        demonstration=plan.is_demonstration,
+        data_at=data_at,
+        created_at=plan.made_at,
+    )
+
+
+def admitted(
+    connection: sa.Connection,
+    project: Project,
+    provider: Provider,
+    stored: StoredPlan | None,
+    *,
+    again: str = "run",
+) -> Approval | None:
+    """The approval that a held plan goes with, None for one that needs none.
+
+    again: the command that carries an approved plan out. Raises: HeldError, FatalError.
+    """
+    if stored is None:
+        raise nothing_yet(provider, "plan", f"d118 run {provider.id}")
+    approval = None
+    if stored.verdict != "ready":
+        approval = valid_approval(
+            connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
+        )
+    refused = refusal(project, provider, stored, approval, again=again)
+    if refused is not None:
+        raise refused
+    return approval
+
+
+def refusal(
+    project: Project,
+    provider: Provider,
+    stored: StoredPlan,
+    approval: Approval | None,
+    *,
+    again: str = "run",
+) -> D118Error | None:
+    """Why a plan may not be applied: it failed, or is held and not approved."""
+    failed = [r for r in stored.rules if not r.passed and r.kind == "failed"]
+    if failed:
+        return FatalError(
+            failed_roster(provider, failed),
+            not_done="Nothing was changed in the roster.",
+            next_step=f"d118 plan {provider.id}; d118 findings {provider.id}",
+        )
+    if stored.verdict == "ready" or approval is not None:
+        return None
+    return held_roster(project, provider, stored, again=again)
+
+
+def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:
+    """One line per rule that failed."""
+    return "\n".join(f"FAILED {r.code}  {provider.id}: {r.message}" for r in rules)
+
+
+@contextmanager
+def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB session for roster-sized work; it spills below `D118_HOME`.
+
+    Raises: KeyboardInterrupt if the process was told to end during a query.
+    """
+    duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
+    try:
+        yield duck
+    except RuntimeError as exc:
+        if str(exc) != QUERY_INTERRUPTED:
+            raise
+        # DuckDB says so in place of what the signal's handler raised.
+        raise KeyboardInterrupt from None
+    finally:
+        duck.close()

@@ -1,0 +1,140 @@
+"""The command line as a whole: help, wrong usage, its page, where it may be started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from d118_pipelines.cli import cli_reference
+from d118_pipelines_tests.conftest import PEOPLE
+from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
+
+COMMANDS = {
+    "doctor",
+    "test-connection",
+    "run",
+    "resend",
+    "plan",
+    "findings",
+    "approve",
+    "status",
+    "runs",
+    "explain",
+    "compare",
+    "targets",
+    "ledger",
+}
+
+
+@pytest.fixture(scope="module")
+def anywhere(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+    return ProjectFolder(tmp_path_factory.mktemp("usage") / "project", PEOPLE)
+
+
+def test_the_help_mentions_every_command(anywhere: ProjectFolder) -> None:
+    answer = anywhere.d118("--help")
+
+    assert answer.code == 0
+    for name in COMMANDS:
+        assert f" {name} " in answer.out
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself(anywhere: ProjectFolder, name: str) -> None:
+    answer = anywhere.d118(name, "-h")
+
+    assert answer.code == 0
+    assert f"Usage: d118 {name}" in answer.out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["nothing"],
+        ["run"],
+        ["run", "hr_records", "smartfind"],
+        ["run", "hr_records", "--force"],
+        ["runs", "--limit", "0"],
+        ["runs", "--limit", "many"],
+        ["approve", "hr_records"],
+        ["compare", "hr_records"],
+        ["ledger", "nothing"],
+        ["ledger", "seed", "smartfind"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(anywhere: ProjectFolder, wrong: list[str]) -> None:
+    answer = anywhere.d118(*wrong)
+
+    assert answer.code == 2
+    assert "Usage: d118" in answer.err
+    assert answer.out == ""
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    page = (REPOSITORY / "docs/cli.md").read_text(encoding="utf-8")
+
+    assert page == cli_reference.page(), "make cli-reference"
+
+
+def test_the_page_says_something_about_every_part() -> None:
+    page = cli_reference.page()
+
+    for name in COMMANDS:
+        assert f"## `d118 {name}" in page
+    assert "None" not in page
+
+
+def test_a_project_without_a_target_is_a_short_answer(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    for path in (project.root / "mappings/targets").iterdir():
+        path.unlink()
+
+    assert "No target." in project.d118("status").out
+    assert "No target in mappings/targets." in project.d118("targets", "list").out
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["targets", "list"], ["run", "hr_records"], ["runs"]]
+)
+def test_a_mistake_in_a_target_is_2_for_every_command(
+    tmp_path: Path, command: list[str]
+) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    project.edit("mappings/targets/smartfind.yaml", "max_adds: 50", "max_ads: 50")
+    arguments = ["--target", "hr_records"] if command == ["runs"] else []
+
+    answer = project.d118(*command, *arguments)
+
+    assert answer.code == 2
+    assert "mappings/targets/smartfind.yaml:" in answer.err
+    assert "key guard.max_ads: unknown key" in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.real
+def test_started_as_a_program_it_answers_on_its_two_streams(
+    delivered: ProjectFolder,
+) -> None:
+    good = delivered.run_d118("status", "--json")
+    bad = delivered.run_d118("plan", "nobody")
+
+    assert good.code == 0
+    assert [state["state"] for state in json.loads(good.out)] == ["delivered"] * 2
+    assert good.err == ""
+    assert (bad.code, bad.out) == (2, "")
+    assert bad.err.startswith("There is no target or provider nobody.")
+
+
+def test_the_settings_of_the_project_are_read_from_its_env_file(
+    project: ProjectFolder,
+) -> None:
+    del project.environment["POWERSCHOOL_CSV_DIR"]
+    (project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=elsewhere\n", "utf-8")
+
+    answer = project.d118("test-connection", "powerschool")
+
+    assert answer.code == 1
+    assert "elsewhere: found none" in answer.out

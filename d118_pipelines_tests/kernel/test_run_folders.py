@@ -1,0 +1,67 @@
+"""Folders of runs: hidden while they are filled, named when complete, found again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
+
+NOON = dt.datetime(2026, 11, 2, 12, 0, 0, 250, tzinfo=dt.UTC)
+MARKER = "manifest.json"
+
+
+def made(parent: Path, run_id: str, hours: int = 0, marker: str = MARKER) -> Path:
+    now = NOON + dt.timedelta(hours=hours)
+    with new_run_folder(parent, run_id=run_id, now=now) as folder:
+        (folder.path / marker).write_text("{}", encoding="utf-8")
+    return folder.final
+
+
+def test_a_complete_folder_has_its_name_and_is_its_owner_s(tmp_path: Path) -> None:
+    chicago = NOON.astimezone(dt.timezone(dt.timedelta(hours=-6)))
+
+    with new_run_folder(tmp_path / "raw", run_id="1f0c9a52-77", now=chicago) as folder:
+        assert folder.path.name == ".20261102T120000000250Z-1f0c9a52.part"
+        assert not folder.final.exists()
+
+    assert folder.final == tmp_path / "raw/20261102T120000000250Z-1f0c9a52"
+    assert folder.final.stat().st_mode & 0o777 == 0o700
+    assert list(folder.final.parent.iterdir()) == [folder.final]
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_run_folder(tmp_path, run_id="1" * 8, now=NOON) as folder,
+    ):
+        (folder.path / MARKER).touch()
+        raise KeyboardInterrupt
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_a_killed_run_left_goes_where_nobody_else_writes(
+    tmp_path: Path, is_alone: bool
+) -> None:
+    killed = tmp_path / ".20261101T120000000000Z-dead.part"
+    killed.mkdir()
+    (killed / "rows.parquet").touch()
+
+    with new_run_folder(tmp_path, run_id="1" * 8, now=NOON, is_alone=is_alone):
+        assert killed.exists() is not is_alone
+
+
+def test_a_run_finds_its_own_folder_else_the_newest_complete_one(
+    tmp_path: Path,
+) -> None:
+    assert newest_run_folder(tmp_path / "nothing", MARKER) is None
+    first, second = made(tmp_path, "a" * 32), made(tmp_path, "b" * 32, hours=1)
+    made(tmp_path, "c" * 32, hours=2, marker="other.json")
+
+    assert newest_run_folder(tmp_path, MARKER) == second
+    assert newest_run_folder(tmp_path, MARKER, "a" * 32) == first
+    assert newest_run_folder(tmp_path, MARKER, "c" * 32) == second
