@@ -1,4 +1,4 @@
-"""A real `dagster dev` over a temporary project: webserver, daemon and code server.
+"""What `make ui` starts, over a temporary project: web server, daemon and code server.
 
 Belongs here: starting it, asking it by GraphQL, ending it with all its processes. Not
 here: the project's files and environment (`project.py`), the browser (`browser/`).
@@ -115,19 +115,19 @@ def materialize_all(project: ProjectFolder) -> None:
 
 @contextmanager
 def running_dagster(project: ProjectFolder) -> Iterator[DagsterUi]:
-    """Start `dagster dev` on a free port; at the end no process of it is left."""
+    """Start the services on a free port; at the end no process of them is left."""
     process, url = _start(project)
     try:
         yield DagsterUi(url, project)
     finally:
         _stop(process)
         left = _processes_of(project)
-        assert not left, f"processes of dagster dev are left: {left}"
+        assert not left, f"processes are left: {left}"
 
 
 def _start(project: ProjectFolder) -> tuple[subprocess.Popen[bytes], str]:
     """Start on a free port; another process may take it first, so try a few."""
-    log = project.root / "dagster_dev.log"
+    log = project.root / "services.log"
     for _ in range(3):
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
@@ -140,21 +140,18 @@ def _start(project: ProjectFolder) -> tuple[subprocess.Popen[bytes], str]:
             raise
         _stop(process)
     text = log.read_text(encoding="utf-8", errors="replace")
-    raise RuntimeError(f"dagster dev did not start:\n{text}")
+    raise RuntimeError(f"the services did not start:\n{text}")
 
 
 def _spawn(project: ProjectFolder, port: int, log: Path) -> subprocess.Popen[bytes]:
-    program = str(Path(sys.executable).with_name("dagster"))
-    with log.open("wb") as output, project.entered(PYTHONWARNINGS="ignore"):
+    settings = {"PYTHONWARNINGS": "ignore", "D118_UI_PORT": str(port)}
+    with log.open("wb") as output, project.entered(**settings):
         return subprocess.Popen(
-            [program, "dev", "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-m", "d118_pipelines.console.services"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # A group of its own to end; Dagster maps SIGTERM to SIGINT, which a
-            # background shell would have handed down as ignored.
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 

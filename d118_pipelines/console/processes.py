@@ -1,0 +1,41 @@
+"""Dagster's daemons on this machine, told from its process list.
+
+Called by `services.py` before it starts one. A heartbeat in the database would also be
+fresh for a while after a daemon has ended.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PROC = Path("/proc")
+_DAEMONS = ("dagster._daemon", "dagster-daemon")
+
+
+def daemons(dagster_home: Path) -> list[int]:
+    """Process ids of the daemons that work on the instance in `dagster_home`."""
+    found = (int(path.name) for path in _PROC.glob("[0-9]*"))
+    return sorted(pid for pid in found if _is_daemon_of(pid, dagster_home.resolve()))
+
+
+def _is_daemon_of(pid: int, home: Path) -> bool:
+    """False for processes that ended meanwhile or belong to somebody else."""
+    place = _PROC / str(pid)
+    try:
+        command = (
+            (place / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        )
+        if not _is_daemon(command):
+            return False
+        pairs = (place / "environ").read_bytes().decode("utf-8", "replace").split("\0")
+        named = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        folder = named.get("DAGSTER_HOME") or (place / "cwd").readlink()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    return Path(folder).resolve() == home
+
+
+def _is_daemon(command: list[str]) -> bool:
+    """`python -m dagster._daemon run ...` or `.../dagster-daemon run ...`."""
+    names = {Path(part).name for part in command}
+    return "run" in command and bool(names & set(_DAEMONS))

@@ -1,0 +1,198 @@
+"""`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
+
+Starts the code server, the daemon and the guarded web server of the project in the
+working directory, and ends them together. It takes the place of `dagster dev`, which
+opens an unguarded port. Neighbours: `web_server.py` (the guard's way in),
+`processes.py` (who else runs a daemon here).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import yaml
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.console.processes import daemons
+from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+
+HOST = "127.0.0.1"
+PORT_VARIABLE = "D118_UI_PORT"
+DEFAULT_PORT = 3000
+LOCATION = "d118"
+MODULE = "d118_pipelines.definitions"
+STOP_SECONDS = 10.0
+START_SECONDS = 120.0
+QUIET = ("--log-level", "warning")
+Services = dict[str, subprocess.Popen[bytes]]
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends by itself."""
+    # A script that starts this with & hands SIGINT down as ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        serve(Project.here(), ui_port())
+    except KeyboardInterrupt:
+        print("Stopped.")
+    except D118Error as exc:
+        print(exc, file=sys.stderr)
+        sys.exit(exc.exit_code)
+
+
+def ui_port() -> int:
+    """`D118_UI_PORT`, by default 3000. Raises: ConfigurationError."""
+    text = os.environ.get(PORT_VARIABLE, "") or str(DEFAULT_PORT)
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise ConfigurationError(
+        f"{PORT_VARIABLE} is not a port number: {text}.",
+        not_done="Nothing was started.",
+        next_step=f"Set {PORT_VARIABLE} to a number from 1 to 65535.",
+    )
+
+
+def serve(project: Project, port: int) -> None:
+    """Start all services and wait.
+
+    Raises: FatalError if the port is taken, another daemon works on this project, or a
+    service ends by itself.
+    """
+    os.chdir(project.root)  # folders in dagster.yaml are relative to it
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    refuse_second_daemon(project)
+    refuse_busy_port(port)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        code = folder / "code.sock"
+        command = ["dagster", "code-server", "start", "--socket", str(code)]
+        options = ["-m", MODULE, "--location-name", LOCATION, *QUIET]
+        services = {"code server": _start(stack, [*command, *options])}
+        _wait_for(code.exists, services, "code server")
+        workspace = _workspace(folder, code)
+        services["daemon"] = _start(
+            stack, ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
+        )
+        services["web server"] = _start(
+            stack,
+            [
+                "d118_pipelines.console.web_server",
+                *["--workspace", str(workspace), "--host", HOST, "--port", str(port)],
+                "--dagster-log-level=warning",
+            ],
+        )
+        _wait_for(lambda: _answers(port), services, "web server")
+        print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
+        _wait(services)
+
+
+def refuse_second_daemon(project: Project) -> None:
+    """Raises: FatalError naming the daemon that works on this project already."""
+    others = daemons(Path(os.environ.get("DAGSTER_HOME", project.root)))
+    if others:
+        raise FatalError(
+            f"A Dagster daemon (process {others[0]}) already works on this project; "
+            "two would start every schedule twice.",
+            not_done="Nothing was started.",
+            next_step=f"Use the one that runs, or stop it: kill {others[0]}",
+        )
+
+
+def refuse_busy_port(port: int) -> None:
+    """Raises: FatalError if something listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise FatalError(
+                f"Port {port} is in use.",
+                not_done="Nothing was started.",
+                next_step=f"Choose another one: {PORT_VARIABLE}={port + 1} make ui",
+            ) from None
+
+
+def _workspace(folder: Path, code: Path) -> Path:
+    """The same location under the same name, served by the code server."""
+    server = {"socket": str(code), "location_name": LOCATION}
+    path = folder / "workspace.yaml"
+    path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+    return path
+
+
+def _start(stack: ExitStack, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    return stack.enter_context(_service([sys.executable, "-m", *arguments]))
+
+
+@contextmanager
+def _service(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches this process alone, which ends them
+        preexec_fn=_end_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the child: end when the launcher is killed, and take SIGINT again."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def _wait_for(is_ready: Callable[[], bool], services: Services, name: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if services[name].poll() is not None or time.monotonic() > end:
+            raise _ended(name)
+        time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _wait(services: Services) -> None:
+    while True:
+        for name, process in services.items():
+            if process.poll() is not None:
+                raise _ended(name)
+        time.sleep(0.5)
+
+
+def _ended(name: str) -> FatalError:
+    return FatalError(
+        f"Dagster's {name} ended by itself; its last lines are above.",
+        not_done="The other services were stopped with it.",
+        next_step="Check the project with: d118 doctor; then: make ui",
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

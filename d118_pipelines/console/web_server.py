@@ -1,0 +1,71 @@
+"""`python -m d118_pipelines.console.web_server`: Dagster's web server behind the guard.
+
+Takes the options of `dagster-webserver`. `services.py` starts it beside the daemon; the
+units and images of a deployment start it too, so that no unguarded port exists.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from d118_pipelines.console.guard import Guard
+from d118_pipelines.errors import D118Error, FatalError
+
+HOSTS_VARIABLE = "D118_UI_HOSTS"
+_MAKE_APP = "create_app_from_workspace_process_context"
+_SERVER = "uvicorn"
+
+
+def main() -> None:
+    """Serve until told to stop; exit 1 if the guard cannot be put in front."""
+    try:
+        command = guarded_command(allowed_hosts())
+    except D118Error as exc:
+        sys.exit(str(exc))
+    command()
+
+
+def allowed_hosts() -> list[str]:
+    """The names in `D118_UI_HOSTS`, separated by commas."""
+    return [h for h in os.environ.get(HOSTS_VARIABLE, "").split(",") if h.strip()]
+
+
+def guarded_command(hosts: list[str]) -> Any:
+    """The main function of `dagster-webserver`, which can serve only a guarded app.
+
+    Raises: FatalError if this version of Dagster has no place for the guard.
+    """
+    import uvicorn
+    from dagster_webserver import cli
+
+    # Dagster offers no hook for this; its minor version is pinned and a test sends
+    # hostile requests.
+    make_app = getattr(cli, _MAKE_APP, None)
+    if make_app is None or getattr(cli, _SERVER, None) is not uvicorn:
+        raise FatalError(
+            "The guard cannot be put in front of this version of Dagster's web server.",
+            not_done="The web server was not started.",
+            next_step="Install the locked versions: make setup",
+        )
+
+    def make_guarded(*args: Any, **options: Any) -> Guard:
+        return Guard(make_app(*args, **options), hosts=hosts)
+
+    def run_guarded(app: Any, **options: Any) -> None:
+        if not isinstance(app, Guard):
+            raise FatalError(
+                "Dagster's web server would have started without the guard.",
+                not_done="The web server was not started.",
+            )
+        uvicorn.run(app, **options)
+
+    setattr(cli, _MAKE_APP, make_guarded)
+    setattr(cli, _SERVER, SimpleNamespace(run=run_guarded))
+    return cli.main
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""`make ui` as a whole: the guard on a real server, attacks from a real browser, the end."""
+
+from __future__ import annotations
+
+import http.server
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from d118_pipelines.console.processes import daemons
+from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
+from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
+from d118_pipelines_tests.support.project import ProjectFolder
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+LAUNCH = """mutation { launchRun(executionParams: {selector: {
+  repositoryLocationName: "d118", repositoryName: "__repository__", jobName: "%s"},
+  runConfigData: {}}) { __typename } }"""
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUi]:
+    project = ProjectFolder(tmp_path_factory.mktemp("guarded") / "project")
+    with running_dagster(project) as running:
+        yield running
+
+
+@contextmanager
+def page_elsewhere(html: str) -> Iterator[str]:
+    """A page of another origin, on loopback too."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def attack(url: str) -> str:
+    """A page that tries every way a browser offers to launch a run at `url`."""
+    query = LAUNCH % "hr_records"
+    address = f"{url}/graphql?query={quote(query)}"
+    body = '{"query": ' + repr(query.replace("\n", " ")).replace('"', '\\"') + "}"
+    body = body.replace("'", '"')
+    return f"""<img src="{address}"><script src="{address}"></script>
+<iframe src="{address}"></iframe><iframe name=sink></iframe>
+<form id=f method=post enctype=text/plain action="{url}/graphql" target=sink>
+<input name='{body}' value=''></form>
+<script>
+document.getElementById("f").submit();
+const send = (type, mode) => fetch("{url}/graphql", {{method: "POST", mode,
+  headers: {{"Content-Type": type}}, body: {body!r}}}).catch(() => 0);
+const socket = () => new Promise(end => {{
+  const ws = new WebSocket("{url.replace("http", "ws")}/graphql", "graphql-ws");
+  ws.onopen = () => end("open"); ws.onerror = () => end("refused"); }});
+Promise.all([send("text/plain", "no-cors"), send("application/json", "cors"),
+  navigator.sendBeacon("{url}/graphql", {body!r}), socket()])
+  .then(ends => document.title = "done " + ends[3]);
+</script>"""
+
+
+def test_another_page_launches_nothing_by_any_way_of_a_browser(ui: DagsterUi) -> None:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    before = ui.run_ids()
+
+    with page_elsewhere(attack(ui.url)) as url, open_browser(ui, program) as browser:
+        browser.page.goto(url)
+        browser.page.wait_for_function("document.title.startsWith('done')")
+        title = browser.page.title()
+        browser.page.goto(f"{ui.url}/graphql?query={quote(LAUNCH % 'hr_records')}")
+
+    assert title == "done refused"
+    assert ui.run_ids() == before
+
+
+def test_the_same_mutation_from_the_own_page_launches_a_run(ui: DagsterUi) -> None:
+    # Without this the test above could pass on a broken mutation.
+    answer = ui.graphql(LAUNCH % "hr_records")
+
+    assert answer["launchRun"]["__typename"] == "LaunchRunSuccess"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({}, 200),
+    ],
+)
+def test_the_real_server_answers_as_the_guard_says(
+    ui: DagsterUi, headers: dict[str, str], expected: int
+) -> None:
+    sent = {"Content-Type": "application/json", **headers}
+    body = b'{"query": "{ __typename }"}'
+    answer = httpx.post(f"{ui.url}/graphql", content=body, headers=sent)
+
+    assert answer.status_code == expected
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_nothing_but_the_guarded_port_listens(ui: DagsterUi) -> None:
+    mark = f"HOME={ui.project.root}".encode()
+    mine = {
+        inode
+        for process in Path("/proc").glob("[0-9]*")
+        for inode in _sockets(process, mark)
+    }
+    listening = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]
+    ]
+    ports = {
+        int(fields[1].rpartition(":")[2], 16)
+        for fields in listening
+        if fields[3] == "0A" and fields[9] in mine
+    }
+
+    assert ports == {int(ui.url.rpartition(":")[2])}
+
+
+def _sockets(process: Path, mark: bytes) -> list[str]:
+    """Inodes of the sockets of a process of this project."""
+    try:
+        if mark not in (process / "environ").read_bytes().split(b"\0"):
+            return []
+        links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+    except OSError:
+        return []
+    return [link[8:-1] for link in links if link.startswith("socket:[")]
+
+
+def test_a_second_daemon_is_refused_in_one_sentence(ui: DagsterUi) -> None:
+    answer = started(ui.project, port=free_port())
+
+    assert answer.returncode == 1
+    (pid,) = daemons(ui.project.root)
+    first = answer.stderr.splitlines()[0]
+    assert first.startswith(f"A Dagster daemon (process {pid}) already works")
+
+
+def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = started(project, port=port)
+
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[0] == f"Port {port} is in use."
+
+
+def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    answer = started(ProjectFolder(tmp_path / "project"), port="http")
+
+    assert answer.returncode == 2
+    assert "D118_UI_PORT is not a port number" in answer.stderr
+
+
+@pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
+def test_all_services_end_with_the_launcher(
+    tmp_path: Path, ended: signal.Signals
+) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "d118_pipelines.console.services"],
+        cwd=project.root,
+        env=project.variables({"D118_UI_PORT": str(free_port())}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # As a shell does for what it starts with &.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert process.stdout is not None
+    assert b"http://127.0.0.1" in process.stdout.readline()
+    process.send_signal(ended)
+    process.wait(60)
+    process.stdout.close()
+
+    end = time.monotonic() + 60
+    while daemons(project.root) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert daemons(project.root) == []
+
+
+def started(
+    project: ProjectFolder, *, port: int | str
+) -> subprocess.CompletedProcess[str]:
+    """The launcher, which is expected to refuse at once."""
+    return subprocess.run(
+        [sys.executable, "-m", "d118_pipelines.console.services"],
+        cwd=project.root,
+        env=project.variables({"D118_UI_PORT": str(port)}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
