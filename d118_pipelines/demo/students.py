@@ -1,8 +1,8 @@
 """Buildings, terms and students of the demonstration district.
 
-Belongs here: the rows that follow the school year. Not here: staff, files.
-The school year runs from 1 July to 30 June, so that every day lies in one. Students
-belong to the year of their graduation: each July they move up, and a new class starts.
+Called by `district.py`: the rows that follow the school year. It runs from 1 July to
+30 June, so that every day lies in one. Students belong to the year of their graduation:
+each July they move up, and a new class starts.
 """
 
 from __future__ import annotations
@@ -59,21 +59,23 @@ def start_year(today: dt.date) -> int:
     return today.year if today.month >= 7 else today.year - 1
 
 
-def preferences() -> Iterator[Row]:
-    """Yield the PREFS rows: number and name of the district."""
+def preferences() -> list[Row]:
+    """Return the PREFS rows: number and name of the district."""
     values = {
         "districtnumber": DISTRICT_NUMBER,
         "districtname": "Demonstration District",
     }
-    for dcid, (name, value) in enumerate(values.items(), start=1):
-        yield {"dcid": dcid, "id": dcid, "name": name, "value": value, "schoolid": 0}
+    return [
+        {"dcid": dcid, "id": dcid, "name": name, "value": value, "schoolid": 0}
+        for dcid, (name, value) in enumerate(values.items(), start=1)
+    ]
 
 
-def buildings() -> Iterator[Row]:
-    """Yield the SCHOOLS rows; only the six schools count for state reporting."""
+def buildings() -> list[Row]:
+    """Return the SCHOOLS rows; only the six schools count for state reporting."""
     rows = sorted([*_SCHOOLS, *_OTHER_BUILDINGS])
-    for dcid, (number, short, name, low, high) in enumerate(rows, start=1):
-        yield {
+    return [
+        {
             "dcid": dcid,
             "id": dcid,
             "school_number": number,
@@ -92,48 +94,42 @@ def buildings() -> Iterator[Row]:
             "schoolstate": "IL",
             "schoolzip": "60084",
         }
+        for dcid, (number, short, name, low, high) in enumerate(rows, start=1)
+    ]
 
 
-def terms(today: dt.date) -> Iterator[Row]:
-    """Yield year, semesters and quarters for the district (0) and each school."""
+def terms(today: dt.date) -> list[Row]:
+    """Return the TERMS rows of the district (0) and each school.
+
+    This year with its semesters and quarters; last and next year without.
+    """
     start = start_year(today)
+    schools = (0, *(number for number, *_ in _SCHOOLS))
+    this = [
+        (school, start, place) for school in schools for place in range(len(_PARTS))
+    ]
+    others = [
+        (school, year, 0) for year in (start - 1, start + 1) for school in schools
+    ]
+    return [term_row(dcid, *one) for dcid, one in enumerate([*this, *others], start=1)]
+
+
+def term_row(dcid: int, school: int, start: int, place: int = 0) -> Row:
+    """Return one TERMS row of the school year that begins in `start`."""
+    name, abbreviation, portion, first, last = _PARTS[place]
     short = f"{start % 100:02}-{(start + 1) % 100:02}"
-    schools = (0, *(number for number, *_ in _SCHOOLS))
-    rows = ((school, part) for school in schools for part in enumerate(_PARTS))
-    for dcid, (school, (place, part)) in enumerate(rows, start=1):
-        name, abbreviation, portion, first, last = part
-        yield {
-            "dcid": dcid,
-            "id": (start - 1990) * 100 + place,
-            "name": name.format(f"{start}-{start + 1}"),
-            "abbreviation": abbreviation.format(short),
-            "firstday": _day(start, first),
-            "lastday": _day(start, last),
-            "yearid": start - 1990,
-            "schoolid": school,
-            "portion": portion,
-            "isyearrec": int(portion == 1),
-        }
-
-
-def other_terms(today: dt.date, first_dcid: int) -> Iterator[Row]:
-    """Yield last and next year of the district and each school, and a year of SEDOL."""
-    start = start_year(today)
-    schools = (0, *(number for number, *_ in _SCHOOLS))
-    years = [(school, first) for first in (start - 1, start + 1) for school in schools]
-    for dcid, (school, first) in enumerate([*years, (183, start)], start=first_dcid):
-        yield {
-            "dcid": dcid,
-            "id": (first - 1990) * 100,
-            "name": f"{first}-{first + 1} Year",
-            "abbreviation": f"{first % 100:02}-{(first + 1) % 100:02}",
-            "firstday": _day(first, (7, 1)),
-            "lastday": _day(first, (6, 30)),
-            "yearid": first - 1990,
-            "schoolid": school,
-            "portion": 1,
-            "isyearrec": 1,
-        }
+    return {
+        "dcid": dcid,
+        "id": (start - 1990) * 100 + place,
+        "name": name.format(f"{start}-{start + 1}"),
+        "abbreviation": abbreviation.format(short),
+        "firstday": _day(start, first),
+        "lastday": _day(start, last),
+        "yearid": start - 1990,
+        "schoolid": school,
+        "portion": portion,
+        "isyearrec": int(portion == 1),
+    }
 
 
 def _day(start: int, month_day: tuple[int, int]) -> str:
