@@ -65,7 +65,7 @@ def ghosts(staff: Sequence[Person]) -> list[Person]:
     made = []
     for place, dcid in enumerate(GHOSTS):
         twin = active[place * 20]
-        shared = ["first_name", "last_name", "lastfirst"]
+        shared = ["first_name", "last_name"]
         shared += ["email_addr", "teachernumber"] if place < 4 else []
         columns = {column: twin[column] for column in shared}
         user = {"dcid": dcid, "homeschoolid": HIGH_SCHOOL, **columns}

@@ -97,7 +97,6 @@ class SchoolYear:
             "course_number": section["course_number"],
             "section_number": section["section_number"],
             "teacherid": section["teacher"],
-            "studyear": student["id"] * 100 + self.yearid,
             "dateenrolled": term["firstday"],
             "dateleft": days_after(term["lastday"], 1),
         }

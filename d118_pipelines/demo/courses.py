@@ -108,6 +108,6 @@ def course_row(course: Course, place: int) -> Row:
 def roles() -> list[Row]:
     """Return the ROLEDEF rows."""
     return [
-        {"id": number, "rolemoduleid": 1, "name": name, "rolekey": key}
+        {"id": number, "name": name, "rolekey": key}
         for number, (name, key) in _ROLES.items()
     ]

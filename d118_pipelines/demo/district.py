@@ -55,7 +55,6 @@ def district_tables(seed: int, today: dt.date) -> Tables:
     """Return table name -> rows: staff of every day, students and classes of today."""
     students = list(demo_students.students(seed, today))
     tables = {
-        "prefs": demo_students.preferences(),
         "schools": demo_students.buildings(),
         "terms": demo_students.terms(today),
         "students": students,

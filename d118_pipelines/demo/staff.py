@@ -130,7 +130,7 @@ def person(
         placements.append(placement(other, status, role))
     user = _user(rng, dcid, name, building, role) | {"teachernumber": number}
     hr = human_resources(rng, building, role) if role is not SUBSTITUTE else None
-    return Person(user, placements, _core(rng), _legal(rng, role), hr)
+    return Person(user, placements, _core(rng), _legal(rng), hr)
 
 
 def case(
@@ -157,10 +157,9 @@ def _core(rng: random.Random) -> Row:
     return {"dob": born, "gender": rng.choice("FFFFMMMfm")}
 
 
-def _legal(rng: random.Random, role: Role) -> Row:
+def _legal(rng: random.Random) -> Row:
     other = rng.choice(demo_names.FIRST_NAMES) if rng.random() < 0.04 else None
-    number = str(rng.randrange(100_000, 999_999)) if role is TEACHER else "0"
-    return {"legal_first_name": other, "legal_last_name": None, "iein": number}
+    return {"legal_first_name": other, "legal_last_name": None}
 
 
 def _user(
@@ -169,28 +168,21 @@ def _user(
     first, last = name
     town, zip_code = rng.choice(demo_names.TOWNS)
     login = f"{demo_names.plain(first)[:1]}{demo_names.plain(last)}"[:20]
-    middle = rng.choice([None, None, "A", "Lee", "Marie", "R"])
     return {
         "dcid": dcid,
-        "lastfirst": f"{last}, {first} {middle or ''}".strip(),
         "first_name": first,
-        "middle_name": middle,
+        "middle_name": rng.choice([None, None, "A", "Lee", "Marie", "R"]),
         "last_name": last,
         "title": role.title,
         "homeschoolid": building,
         "email_addr": email(first, last),
-        "loginid": login,
         "teacherloginid": login if role is TEACHER else None,
-        "psaccess": int(role is OFFICE),
-        "ptaccess": int(role is TEACHER),
         "home_phone": demo_names.phone(rng) if rng.random() < 0.9 else None,
         "street": demo_names.street(rng),
         "city": town,
         "state": "IL",
         "zip": zip_code,
         "sif_stateprid": None,
-        "whencreated": f"{rng.randrange(2010, 2019)}-08-01 06:00:00",
-        "whenmodified": f"2019-{rng.randrange(1, 13):02}-11 06:00:00",
     }
 
 
@@ -204,7 +196,6 @@ def human_resources(rng: random.Random, building: int, role: Role = TEACHER) -> 
     mail = f"person{rng.randrange(10_000)}@mail.example"
     row: Row = {
         "personal_email": mail if rng.random() < 0.5 else None,
-        "jobtitle": role.title,
         "calendar": role.calendar,
         "contractemp": "0",
         "sfe_position": role.position,

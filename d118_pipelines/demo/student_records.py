@@ -44,7 +44,7 @@ def _values(rng: random.Random, student: Row) -> Row:
     gpa = round(rng.uniform(1.2, 4.0), 4)
     older = student["grade_level"] > 8
     return {
-        "custom_ethnicity": "Y" if student["fedethnicity"] == 1 else "N",
+        "custom_ethnicity": rng.choice("NNY"),
         "custom_race": rng.choice(_RACES) if rng.random() < 0.97 else None,
         "custom_lep": "Y" if learns_english else "N",
         "simple_gpa": f"{gpa:.4f}" if older else None,

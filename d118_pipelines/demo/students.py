@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from d118_pipelines.demo import names as demo_names
 from d118_pipelines.demo.staff import Row
 
-DISTRICT_NUMBER = "118"
 GRADUATES, PRE_ENROLLED = 999999, 901
 _SCHOOLS = (
     # number, abbreviation, name, lowest and highest grade
@@ -59,18 +58,6 @@ def start_year(today: dt.date) -> int:
     return today.year if today.month >= 7 else today.year - 1
 
 
-def preferences() -> list[Row]:
-    """Return the PREFS rows: number and name of the district."""
-    values = {
-        "districtnumber": DISTRICT_NUMBER,
-        "districtname": "Demonstration District",
-    }
-    return [
-        {"dcid": dcid, "id": dcid, "name": name, "value": value, "schoolid": 0}
-        for dcid, (name, value) in enumerate(values.items(), start=1)
-    ]
-
-
 def buildings() -> list[Row]:
     """Return the SCHOOLS rows; only the six schools count for state reporting."""
     rows = sorted([*_SCHOOLS, *_OTHER_BUILDINGS])
@@ -83,9 +70,7 @@ def buildings() -> list[Row]:
             "abbreviation": short,
             "low_grade": low,
             "high_grade": high,
-            "sortorder": dcid,
             "state_excludefromreporting": int(low is None),
-            "issummerschool": 0,
             "schoolphone": f"847-555-{100 + dcid:04}",
             "schooladdress": f"{dcid} School St",
             "principal": None if low is None else f"Principal of {short}",
@@ -144,12 +129,10 @@ def students(seed: int, today: dt.date) -> Iterator[Row]:
         rng = random.Random(f"{seed}:students:{graduation}")
         count = _PER_CLASS + rng.randrange(-20, 21)
         for place in range(min(count, 30) if grade < 0 else count):
-            yield _student(rng, graduation, place, grade, start)
+            yield _student(rng, graduation, place, grade)
 
 
-def _student(
-    rng: random.Random, graduation: int, place: int, grade: int, start: int
-) -> Row:
+def _student(rng: random.Random, graduation: int, place: int, grade: int) -> Row:
     first, last = rng.choice(demo_names.FIRST_NAMES), rng.choice(demo_names.LAST_NAMES)
     number = 210_000 + graduation % 40 * 450 + place
     status, school = _status(rng.random(), grade, rng.randrange(6))
@@ -162,7 +145,6 @@ def _student(
         "id": dcid + 7,
         "student_number": f"{number}.0",
         "state_studentnumber": f"{rng.randrange(10**8, 10**9)}",
-        "lastfirst": f"{last}, {first}",
         "first_name": first,
         "middle_name": "Lee" if place % 4 == 0 else None,
         "last_name": last,
@@ -171,19 +153,13 @@ def _student(
         "grade_level": grade,
         "enroll_status": status,
         "schoolid": school,
-        "enrollment_schoolid": school,
-        "entrydate": _day(start, (7, 1)),
-        "exitdate": _day(start + 1, (7, 1)),
-        "classof": graduation,
         "sched_yearofgraduation": graduation,
         "street": address,
         "city": town,
         "state": "IL",
         "zip": zip_code,
         "home_phone": demo_names.phone(rng),
-        "fedethnicity": rng.choice([0, 0, 1]),
         "lunchstatus": rng.choice([None, "F", "P", "R"]),
-        "student_web_id": str(number),
     }
 
 

@@ -88,7 +88,6 @@ def _students(students: Sequence[Row]) -> None:
             # Two students of one number would be one person in the roster.
             case["state_studentnumber"] += str(year)
         row.update(case)
-        row["lastfirst"] = f"{row['last_name']}, {row['first_name']}"
 
 
 def _classes(year: SchoolYear, tables: Tables) -> None:
