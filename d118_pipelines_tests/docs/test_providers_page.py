@@ -1,4 +1,4 @@
-"""docs/reference/providers.md has every key of config/providers.yaml, by type."""
+"""The pages of providers and of their guard have every key of the models."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import pytest
 
 from d118_pipelines.config import providers as model
+from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.provider_types import Sftp
 from d118_pipelines_tests.docs.markdown import page, tables_headed, ticked
 
@@ -57,3 +58,11 @@ def test_every_key_of_a_login_by_sftp_is_named() -> None:
     [sentence] = re.findall(r"^`sftp`: .*?\n\n", PAGE, re.M | re.S)
 
     assert set(Sftp.model_fields) <= words(sentence)
+
+
+def test_the_keys_of_the_guard_are_on_its_page() -> None:
+    text = page("reference/matching_and_guard.md")
+    [rows] = tables_headed(text, "key", "default", "meaning")
+
+    named = [name for row in rows for name in ticked(row["key"])]
+    assert sorted(named) == sorted(RosterGuard.model_fields)
