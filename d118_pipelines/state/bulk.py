@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _fetched(
     def batches() -> Iterator[pa.RecordBatch]:
         while chunk := rows.fetchmany(CHUNK_ROWS):
             arrays = [
-                pa.array(values, field.type)
+                arrow_array(values, field.type)
                 for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
