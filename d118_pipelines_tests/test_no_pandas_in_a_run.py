@@ -33,7 +33,7 @@ for name in sys.argv[1:]:
 
 @pytest.mark.real
 def test_no_pull_sync_export_or_delivery_imports_pandas(tmp_path: Path) -> None:
-    names = ["sis", "files", "sheets", "hr_records", "oneroster"]
+    names = ["sis", "oneroster", "files", "sheets", "hr_records"]
     with OneRosterServer(district(), gate=TokenGate()) as server:
         sheets = spreadsheets(REPOSITORY / "examples/csv")
         folder = tmp_path / "project"

@@ -216,14 +216,3 @@ def _connection(project: Project, name: str) -> Check:
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
     return Check(f"connection {name}", "ok" if success else "wrong", message)
-
-
-def upgrade() -> None:
-    """Bring the state database's schema up to date; make a backup first."""
-    from d118_pipelines.state import database
-
-    before, now = database.upgrade(Project.here().home / "d118.sqlite")
-    if before == now:
-        say(f"Nothing to do: the schema is {now}.")
-    else:
-        say(f"The schema is {now} now; it was {before or 'not there'}.")
