@@ -1,7 +1,6 @@
-"""Many rows at once between DuckDB and the state database.
+"""Many rows at once between DuckDB and the state database, in bounded memory.
 
-Belongs here: the fastest way in and out on each engine, in bounded memory. Not here:
-which rows. SQLite takes and gives tuples in chunks; PostgreSQL takes and gives CSV by
+Called by `roster/planning`, `roster/store` and `targets/ledger.py`. SQLite takes and gives tuples in chunks; PostgreSQL takes and gives CSV by
 COPY. Values cross as text or numbers: dates as `YYYY-MM-DD`, booleans as 0 and 1.
 """
 

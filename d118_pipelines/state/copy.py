@@ -38,6 +38,8 @@ def copy_state(
                 raise  # told by the target
             # The driver's text can quote the row.
             raise _not_copied(f"refused a row ({type(exc.orig).__name__})") from None
+        except ValueError:  # the driver sends no text with a NUL in it
+            raise _not_copied("cannot keep a text with a NUL character") from None
 
 
 def _require_idle(connection: sa.Connection) -> None:

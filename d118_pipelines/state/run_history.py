@@ -16,7 +16,8 @@ import yaml
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError
 from d118_pipelines.state.engines import normalised, shown
 
-DEFAULT_VARIABLE = "postgres_url"
+# What a URL is called that is written into the file.
+WRITTEN = "postgres_url"
 
 
 def run_history_place(root: Path) -> str:
@@ -42,7 +43,7 @@ def run_history_place(root: Path) -> str:
 
 
 def _reached(url: Any, path: Path) -> str:
-    variable = url.get("env", "") if isinstance(url, dict) else DEFAULT_VARIABLE
+    variable = url.get("env", "") if isinstance(url, dict) else WRITTEN
     text = os.environ.get(variable, "") if isinstance(url, dict) else str(url)
     if not text:
         raise ConfigurationError(

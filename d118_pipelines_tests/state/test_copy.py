@@ -125,12 +125,18 @@ def test_a_database_with_rows_is_refused_as_a_whole(
     assert "has rows already" in again.err
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        # SQLite keeps any text as an id, PostgreSQL only a UUID; and NUL in a text.
+        "UPDATE roster_history SET record_id = 'private'",
+        "UPDATE users SET title = 'private' || char(0)",
+    ],
+)
 def test_a_row_that_postgresql_refuses_leaves_it_empty(
-    project: RosterProject, url: str
+    project: RosterProject, url: str, change: str
 ) -> None:
-    # SQLite keeps any text as an id, PostgreSQL only a UUID.
-    text = "UPDATE roster_history SET record_id = 'private'"
-    project.change_state(sa.text(text))
+    project.change_state(sa.text(change))
 
     answer = project.d118("upgrade", "--to", url)
 
