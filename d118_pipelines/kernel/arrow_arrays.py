@@ -36,7 +36,7 @@ def arrow_array(
     rows, valid = len(values), None
     is_text = pa.types.is_string(kind)
     if None in values:
-        present = np.fromiter((v is not None for v in values), bool, rows)
+        present = np.fromiter([v is not None for v in values], bool, rows)
         valid = pa.py_buffer(np.packbits(present, bitorder="little"))
         nothing = "" if is_text else 0
         values = [nothing if v is None else v for v in values]
