@@ -150,7 +150,9 @@ def _write_empty(query: Query, writer: _Writer) -> None:
 
     from d118_pipelines.sources.powerschool.schema import expected_schema
 
-    writer.write(pa.RecordBatch.from_pylist([], schema=expected_schema(query)))
+    schema = expected_schema(query)
+    nothing = [pa.nulls(0, field.type) for field in schema]
+    writer.write(pa.RecordBatch.from_arrays(nothing, schema=schema))
     writer.close()
 
 

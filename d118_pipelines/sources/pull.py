@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
@@ -242,7 +243,7 @@ class CollectionWriter:
         records, pages = zip(*self._pending, strict=True) if self._pending else ((), ())
         schema = pa.schema([("record", pa.string()), ("page", pa.int64())])
         columns = {"record": list(records), "page": list(pages)}
-        self._write(pa.RecordBatch.from_pydict(columns, schema=schema))
+        self._write(record_batch(columns, schema))
         self._pending = []
 
     def _write(self, batch: Any) -> None:
@@ -325,5 +326,5 @@ def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     )
     names = schema.names
     columns = {name: [getattr(f, name) for f in findings] for name in names}
-    pq.write_table(pa.table(columns, schema=schema), path)
+    pq.write_table(pa.Table.from_batches([record_batch(columns, schema)]), path)
     path.chmod(0o600)

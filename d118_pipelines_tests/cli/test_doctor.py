@@ -43,7 +43,9 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     assert code == 0
     assert found["configuration: targets"] == "ok: hr_records, smartfind"
     assert found["configuration: PowerSchool queries"].startswith("ok: ")
-    assert found["state database"] == "ok: opened for writing"
+    file = fresh.home / "d118.sqlite"
+    assert found["state database"] == f"ok: {file}, opened for writing"
+    assert found["run history"] == f"ok: {fresh.root / '.dagster/storage'}"
     assert found["connection hr_records"].startswith("ok: ")
     assert found["destination hr_records"].startswith("note: HRRECORDS_SFTP_ADDRESS is")
     assert found["alerts"].startswith("note: nobody is told")

@@ -20,6 +20,7 @@ from d118_pipelines.errors import (
     D118Error,
     IncompleteExtractError,
 )
+from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.sources.csv_files.arrival import csv_files
 from d118_pipelines.sources.csv_files.cells import Record, RowCleaner
 from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form, is_against
@@ -207,7 +208,7 @@ def _batch(
     }
     values["_line"] = [line for line, _ in rows]
     values["_file"] = [file] * len(rows)
-    return pa.RecordBatch.from_pydict(values, schema=schema)
+    return record_batch(values, schema)
 
 
 def _told(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.sources.oneroster_csv.blocks import Blocks, pieces
 from d118_pipelines.sources.oneroster_csv.container import Member
 from d118_pipelines.sources.oneroster_csv.findings import Findings, Severity, fatal
@@ -210,7 +211,7 @@ def _table(split: Split, wanted: Sequence[int]) -> pa.Table:
     import pyarrow as pa
 
     columns = {
-        str(number): pa.array(
+        str(number): arrow_array(
             [fields[number] or None for fields in split.records], pa.string()
         )
         for number in wanted

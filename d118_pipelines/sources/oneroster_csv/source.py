@@ -206,7 +206,8 @@ class _Target:
         schema = pa.schema(
             [*((name, pa.string()) for name in names), (LINE, pa.int64())]
         )
-        self._empty = schema.empty_table()
+        # Not empty_table(): it imports pandas.
+        self._empty = pa.Table.from_batches([], schema)
         return self._add
 
     def flush(self) -> None:
