@@ -40,6 +40,7 @@ from d118_pipelines_tests.support.oneroster_server import (
     TokenGate,
 )
 from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.support.templates import new_state
 
 ACTOR = Actor("tester")
 Entry = dict[str, Any]
@@ -59,6 +60,8 @@ class RosterProject(ProjectFolder):
 
     def __init__(self, root: Path, *providers: Entry, url: str = "") -> None:
         super().__init__(root)
+        if not url:
+            new_state(self.home / "d118.sqlite")
         self.environment |= {"CLEVER_RATE_LIMIT": "0", "DATABASE_URL": url}
         self.set_providers(*providers)
         self.run_id = ""

@@ -10,6 +10,7 @@ import pytest
 from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.store.stores import Store
 from d118_pipelines_tests.support.postgres import new_database
+from d118_pipelines_tests.support.templates import new_state
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
@@ -24,6 +25,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def database(url: str, tmp_path: Path) -> Database:
     """An empty state database."""
+    if not url:
+        new_state(tmp_path / "d118.sqlite")
     return Database(tmp_path / "d118.sqlite", url)
 
 
