@@ -1,4 +1,4 @@
-"""Projects that many tests begin with, where tests keep their files, and their order.
+"""Projects and servers that many tests begin with, where tests keep their files, and their order.
 
 Each session makes a shared project once, whichever process needs it first.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.shared import made_once
+from d118_pipelines_tests.support.sshd import Sshd, SshKeys, require_sshd, running_sshd
 
 TARGETS = ("hr_records", "smartfind")
 LEFT = 4019
@@ -73,6 +75,21 @@ def _deliver_twice(folder: Path) -> None:
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     """Both targets delivered, and again by `d118 run` without LEFT; read it only."""
     return ProjectFolder.at(made_once(tmp_path_factory, "delivered", _deliver_twice))
+
+
+@pytest.fixture(scope="session")
+def ssh_keys(tmp_path_factory: pytest.TempPathFactory) -> SshKeys:
+    """Host keys and a login key, made once."""
+    require_sshd()
+    return SshKeys(made_once(tmp_path_factory, "ssh_keys", SshKeys.generate))
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, ssh_keys: SshKeys) -> Iterator[Sshd]:
+    """A server with the usual configuration."""
+    (tmp_path / "sshd").mkdir()
+    with running_sshd(tmp_path / "sshd", ssh_keys) as server:
+        yield server
 
 
 @pytest.fixture

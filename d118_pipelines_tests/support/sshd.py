@@ -55,6 +55,7 @@ class SshKeys:
 
     @classmethod
     def generate(cls, folder: Path) -> SshKeys:
+        folder.mkdir(exist_ok=True)
         for name, kind in [("host_ed25519", "ed25519"), ("host_rsa", "rsa")]:
             make_key(folder / name, kind)
         make_key(folder / "other_ed25519", "ed25519")
