@@ -46,9 +46,10 @@ test: $(READY)
 	wait $$lint; clean=$$?; cat "$$linted"; \
 	test $$tested -eq 0 && test $$clean -eq 0
 
-# The widest loops: every kill point, many examples, all of the store on PostgreSQL.
+# The widest loops: every kill point, every property with many examples, all of the store
+# on PostgreSQL.
 test-long: $(READY)
-	$(PYTEST) -m long
+	$(PYTEST) -m "long or hypothesis" --hypothesis-profile=long
 
 lint: $(READY)
 	$(LINT)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from d118_pipelines_tests.support.district import Person
+from d118_pipelines_tests.support.examples import LONG
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.shared import made_once
 from d118_pipelines_tests.support.sshd import Sshd, SshKeys, require_sshd, running_sshd
@@ -43,6 +45,7 @@ def _keep_files_in_memory() -> None:
 
 
 _keep_files_in_memory()
+settings.register_profile(LONG)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -131,13 +131,13 @@ def database_that_refuses_a_line(project: ProjectFolder) -> Iterator[str]:
 
 
 Cause = Callable[[ProjectFolder], AbstractContextManager[str]]
-FAILURES: list[Cause] = [
+# A run of both kinds is in the test of the daemon too.
+FAILURES: list[Cause] = [refused_oracle_login, database_that_refuses_a_line]
+MORE: list[Cause] = [
     wrong_password_and_passphrase,
     held,
     sql_that_fails_on_a_value,
     cell_that_is_no_number,
-    refused_oracle_login,
-    database_that_refuses_a_line,
 ]
 
 
@@ -149,7 +149,11 @@ def check(project: ProjectFolder, *said: str) -> None:
     assert secrets_in_any_place(project) == []
 
 
-@pytest.mark.parametrize("cause", FAILURES, ids=lambda cause: cause.__name__)
+@pytest.mark.parametrize(
+    "cause",
+    [*FAILURES, *(pytest.param(cause, marks=pytest.mark.long) for cause in MORE)],
+    ids=lambda cause: cause.__name__,
+)
 def test_failed_or_held_run_leaves_no_secret_and_no_person(
     project: ProjectFolder, cause: Cause
 ) -> None:
