@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,14 @@ def _keep_files_in_memory() -> None:
         tempfile.tempdir = None
 
 
+def _hear_control_c() -> None:
+    """A background shell has SIGINT ignored, and every child would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _keep_files_in_memory()
+_hear_control_c()
 settings.register_profile(LONG)
 
 

@@ -23,11 +23,7 @@ from d118_pipelines_tests.browser.chromium import (
 from d118_pipelines_tests.support.dagster_ui import running_dagster
 from d118_pipelines_tests.support.project import ProjectFolder
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("dagster_ui"),
-]
+pytestmark = pytest.mark.real
 
 PLAN = "/assets/roster/powerschool/plan"
 APPLY = "/assets/roster/powerschool/apply"

@@ -22,11 +22,7 @@ from d118_pipelines_tests.browser.chromium import Browser, find_chromium, open_b
 from d118_pipelines_tests.support.dagster_ui import running_dagster
 from d118_pipelines_tests.support.project import ProjectFolder
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("dagster_ui"),
-]
+pytestmark = pytest.mark.real
 
 STAFF_DATA = "/assets/exports/hr_records/staff_data"
 PROFILES = "/assets/exports/smartfind/p1_profile_basic"

@@ -46,7 +46,7 @@ PARTS = (
     "pyproject.toml",
 )
 OF_STAFF = ("hr_records", "smartfind")
-SECONDS = 120
+HANGS_AFTER_SECONDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class ProjectFolder:
 
     def _finished(self, process: subprocess.Popen[str]) -> Answer:
         try:
-            out, err = process.communicate(timeout=SECONDS)
+            out, err = process.communicate(timeout=HANGS_AFTER_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

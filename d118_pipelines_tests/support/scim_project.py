@@ -76,7 +76,7 @@ class ScimProject(RosterProject):
             [sys.executable, "-m", __name__, str(self.root), run_id, str(at)],
             cwd=REPOSITORY,
             env=self.variables({"PYTHONPATH": str(REPOSITORY)}),
-            timeout=90,
+            timeout=400,
         )
         assert done.returncode == -signal.SIGKILL
 

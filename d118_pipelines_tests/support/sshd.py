@@ -34,7 +34,7 @@ PASSWORD_HASH = (
     "bogGzAJSPsJEvJCJrvpvrcu4tqWGrRbl7P7C1"
 )
 FOLDER = "upload1"
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 
 _ISOLATED_START = """
 mount -t tmpfs tmpfs /run
