@@ -29,6 +29,7 @@ from d118_pipelines_tests.support.canaries import (
     people_in_wrong_places,
     secrets_in_any_place,
 )
+from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.oracle_listener import OracleListener
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.server_sync import Line, use_server
@@ -131,13 +132,13 @@ def database_that_refuses_a_line(project: ProjectFolder) -> Iterator[str]:
 
 
 Cause = Callable[[ProjectFolder], AbstractContextManager[str]]
-# A run of both kinds is in the test of the daemon too.
-FAILURES: list[Cause] = [refused_oracle_login, database_that_refuses_a_line]
-MORE: list[Cause] = [
+FAILURES: list[Cause] = [
     wrong_password_and_passphrase,
     held,
     sql_that_fails_on_a_value,
     cell_that_is_no_number,
+    refused_oracle_login,
+    database_that_refuses_a_line,
 ]
 
 
@@ -151,7 +152,8 @@ def check(project: ProjectFolder, *said: str) -> None:
 
 @pytest.mark.parametrize(
     "cause",
-    [*FAILURES, *(pytest.param(cause, marks=pytest.mark.long) for cause in MORE)],
+    # The run with the daemon is held and fails at its SQL too.
+    some(FAILURES, refused_oracle_login, database_that_refuses_a_line),
     ids=lambda cause: cause.__name__,
 )
 def test_failed_or_held_run_leaves_no_secret_and_no_person(

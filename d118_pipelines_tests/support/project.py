@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import sqlalchemy as sa
@@ -86,9 +86,9 @@ class ProjectFolder:
                     path.unlink()
 
     @classmethod
-    def at(cls, root: Path) -> ProjectFolder:
+    def at(cls, root: Path) -> Self:
         """The project that another process made in this folder."""
-        project = object.__new__(ProjectFolder)
+        project = object.__new__(cls)
         project.root = root
         project.environment = {}
         if (root / "tables").is_dir():

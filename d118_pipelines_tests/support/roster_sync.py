@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow.parquet as pq
 import sqlalchemy as sa
@@ -62,8 +62,18 @@ class RosterProject(ProjectFolder):
         super().__init__(root)
         if not url:
             new_state(self.home / "d118.sqlite")
-        self.environment |= {"CLEVER_RATE_LIMIT": "0", "DATABASE_URL": url}
+        self._settle(url)
         self.set_providers(*providers)
+
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """The project that another process made in this folder, with its file."""
+        project = super().at(root)
+        project._settle("")
+        return project
+
+    def _settle(self, url: str) -> None:
+        self.environment |= {"CLEVER_RATE_LIMIT": "0", "DATABASE_URL": url}
         self.run_id = ""
 
     def copied(self, root: Path) -> RosterProject:
