@@ -6,7 +6,23 @@ from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = "browser/"
 """One `dagster dev` serves the files of this folder, so one process runs them."""
-SLOWEST_FIRST = (TOGETHER,)
+SLOWEST_FIRST = (
+    TOGETHER,
+    "docs/test_commands.py",
+    "faults/test_roster_canaries.py",
+    "faults/test_canaries.py",
+    "golden/test_golden_rosters.py",
+    "assets/test_killed_rosters.py",
+    "faults/test_roster_",
+    "faults/test_killed",
+    "roster/planning/",
+    "roster/store/",
+    "workflows/test_scim",
+    "targets/clever/",
+    "targets/oneroster/",
+    "assets/",
+    "delivery/scim/",
+)
 """Beginnings of paths below this package. What takes long and comes last is waited for."""
 
 

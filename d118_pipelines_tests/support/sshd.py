@@ -36,11 +36,17 @@ PASSWORD_HASH = (
 FOLDER = "upload1"
 START_SECONDS = 120.0
 
+# All that sshd and PAM read there. The folder is mounted as a whole: a mount on /etc/passwd
+# alone ends when another program, like the installation of a server, replaces that file.
+ETC = (
+    *("group", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "passwd"),
+    *("environment", "login.defs", "pam.conf", "pam.d", "security"),
+)
+
 _ISOLATED_START = """
 mount -t tmpfs tmpfs /run
 mkdir /run/sshd
-mount --bind "$1/passwd" /etc/passwd
-mount --bind "$1/shadow" /etc/shadow
+mount --bind "$1/etc" /etc
 test -z "$2" || mount -t tmpfs -o "size=$2" tmpfs "$1/home/upload1"
 shift 2
 exec "$@"
@@ -187,11 +193,17 @@ def _write_account(base: Path) -> str:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         return getpass.getuser()
-    passwd = Path("/etc/passwd").read_text(encoding="utf-8")
-    passwd += f"{ACCOUNT}:x:0:0::{base}/home:/bin/sh\n"
-    (base / "passwd").write_text(passwd, encoding="utf-8")
+    etc = base / "etc"
+    etc.mkdir()
+    for name in ETC:
+        source = Path("/etc", name)
+        if source.exists():
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, etc / name)
+    with (etc / "passwd").open("a", encoding="utf-8") as passwd:
+        passwd.write(f"{ACCOUNT}:x:0:0::{base}/home:/bin/sh\n")
     shadow = f"{ACCOUNT}:{PASSWORD_HASH}:19000:0:99999:7:::\n"
-    (base / "shadow").write_text(shadow, encoding="utf-8")
+    (etc / "shadow").write_text(shadow, encoding="utf-8")
     return ACCOUNT
 
 
