@@ -22,6 +22,7 @@ from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, EmbeddedSource
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines_tests.demo.awkward import make_awkward_district
+from d118_pipelines_tests.support.examples import examples
 
 Rows = list[dict[str, Any]]
 STAFF_TABLES = (
@@ -196,7 +197,7 @@ def tables_of(people: list[tuple[Any, ...]], *, with_home_rows: bool) -> list[Ro
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(8, 100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
