@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from d118_pipelines.errors import (
     AuthenticationError,
@@ -22,8 +23,8 @@ from d118_pipelines.errors import (
 from d118_pipelines.sources.clever.notes import Notes
 from d118_pipelines.sources.clever.pages import NOT_STORED, ListReader, Record
 from d118_pipelines.sources.clever.people import V2_LISTS, from_v2, kept, wanted_roles
-from d118_pipelines.sources.clever.token import DistrictToken, read_token
-from d118_pipelines.sources.http.bearer import Basic
+from d118_pipelines.sources.clever.token import read_token
+from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.timing import Clock
 from d118_pipelines.sources.http.transport import HttpLimits
@@ -99,7 +100,9 @@ class CleverSource:
         self._access_token = access_token
         self._tokens: HttpClient | None = None
         if client_id and client_secret:
-            basic = Basic(client_id, client_secret)
+            import httpx  # heavy: only when something is asked
+
+            basic = httpx.BasicAuth(client_id, client_secret)
             self._tokens = HttpClient(
                 token_url, auth=basic, code="clever", limits=limits, clock=clock
             )
@@ -168,11 +171,11 @@ class CleverSource:
         if self._tokens is not None:
             self._tokens.close()
 
-    def _token(self, tokens: HttpClient | None) -> DistrictToken:
+    def _token(self, tokens: HttpClient | None) -> Bearer:
         if tokens is None:
-            return DistrictToken(self._access_token, None)
-        return DistrictToken(
-            self._access_token, lambda: read_token(tokens, self._district)
+            return Bearer(self._access_token)
+        return Bearer(
+            self._access_token, read=partial(read_token, tokens, self._district)
         )
 
     def _pull_collection(self, store: PullStore, name: str, notes: Notes) -> None:

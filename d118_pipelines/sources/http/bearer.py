@@ -1,62 +1,62 @@
-"""Fixed credentials: a bearer key, or a name and password by HTTP Basic.
+"""A bearer key: from the settings, or read where it may have been replaced.
 
-Belongs here: the headers. Not here: where a key comes from.
+Called by `sources/clever/` and `sources/oneroster_rest/`; the client (`client.py`) runs
+every `auth_flow`. Beside it: `oauth1.py`, `oauth2.py`. For a name and a password there
+is `httpx.BasicAuth`.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    import httpx
 
 
 class Bearer:
-    """Sends one key with every request.
+    """Sends one key with every request; an `httpx.Auth` by its `auth_flow`.
 
-    read_again: gives the present key after a 401. When it is another one the request is
-    repeated once. Raises: ConfigurationError for a key that cannot stand in a header.
+    key: None is read when it is first needed. read: gives the present key, asked after
+    a 401; when it is another one the request is repeated once.
+    Raises: ConfigurationError for a key that cannot be sent in a header.
     """
 
     def __init__(
-        self, key: str, *, read_again: Callable[[], str] | None = None
+        self, key: str | None, *, read: Callable[[], str] | None = None
     ) -> None:
-        self._key, self._read_again = _sendable(key), read_again
+        self._key, self._read = key if key is None else _checked(key), read
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header."""
-        return {"Authorization": f"Bearer {self._key}"}
+    def auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the key, and once more after a 401. Raises: what reading it raises."""
+        if self._key is None:
+            self._read_key()
+        response = yield self._with_key(request)
+        refused = self._key
+        if response.status_code == 401 and self._read_key() != refused:
+            yield self._with_key(request)
 
-    def renew(self, client: HttpClient) -> bool:
-        """Read the key again; whether it has changed. Raises: what the reading raises."""
-        if self._read_again is None:
-            return False
-        before, self._key = self._key, _sendable(self._read_again())
-        return self._key != before
+    def _with_key(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
 
-
-class Basic:
-    """Sends a name and a password with every request."""
-
-    def __init__(self, name: str, password: str) -> None:
-        coded = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
-        self._headers = {"Authorization": f"Basic {coded}"}
-
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header."""
-        return self._headers
-
-    def renew(self, client: HttpClient) -> bool:
-        """A refused password is not sent again."""
-        return False
+    def _read_key(self) -> str | None:
+        if self._read is not None:
+            self._key = _checked(self._read())
+        return self._key
 
 
-def _sendable(key: str) -> str:
-    if not (key and key.isascii() and key.isprintable()):
+def is_sendable(key: object) -> bool:
+    """Whether this is a text that can be sent in a header."""
+    return isinstance(key, str) and key.isascii() and key.isprintable() and key != ""
+
+
+def _checked(key: str) -> str:
+    if not is_sendable(key):
         raise ConfigurationError(
             "The bearer key is empty or has characters that cannot be sent.",
             rule="printable ASCII",

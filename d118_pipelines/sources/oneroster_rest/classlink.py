@@ -212,7 +212,7 @@ class DiscoveredSource:
             url = proxy_base_url(application.oneroster_id, proxy=self._proxy)
             auth = Bearer(
                 application.bearer,
-                read_again=lambda: discovery.application(self._tenant_id).bearer,
+                read=lambda: discovery.application(self._tenant_id).bearer,
             )
         client = self._make_client(url, auth)
         return classlink_source(self._name, client, paths=self._paths, **self._options)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.sources.http.addresses import origin
+from d118_pipelines.kernel.addresses import origin
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.oneroster_rest.codes import incomplete, unusable, warning
 from d118_pipelines.sources.pull import Absence, CollectionWriter, Finding

@@ -16,7 +16,7 @@ from d118_pipelines.errors import (
 )
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.http.client import HttpClient
-from d118_pipelines.sources.http.oauth1 import HASHES, OAuth1
+from d118_pipelines.sources.http.oauth1 import METHODS, OAuth1
 from d118_pipelines.sources.oneroster_rest.codes import incomplete, warning
 from d118_pipelines.sources.oneroster_rest.collections import (
     DEMOGRAPHICS,
@@ -180,7 +180,7 @@ class OneRosterSource:
             return {}
         name, path = next(iter(self._paths.items()))
         working = []
-        for method in HASHES:
+        for method in METHODS:
             signed = client.within(TEST_SECONDS, auth=auth.with_method(method))
             if _first_row(signed, name, path) is None:
                 working.append(method)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from d118_pipelines.errors import (
@@ -16,7 +17,7 @@ from d118_pipelines.errors import (
     SourceError,
     UnavailableError,
 )
-from d118_pipelines.sources.http.bearer import Basic, Bearer
+from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.oauth2 import ClientCredentials
 from d118_pipelines_tests.support.oneroster_data import district
@@ -42,7 +43,7 @@ def service(
 ) -> Iterator[tuple[HttpClient, OneRosterServer, VirtualClock]]:
     clock = VirtualClock()
     with OneRosterServer(district(), gate=gate, clock=clock) as server:
-        settings = {"scopes": ["core", "more"], **options}
+        settings = {"scopes": ["core", "more"], "clock": clock, **options}
         auth = ClientCredentials(server.token_url, "client-id", SECRET, **settings)
         client = HttpClient(
             server.url, auth=auth, clock=clock, jitter=lambda longest: longest
@@ -228,7 +229,7 @@ def test_a_token_is_fetched_by_one_request_at_a_time() -> None:
 def test_a_replaced_key_is_read_again_once() -> None:
     gate = BearerGate("new-key")
     with OneRosterServer(district(), gate=gate) as server:
-        auth = Bearer("canary-old", read_again=lambda: "new-key")
+        auth = Bearer("canary-old", read=lambda: "new-key")
         with closing(HttpClient(server.url, auth=auth)) as client:
             assert client.get("/users").status == 200
             gate.key = "newer-key"
@@ -241,7 +242,7 @@ def test_a_replaced_key_is_read_again_once() -> None:
 
 def test_basic_sends_name_and_password_and_does_not_try_again() -> None:
     with ScriptedServer(lambda request: Reply(401)) as server:
-        auth = Basic("name", "canary-password")
+        auth = httpx.BasicAuth("name", "canary-password")
         with (
             closing(HttpClient(server.url, auth=auth)) as client,
             pytest.raises(AuthenticationError),
