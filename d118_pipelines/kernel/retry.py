@@ -13,6 +13,8 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from d118_pipelines.errors import RetriableError
+
 T = TypeVar("T")
 
 # Unix time rather than seconds to wait; seconds to wait are never that many.
@@ -20,7 +22,7 @@ _LEAST_UNIX_TIME = 1_000_000_000
 
 
 def retried(
-    call: Callable[[], T],
+    call: Callable[[int], T],
     *,
     attempts: int,
     pause: Callable[[int, Exception], float | None],
@@ -30,9 +32,10 @@ def retried(
 ) -> T:
     """What `call` returns, after at most `attempts` calls.
 
-    pause: takes the number of the failed attempt (1 is the first) and what it raised;
-    gives the seconds before the next one, None where the failure is final. until: the
-    moment of `now` behind which no attempt begins. Raises: what the last call raised.
+    call: takes the number of the attempt, from 1. pause: takes that number and what the
+    attempt raised; gives the seconds before the next one, None where the failure is
+    final. until: the moment of `now` behind which no attempt begins.
+    Raises: what the last call raised.
     """
     import stamina
     from stamina.instrumentation import set_on_retry_hooks
@@ -53,7 +56,14 @@ def retried(
         sleep(seconds)
         return 0.0
 
-    return stamina.RetryingCaller(attempts=attempts, timeout=None)(again, call)
+    return stamina.RetryingCaller(attempts=attempts, timeout=None)(
+        again, lambda: call(failed + 1)
+    )
+
+
+def doubling_pause(attempt: int, exc: Exception) -> float | None:
+    """2, 4, 8 ... seconds after a failure that may pass; no other is tried again."""
+    return 2.0**attempt if isinstance(exc, RetriableError) else None
 
 
 def seconds_asked(text: str | None, now: dt.datetime) -> float | None:

@@ -163,7 +163,7 @@ class HttpClient:
             asked = self._jitter(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
         return min(asked, self._limits.wait)
 
-    def _answer(self, read: _Read) -> Answer:
+    def _answer(self, read: _Read, attempt: int) -> Answer:
         """One attempt, up to an answer that leads nowhere else."""
         while True:
             answer = Answer.of(self._proven(read))
