@@ -1,7 +1,7 @@
 """The key `config` of each type of provider, and how a secret may be written there.
 
-Belongs here: addresses, logins and options of one type. Not here: what all entries have
-(`providers.py`), the values of secrets (`ops/secrets.py`).
+Read with `providers.py`, which has what all entries have; `secrets.py` has the values of
+secrets, `workflows/provider_sources.py` makes sources of it.
 Rule: docs/reference/providers.md.
 """
 
@@ -142,14 +142,10 @@ class OneRosterApiConfig(ProviderConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.auth == "oauth1" and self.version != "v1p1":
+        is_said = "version" in self.model_fields_set  # else the mapping file says it
+        if self.auth == "oauth1" and is_said and self.version != "v1p1":
             raise ValueError("auth oauth1 belongs to version v1p1")
         return self
-
-    @property
-    def token_url(self) -> str:
-        """Where tokens come from; by default on the same server."""
-        return self.tokenEndpoint or self.baseUrl.rstrip("/") + "/oauth/token"
 
 
 class Sftp(ProviderConfig):
@@ -186,9 +182,13 @@ class _FilesConfig(ProviderConfig):
 
 
 class OneRosterCsvConfig(_FilesConfig):
-    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server."""
+    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server.
+
+    bulkWithStatus: what a bulk file is whose rows have status and date.
+    """
 
     fileNames: dict[str, str] = {}
+    bulkWithStatus: Literal["bulk", "delta", "reject"] = "bulk"
 
     @model_validator(mode="after")
     def _has_place(self) -> Self:

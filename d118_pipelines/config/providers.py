@@ -1,7 +1,7 @@
 """`config/providers.yaml`: the systems that rosters come from.
 
-Belongs here: the shape of the file and its rules; every error names file, line and key.
-Not here: the key `config` of each type (`provider_configs.py`), reading a provider.
+Called by `definitions.py`, `cli/` and `workflows/`; the key `config` of each type is in
+`provider_types.py`. Every error names file, line and key.
 Rule: docs/reference/providers.md.
 """
 
@@ -80,6 +80,16 @@ class Limits(Model):
     requests_per_minute: int | None = Field(default=None, ge=1)
 
 
+class FileLimits(Limits):
+    """Ceilings of one pull that sends no requests."""
+
+    @field_validator("requests_per_minute")
+    @classmethod
+    def _no_requests(cls, value: int | None) -> None:
+        if value is not None:
+            raise ValueError("this type of provider sends no requests")
+
+
 class ProviderModel(Model):
     """One entry of `config/providers.yaml`, whatever its type."""
 
@@ -150,6 +160,7 @@ class PowerSchoolProvider(ProviderModel):
 
     type: Literal["POWERSCHOOL"]
     config: PowerSchoolConfig = PowerSchoolConfig()
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/powerschool.yaml"
 
 
@@ -182,6 +193,7 @@ class OneRosterCsvProvider(ProviderModel):
 
     type: Literal["ONEROSTER_CSV"]
     config: OneRosterCsvConfig
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/oneroster.yaml"
 
 
@@ -190,6 +202,7 @@ class CsvProvider(ProviderModel):
 
     type: Literal["CSV"]
     config: CsvConfig = CsvConfig()
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/csv.yaml"
 
 

@@ -1,7 +1,7 @@
 """Values of secrets in `config/providers.yaml`: environment variables and fernet tokens.
 
-Belongs here: resolving, encrypting and rotating. A value never reaches a message, a log,
-metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
+Called by `workflows/provider_sources.py` and `cli/secrets.py`. A value never reaches a
+message, a log, metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
 """
 
 from __future__ import annotations

@@ -123,7 +123,8 @@ class RosterSource(Protocol):
 class PullStore:
     """Where a source writes a pull; `commit` makes it the newest.
 
-    One at a time for each provider: what a killed pull left is removed.
+    One at a time for each provider: what a killed pull left is removed. max_records: of
+    each collection; None is no limit.
     """
 
     def __init__(
@@ -133,11 +134,13 @@ class PullStore:
         run_id: str,
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
+        max_records: int | None = None,
     ) -> None:
         self._made = RunFolder(provider_folder, run_id=run_id, now=now, is_alone=True)
         self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
+        self.max_records = max_records
         self.collections: dict[str, Collection] = {}
         self.findings: list[Finding] = []
         self.details: dict[str, str] = {}
@@ -258,6 +261,7 @@ class CollectionWriter:
             self._file.write_batch(batch)
 
     def _report(self) -> None:
+        check_size(self._name, self.rows, self._store.max_records)
         seconds = time.monotonic() - self._started
         self._on_progress(self._name, self.rows, self.pages, seconds)
 
@@ -271,9 +275,20 @@ def run_pull(
     now: dt.datetime,
     is_demonstration: bool = False,
     on_progress: Progress = lambda name, rows, pages, seconds: None,
+    max_records: int | None = None,
 ) -> Pull:
-    """Pull everything and store it, or store nothing and raise what the source raised."""
-    store = PullStore(provider_folder, run_id=run_id, now=now, on_progress=on_progress)
+    """Pull everything and store it, or store nothing and raise what the source raised.
+
+    max_records: of each collection. Raises: IncompleteExtractError
+    (`pull.too_many_records`) for one more.
+    """
+    store = PullStore(
+        provider_folder,
+        run_id=run_id,
+        now=now,
+        on_progress=on_progress,
+        max_records=max_records,
+    )
     try:
         source.pull(store)
         return store.commit(
@@ -281,6 +296,18 @@ def run_pull(
         )
     finally:
         store.discard()
+
+
+def check_size(collection: str, rows: int, max_records: int | None) -> None:
+    """Raises: IncompleteExtractError if a collection has more rows than it may have."""
+    if max_records is not None and rows > max_records:
+        raise IncompleteExtractError(
+            f"FAILED pull.too_many_records  {collection} has more than {max_records} "
+            "records.",
+            rule="limits.max_records of the provider",
+            not_done="Nothing of this pull was stored or staged.",
+            next_step="Raise limits.max_records if the district is that large.",
+        )
 
 
 def find_pull(provider_folder: Path, *, run_id: str | None = None) -> Pull | None:

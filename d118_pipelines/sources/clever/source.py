@@ -63,8 +63,8 @@ class CleverSource:
 
     access_token, or client_id with client_secret; with all three a refused token is read
     again. base_url: without the version. school_year: first and last day, for sections
-    without a dated term. allow_empty: collections that may be empty. max_records: of
-    each collection. rate_limit: seconds between two requests.
+    without a dated term. allow_empty: collections that may be empty. rate_limit: seconds
+    between two requests.
     Raises: ConfigurationError.
     """
 
@@ -84,7 +84,6 @@ class CleverSource:
         school_year: tuple[dt.date, dt.date],
         with_contacts: bool = False,
         allow_empty: Collection[str] = (),
-        max_records: int = 1_000_000,
         rate_limit: float = 0.2,
         requests_per_minute: int | None = None,
         clock: Clock | None = None,
@@ -92,7 +91,7 @@ class CleverSource:
         if api_version not in VERSIONS:
             raise _unknown_version()
         self._district, self._school_year = district_id, school_year
-        self._allow_empty, self._max_records = allow_empty, max_records
+        self._allow_empty = allow_empty
         # v2.0 is v2.1 with fewer fields.
         version = api_version.replace("v2.0", "v2.1")
         self._wanted = list(_wanted(version == "v2.1", wanted_roles(with_contacts)))
@@ -152,7 +151,7 @@ class CleverSource:
         """Read every list to its end.
 
         Raises: what pages.py and the client raise; IncompleteExtractError
-        (`clever.empty_collection`, `clever.too_many_pages`), FatalError
+        (`clever.empty_collection`), FatalError
         (`clever.wrong_district`).
         """
         notes = Notes(self._client.clock.now())
@@ -190,8 +189,6 @@ class CleverSource:
                 for record in records:
                     notes.look(name, record)
                 writer.add_page(records)
-                if writer.rows > self._max_records:
-                    raise self._too_many(name)
             size += reader.size_bytes
         if not writer.rows and name in NEVER_EMPTY and name not in self._allow_empty:
             raise _empty(name)
@@ -219,14 +216,6 @@ class CleverSource:
         writer = store.collection("school_year")
         writer.add_page([record])
         writer.finish(absence="proven")
-
-    def _too_many(self, name: str) -> D118Error:
-        return IncompleteExtractError(
-            f"FAILED clever.too_many_pages  {name} has more records than allowed.",
-            rule=f"at most {self._max_records} (limits.max_records)",
-            not_done=NOT_STORED,
-            next_step="Raise limits.max_records if the district is that large.",
-        )
 
 
 def _wanted(is_v2: bool, roles: Sequence[str]) -> Iterator[WantedList]:

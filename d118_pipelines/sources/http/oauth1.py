@@ -73,7 +73,7 @@ class OAuth1:
             _, headers, _ = client.sign(str(request.url), request.method)
         except ValueError:
             raise SourceError(
-                "FAILED rest.http  An address has characters that cannot be signed.",
+                "An address has characters that cannot be signed.",
                 where=request.url.host,
                 rule="a query is escaped as RFC 3986 says",
                 not_done="It was not contacted. The pull was not stored.",

@@ -146,7 +146,7 @@ class _Pulling:
             self._read(file, lambda: lambda table: None)
         for collection in COLLECTIONS:
             self._write(collection)
-        check_dependencies(self._set, self._facts, self._source.rules, self._findings)
+        check_dependencies(self._set, self._facts)
 
     def _write(self, collection: str) -> None:
         target = _Target(self._store, collection)

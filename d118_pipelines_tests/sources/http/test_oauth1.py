@@ -125,7 +125,7 @@ def test_httpx_itself_can_use_the_credentials() -> None:
 
 
 def test_a_query_that_cannot_be_signed_is_refused_without_showing_it() -> None:
-    with pytest.raises(SourceError, match=r"FAILED rest\.http") as caught:
+    with pytest.raises(SourceError, match="cannot be signed") as caught:
         signed(OAuth1("key", SECRET), "https://sis.example/users?canary=%zz")
 
     assert "canary" not in str(caught.value)
