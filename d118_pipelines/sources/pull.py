@@ -13,12 +13,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.errors import (
+    AuthenticationError,
+    D118Error,
+    IncompleteExtractError,
+    RetriableError,
+)
 from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
+W = TypeVar("W")
 
 # What absence from a collection proves: at once, after two pulls, nothing.
 Absence = Literal["proven", "ended", "never"]
@@ -97,6 +103,25 @@ class ConnectionReport:
     message: str
     latency_seconds: float
     details: Mapping[str, str] = field(default_factory=dict)
+
+
+def try_each(
+    wanted: Iterable[W], look: Callable[[W], None]
+) -> list[tuple[W, D118Error | None]]:
+    """What a look at each of them met, for a test of a connection.
+
+    The first failure that all would meet, a login or a lost connection, is the last one.
+    """
+    tried: list[tuple[W, D118Error | None]] = []
+    for one in wanted:
+        try:
+            look(one)
+            tried.append((one, None))
+        except D118Error as exc:
+            tried.append((one, exc))
+            if isinstance(exc, AuthenticationError | RetriableError):
+                break
+    return tried
 
 
 class RosterSource(Protocol):

@@ -173,7 +173,6 @@ def _classlink(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.oauth1 import OAuth1
     from d118_pipelines.sources.oneroster_rest.classlink import (
         DiscoveredSource,
-        Discovery,
         classlink_source,
         direct_base_url,
     )
@@ -184,7 +183,7 @@ def _classlink(project: Project, provider: Provider) -> RosterSource:
         partner = _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"]))
         return DiscoveredSource(
             provider.model.name,
-            Discovery(partner),
+            partner,
             given["tenantId"],
             partial(_http, provider),
             is_direct=given["mode"] == "direct",

@@ -1,7 +1,8 @@
 """A district's roster, read from the Clever Data API.
 
-Belongs here: which lists make a pull, and when it is complete. Not here: pages
-(pages.py), the token (token.py), the shape of people (people.py), findings (notes.py).
+Called by `workflows/provider_sources.py`. Here is which lists make a pull, and when it is
+complete; pages are in `pages.py`, the token in `token.py`, people in `people.py`, findings
+in `notes.py`.
 Rule: docs/reference/clever_api.md.
 """
 
@@ -9,26 +10,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 from d118_pipelines.errors import (
-    AuthenticationError,
     ConfigurationError,
     D118Error,
     FatalError,
     IncompleteExtractError,
-    RetriableError,
 )
 from d118_pipelines.sources.clever.notes import Notes
 from d118_pipelines.sources.clever.pages import NOT_STORED, ListReader, Record
 from d118_pipelines.sources.clever.people import V2_LISTS, from_v2, kept, wanted_roles
-from d118_pipelines.sources.clever.token import read_token
-from d118_pipelines.sources.http.bearer import Bearer
+from d118_pipelines.sources.clever.token import DistrictToken
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.timing import Clock
 from d118_pipelines.sources.http.transport import HttpLimits
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore, try_each
 
 VERSIONS = ("v3.0", "v3.1", "v2.1", "v2.0")
 LISTS = ("districts", "schools", "terms", "courses", "users", "sections")
@@ -95,23 +93,12 @@ class CleverSource:
         # v2.0 is v2.1 with fewer fields.
         version = api_version.replace("v2.0", "v2.1")
         self._wanted = list(_wanted(version == "v2.1", wanted_roles(with_contacts)))
-        limits = HttpLimits(wait=LONGEST_WAIT)
-        self._access_token = access_token
-        self._tokens: HttpClient | None = None
-        if client_id and client_secret:
-            import httpx  # heavy: only when something is asked
-
-            basic = httpx.BasicAuth(client_id, client_secret)
-            self._tokens = HttpClient(
-                token_url, auth=basic, code="clever", limits=limits, clock=clock
-            )
-        elif not access_token:
-            raise _no_login()
+        login = (client_id, client_secret) if client_id and client_secret else None
         self._client = HttpClient(
             f"{base_url.rstrip('/')}/{version}",
-            auth=self._token(self._tokens),
+            auth=DistrictToken(district_id, access_token, login, token_url),
             code="clever",
-            limits=limits,
+            limits=HttpLimits(wait=LONGEST_WAIT),
             min_interval=rate_limit,
             requests_per_minute=requests_per_minute,
             clock=clock,
@@ -119,33 +106,26 @@ class CleverSource:
 
     def test(self) -> ConnectionReport:
         """Ask for one object of every list, within 10 seconds, token included."""
-        clock = self._client.clock
-        started = clock.monotonic()
-        tokens = self._tokens.within(TEST_SECONDS) if self._tokens else None
-        client = self._client.within(TEST_SECONDS, auth=self._token(tokens))
-        readable: list[str] = []
-        failures: dict[str, D118Error] = {}
-        try:
-            for wanted in self._wanted:
-                try:
-                    reader = ListReader(client, wanted.path, wanted.query, page_size=1)
-                    for record in next(reader.pages()):
-                        self._checked(wanted, record)
-                    readable.append(wanted.title)
-                except (AuthenticationError, RetriableError) as exc:
-                    failures[wanted.title] = exc
-                    break
-                except D118Error as exc:
-                    failures[wanted.title] = exc
-        finally:
-            self.close()
-        first = next(iter(failures.values()), None)
+        quick = self._client.within(TEST_SECONDS)
+        started = quick.clock.monotonic()
+        with closing(self._client):
+            tried = try_each(self._wanted, lambda wanted: self._glance(quick, wanted))
+        refused = {w.title: error for w, error in tried if error is not None}
+        first = next(iter(refused.values()), None)
         return ConnectionReport(
             success=first is None,
             message=first.what if first else "Successfully connected to Clever",
-            latency_seconds=round(clock.monotonic() - started, 3),
-            details={"readable": ", ".join(readable), "refused": ", ".join(failures)},
+            latency_seconds=round(quick.clock.monotonic() - started, 3),
+            details={
+                "readable": ", ".join(w.title for w, error in tried if error is None),
+                "refused": ", ".join(refused),
+            },
         )
+
+    def _glance(self, client: HttpClient, wanted: WantedList) -> None:
+        reader = ListReader(client, wanted.path, wanted.query, page_size=1)
+        for record in next(reader.pages()):
+            self._checked(wanted, record)
 
     def pull(self, store: PullStore) -> None:
         """Read every list to its end.
@@ -155,27 +135,12 @@ class CleverSource:
         (`clever.wrong_district`).
         """
         notes = Notes(self._client.clock.now())
-        try:
+        with closing(self._client):
             for name in LISTS:
                 self._pull_collection(store, name, notes)
                 if name == "districts":
                     self._write_school_year(store)
-        finally:
-            self.close()
         store.findings += notes.findings()
-
-    def close(self) -> None:
-        """Close the connections; the next request opens new ones."""
-        self._client.close()
-        if self._tokens is not None:
-            self._tokens.close()
-
-    def _token(self, tokens: HttpClient | None) -> Bearer:
-        if tokens is None:
-            return Bearer(self._access_token)
-        return Bearer(
-            self._access_token, read=partial(read_token, tokens, self._district)
-        )
 
     def _pull_collection(self, store: PullStore, name: str, notes: Notes) -> None:
         writer = store.collection(name)
@@ -258,13 +223,4 @@ def _unknown_version() -> D118Error:
         rule="api_version is one of " + ", ".join(VERSIONS),
         not_done="Nothing was contacted.",
         next_step="Correct api_version of this provider.",
-    )
-
-
-def _no_login() -> D118Error:
-    return ConfigurationError(
-        "Clever has no credential.",
-        rule="accessToken, or clientId and clientSecret",
-        not_done="Nothing was contacted.",
-        next_step="Set one of them in this provider's settings.",
     )

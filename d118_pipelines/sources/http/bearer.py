@@ -1,16 +1,18 @@
-"""A bearer key: from the settings, or read where it may have been replaced.
+"""A bearer key that stays the same, and the way in which keys that do not are renewed.
 
-Called by `sources/clever/` and `sources/oneroster_rest/`; the client (`client.py`) runs
-every `auth_flow`. Beside it: `oauth1.py`, `oauth2.py`. For a name and a password there
-is `httpx.BasicAuth`.
+Called by `workflows/provider_sources.py`; `oauth2.py`, `clever/token.py` and
+`oneroster_rest/classlink.py` read theirs anew. The client (`client.py`) runs the
+`auth_flow` and all requests in it. For a name and a password: `httpx.BasicAuth`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.sources.http.timing import Clock, SystemClock
 
 if TYPE_CHECKING:
     import httpx
@@ -19,48 +21,52 @@ if TYPE_CHECKING:
 class Bearer:
     """Sends one key with every request; an `httpx.Auth` by its `auth_flow`.
 
-    key: None is read when it is first needed. read: gives the present key, asked after
-    a 401; when it is another one the request is repeated once.
+    key: None is read when it is first needed.
     Raises: ConfigurationError for a key that cannot be sent in a header.
     """
 
-    def __init__(
-        self, key: str | None, *, read: Callable[[], str] | None = None
-    ) -> None:
-        self._key, self._read = key if key is None else _checked(key), read
+    def __init__(self, key: str | None, *, clock: Clock | None = None) -> None:
+        if key is not None and not is_sendable(key):
+            raise ConfigurationError(
+                "The bearer key is empty or has characters that cannot be sent.",
+                rule="printable ASCII",
+                not_done="Nothing was contacted.",
+                next_step="Enter the key of this provider again.",
+            )
+        self._key, self._clock = key, clock or SystemClock()
+        self._renew_at = float("inf")
+        # One request for a key at a time, whoever waits for it.
+        self._lock = threading.Lock()
 
     def auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the key, and once more after a 401. Raises: what reading it raises."""
-        if self._key is None:
-            self._read_key()
-        response = yield self._with_key(request)
-        refused = self._key
-        if response.status_code == 401 and self._read_key() != refused:
-            yield self._with_key(request)
+        """Send the key; after a 401 read it anew and, if it is another, repeat once.
 
-    def _with_key(self, request: httpx.Request) -> httpx.Request:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
+        Raises: what reading it raises.
+        """
+        with self._lock:
+            if self._key is None or self._clock.monotonic() >= self._renew_at:
+                self._key = yield from self.read()
+            key = self._key
+        request.headers["Authorization"] = f"Bearer {key}"
+        response = yield request
+        if response.status_code != 401:
+            return
+        with self._lock:
+            if self._key == key:
+                self._key = yield from self.read()
+            renewed = self._key
+        if renewed != key:
+            request.headers["Authorization"] = f"Bearer {renewed}"
+            yield request
 
-    def _read_key(self) -> str | None:
-        if self._read is not None:
-            self._key = _checked(self._read())
+    def read(self) -> Generator[httpx.Request, httpx.Response, str | None]:
+        """The present key, asked for with the requests that are yielded; here the same."""
+        yield from ()
         return self._key
 
 
 def is_sendable(key: object) -> bool:
     """Whether this is a text that can be sent in a header."""
     return isinstance(key, str) and key.isascii() and key.isprintable() and key != ""
-
-
-def _checked(key: str) -> str:
-    if not is_sendable(key):
-        raise ConfigurationError(
-            "The bearer key is empty or has characters that cannot be sent.",
-            rule="printable ASCII",
-            not_done="Nothing was contacted.",
-            next_step="Enter the key of this provider again.",
-        )
-    return key

@@ -50,9 +50,9 @@ class Auth(Protocol):
     def auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Yield what is to be sent, the given request last, and take each response.
+        """Yield what is to be sent and take each response.
 
-        What it raises is final: a token that cannot be had is not asked for again.
+        The last response to the given request counts. What is raised is final: a token that cannot be had is not asked for again.
         """
 
 
@@ -184,14 +184,15 @@ class HttpClient:
             sent = next(flow)
             while True:
                 response = self._sent(sent, read)
-                if response.status_code == 401 and sent is request:
-                    read.refusals += 1
+                if sent is request:
+                    answer = response
+                    read.refusals += answer.status_code == 401
                     if read.refusals > 1:
-                        return response
+                        return answer
                 try:
                     sent = flow.send(response)
                 except StopIteration:
-                    return response
+                    return answer
                 self._turn(sent.method, read)
 
     def _turn(self, method: str, read: _Read) -> None:

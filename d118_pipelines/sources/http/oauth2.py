@@ -1,13 +1,11 @@
 """OAuth 2 client credentials: a token from a token endpoint, kept in memory only.
 
-Called by `workflows/provider_sources.py`; the client (`client.py`) runs the `auth_flow`
-and with it the requests for tokens. Beside it: `oauth1.py`, `bearer.py`.
+Called by `workflows/provider_sources.py`; `bearer.py` says when a token is read anew.
 Rule: docs/reference/oneroster_rest.md, credentials; RFC 6749, section 4.4.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote_plus
@@ -15,8 +13,8 @@ from urllib.parse import quote_plus
 from d118_pipelines.errors import AuthenticationError, SourceError
 from d118_pipelines.kernel.addresses import checked_address, host
 from d118_pipelines.sources.http.answers import Answer
-from d118_pipelines.sources.http.bearer import is_sendable
-from d118_pipelines.sources.http.timing import Clock, SystemClock
+from d118_pipelines.sources.http.bearer import Bearer, is_sendable
+from d118_pipelines.sources.http.timing import Clock
 from d118_pipelines.sources.http.transport import HEADERS
 
 if TYPE_CHECKING:
@@ -26,8 +24,8 @@ USUAL_LIFE = 3600.0
 RENEWED_BEFORE = 300.0
 
 
-class ClientCredentials:
-    """Gets a token when one is needed; an `httpx.Auth` by its `auth_flow`.
+class ClientCredentials(Bearer):
+    """Gets a token when one is needed, shortly before its end and after a 401.
 
     client_auth: `basic` sends identifier and secret as HTTP Basic, `body` in the form.
     fallback_scope: asked for once when the endpoint does not know the wanted scopes.
@@ -46,37 +44,14 @@ class ClientCredentials:
         code: str = "rest",
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(None, clock=clock)
         self._url = checked_address(token_url, name="token_url", may_have_query=True)
         self._id, self._secret = client_id, client_secret
         self._scope, self._fallback = " ".join(scopes), fallback_scope
         self._client_auth, self._code = client_auth, code
-        self._clock: Clock = clock or SystemClock()
-        # One request for a token at a time, whoever waits for it.
-        self._lock = threading.Lock()
-        self._token: str | None = None
-        self._renew_at = 0.0
 
-    def auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Fetch a token where none is good any more, and a new one once after a 401.
-
-        Raises: AuthenticationError (refused), SourceError (an answer without token).
-        """
-        refused: str | None = None
-        for _ in range(2):
-            with self._lock:
-                is_old = self._clock.monotonic() >= self._renew_at
-                if is_old or self._token in (None, refused):
-                    self._token = yield from self._fetched()
-                token = self._token
-            request.headers["Authorization"] = f"Bearer {token}"
-            response = yield request
-            if response.status_code != 401:
-                return
-            refused = token
-
-    def _fetched(self) -> Generator[httpx.Request, httpx.Response, str]:
+    def read(self) -> Generator[httpx.Request, httpx.Response, str]:
+        """A new token. Raises: AuthenticationError (refused), SourceError (no token)."""
         answer = Answer.of((yield self._request()))
         if self._fallback and answer.has_word("invalidscope"):
             self._scope, self._fallback = self._fallback, None
@@ -89,7 +64,7 @@ class ClientCredentials:
                 not_done="The pull was not stored.",
                 next_step="Check client id, client secret and scopes of this provider.",
             )
-        return self._read(answer)
+        return self._token(answer)
 
     def _request(self) -> httpx.Request:
         import httpx
@@ -106,7 +81,7 @@ class ClientCredentials:
             next(httpx.BasicAuth(*pair).auth_flow(request))
         return request
 
-    def _read(self, answer: Answer) -> str:
+    def _token(self, answer: Answer) -> str:
         value = answer.json_object()
         token = value.get("access_token")
         if not is_sendable(token) or str(value.get("token_type")).lower() != "bearer":
