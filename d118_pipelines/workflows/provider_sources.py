@@ -211,7 +211,11 @@ def _rest_options(
 
     return {
         "paths": rest_paths(project, provider),
-        "paging": Paging(page_size=given["pageSize"]),
+        "paging": Paging(
+            page_size=given["pageSize"],
+            trust_total=given["trustTotal"],
+            end_status=given["endStatus"],
+        ),
         "allow_empty": given["allowEmpty"],
     }
 
@@ -228,6 +232,7 @@ def _clever(project: Project, provider: Provider) -> RosterSource:
         api_version=clever_version(provider, provider_mapping(project, provider)),
         base_url=given["baseUrl"],
         token_url=given["tokenUrl"],
+        with_contacts=given["contacts"],
         allow_empty=given["allowEmpty"],
         school_year=school_year_of(
             utc_now().astimezone(project.district().zone).date()
