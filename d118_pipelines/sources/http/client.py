@@ -40,6 +40,16 @@ MAX_REDIRECTS = 5
 LONGEST_PAUSE = 60.0
 CLOCK_TOLERANCE = 300.0
 NOT_STORED = "The pull was not stored."
+# Status -> kind of error, second word of its code, what to do.
+_ANY_OTHER: tuple[type[D118Error], str, str]
+_ANY_OTHER = SourceError, "http", "Ask who runs the service."
+_FINAL: dict[int, tuple[type[D118Error], str, str]] = {
+    **dict.fromkeys(REPEATED, (UnavailableError, "http", "Run it again later.")),
+    429: (UnavailableError, "rate_limited", "Run it again later."),
+    401: (AuthenticationError, "auth", "Check the credential of this provider."),
+    403: (SourceError, "forbidden", "Ask for the right (scope) to read this."),
+    404: (SourceError, "not_found", "Check base_url and the version."),
+}
 
 Query = Sequence[tuple[str, str]]
 
@@ -254,24 +264,13 @@ class HttpClient:
 
     def _refused(self, answer: Answer, method: str) -> D118Error:
         """The error for a status that is final."""
-        status, words = answer.status, answer.words()
-        kind: type[D118Error] = SourceError
-        name, advice = "http", "Ask who runs the service."
-        if status == 401:
-            kind, name = AuthenticationError, "auth"
-            advice = "Check the credential of this provider."
-            seconds = answer.clock_differs(self.clock.now())
-            if seconds > CLOCK_TOLERANCE:
-                words += f"; the server's clock differs by {seconds:.0f} s"
-        elif status == 403:
-            name, advice = "forbidden", "Ask for the right (scope) to read this."
-        elif status == 404:
-            name, advice = "not_found", "Check base_url and the version."
-        elif status in REPEATED:
-            kind, advice = UnavailableError, "Run it again later."
-            name = "rate_limited" if status == 429 else "http"
+        kind, word, advice = _FINAL.get(answer.status, _ANY_OTHER)
+        words = answer.words()
+        seconds = answer.clock_differs(self.clock.now())
+        if answer.status == 401 and seconds > CLOCK_TOLERANCE:
+            words += f"; the server's clock differs by {seconds:.0f} s"
         error = kind(
-            f"FAILED {self._code}.{name}  The service refused ({words}).",
+            f"FAILED {self._code}.{word}  The service refused ({words}).",
             where=self._place(method, answer.url),
             not_done=NOT_STORED,
             next_step=advice,
