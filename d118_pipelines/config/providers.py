@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, ValidationError, field_validator
 
@@ -208,19 +208,15 @@ class CsvProvider(ProviderModel):
 
 AnyProvider = (
     PowerSchoolProvider
-    | CleverProvider
-    | ClassLinkProvider
     | OneRosterApiProvider
+    | ClassLinkProvider
+    | CleverProvider
     | OneRosterCsvProvider
     | CsvProvider
 )
 TYPES = [
-    "POWERSCHOOL",
-    "ONEROSTER_API",
-    "CLASSLINK",
-    "CLEVER",
-    "ONEROSTER_CSV",
-    "CSV",
+    str(get_args(model.model_fields["type"].annotation)[0])
+    for model in get_args(AnyProvider)
 ]
 
 
@@ -280,8 +276,7 @@ def read_providers(
         found = _File.model_validate(data)
     except ValidationError as exc:
         raise configuration_error(document, exc) from None
-    _check_ids(document, found, taken or {})
-    _check_district(document, found, district)
+    _check_entries(document, found, dict(taken or {}), district)
     return [
         Provider(
             model=model,
@@ -326,28 +321,30 @@ def _with_types(document: Document) -> Any:
     return {**data, "providers": entries}
 
 
-def _check_ids(document: Document, found: _File, taken: Mapping[str, str]) -> None:
-    seen = dict(taken)
+def _check_entries(
+    document: Document, found: _File, seen: dict[str, str], district: str | None
+) -> None:
+    """Every id is used once, and every entry is of this district."""
+
+    def wrong(what: str, where: str, rule: str) -> ConfigurationError:
+        return ConfigurationError(
+            what, where=where, rule=rule, not_done="Nothing was started."
+        )
+
     for index, model in enumerate(found.providers):
         where = document.where(("providers", index, "id"))
         if model.id in seen:
-            raise ConfigurationError(
+            raise wrong(
                 f"The id {model.id} is used twice.",
-                where=f"{where}; {seen[model.id]}",
-                rule="Providers and targets share one set of names.",
-                not_done="Nothing was started.",
+                f"{where}; {seen[model.id]}",
+                "Providers and targets share one set of names.",
             )
         seen[model.id] = where
-
-
-def _check_district(document: Document, found: _File, district: str | None) -> None:
-    for index, model in enumerate(found.providers):
         if district and model.district not in (None, district):
-            raise ConfigurationError(
+            raise wrong(
                 f"The provider {model.id} is of another district.",
-                where=document.where(("providers", index, "district")),
-                rule=f"config/district.yaml says id: {district}.",
-                not_done="Nothing was started.",
+                document.where(("providers", index, "district")),
+                f"config/district.yaml says id: {district}.",
             )
 
 

@@ -35,7 +35,7 @@ from d118_pipelines.workflows.api_settings import (
 )
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    from d118_pipelines.sources.http.client import Auth, HttpClient
     from d118_pipelines.sources.pull import RosterSource
     from d118_pipelines.ssh.settings import SftpSettings
 
@@ -126,7 +126,7 @@ def _values(provider: Provider, config: Any) -> dict[str, Any]:
     }
 
 
-def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
+def _http(provider: Provider, base_url: str, auth: Auth) -> HttpClient:
     from d118_pipelines.sources.http.client import HttpClient
     from d118_pipelines.sources.http.transport import HttpLimits
 
@@ -138,21 +138,24 @@ def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
     )
 
 
-def _oneroster(project: Project, provider: Provider) -> RosterSource:
+def _oauth1(given: Mapping[str, Any]) -> Auth:
     from d118_pipelines.sources.http.oauth1 import OAuth1
+
+    key, secret = given["clientId"], given["clientSecret"]
+    return OAuth1(key, secret, method=given["signature"])
+
+
+def _oneroster(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.oauth2 import ClientCredentials
     from d118_pipelines.sources.oneroster_rest.rest import OneRosterSource
 
     given = _values(provider, provider.model.config)
     api = oneroster_api(provider, provider_mapping(project, provider))
-    auth: Any
-    if api.auth == "oauth1":
-        auth = OAuth1(
-            given["clientId"], given["clientSecret"], method=given["signature"]
-        )
-    else:
-        base = str(given["baseUrl"]).rstrip("/")
-        auth = ClientCredentials(
+    base = str(given["baseUrl"]).rstrip("/")
+    auth = (
+        _oauth1(given)
+        if api.auth == "oauth1"
+        else ClientCredentials(
             given["tokenEndpoint"] or f"{base}/oauth/token",
             given["clientId"],
             given["clientSecret"],
@@ -160,9 +163,10 @@ def _oneroster(project: Project, provider: Provider) -> RosterSource:
             fallback_scope=api.fallback_scope,
             client_auth=given["clientAuth"],
         )
+    )
     return OneRosterSource(
         provider.model.name,
-        _http(provider, given["baseUrl"], auth),
+        _http(provider, base, auth),
         version=api.version,
         **_rest_options(project, provider, given),
     )
@@ -170,7 +174,6 @@ def _oneroster(project: Project, provider: Provider) -> RosterSource:
 
 def _classlink(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.bearer import Bearer
-    from d118_pipelines.sources.http.oauth1 import OAuth1
     from d118_pipelines.sources.oneroster_rest.classlink import (
         DiscoveredSource,
         classlink_source,
@@ -179,29 +182,21 @@ def _classlink(project: Project, provider: Provider) -> RosterSource:
 
     given = _values(provider, provider.model.config)
     options = _rest_options(project, provider, given)
+    is_direct = given["mode"] == "direct"
     if given["partnerKey"]:
-        partner = _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"]))
         return DiscoveredSource(
             provider.model.name,
-            partner,
+            _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"])),
             given["tenantId"],
             partial(_http, provider),
-            is_direct=given["mode"] == "direct",
+            is_direct=is_direct,
             signature_method=given["signature"],
             proxy=given["proxyUrl"],
             **options,
         )
-    auth: Any = (
-        Bearer(given["bearer"])
-        if given["mode"] == "proxy"
-        else OAuth1(given["clientId"], given["clientSecret"], method=given["signature"])
-    )
-    base = direct_base_url(given["baseUrl"])
-    return classlink_source(
-        provider.model.name,
-        _http(provider, base, auth),
-        **options,
-    )
+    auth = _oauth1(given) if is_direct else Bearer(given["bearer"])
+    client = _http(provider, direct_base_url(given["baseUrl"]), auth)
+    return classlink_source(provider.model.name, client, **options)
 
 
 def _rest_options(

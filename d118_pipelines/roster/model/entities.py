@@ -203,10 +203,3 @@ USER_ROLES = [
 ]
 ENROLLMENT_ROLES = ["student", "teacher", "aide", "administrator", "proctor"]
 CONTACT_ROLES = ["parent", "guardian", "relative"]
-
-
-def role_group(role: str) -> str:
-    """`students`, `contacts` or `staff`: groups that never merge with each other."""
-    if role == "student":
-        return "students"
-    return "contacts" if role in CONTACT_ROLES else "staff"
