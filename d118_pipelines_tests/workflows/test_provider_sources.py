@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import pytest
 
-from d118_pipelines.errors import D118Error
+from d118_pipelines.errors import D118Error, IncompleteExtractError
+from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.sources.clever.district import DISTRICT, small_district
+from d118_pipelines_tests.sources.oneroster_csv.test_modes import ACTIVE, ENROLLMENTS
 from d118_pipelines_tests.support.bundles import set_of, write_folder, write_zip
 from d118_pipelines_tests.support.clever_server import (
     CLIENT_ID,
@@ -347,3 +349,22 @@ def test_how_a_service_counts_and_ends_is_a_setting(
         with pytest.raises(D118Error, match=code.replace(".", r"\.")):
             project.pull("p")
         project.pull("q")
+
+
+@pytest.mark.parametrize("word", ["bulk", "delta", "reject"])
+def test_what_a_bulk_file_with_status_is_is_a_setting(
+    word: str, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "set", set_of(enrollments=ENROLLMENTS + ACTIVE))
+    config = {"path": str(tmp_path / "set"), "bulk_with_status": word}
+    project = RosterProject(tmp_path / "project", entry("p", "ONEROSTER_CSV", config))
+
+    if word == "reject":
+        with pytest.raises(IncompleteExtractError, match=r"row\.status_in_bulk"):
+            project.pull("p")
+        return
+    project.pull("p")
+    pull = find_pull(project.home / "raw/p")
+
+    assert pull is not None
+    assert pull.collections["enrollments"].is_delta == (word == "delta")
