@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
 from d118_pipelines.kernel.guard_rule import GuardRule, Verdict, verdict
 from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
-from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.comparison import Absent, Comparison, LoadValues
 from d118_pipelines.roster.planning.guard import SchoolConflict, judge
@@ -37,7 +37,6 @@ from d118_pipelines.roster.planning.plan_counts import (
 from d118_pipelines.roster.planning.record_views import (
     MATCH_FILE,
     make_record_views,
-    parquet,
     record_source,
 )
 from d118_pipelines.roster.staging.staged import EntityCounts, Staged, read_staged
@@ -170,12 +169,7 @@ def _compare(
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
     make_record_views(duck, roster.folder, district=district, provider=provider)
-    match_file = out / MATCH_FILE
-    duck.execute(
-        f"COPY match.found TO {literal(str(match_file))} "
-        "(FORMAT parquet, COMPRESSION zstd)"
-    )
-    match_file.chmod(0o600)
+    write_parquet(duck, "FROM match.found", out / MATCH_FILE)
     rejected = parquet(roster.rejected_file)
     compared = Comparison(duck, source, rejected, load_values, out)
     for entity in source.staged:
@@ -205,14 +199,11 @@ def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:
 
 def count_changes(compared: Comparison) -> int:
     """Rows that apply would act on."""
-    total = 0
-    for entity in compared.source.staged:
-        [[count]] = compared.duck.execute(
-            f"SELECT count(*) FROM changes.{entity} "
-            "WHERE action NOT IN ('conflict', 'withheld', 'absent_once')"
-        ).fetchall()
-        total += count
-    return total
+    acted = "action NOT IN ('conflict', 'withheld', 'absent_once')"
+    return sum(
+        count_of(compared.duck, f"changes.{entity} WHERE {acted}")
+        for entity in compared.source.staged
+    )
 
 
 def hash_of(compared: Comparison, request: PlanRequest) -> str:

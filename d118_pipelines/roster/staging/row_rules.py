@@ -34,7 +34,7 @@ class RowCompiler:
 
     def __init__(self, entity: str) -> None:
         self.entity = ENTITIES[entity]
-        self.rules = RuleSet("m")
+        self.rules = RuleSet()
         self._fields = FieldCompiler(self.entity, self.rules)
         self._selects: list[tuple[EndpointRows, dict[str, str]]] = []
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -197,11 +198,11 @@ class _Run:
                 frozenset(self.endpoints),
                 self._kept(),
             )
-            self._copy(select, path, "zstd")
+            write_parquet(self.duck, select, path)
             counts[entity] = self._count(entity, path)
-        self._copy("FROM rejected", self.folder / REJECTED_FILE, "zstd")
-        self._copy("FROM findings", self.folder / FINDINGS_FILE, "zstd")
-        self._copy(_shape(), self.folder / SHAPE_FILE, "zstd")
+        write_parquet(self.duck, "FROM rejected", self.folder / REJECTED_FILE)
+        write_parquet(self.duck, "FROM findings", self.folder / FINDINGS_FILE)
+        write_parquet(self.duck, _shape(), self.folder / SHAPE_FILE)
         shutil.rmtree(self.work)
         return counts
 
@@ -258,7 +259,7 @@ class _Run:
         for endpoint in self.endpoints[entity]:
             compiler.add(self._endpoint_rows(endpoint))
         path = self.work / f"{entity}.parquet"
-        self._copy(compiler.sql(), path, "snappy")
+        write_parquet(self.duck, compiler.sql(), path, "snappy")
         self.duck.execute(
             f"CREATE VIEW work.{entity} AS SELECT * EXCLUDE (file_row_number), "
             "file_row_number AS n "
@@ -331,9 +332,7 @@ class _Run:
         keep_keys(self.duck, entity, known=known if has_delta else None, is_staged=True)
 
     def _count(self, entity: str, path: Path) -> EntityCounts:
-        [(staged,)] = self.duck.execute(
-            f"SELECT count(*) FROM read_parquet({literal(str(path))})"
-        ).fetchall()
+        staged = count_of(self.duck, parquet(path))
         fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
         return EntityCounts(
@@ -345,13 +344,6 @@ class _Run:
             absence=min((c.absence for c in collections), key=_STRENGTH.index),
             is_delta=any(c.is_delta for c in collections),
         )
-
-    def _copy(self, select: str, path: Path, compression: str) -> None:
-        self.duck.execute(
-            f"COPY ({select}) TO {literal(str(path))} "
-            f"(FORMAT parquet, COMPRESSION {compression})"
-        )
-        path.chmod(0o600)
 
 
 def _shape() -> str:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConnectionLostError, FatalError
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.roster.planning.baseline import baseline_revision
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.planning.record_views import (
     MATCHED,
     RecordSource,
     make_record_views,
-    parquet,
     record_select,
 )
 from d118_pipelines.roster.store.child_rows import child_tables, write_children

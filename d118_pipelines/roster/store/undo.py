@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.guard_rule import verdict
 from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -39,7 +40,7 @@ from d118_pipelines.roster.planning.plan_counts import (
     count_entity,
     count_schools,
 )
-from d118_pipelines.roster.planning.record_views import RecordSource, parquet
+from d118_pipelines.roster.planning.record_views import RecordSource
 from d118_pipelines.roster.store.apply import (
     ApplyResult,
     OnStep,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.planning.baseline import load_values
 from d118_pipelines.roster.planning.comparison import group_sql, school_sql
-from d118_pipelines.roster.planning.record_views import MATCHED, parquet
+from d118_pipelines.roster.planning.record_views import MATCHED
 from d118_pipelines.roster.store.child_rows import write_children
 from d118_pipelines.roster.store.write_records import (
     OWNER,
