@@ -57,11 +57,13 @@ def count_of(duck: duckdb.DuckDBPyConnection, rows: str) -> int:
     return int(count)
 
 
-def tables_of(duck: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
-    """The names of a schema's tables and views, in the database in use."""
+def tables_of(
+    duck: duckdb.DuckDBPyConnection, schema: str, database: str | None = None
+) -> set[str]:
+    """The names of a schema's tables and views; database: else the one in use."""
     found = duck.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = ? "
-        "AND table_catalog = current_database()",
-        [schema],
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = $schema "
+        "AND table_catalog = coalesce($database, current_database())",
+        {"schema": schema, "database": database},
     )
     return {name for (name,) in found.fetchall()}

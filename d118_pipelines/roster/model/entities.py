@@ -1,6 +1,7 @@
 """The roster model: entities, their fields, and what a field may refer to.
 
-Belongs here: names and types, nothing else. Staged frames carry the fields under the
+Read by all of `roster/` and by `workflows/`: names and types, nothing else; words are in
+`vocabulary.py`, tables in `tables.py`. Staged frames carry the fields under the
 names below, references as `*_external_id`; the roster tables carry the same fields, with
 references as internal ids (`school_external_id` becomes `school_id`). Lists are JSON
 text in both. Rule: docs/reference/roster_model.md.

@@ -1,7 +1,7 @@
 """Mapping files: which roster field comes from which field of a provider.
 
-Belongs here: the file's shape and its check. Not here: the grammar of a source
-(`source_paths.py`) and its SQL (`compile.py`). Rule: docs/reference/mapping_files.md.
+Called by `workflows/provider_sources.py`: the file's shape and its check. The grammar of a
+source is in `source_paths.py`, its SQL in `staging/compile.py`. Rule: docs/reference/mapping_files.md.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Layout: `D118_HOME/plans/<provider>/<time>-<run>/` with `<entity>.parquet` (one row per
 change), `match.parquet` (which record each school and person is) and `plan.json`
 (counts, verdict, hash); the folder gets its name when all is there.
-Belongs here: making, storing and finding a plan. Not here: the comparison
-(`comparison.py`), limits (`guard.py`), writing to the database.
+Called by `workflows/sync.py`, and `judge_and_store` by `store/undo.py`. Who is who is in
+`matching.py`, the comparison in `comparison.py`, figures in `plan_counts.py`, limits in
+`guard.py`, writing to the database in `store/apply.py`.
 No value of a person is in a plan. Rule: docs/reference/matching_and_guard.md.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,11 @@ from zoneinfo import ZoneInfo
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
 from d118_pipelines.kernel.guard_rule import GuardRule, Verdict, verdict
-from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
+from d118_pipelines.kernel.run_folders import (
+    RunFolder,
+    new_run_folder,
+    newest_run_folder,
+)
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.comparison import Absent, Comparison, LoadValues
 from d118_pipelines.roster.planning.guard import SchoolConflict, judge
@@ -122,38 +127,63 @@ def make_plan(
     with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
         roster = read_staged(staged)
         compared = _compare(duck, request, roster, load_values, folder.path)
-        counts: dict[str, Counts] = {}
-        for entity in compared.source.staged:
-            duplicates = roster.entities[entity].duplicates
-            counts |= count_entity(compared, entity, duplicates=duplicates)
-        schools = count_schools(compared, compared.source.staged)
-        rules = judge(
-            counts,
-            schools,
-            request.guard,
-            now.astimezone(request.zone).date(),
-            school_conflicts=_school_conflicts(compared),
-            held_reason=roster.held_reason,
+        return judge_and_store(
+            compared,
+            request,
+            folder,
+            run_id=run_id,
+            now=now,
+            roster=roster,
             deltas=[name for name, e in roster.entities.items() if e.is_delta],
         )
-        plan = RosterPlan(
-            folder=folder.final,
-            provider=request.provider,
-            district=request.district,
-            run_id=run_id,
-            made_at=now,
-            staged=staged.name,
-            revision=request.revision,
-            mapping_hash=request.mapping_hash,
-            is_demonstration=roster.is_demonstration,
-            hash=hash_of(compared, request),
-            changes=count_changes(compared),
-            verdict=verdict(rules),
-            rules=tuple(rules),
-            counts=counts,
-            schools=tuple(schools),
-        )
-        write_plan(folder.path / PLAN_FILE, plan)
+
+
+def judge_and_store(
+    compared: Comparison,
+    request: PlanRequest,
+    folder: RunFolder,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    roster: Staged | None,
+    deltas: Collection[str],
+) -> RosterPlan:
+    """Count and judge what `changes.*` hold; write `plan.json` beside their files.
+
+    roster: what was compared; None for an undo. deltas: entities that may be empty.
+    """
+    counts: dict[str, Counts] = {}
+    for entity in compared.source.staged:
+        duplicates = roster.entities[entity].duplicates if roster else 0
+        counts |= count_entity(compared, entity, duplicates=duplicates)
+    schools = count_schools(compared, compared.source.staged)
+    rules = judge(
+        counts,
+        schools,
+        request.guard,
+        now.astimezone(request.zone).date(),
+        school_conflicts=_school_conflicts(compared),
+        held_reason=roster.held_reason if roster else None,
+        deltas=deltas,
+    )
+    plan = RosterPlan(
+        folder=folder.final,
+        provider=request.provider,
+        district=request.district,
+        run_id=run_id,
+        made_at=now,
+        staged=roster.folder.name if roster else "",
+        revision=request.revision,
+        mapping_hash=request.mapping_hash,
+        is_demonstration=roster.is_demonstration if roster else False,
+        hash=_hash_of(compared, request),
+        changes=_count_changes(compared),
+        verdict=verdict(rules),
+        rules=tuple(rules),
+        counts=counts,
+        schools=tuple(schools),
+    )
+    _write_plan(folder.path / PLAN_FILE, plan)
     return plan
 
 
@@ -197,7 +227,7 @@ def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:
     return [SchoolConflict(*row) for row in rows]
 
 
-def count_changes(compared: Comparison) -> int:
+def _count_changes(compared: Comparison) -> int:
     """Rows that apply would act on."""
     acted = "action NOT IN ('conflict', 'withheld', 'absent_once')"
     return sum(
@@ -206,7 +236,7 @@ def count_changes(compared: Comparison) -> int:
     )
 
 
-def hash_of(compared: Comparison, request: PlanRequest) -> str:
+def _hash_of(compared: Comparison, request: PlanRequest) -> str:
     """SHA-256 over provider, revision, mapping and every change, in no order of rows."""
     digests = {e: _digest(compared.duck, e) for e in compared.source.staged}
     values = {
@@ -230,7 +260,7 @@ def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 
 
-def write_plan(path: Path, plan: RosterPlan) -> None:
+def _write_plan(path: Path, plan: RosterPlan) -> None:
     """Write `plan.json`; `read_plan` reads it."""
     values = {name: getattr(plan, name) for name in RosterPlan.__slots__}
     del values["folder"]

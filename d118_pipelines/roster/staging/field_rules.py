@@ -1,8 +1,9 @@
 """What one field must be: its value as SQL, and the rules that it may break.
 
-Three levels of columns: `r_<field>` as it was sent, `c_<field>` without blanks around it,
-`v_<field>` as the model wants it. Not here: fields compared with each other
-(`record_rules.py`), the statement (`row_rules.py`). Rule: docs/reference/staging.md, rows.
+Called by `row_rules.py`, which makes the statement. Three levels of columns: `r_<field>`
+as it was sent, `c_<field>` without blanks around it, `v_<field>` as the model wants it.
+Fields are compared with each other in `record_rules.py`, texts converted in
+`transforms.py`. Rule: docs/reference/staging.md, rows.
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ class EndpointRows:
     role_map: Mapping[str, str]
     date_order: str | None
     is_api: bool
-    is_delta: bool
     conditions: dict[int, str] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:
@@ -120,7 +120,7 @@ class FieldCompiler:
 
     def _field(self, rows: EndpointRows, one: Field) -> str:
         if self.entity.name == "users" and one.name == "roles":
-            return NO_TEXT  # made in user_roles.py
+            return NO_TEXT  # made in role_rules.py
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
@@ -277,7 +277,7 @@ def clean_list(name: str) -> str:
     """SQL: the list `r_<name>` without blanks and empty elements."""
     raw = f"r_{name}"
     if name in ("roles", *ROLE_LISTS):
-        return raw  # they stay aligned; user_roles.py cleans the elements
+        return raw  # they stay aligned; role_rules.py cleans the elements
     if name == "user_ids":
         objects = (
             f"list_filter({raw}, lambda e: starts_with(e, '{{') AND json_valid(e))"

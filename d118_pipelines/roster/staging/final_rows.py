@@ -1,6 +1,7 @@
 """The last statement of staging: the frame of one entity, with its row hash.
 
-Belongs here: what is filled in from other entities, and the hash. Not here: rules.
+Called by `staging.py`: what is filled in from other entities, and the hash. References
+that lead nowhere are found in `reference_rules.py`.
 Rule: docs/reference/roster_model.md, row hash.
 """
 

@@ -1,7 +1,7 @@
 """Conflicts of identity: listing the open cases, and closing one with a reason.
 
-Belongs here: what a person decides. Not here: finding conflicts (`matching.py`), opening
-cases (`record_links.py`). A case that was closed does not open again while its evidence
+Called by `cli/providers.py`: what a person decides. Conflicts are found in
+`planning/matching.py`, cases opened in `write_links.py`. A case that was closed does not open again while its evidence
 is the same. Rule: docs/reference/roster_database.md.
 """
 
