@@ -217,3 +217,39 @@ WHERE severity = 'reject' AND entity = {{'entity'}}
 GROUP BY 1
 ORDER BY 2 DESC, 1
 LIMIT 5
+
+-- What later entities need to know of an accepted record. `kind` is compared by
+-- row.wrong_type, the rest is read by rules on enrollments.
+
+-- name: keep_orgs
+CREATE OR REPLACE TABLE ok.orgs AS
+SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted, org_type AS kind
+FROM {{accepted}} AS w
+
+-- name: keep_terms
+CREATE OR REPLACE TABLE ok.terms AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted, type AS kind, start_date,
+    end_date
+FROM {{accepted}} AS w
+
+-- name: keep_courses
+CREATE OR REPLACE TABLE ok.courses AS
+SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted
+FROM {{accepted}} AS w
+
+-- name: keep_classes
+CREATE OR REPLACE TABLE ok.classes AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted,
+    school_external_id AS school, term_external_ids
+FROM {{accepted}} AS w
+
+-- name: keep_users
+CREATE OR REPLACE TABLE ok.users AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted,
+    coalesce(r.has_student, false) AS has_student,
+    coalesce(r.has_staff, false) AS has_staff
+FROM {{accepted}} AS w
+LEFT JOIN roles_of_users AS r ON r.n = w.n

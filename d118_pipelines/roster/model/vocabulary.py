@@ -42,18 +42,8 @@ _NUMBERED = [f"{number:02}" for number in range(1, 14)]
 GRADES = ["IT", "PR", "PK", "TK", "KG", *_NUMBERED, "PS", "UG", "Other"]
 
 _ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
+    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
+    *("ninth", "tenth", "eleventh", "twelfth"),
 ]
 
 

@@ -54,12 +54,18 @@ class Comparison:
         self.duck.execute("CREATE SCHEMA IF NOT EXISTS changes")
         if entity == "enrollments":
             _find_never_stored(self)
-        path = self.folder / f"{entity}.parquet"
         rows = _all_new(self, entity) or _changed(self, entity, absent)
-        write_parquet(self.duck, rows, path)
-        self.duck.execute(
-            f"CREATE OR REPLACE VIEW changes.{entity} AS SELECT * FROM {parquet(path)}"
-        )
+        store_changes(self.duck, entity, rows, self.folder / f"{entity}.parquet")
+
+
+def store_changes(
+    duck: duckdb.DuckDBPyConnection, entity: str, rows: str, path: Path
+) -> None:
+    """Write the plan of one entity and make the view `changes.<entity>` over it."""
+    write_parquet(duck, rows, path)
+    duck.execute(
+        f"CREATE OR REPLACE VIEW changes.{entity} AS SELECT * FROM {parquet(path)}"
+    )
 
 
 def _changed(compared: Comparison, entity: str, absent: Absent) -> str:

@@ -28,6 +28,7 @@ from d118_pipelines.kernel.run_folders import (
     new_run_folder,
     newest_run_folder,
 )
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.comparison import Absent, Comparison, LoadValues
 from d118_pipelines.roster.planning.guard import SchoolConflict, judge
@@ -52,12 +53,6 @@ if TYPE_CHECKING:
     from d118_pipelines.config.providers import Matching
 
 PLAN_FILE = "plan.json"
-# Keys may hold any character, so their length stands before them.
-_HASHED = (
-    "concat_ws('|', action, length(external_id) || ':' || external_id, "
-    "coalesce(id, '-'), coalesce(reason, '-'), coalesce(rule, '-'), "
-    "coalesce(row_hash, '-'), keeps_fields)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +246,7 @@ def _hash_of(compared: Comparison, request: PlanRequest) -> str:
 
 
 def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
-    """SHA-256 over the sorted md5 sums of the rows, in buckets that fit into memory."""
-    buckets = duck.execute(
-        "SELECT sha256(array_to_string(list_sort(list(h)), '')) "
-        f"FROM (SELECT md5({_HASHED}) AS h FROM changes.{entity}) "
-        "GROUP BY left(h, 3) ORDER BY left(h, 3)"
-    ).fetchall()
+    buckets = duck.execute(statement("roster/plan.digests", entity=entity)).fetchall()
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 
 

@@ -138,6 +138,17 @@ def judge_table(
     return rules
 
 
+def leave_out(
+    duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
+) -> None:
+    """Report what rows of the relation break, and add those rejected to `out.<entity>`."""
+    report(duck, entity, relation, rules)
+    duck.execute(
+        f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
+        f"FROM {relation} WHERE {rules.any_broken('reject')}"
+    )
+
+
 def report(
     duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
 ) -> None:

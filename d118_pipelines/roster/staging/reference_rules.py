@@ -15,22 +15,13 @@ from d118_pipelines.roster.staging.findings import (
     Rule,
     RuleSet,
     judge_table,
-    report,
+    leave_out,
 )
 
 if TYPE_CHECKING:
     import duckdb
 
-# What later entities need to know of an accepted record, besides its key and status.
-# `kind` is compared by row.wrong_type; the rest is read by rules on enrollments.
-_KEPT = {
-    "orgs": "org_type AS kind",
-    "terms": "type AS kind, start_date, end_date",
-    "courses": "CAST(NULL AS VARCHAR) AS kind",
-    "classes": "CAST(NULL AS VARCHAR) AS kind, school_external_id AS school, term_external_ids",
-    "users": "CAST(NULL AS VARCHAR) AS kind, coalesce(r.has_student, false) AS has_student, "
-    "coalesce(r.has_staff, false) AS has_staff",
-}
+# Fields whose target must be of one kind.
 _KINDS = {
     ("classes", "school_external_id"): "school",
     ("enrollments", "school_external_id"): "school",
@@ -60,12 +51,7 @@ def keep_keys(
     known: a relation with the `external_id` of records in the roster, to be added.
     """
     if is_staged:
-        roles = "LEFT JOIN roles_of_users r ON r.n = w.n" if entity == "users" else ""
-        duck.execute(
-            f"CREATE OR REPLACE TABLE ok.{entity} AS SELECT external_id, "
-            f"inactive_reason = 'tobedeleted' AS is_deleted, {_KEPT[entity]} "
-            f"FROM {accepted(entity)} w {roles}"
-        )
+        duck.execute(_sql(f"keep_{entity}", accepted=accepted(entity)))
     else:
         duck.execute(_sql("no_keys", entity=entity))
     if known is not None:
@@ -126,11 +112,7 @@ class References:
             f"FROM {accepted(self.entity)} w {' '.join(self._joins)}) "
             f"WHERE {self.rules.any_broken()}"
         )
-        report(self.duck, self.entity, table, self.rules)
-        self.duck.execute(
-            f"INSERT INTO out.{self.entity} SELECT n, {self.rules.rejecting_code()} "
-            f"FROM {table} WHERE {self.rules.any_broken('reject')}"
-        )
+        leave_out(self.duck, self.entity, table, self.rules)
 
     def value(self, name: str) -> str:
         """The field of `w`, blank where its reference leads nowhere (joined: `refs`)."""
@@ -153,6 +135,9 @@ class References:
         self._conditions[number] = condition
         return number
 
+    def _warn(self, code: str, field: str, condition: str) -> int:
+        return self._add(Rule(code, "warn", field), condition)
+
     def _judge_one(self, one: Field) -> None:
         name = one.name
         to = f"to_{name.removesuffix('_external_id')}"
@@ -167,15 +152,12 @@ class References:
         )
         if not is_required:
             self._blank[name] = [orphan]
-        self._add(
-            Rule("ref.deleted_target", "warn", name),
-            f"w.status = 'active' AND {to}.is_deleted",
+        self._warn(
+            "ref.deleted_target", name, f"w.status = 'active' AND {to}.is_deleted"
         )
         kind = _KINDS.get((self.entity, name))
         if kind is not None:
-            self._add(
-                Rule("ref.wrong_type", "warn", name), f"{to}.kind <> {literal(kind)}"
-            )
+            self._warn("ref.wrong_type", name, f"{to}.kind <> {literal(kind)}")
 
     def _judge_elements(self, one: Field) -> None:
         """Elements of a list that lead nowhere: `gone_<field>(n, gone)`."""
@@ -189,17 +171,15 @@ class References:
             )
         )
         self._joins.append(f"LEFT JOIN {table} ON {table}.n = w.n")
-        self._add(
-            Rule("ref.orphan_element", "warn", one.name), f"{table}.n IS NOT NULL"
-        )
+        self._warn("ref.orphan_element", one.name, f"{table}.n IS NOT NULL")
 
     def _judge_tree(self) -> None:
         """A chain of parents that leads back to itself: the parent becomes blank."""
         self.duck.execute(_sql("circle", accepted=accepted(self.entity)))
         self._joins.append("LEFT JOIN circle ON circle.origin = w.external_id")
-        rule = Rule("ref.cycle", "warn", "parent_external_id")
-        number = self._add(rule, "circle.origin IS NOT NULL")
-        self._blank["parent_external_id"].append(number)
+        parent = "parent_external_id"
+        number = self._warn("ref.cycle", parent, "circle.origin IS NOT NULL")
+        self._blank[parent].append(number)
 
     def _judge_described(self) -> None:
         """The own key of demographics is that of the user described."""
@@ -210,8 +190,9 @@ class References:
 
     def _judge_primary_school(self) -> None:
         self._joins.append("LEFT JOIN roles_of_users r ON r.n = w.n")
-        self._add(
-            Rule("sem.primary_org_without_role", "warn", "primary_school_external_id"),
+        self._warn(
+            "sem.primary_org_without_role",
+            "primary_school_external_id",
             "NOT list_contains(r.schools, w.primary_school_external_id)",
         )
 
@@ -219,25 +200,29 @@ class References:
         if "classes" in self.targets:
             school = "to_class.school"
             if self.fills_school:
-                self._add(
-                    Rule("row.defaulted", "warn", "school_external_id"),
+                self._warn(
+                    "row.defaulted",
+                    "school_external_id",
                     f"w.school_external_id IS NULL AND {school} IS NOT NULL",
                 )
-            self._add(
-                Rule("sem.school_mismatch", "warn", "school_external_id"),
+            self._warn(
+                "sem.school_mismatch",
+                "school_external_id",
                 f"w.school_external_id <> {school}",
             )
         if {"classes", "terms"} <= set(self.targets):
             self.duck.execute(_sql("spans"))
             self._joins.append("LEFT JOIN spans ON spans.class = w.class_external_id")
-            self._add(
-                Rule("sem.outside_term", "warn", "begin_date"),
+            self._warn(
+                "sem.outside_term",
+                "begin_date",
                 "(w.begin_date < spans.starts OR w.end_date > spans.ends) "
                 "AND (w.begin_date < w.end_date) IS NOT false",
             )
         if "users" in self.targets:
-            self._add(
-                Rule("sem.role_mismatch", "warn", "role"),
+            self._warn(
+                "sem.role_mismatch",
+                "role",
                 "w.role = 'student' AND NOT to_user.has_student "
                 "OR w.role = 'teacher' AND NOT to_user.has_staff",
             )

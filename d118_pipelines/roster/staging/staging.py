@@ -27,7 +27,7 @@ from d118_pipelines.roster.staging.final_rows import GIVEN_BY, final_select
 from d118_pipelines.roster.staging.findings import (
     REJECTED_COLUMNS,
     create_tables,
-    report,
+    leave_out,
 )
 from d118_pipelines.roster.staging.key_rules import judge_keys
 from d118_pipelines.roster.staging.raw_relations import (
@@ -253,12 +253,7 @@ class _Run:
         )
         self._columns[entity] = compiler.value_columns
         self.duck.execute(f"CREATE TABLE out.{entity} (n BIGINT, code VARCHAR)")
-        rules = compiler.rules
-        report(self.duck, entity, f"work.{entity}", rules)
-        self.duck.execute(
-            f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
-            f"FROM work.{entity} WHERE {rules.any_broken('reject')}"
-        )
+        leave_out(self.duck, entity, f"work.{entity}", compiler.rules)
         self.tally.add_fetched(entity)
 
     def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
+from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.planning.baseline import load_values
-from d118_pipelines.roster.planning.comparison import group_sql, school_sql
+from d118_pipelines.roster.planning.comparison import (
+    group_sql,
+    school_sql,
+    store_changes,
+)
 from d118_pipelines.roster.planning.record_views import MATCHED
 from d118_pipelines.roster.store.child_rows import write_children
 from d118_pipelines.roster.store.write_records import (
@@ -60,15 +64,11 @@ def find_changes(writer: Writer, entity: str, undone: str, path: Path) -> None:
     )
     reverse = _sql("reverse", entity=entity, undone=undone, provider=writer.provider)
     duck.execute(reverse)
-    load_values(
-        writer.connection, duck, entity, f"SELECT DISTINCT id FROM undo.{entity}"
-    )
+    ids = f"SELECT DISTINCT id FROM undo.{entity}"
+    load_values(writer.connection, duck, entity, ids)
     school, group = school_sql(entity), group_sql(entity)
     plan = _sql("plan", entity=entity, school=school, role_group=group)
-    write_parquet(duck, plan, path)
-    duck.execute(
-        f"CREATE OR REPLACE VIEW changes.{entity} AS SELECT * FROM {parquet(path)}"
-    )
+    store_changes(duck, entity, plan, path)
 
 
 def _sql(name: str, **values: str) -> str:
