@@ -57,7 +57,9 @@ def test_what_does_not_fit_names_the_file(
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"sql/roster/none\.sql cannot be read"):
+    with pytest.raises(
+        ConfigurationError, match=r"sql/roster/none\.sql cannot be read"
+    ):
         statement("roster/none.whole")
 
 

@@ -57,7 +57,7 @@ PLAN_FILE = "plan.json"
 
 @dataclass(frozen=True, slots=True)
 class RosterPlan:
-    """A stored plan. `hash` stands for exactly these changes (64 hexadecimal digits).
+    """A stored plan. `hash` names exactly these changes (64 hexadecimal digits).
 
     revision: of the roster that it was compared with. staged: name of the staged
     roster's folder. counts: scope (`users`, `users/students`) -> counts.
@@ -189,7 +189,7 @@ def _compare(
     load_values: LoadValues,
     out: Path,
 ) -> Comparison:
-    """Match, then compare every staged entity; the files stand in `out`."""
+    """Match, then compare every staged entity; the files are in `out`."""
     district, provider = request.district, request.provider
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)

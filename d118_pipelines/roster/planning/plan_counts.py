@@ -35,7 +35,7 @@ class Counts:
     """Counts of one entity or of one role group of it.
 
     active: records of this provider that are active before. linked, unlinked: only the
-    provider's link changes; those that were fetched stand in unchanged or updated as
+    provider's link changes; those that were fetched count as unchanged or updated as
     well. absent_once: not sent for the first time, nothing happens yet. churned: gone
     and new at once, with the same natural key. duplicates: of the errors, rows that only
     repeated another one.

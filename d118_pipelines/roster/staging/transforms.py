@@ -15,7 +15,7 @@ from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model import vocabulary
 
 VALUE = "{v}"
-# All that stands around a value without being part of it; U+00A0 is a no-break space.
+# What may be around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}

@@ -87,7 +87,7 @@ def plan_undo(
 ) -> Undo:
     """Plan the reverse of the provider's last change; nothing is changed by it.
 
-    Give it a `reading()` connection. The plan stands in `plans_folder` like any other
+    Give it a `reading()` connection. The plan is in `plans_folder` like any other
     and is judged by the same guard.
     Raises: ConfigurationError if nothing was ever changed, or the last change was itself
     an undo.
