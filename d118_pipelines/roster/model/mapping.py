@@ -37,7 +37,7 @@ _ENTITY_OF_ENDPOINT = {
 }
 _COMMON_TARGETS = {"external_id", "status", "source_modified_at"}
 ROLE_LISTS = ["role_types", "school_external_ids", "role_begin_dates", "role_end_dates"]
-PERSONAL = ["birth_date", "gender"]  # of demographics; they stand on the user
+PERSONAL = ["birth_date", "gender"]  # sent with demographics, kept with the user
 
 
 class Authentication(Model):
@@ -48,7 +48,7 @@ class Authentication(Model):
 
 
 class EndpointModel(Model):
-    """One endpoint as it stands in the file."""
+    """One endpoint as it is written in the file."""
 
     entity: str | None = None
     path: str | None = None
