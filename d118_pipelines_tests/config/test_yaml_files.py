@@ -215,7 +215,9 @@ def variables_read() -> set[str]:
         \s*"([A-Z0-9_]+)\"""",
         re.X,
     )
-    in_yaml = re.compile(r"^(?:\s*\w+_env: |[^#\n]*: \$\{|[^#\n]*\{env: )([A-Z0-9_]+)", re.M)
+    in_yaml = re.compile(
+        r"^(?:\s*\w+_env: |[^#\n]*: \$\{|[^#\n]*\{env: )([A-Z0-9_]+)", re.M
+    )
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
         found |= set(in_code.findall(path.read_text("utf-8")))
