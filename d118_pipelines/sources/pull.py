@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
@@ -30,24 +32,8 @@ MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
 
-# What absence from a collection proves: at once, after two pulls, nothing.
-Absence = Literal["proven", "ended", "never"]
 # rows so far, pages so far, seconds so far, of the collection named.
 Progress = Callable[[str, int, int, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong in what a source sent; no value of a person is in it."""
-
-    code: str
-    severity: Literal["fatal", "reject", "warn", "info"]
-    file: str
-    line: int | None = None
-    column: str = ""
-    external_id: str | None = None
-    detail: str = ""
-    count: int = 1
 
 
 @dataclass(slots=True)
@@ -307,23 +293,28 @@ def _write_manifest(path: Path, pull: Pull) -> None:
     path.chmod(0o600)
 
 
+def _stored(finding: Finding, name: str) -> Any:
+    """A value of a finding; a record without a certain key has none."""
+    value = getattr(finding, name)
+    return None if name == "key" and not value else value
+
+
 def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     import pyarrow as pa  # heavy: only where there are findings
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("code", pa.string()),
-            ("severity", pa.string()),
-            ("file", pa.string()),
-            ("line", pa.int64()),
-            ("column", pa.string()),
-            ("external_id", pa.string()),
-            ("detail", pa.string()),
-            ("count", pa.int64()),
-        ]
-    )
-    names = schema.names
-    columns = {name: [getattr(f, name) for f in findings] for name in names}
-    pq.write_table(pa.table(columns, schema=schema), path)
+    columns = {
+        column: pa.array([_stored(f, name) for f in findings], kind)
+        for column, (name, kind) in {
+            "code": ("code", pa.string()),
+            "severity": ("level", pa.string()),
+            "file": ("file", pa.string()),
+            "line": ("line", pa.int64()),
+            "column": ("field", pa.string()),
+            "external_id": ("key", pa.string()),
+            "detail": ("detail", pa.string()),
+            "count": ("count", pa.int64()),
+        }.items()
+    }
+    pq.write_table(pa.table(columns), path)
     path.chmod(0o600)

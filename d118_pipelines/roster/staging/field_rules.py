@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from d118_pipelines.kernel.finding import Level
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.model import vocabulary
 from d118_pipelines.roster.model.entities import (
@@ -21,7 +22,7 @@ from d118_pipelines.roster.model.entities import (
 from d118_pipelines.roster.model.mapping import PERSONAL, ROLE_LISTS, Endpoint
 from d118_pipelines.roster.model.source_paths import Source
 from d118_pipelines.roster.staging.compile import Relation
-from d118_pipelines.roster.staging.findings import Rule, RuleSet, Severity
+from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.transforms import (
     VALUE,
     Converted,
@@ -247,7 +248,7 @@ class FieldCompiler:
         is_required: bool = False,
     ) -> str:
         for check in converted.checks:
-            severity: Severity = "reject" if check.is_lost and is_required else "warn"
+            severity: Level = "reject" if check.is_lost and is_required else "warn"
             detail = "''"
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
                 detail = shown_word(f"w_{name}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -44,7 +45,6 @@ from d118_pipelines.roster.staging.staged import (
     FINDINGS_FILE,
     REJECTED_FILE,
     SHAPE_FILE,
-    Absence,
     EntityCounts,
     Staged,
     write_manifest,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.container import (
     content_hash,
     find_set,
@@ -22,7 +23,6 @@ from d118_pipelines.sources.oneroster_csv.container import (
     signature,
 )
 from d118_pipelines.sources.oneroster_csv.file_set import open_set
-from d118_pipelines.sources.oneroster_csv.findings import Findings
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 
 

@@ -17,7 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.zip_names import plain_names
 from d118_pipelines.sources.oneroster_csv.zip_safety import checked_entries, expanded

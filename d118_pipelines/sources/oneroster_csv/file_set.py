@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv import manifest as manifest_csv
 from d118_pipelines.sources.oneroster_csv.container import Container, Member
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.headers import plain_name
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.manifest import Manifest, read_manifest

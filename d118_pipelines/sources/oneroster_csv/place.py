@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.container import (
     Container,
     Member,
@@ -20,7 +21,7 @@ from d118_pipelines.sources.oneroster_csv.container import (
     find_set,
     open_container,
 )
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.ssh.folder import RemoteFile, SftpFolder
 

@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.container import Container, open_container
 from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet, open_set
-from d118_pipelines.sources.oneroster_csv.findings import Findings
+from d118_pipelines.sources.oneroster_csv.findings import StrictFindings
 from d118_pipelines.sources.oneroster_csv.headers import Layout, check_header
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.modes import (
@@ -27,7 +28,7 @@ from d118_pipelines.sources.oneroster_csv.modes import (
 from d118_pipelines.sources.oneroster_csv.place import Place
 from d118_pipelines.sources.oneroster_csv.reading import FileReader, Sink
 from d118_pipelines.sources.oneroster_csv.tables import COLLECTIONS, table_of
-from d118_pipelines.sources.oneroster_csv.values import LINE, FileFacts, stored_names
+from d118_pipelines.sources.oneroster_csv.values import LINE, RowCounts, stored_names
 from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class BundleSource:
 
     def pull(self, store: PullStore) -> None:
         """Write every collection. Raises: IncompleteExtractError with the rule's code."""
-        findings = Findings(is_strict=self.is_strict)
+        findings = StrictFindings() if self.is_strict else Findings()
         with self.place.local_copy(store.folder, self.limits) as local:
             zip_name = self.place.zip_name
             with open_container(
@@ -138,7 +139,7 @@ class _Pulling:
     ) -> None:
         self._source, self._store = source, store
         self._set, self._findings = file_set, findings
-        self._facts: dict[str, FileFacts] = {}
+        self._facts: dict[str, RowCounts] = {}
 
     def run(self) -> None:
         self._store.details["version"] = self._set.version
@@ -170,7 +171,7 @@ class _Pulling:
             size_bytes=facts.bytes_read,
         )
 
-    def _read(self, file: str, start: Callable[[], Sink]) -> FileFacts:
+    def _read(self, file: str, start: Callable[[], Sink]) -> RowCounts:
         reader = FileReader(
             self._set.members[file],
             file + SUFFIX,

@@ -13,7 +13,8 @@ import unicodedata
 import zipfile
 from collections.abc import Sequence
 
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 
 _ARCHIVE_NAME = re.compile(r"\.(zip|gz|tgz|bz2|xz|7z|rar|tar)$", re.IGNORECASE)
