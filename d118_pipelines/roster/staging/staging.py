@@ -336,13 +336,15 @@ class _Run:
         ).fetchall()
         fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
+        absence = min((c.absence for c in collections), key=_STRENGTH.index)
         return EntityCounts(
             fetched=fetched,
             staged=staged,
             rejected=rejected,
             duplicates=fetched - staged - rejected,
             unreadable_keys=unreadable,
-            absence=min((c.absence for c in collections), key=_STRENGTH.index),
+            # Rejected rows alone say nothing about those that are not there.
+            absence=absence if staged or not rejected else "never",
             is_delta=any(c.is_delta for c in collections),
         )
 

@@ -1,8 +1,7 @@
 """The source: a folder of CSV files becomes one pull, all of them or none.
 
-Belongs here: the order of the work and what is told about each file. Not here: SFTP (the
-caller gives the folder), when a folder is complete (`arrival.py`).
-Rule: docs/reference/csv_files.md.
+Made by `workflows/provider_sources.py`, for SFTP by way of `remote.py`; when a folder is
+complete is in `arrival.py`, one file in `opened.py`. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from d118_pipelines.errors import (
     D118Error,
     IncompleteExtractError,
 )
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.csv_files.arrival import csv_files
-from d118_pipelines.sources.csv_files.cells import Record, RowCleaner
+from d118_pipelines.sources.csv_files.cells import Row, RowReader
 from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form, is_against
 from d118_pipelines.sources.csv_files.opened import OpenedFile, open_file
-from d118_pipelines.sources.csv_files.report import FindingLog
 from d118_pipelines.sources.csv_files.rules import (
     COLLECTIONS,
     CollectionName,
     CsvRules,
     FileType,
 )
-from d118_pipelines.sources.pull import ConnectionReport, Finding, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +80,7 @@ class CsvSource:
         try:
             for path in self._paths():
                 try:
-                    details[path.name] = self._open(path).layout.type
+                    details[path.name] = self._open(path, Findings()).layout.type
                 except D118Error as exc:
                     details[path.name] = exc.what
                     problems.append(exc.what)
@@ -96,7 +95,8 @@ class CsvSource:
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
-        files = [self._open(path) for path in self._paths()]
+        findings = Findings()
+        files = [self._open(path, findings) for path in self._paths()]
         _check_headers(files)
         present = {file.layout.collection for file in files}
         if "classes" in present:
@@ -106,7 +106,8 @@ class CsvSource:
         for name in COLLECTIONS:
             if name in present:
                 own = [f for f in files if f.layout.collection == name]
-                self._pull_collection(name, own, leads, store)
+                self._pull_collection(name, own, leads, findings, store)
+        store.findings += findings.all()
 
     def _paths(self) -> list[Path]:
         folder = self._folder() if callable(self._folder) else self._folder
@@ -118,13 +119,14 @@ class CsvSource:
             raise _missing(f"FAILED csv.no_files  No file .csv is in {folder}.")
         return paths
 
-    def _open(self, path: Path) -> OpenedFile:
+    def _open(self, path: Path, findings: Findings) -> OpenedFile:
         return open_file(
             path,
             self._rules,
             explicit=self._files.get(path.name),
             encoding=self._encoding,
             max_size=self._max_file_size,
+            findings=findings,
         )
 
     def _pull_collection(
@@ -132,13 +134,14 @@ class CsvSource:
         name: CollectionName,
         files: Sequence[OpenedFile],
         leads: set[tuple[str, str]],
+        findings: Findings,
         store: PullStore,
     ) -> None:
         writer = store.collection(name)
         columns = list(self._rules.format_detection.columns[name])
         writer.add_table(_batch([], columns, ""))
         for file in files:
-            for batch in self._batches(file, leads, store):
+            for batch in self._batches(file, leads, findings, store):
                 writer.add_table(batch)
         # A file with only a header says nothing about who is gone.
         writer.finish(
@@ -147,26 +150,38 @@ class CsvSource:
         )
 
     def _batches(
-        self, file: OpenedFile, leads: set[tuple[str, str]], store: PullStore
+        self,
+        file: OpenedFile,
+        leads: set[tuple[str, str]],
+        findings: Findings,
+        store: PullStore,
     ) -> Iterator[pa.RecordBatch]:
-        """The clean rows of a file in chunks; its findings and details go to the store."""
+        """The rows of a file in chunks; what was decided about it goes to the store."""
         date_form = choose_form(file.dates(), self._date_order)
-        log = FindingLog(file.origin)
-        for finding in file.findings:
-            log.add(finding)
         if is_against(date_form, self._date_order):
-            told = f"the dates are written {date_form}"
-            log.add(Finding("csv.date_order", "warn", file.origin, detail=told))
-        cleaner = RowCleaner(file.origin, file.layout, date_form, self._district, leads)
-        records = _records(file, cleaner, log)
+            detail = f"the dates are written {date_form}"
+            findings.add("csv.date_order", "warn", file.origin, detail=detail)
+        reader = RowReader(
+            *(file.origin, file.layout, date_form, findings, self._district, leads)
+        )
+        rows = _rows(file, reader)
         columns = list(self._rules.format_detection.columns[file.layout.collection])
         accepted = 0
-        while chunk := list(islice(records, self._rules.file_processing.chunk_size)):
+        while chunk := list(islice(rows, self._rules.file_processing.chunk_size)):
             accepted += len(chunk)
             yield _batch(chunk, columns, file.origin)
         file.check_unchanged()
-        store.findings += log.findings()
-        store.details[_DETAIL + file.name] = _told(file, date_form, accepted, log)
+        told = {
+            "collection": file.layout.collection,
+            "type": file.layout.type,
+            "encoding": file.form.encoding,
+            "delimiter": file.form.delimiter,
+            "date_format": date_form,
+            "rows": accepted,
+            "rejected": findings.rejected(file.origin),
+            "stamp": file.stamp,
+        }
+        store.details[_DETAIL + file.name] = json.dumps(told)
 
 
 def read_stamps(details: Mapping[str, str]) -> dict[str, str]:
@@ -178,19 +193,15 @@ def read_stamps(details: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _records(
-    file: OpenedFile, cleaner: RowCleaner, log: FindingLog
-) -> Iterator[tuple[int, Record]]:
-    for row in file.rows():
-        record, findings = cleaner.clean(row)
-        for finding in findings:
-            log.add(finding)
-        if record is not None:
-            yield row.line, record
+def _rows(file: OpenedFile, reader: RowReader) -> Iterator[tuple[int, Row]]:
+    for record in file.rows():
+        row = reader.row(record)
+        if row is not None:
+            yield record.line, row
 
 
 def _batch(
-    rows: Sequence[tuple[int, Record]], columns: Sequence[str], file: str
+    rows: Sequence[tuple[int, Row]], columns: Sequence[str], file: str
 ) -> pa.RecordBatch:
     """Every canonical column as text, null where the file lacks it."""
     import pyarrow as pa  # heavy: only while a pull is written
@@ -203,28 +214,11 @@ def _batch(
         ]
     )
     values: dict[str, list[object]] = {
-        name: [record.get(name) for _, record in rows] for name in columns
+        name: [row.get(name) for _, row in rows] for name in columns
     }
     values["_line"] = [line for line, _ in rows]
     values["_file"] = [file] * len(rows)
     return pa.RecordBatch.from_pydict(values, schema=schema)
-
-
-def _told(
-    file: OpenedFile, date_form: str | None, accepted: int, log: FindingLog
-) -> str:
-    """What was decided about a file, as JSON text for the pull's manifest."""
-    told = {
-        "collection": file.layout.collection,
-        "type": file.layout.type,
-        "encoding": file.form.encoding,
-        "delimiter": file.form.delimiter,
-        "date_format": date_form,
-        "rows": accepted,
-        "rejected": log.rejected,
-        "stamp": file.stamp,
-    }
-    return json.dumps(told)
 
 
 def _missing(what: str) -> IncompleteExtractError:

@@ -266,7 +266,7 @@ def test_lead_teacher_of_a_class_is_primary_unless_said_otherwise(
 
     assert [row["is_primary"] for row in result.rows("enrollments")] == [
         "true",
-        "false",
+        "no",
         None,
         None,
     ]
