@@ -238,14 +238,14 @@ def _clever(project: Project, provider: Provider) -> RosterSource:
 
 def _bundle(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.oneroster_csv.place import LocalPlace, SftpPlace
-    from d118_pipelines.sources.oneroster_csv.source import BundleSource
+    from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 
     assert isinstance(provider.model, OneRosterCsvProvider)
     config = provider.model.config
     if config.sftp is not None:
         settings = sftp_login(project, provider, config.sftp, config.remotePath or ".")
-        return BundleSource(SftpPlace(settings), file_names=config.fileNames)
-    return BundleSource(
+        return OneRosterCsvSource(SftpPlace(settings), file_names=config.fileNames)
+    return OneRosterCsvSource(
         LocalPlace(local_folder(project, provider)), file_names=config.fileNames
     )
 

@@ -22,7 +22,7 @@ from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.staging.staging import StagingOptions, stage
 from d118_pipelines.sources.oneroster_csv.place import LocalPlace
-from d118_pipelines.sources.oneroster_csv.source import BundleSource
+from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.sources.pull import Pull, run_pull
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_back(archive: Path, folder: Path, root: Path = ROOT) -> list[str]:
 
 
 def _pulled(archive: Path, work: Path) -> Pull:
-    source = BundleSource(LocalPlace(archive.parent, zip_name=archive.name))
+    source = OneRosterCsvSource(LocalPlace(archive))
     now = dt.datetime.now(dt.UTC)
     return run_pull(source, work / "raw", provider=NAME, run_id=NAME, now=now)
 

@@ -1,7 +1,7 @@
 """Plain CSV files that lie in a folder of an SFTP server.
 
-Belongs here: fetching them for the time of one look or pull. Not here: reading
-(`source.py`). Rule: docs/reference/csv_files.md.
+Made by `workflows/provider_sources.py`; fetches them for the time of one look or pull,
+which is `source.py`'s. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The files of a set against its manifest: version, names, what is there.
 
-Belongs here: what can be judged from the manifest, names and headers. Not here: rows
-(`reading.py`), and what the rows say about modes (`modes.py`).
-Rule: docs/reference/oneroster_csv.md, file set.
+Called by `source.py` and `arrival.py`, before any row is read; `modes.py` judges what
+the rows say. Rule: docs/reference/oneroster_csv.md, file set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a set is refused, and when a finding is reason enough for it.
+"""How a set is refused, and what may be shown of a broken record.
 
 Called by every module of this folder; findings are collected by `kernel/finding.py`. No
 finding carries a value of a person: lines, column names and identifiers only. Rule:
@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.kernel.finding import Findings, Level
 from d118_pipelines.sources.delimited.encodings import UnreadableError
 
 _IDENTIFIER = re.compile(r"[0-9A-Za-z._\-/@:]{1,255}")
@@ -27,17 +26,6 @@ REJECTED = {
 # What was mended in a record -> the code of the warning.
 MENDED = {"ragged": "csv.ragged", "line_break": "csv.line_break"}
 NOT_DONE = "Nothing of the set was taken over; the pull before it stays the newest."
-
-
-class StrictFindings(Findings):
-    """Refuses the set for what a lenient reading mends or sets aside."""
-
-    def add(self, code: str, level: Level, file: str, **known: Any) -> None:
-        """Note what is only information. Raises: IncompleteExtractError."""
-        if level != "info":
-            what = f"{known.get('detail') or level} (strict reading)"
-            fatal(code, what, file=file, line=known.get("line"))
-        super().add(code, level, file, **known)
 
 
 def fatal(code: str, what: str, *, file: str = "", line: int | None = None) -> NoReturn:

@@ -1,6 +1,6 @@
 """The header of a data file against its table.
 
-Belongs here: names of columns, their order, what is missing. Not here: values.
+Called by `source.py` for every data file; the tables are in `tables.py`.
 Rule: docs/reference/oneroster_csv.md, header.
 """
 

@@ -1,7 +1,6 @@
 """`manifest.csv`: the version of a set, and how each of its files is meant.
 
-Belongs here: the rows of the manifest. Not here: whether the files agree with it
-(`file_set.py`). Rule: docs/reference/oneroster_csv.md, manifest.
+Called by `file_set.py`, which compares the files with it. Rule: docs/reference/oneroster_csv.md, manifest.
 """
 
 from __future__ import annotations

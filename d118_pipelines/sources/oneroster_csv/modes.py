@@ -1,7 +1,7 @@
 """What a set says about the records that are not in it, and what it lacks.
 
-Belongs here: judgements that need the rows of all files counted. Not here: the values
-themselves. Rule: docs/reference/oneroster_csv.md, bulk and delta; dependencies.
+Called by `source.py` when the rows of a file, or of all, are counted (`values.py`).
+Rule: docs/reference/oneroster_csv.md, bulk and delta; dependencies.
 """
 
 from __future__ import annotations

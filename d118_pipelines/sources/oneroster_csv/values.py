@@ -1,7 +1,6 @@
 """Columns as they are stored: all of them, by name, without outer blanks.
 
-Belongs here: what happens to every value alike, and the counts of it. Not here: whether
-a value is right; later steps judge that.
+Called by `reading.py` for every table; `modes.py` judges the counts, staging the values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Names and kinds of the members of an archive: what is refused before reading.
 
-Belongs here: checks on one entry of the directory, and on all names together. Not here:
-the bytes of the archive (`zip_safety.py`). Rule: docs/reference/oneroster_csv.md,
+Called by `zip_safety.py`, which reads the bytes, and by `container.py`. Rule: docs/reference/oneroster_csv.md,
 archives.
 """
 
