@@ -38,6 +38,34 @@ class Finding:
     line: int | None = None
     count: int = 1
 
+    def stored(self) -> dict[str, str | int | None]:
+        """The row of `STORED_COLUMNS`; a record without a certain key has none."""
+        return {
+            "entity": self.entity,
+            "code": self.code,
+            "severity": self.level,
+            "external_id": self.key or None,
+            "field": self.field,
+            "source_file": self.file,
+            "source_line": self.line,
+            "detail": self.detail,
+            "count": self.count,
+        }
+
+
+# The findings of a pull and of a staged roster as Parquet: column -> type of DuckDB.
+STORED_COLUMNS = {
+    "entity": "VARCHAR",
+    "code": "VARCHAR",
+    "severity": "VARCHAR",
+    "external_id": "VARCHAR",
+    "field": "VARCHAR",
+    "source_file": "VARCHAR",
+    "source_line": "BIGINT",
+    "detail": "VARCHAR",
+    "count": "BIGINT",
+}
+
 
 class Findings:
     """Collects findings; of each code, file and level `DETAILED`, the rest as a number.

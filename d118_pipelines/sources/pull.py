@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
-from d118_pipelines.kernel.finding import Finding
+from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
@@ -293,28 +293,12 @@ def _write_manifest(path: Path, pull: Pull) -> None:
     path.chmod(0o600)
 
 
-def _stored(finding: Finding, name: str) -> Any:
-    """A value of a finding; a record without a certain key has none."""
-    value = getattr(finding, name)
-    return None if name == "key" and not value else value
-
-
 def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     import pyarrow as pa  # heavy: only where there are findings
     import pyarrow.parquet as pq
 
-    columns = {
-        column: pa.array([_stored(f, name) for f in findings], kind)
-        for column, (name, kind) in {
-            "code": ("code", pa.string()),
-            "severity": ("level", pa.string()),
-            "file": ("file", pa.string()),
-            "line": ("line", pa.int64()),
-            "column": ("field", pa.string()),
-            "external_id": ("key", pa.string()),
-            "detail": ("detail", pa.string()),
-            "count": ("count", pa.int64()),
-        }.items()
-    }
-    pq.write_table(pa.table(columns), path)
+    kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in STORED_COLUMNS.items()])
+    rows = [finding.stored() for finding in findings]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     path.chmod(0o600)

@@ -141,11 +141,9 @@ def _counted(findings: Path, pull: Pull) -> list[str]:
     """The findings that count; of a row that is tobedeleted only its form does."""
     with closing(open_frames()) as duck:
         found = f"read_parquet({literal(findings)})"
-        names = duck.sql(f"FROM {found} LIMIT 0").columns
-        prefix = "source_" if "source_file" in names else ""  # not so in a pull
         duck.execute(
             "CREATE TABLE counted AS SELECT code, parse_filename(coalesce("
-            f"{prefix}file, ''), true) AS file, {prefix}line AS line, external_id, "
+            "source_file, ''), true) AS file, source_line AS line, external_id, "
             f"CAST(sum(count) AS BIGINT) AS times FROM {found} WHERE severity IN "
             "('warn', 'reject', 'fatal') AND NOT list_contains(?, code) GROUP BY ALL",
             [list(_NO_FAULT)],

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from d118_pipelines.kernel.finding import DETAILED, Level
+from d118_pipelines.kernel.finding import DETAILED, STORED_COLUMNS, Level
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 _BITS = 62
 
-FINDING_COLUMNS = {
-    "entity": "VARCHAR",
-    "code": "VARCHAR",
-    "severity": "VARCHAR",
-    "external_id": "VARCHAR",
-    "field": "VARCHAR",
-    "source_file": "VARCHAR",
-    "source_line": "BIGINT",
-    "detail": "VARCHAR",
-    "count": "BIGINT",
-}
 REJECTED_COLUMNS = {
     "entity": "VARCHAR",
     "external_id": "VARCHAR",
@@ -111,7 +100,7 @@ class RuleSet:
 def create_tables(duck: duckdb.DuckDBPyConnection) -> None:
     """Make the tables `findings` and `rejected`."""
     for name, columns in (
-        ("findings", FINDING_COLUMNS),
+        ("findings", STORED_COLUMNS),
         ("rejected", REJECTED_COLUMNS),
     ):
         layout = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())

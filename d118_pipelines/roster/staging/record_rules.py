@@ -118,7 +118,8 @@ def _term_rules() -> Judged:
 def _user_rules(rows: Mapped) -> Judged:
     """One of the two names may be blank, unless the mapping asks for it; it stays so."""
     nameless = "v_first_name IS NULL AND v_last_name IS NULL"
-    yield Rule("row.missing_required", "reject", "last_name"), nameless
+    if not rows.requires("last_name"):
+        yield Rule("row.missing_required", "reject", "last_name"), nameless
     for name, other in (("first_name", "last_name"), ("last_name", "first_name")):
         blank = f"v_{name} IS NULL AND v_{other} IS NOT NULL"
         if not rows.requires(name):

@@ -55,21 +55,21 @@ class Tally:
         pairs = ", ".join(f"({literal(k)}, {literal(v)})" for k, v in of_file.items())
         path = literal(str(findings))
         self.duck.execute(
-            "CREATE VIEW pulled AS SELECT coalesce(e.entity, '') AS entity, f.* EXCLUDE "
-            "(line), CAST(line AS BIGINT) AS line, stem FROM (SELECT *, "
-            f"parse_filename(file, true) AS stem FROM read_parquet({path})) f "
+            "CREATE VIEW pulled AS SELECT f.* REPLACE (coalesce(e.entity, '') AS entity) "
+            "FROM (SELECT *, parse_filename(source_file, true) AS stem "
+            f"FROM read_parquet({path})) f "
             f"LEFT JOIN (VALUES {pairs or '(NULL, NULL)'}) e(stem, entity) USING (stem)"
         )
         self.duck.execute(
-            'INSERT INTO findings SELECT entity, code, severity, external_id, "column", '
-            'file, line, detail, "count" FROM pulled'
+            "INSERT INTO findings BY NAME SELECT * EXCLUDE stem FROM pulled"
         )
         self.duck.execute(
-            "INSERT INTO rejected SELECT entity, external_id, code, file, line, stem, NULL "
-            "FROM pulled WHERE severity = 'reject' AND entity <> ''"
+            "INSERT INTO rejected SELECT entity, external_id, code, source_file, "
+            "source_line, stem, NULL FROM pulled "
+            "WHERE severity = 'reject' AND entity <> ''"
         )
         self.duck.execute(
-            'INSERT INTO rejected_weights SELECT entity, file, CAST("count" AS BIGINT), '
+            'INSERT INTO rejected_weights SELECT entity, source_file, "count", '
             "external_id IS NULL FROM pulled WHERE severity = 'reject' AND entity <> ''"
         )
         self.duck.execute(

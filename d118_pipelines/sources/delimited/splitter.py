@@ -19,7 +19,6 @@ from d118_pipelines.sources.delimited.encodings import UnreadableError
 BLANKS = " \t\u00a0"
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 _QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
-_BLANKS_BEFORE = re.compile(r" *+")
 # Of a record that is given up, what was taken for its further lines is read again.
 _GIVEN_UP = ("bad_quote", "ragged")
 
@@ -76,8 +75,10 @@ class Splitter:
 
     def __init__(self, dialect: Dialect, width: int = 0) -> None:
         self._dialect, self._width = dialect, width
+        blanks = " *+" if dialect.skips_blanks else ""
         bare = "" if dialect.has_bare_quotes else '"'
-        self._unquoted = re.compile(rf"[^{re.escape(dialect.delimiter)}\r\n{bare}]*+")
+        other = rf'(?!")[^{re.escape(dialect.delimiter)}\r\n{bare}]*+'
+        self._cell = re.compile(rf'{blanks}(?:"((?:[^"]++|"")*+)"|({other}))')
 
     def split(
         self, text: str, first_line: int, *, is_last: bool, only_one: bool = False
@@ -88,20 +89,21 @@ class Splitter:
         Raises: UnreadableError `csv.unclosed_quote`, `csv.record_too_long`.
         """
         found = Split(next_line=first_line)
+        has_lone_cr = text.count("\r") != text.count("\r\n")
         at = 0
         while at < len(text):
             line = found.next_line
-            stop = _line_end(text, at)
+            stop = _line_end(text, at, has_lone_cr)
             cells, end = self._cells(text, at, stop)
             if end < 0:
                 if not self._gives_up(text[at:], line, is_last):
                     break
                 end = stop
-            record = self._judged(line, cells, text[at:end])
+            inner = len(_LINE_END.findall(text, at, end)) if end != stop else 0
+            record = self._judged(line, cells, text[at:end], inner)
             found.records.append(record)
             if record.problem in _GIVEN_UP:
-                end = stop
-            inner = len(_LINE_END.findall(text, at, end)) if end != stop else 0
+                end, inner = stop, 0
             found.next_line += 1 + inner
             at = end + (2 if text.startswith("\r\n", end) else 1)
             if only_one and record.problem != "blank":
@@ -115,24 +117,16 @@ class Splitter:
         if text.find('"', at, stop) < 0:
             return text[at:stop].split(delimiter), stop
         cells = []
-        while True:
-            if self._dialect.skips_blanks:
-                at = _BLANKS_BEFORE.match(text, at).end()  # type: ignore[union-attr]
-            if text.startswith('"', at):
-                found = _QUOTED.match(text, at)
-                if found is None:
-                    return None, -1
-                cells.append(found[0][1:-1].replace('""', '"'))
-            else:
-                found = self._unquoted.match(text, at)
-                assert found is not None  # it matches nothing at all, too
-                cells.append(found[0])
+        while found := self._cell.match(text, at):
+            quoted, other = found.groups()
+            cells.append(other if quoted is None else quoted.replace('""', '"'))
             at = found.end()
             if at == len(text) or text[at] in "\r\n":
                 return cells, at
             if text[at] != delimiter:
                 return None, _line_end(text, at)
             at += 1
+        return None, -1
 
     def _gives_up(self, rest: str, line: int, is_last: bool) -> bool:
         """Whether the open record has to end with its line; else more text is needed."""
@@ -143,11 +137,14 @@ class Splitter:
             raise UnreadableError("csv.unclosed_quote", what, line)
         return bool(most) and (is_last or len(_LINE_END.findall(rest)) >= most)
 
-    def _judged(self, line: int, cells: list[str] | None, text: str) -> Record:
+    def _judged(
+        self, line: int, cells: list[str] | None, text: str, inner: int
+    ) -> Record:
+        """The record of `text`, with `inner` line ends inside."""
         self._check_length(text, line)
         if not text.strip(BLANKS):
             return Record(line, [], "blank")
-        problem = self._problem(cells, text)
+        problem = self._problem(cells, text, inner)
         if cells is None or problem:
             kept = [] if cells is None else cells
             return Record(line, kept, problem, self._first(text))
@@ -157,9 +154,9 @@ class Splitter:
             else Record(line, cells)
         )
 
-    def _problem(self, cells: list[str] | None, text: str) -> Problem:
+    def _problem(self, cells: list[str] | None, text: str, inner: int) -> Problem:
         most, limit = self._dialect.max_lines, self._dialect.max_cell_chars
-        if cells is None or (most and len(_LINE_END.findall(text)) >= most):
+        if cells is None or (most and inner >= most):
             return "bad_quote"
         if "\0" in text:
             return "nul"
@@ -198,6 +195,11 @@ class Splitter:
             raise UnreadableError("csv.record_too_long", what, line)
 
 
-def _line_end(text: str, at: int) -> int:
-    found = _LINE_END.search(text, at)
-    return found.start() if found else len(text)
+def _line_end(text: str, at: int, has_lone_cr: bool = True) -> int:
+    if has_lone_cr:
+        found = _LINE_END.search(text, at)
+        return found.start() if found else len(text)
+    end = text.find("\n", at)
+    if end < 0:
+        return len(text)
+    return end - 1 if text.startswith("\r", end - 1) and end > at else end

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.finding import Findings
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from d118_pipelines.sources.pull import CollectionWriter, PullStore
 
-KIND = "ONEROSTER_CSV"
 ROWS_PER_WRITE = 500_000
 
 
@@ -52,21 +51,15 @@ class OneRosterCsvSource:
     is_careful: read record by record, without the fast way.
     """
 
+    kind: ClassVar[str] = "ONEROSTER_CSV"
+    # The rostering files, without `.csv`; all are written, some empty.
+    collections: ClassVar[Sequence[str]] = COLLECTIONS
+
     place: Place
     file_names: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
     is_careful: bool = False
-
-    @property
-    def kind(self) -> str:
-        """The provider's type."""
-        return KIND
-
-    @property
-    def collections(self) -> Sequence[str]:
-        """The rostering files, without `.csv`; all are written, some empty."""
-        return COLLECTIONS
 
     def test(self) -> ConnectionReport:
         """Open the set, read its manifest and headers, and say what is there."""

@@ -43,7 +43,8 @@ class Pulled:
     def found(self) -> list[tuple[Any, ...]]:
         """Code, severity, line and column of every finding."""
         return [
-            (f["code"], f["severity"], f["line"], f["column"]) for f in self.findings
+            (f["code"], f["severity"], f["source_line"], f["field"])
+            for f in self.findings
         ]
 
 

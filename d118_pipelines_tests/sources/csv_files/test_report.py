@@ -38,7 +38,7 @@ def test_rejects_are_never_capped_and_warnings_are_counted(tmp_path: Path) -> No
     assert codes.count("csv.ragged_row") == 1_200
     assert codes.count("csv.bad_date") == 1_001
     [rest] = [f for f in result.findings if f["count"] == 500]
-    assert (rest["code"], rest["line"]) == ("csv.bad_date", None)
+    assert (rest["code"], rest["source_line"]) == ("csv.bad_date", None)
 
 
 def test_rows_that_staging_rejects_are_all_listed(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_faults_in_a_file_of_several_blocks_are_found_where_they_are(
     rows, findings = fast
     assert len(rows) == 401 * 140
     assert rows[-1]["_line"] == 403 * 140 - 1
-    ragged = [f["line"] for f in findings if f["code"] == "csv.ragged"]
+    ragged = [f["source_line"] for f in findings if f["code"] == "csv.ragged"]
     assert ragged == [1 + 403 * (n + 1) for n in range(140)]
 
 
