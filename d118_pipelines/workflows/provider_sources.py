@@ -251,7 +251,7 @@ def _bundle(project: Project, provider: Provider) -> RosterSource:
 
 
 def _csv(project: Project, provider: Provider) -> RosterSource:
-    from d118_pipelines.sources.csv_files.remote import RemoteCsvSource
+    from d118_pipelines.sources.csv_files.remote import fetched
     from d118_pipelines.sources.csv_files.rules import read_rules
     from d118_pipelines.sources.csv_files.source import CsvSource
 
@@ -270,12 +270,9 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     )
     if config.sftp is None:
         return source_of(local_folder(project, provider))
-    return RemoteCsvSource(
-        sftp_login(project, provider, config.sftp, config.remotePath or "."),
-        source_of,
-        max_file_size=largest,
-        scratch=project.folder("tmp"),
-    )
+    login = sftp_login(project, provider, config.sftp, config.remotePath or ".")
+    scratch = project.folder("tmp")
+    return source_of(partial(fetched, login, max_file_size=largest, scratch=scratch))
 
 
 def local_folder(project: Project, provider: Provider) -> Path:

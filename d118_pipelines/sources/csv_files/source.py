@@ -10,6 +10,7 @@ import codecs
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ _DETAIL = "file:"  # prefix of a file's entry in the pull's details
 class CsvSource:
     """A folder of `.csv` files as a RosterSource.
 
-    folder: the inbox, or a function that gives a folder (for example after a download).
+    folder: the inbox, or what gives a folder for the time of one look or pull.
     files: file name -> type (schools, classes, users, students, enrollments), where the
     recognition is not wanted. encoding: of files without a byte-order mark; None lets it
     be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
@@ -56,7 +57,7 @@ class CsvSource:
 
     def __init__(
         self,
-        folder: Path | Callable[[], Path],
+        folder: Path | Callable[[], AbstractContextManager[Path]],
         rules: CsvRules,
         *,
         files: Mapping[str, FileType] | None = None,
@@ -67,7 +68,10 @@ class CsvSource:
     ) -> None:
         if encoding is not None:
             _check_encoding(encoding)
-        self._folder, self._rules = folder, rules
+        self._place: Callable[[], AbstractContextManager[Path]] = (
+            (lambda: nullcontext(folder)) if isinstance(folder, Path) else folder
+        )
+        self._rules = rules
         self._files = dict(files or {})
         self._encoding, self._date_order = encoding, date_order
         self._max_file_size, self._district = max_file_size, district
@@ -78,12 +82,13 @@ class CsvSource:
         details: dict[str, str] = {}
         problems = []
         try:
-            for path in self._paths():
-                try:
-                    details[path.name] = self._open(path, Findings()).layout.type
-                except D118Error as exc:
-                    details[path.name] = exc.what
-                    problems.append(exc.what)
+            with self._place() as folder:
+                for path in self._paths(folder):
+                    try:
+                        details[path.name] = self._open(path, Findings()).layout.type
+                    except D118Error as exc:
+                        details[path.name] = exc.what
+                        problems.append(exc.what)
         except (D118Error, OSError) as exc:
             problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
         message = problems[0] if problems else f"{len(details)} files recognised"
@@ -95,8 +100,12 @@ class CsvSource:
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
+        with self._place() as folder:
+            self._pull(folder, store)
+
+    def _pull(self, folder: Path, store: PullStore) -> None:
         findings = Findings()
-        files = [self._open(path, findings) for path in self._paths()]
+        files = [self._open(path, findings) for path in self._paths(folder)]
         _check_headers(files)
         present = {file.layout.collection for file in files}
         if "classes" in present:
@@ -109,8 +118,7 @@ class CsvSource:
                 self._pull_collection(name, own, leads, findings, store)
         store.findings += findings.all()
 
-    def _paths(self) -> list[Path]:
-        folder = self._folder() if callable(self._folder) else self._folder
+    def _paths(self, folder: Path) -> list[Path]:
         paths = csv_files(folder)
         absent = sorted(set(self._files) - {path.name for path in paths})
         if absent:
