@@ -148,11 +148,9 @@ class Splitter:
         if cells is None or problem:
             kept = [] if cells is None else cells
             return Record(line, kept, problem, self._first(text))
-        return (
-            self._mended(line, cells, text)
-            if self._dialect.mends
-            else Record(line, cells)
-        )
+        if self._dialect.mends:
+            return self._mended(line, cells, text)
+        return Record(line, cells)
 
     def _problem(self, cells: list[str] | None, text: str, inner: int) -> Problem:
         most, limit = self._dialect.max_lines, self._dialect.max_cell_chars

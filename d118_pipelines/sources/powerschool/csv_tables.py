@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from d118_pipelines.sources.powerschool.schema import Table
 
-_DIALECT = Dialect(has_bare_quotes=True)
+# A longer record is an open quotation mark, to the engine too.
+_DIALECT = Dialect(has_bare_quotes=True, max_record_bytes=2_097_152)
 _DIGITS = r"[+-]?\d+(\.0*)?"
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _DATE = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
