@@ -300,5 +300,6 @@ def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in STORED_COLUMNS.items()])
     rows = [finding.stored() for finding in findings]
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    columns = {name: [row[name] for row in rows] for name in schema.names}
+    pq.write_table(pa.table(columns, schema=schema), path)
     path.chmod(0o600)
