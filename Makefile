@@ -4,7 +4,7 @@ PYTHON := $(or $(shell command -v $(PYTHON)),python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo ui test lint bench screenshots cli-reference lock clean
+.PHONY: setup demo ui test test-long lint bench screenshots cli-reference lock clean
 
 setup: $(READY)
 
@@ -34,14 +34,25 @@ ui: $(READY)
 	@DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)}" PYTHONWARNINGS=ignore \
 		$(BIN)/python -m d118_pipelines.console.services
 
-# The whole suite; a test whose real part is missing is skipped by name and listed.
-test: $(READY) lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
+LINT := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# The suite, and beside it what reads the source; both must pass. A test whose real part
+# is missing is skipped by name and listed.
+test: $(READY)
+	@linted=$$(mktemp) && trap 'rm -f "$$linted"' EXIT; \
+	{ $(LINT); } >"$$linted" 2>&1 & lint=$$!; \
+	$(PYTEST) -m "not long"; tested=$$?; \
+	wait $$lint; clean=$$?; cat "$$linted"; \
+	test $$tested -eq 0 && test $$clean -eq 0
+
+# The widest loops: every kill point, every property with many examples, all of the store
+# on PostgreSQL.
+test-long: $(READY)
+	$(PYTEST) -m "long or hypothesis" --hypothesis-profile=long
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(LINT)
 
 bench: $(READY)
 	$(BIN)/python -m bench.run

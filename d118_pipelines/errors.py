@@ -111,6 +111,9 @@ class ExportError(FatalError):
 class RetriableError(D118Error):
     """A failure that may pass; raised for good once the attempts are used up."""
 
+    wait_seconds: float | None = None
+    """What the other side asks to wait before the next attempt, if it says so."""
+
 
 class ConnectionLostError(RetriableError):
     """The connection was refused, cut or reset."""

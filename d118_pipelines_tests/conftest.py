@@ -1,13 +1,26 @@
-"""Projects that many tests begin with; each is made once per test process."""
+"""Projects and servers that many tests begin with, where tests keep their files, and their order.
+
+Each session makes a shared project once, whichever process needs it first.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from d118_pipelines_tests.support.district import Person
+from d118_pipelines_tests.support.examples import LONG
 from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.support.shared import made_once
+from d118_pipelines_tests.support.sshd import Sshd, SshKeys, require_sshd, running_sshd
 
 TARGETS = ("hr_records", "smartfind")
 LEFT = 4019
@@ -18,11 +31,47 @@ STAFF = [Person(dcid) for dcid in range(4000, 4019)]
 HALF = STAFF[:10]
 PEOPLE = [*STAFF, Person(NO_PERSON, first_name="Test")]
 
+TESTS = Path(__file__).parent
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 * 2**30
 
-@pytest.fixture(scope="session")
-def delivered(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
-    """Both targets delivered, and again by `d118 run` without LEFT; read it only."""
-    folder = tmp_path_factory.mktemp("delivered") / "project"
+
+def _keep_files_in_memory() -> None:
+    """Databases are written through to the disk hundreds of times in most tests."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
+def _hear_control_c() -> None:
+    """A background shell has SIGINT ignored, and every child would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_keep_files_in_memory()
+_hear_control_c()
+settings.register_profile(LONG)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file goes to one process as a whole; the browser's files go together."""
+    from d118_pipelines_tests.support.scheduling import FileScheduling
+
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files come first, so that no process ends long after the others."""
+    from d118_pipelines_tests.support.scheduling import place
+
+    items.sort(key=lambda item: place(item.path.relative_to(TESTS).as_posix()))
+
+
+def _deliver_twice(folder: Path) -> None:
     project = ProjectFolder(folder, [*PEOPLE, Person(LEFT)])
     assert project.d118("ledger", "seed", "smartfind", "--newest-dcid", "0").code == 0
     for target in TARGETS:
@@ -31,7 +80,27 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     for target in TARGETS:
         answer = project.d118("run", target)
         assert answer.code == 0, answer.err
-    return project
+
+
+@pytest.fixture(scope="session")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+    """Both targets delivered, and again by `d118 run` without LEFT; read it only."""
+    return ProjectFolder.at(made_once(tmp_path_factory, "delivered", _deliver_twice))
+
+
+@pytest.fixture(scope="session")
+def ssh_keys(tmp_path_factory: pytest.TempPathFactory) -> SshKeys:
+    """Host keys and a login key, made once."""
+    require_sshd()
+    return SshKeys(made_once(tmp_path_factory, "ssh_keys", SshKeys.generate))
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, ssh_keys: SshKeys) -> Iterator[Sshd]:
+    """A server with the usual configuration."""
+    (tmp_path / "sshd").mkdir()
+    with running_sshd(tmp_path / "sshd", ssh_keys) as server:
+        yield server
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_only_some_rooms_talk_to_other_machines(modules: Modules) -> None:
         if {i.name.split(".")[0] for i in found} & SOCKETS
     }
 
-    assert talkers == {"sources", "delivery", "ssh", "state"}
+    assert talkers == {"sources", "delivery", "ssh", "state", "console"}
 
 
 def test_heavy_libraries_are_imported_where_they_are_used(modules: Modules) -> None:

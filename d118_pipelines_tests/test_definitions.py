@@ -385,7 +385,7 @@ def test_loading_imports_no_heavy_library_and_writes_nothing(tmp_path: Path) -> 
         env={"PATH": "", "D118_HOME": "somewhere"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
 

@@ -1,4 +1,7 @@
-"""Reports about the district's own deliveries: the disclosure register."""
+"""Reports about the district's own deliveries: the disclosure register.
+
+Called by `definitions.py`; the register is made in `workflows/disclosures.py`.
+"""
 
 import hashlib
 from collections.abc import Sequence

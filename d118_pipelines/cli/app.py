@@ -21,6 +21,7 @@ from d118_pipelines.cli import (
     run,
     secrets,
     status,
+    upgrade,
 )
 from d118_pipelines.cli.output import warn
 from d118_pipelines.config.project import Project
@@ -50,7 +51,7 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.add_typer(secrets.secrets_app, name="secrets")
-app.command("upgrade")(doctor.upgrade)
+app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""`d118 compare`: our newest files against the old script's, before the cut-over."""
+"""`d118 compare`: our newest files against the old script's, before the cut-over.
+
+What differs is found in `targets/compare.py`; here it is shown.
+"""
 
 from __future__ import annotations
 
@@ -58,27 +61,23 @@ def _places(target: Target) -> list[int]:
 
 def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileComparison:
     file = target.model.files[index]
-    mine, theirs = (
-        _bytes_of(target, ours, file.file),
-        _bytes_of(None, folder, file.file),
-    )
-    for data, where, remedy in [
-        (mine, ours, f"Make our files first: d118 run {target.name}"),
-        (
-            theirs,
-            folder,
-            "Copy the other program's files into the folder under these names.",
-        ),
-    ]:
-        if data is None:
-            raise ConfigurationError(
-                f"{file.file} is missing.",
-                where=str(where),
-                not_done="Nothing was compared.",
-                next_step=remedy,
-            )
-    assert mine is not None and theirs is not None
+    mine = _bytes_of(target, ours, file.file)
+    if mine is None:
+        raise _missing(file.file, ours, f"Make our files first: d118 run {target.name}")
+    theirs = _bytes_of(None, folder, file.file)
+    if theirs is None:
+        remedy = "Copy the other program's files into the folder under these names."
+        raise _missing(file.file, folder, remedy)
     return compare_file(file, target.model.format, mine, theirs)
+
+
+def _missing(file: str, where: Path, remedy: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file} is missing.",
+        where=str(where),
+        not_done="Nothing was compared.",
+        next_step=remedy,
+    )
 
 
 def _bytes_of(target: Target | None, folder: Path, name: str) -> bytes | None:
@@ -93,25 +92,16 @@ def _bytes_of(target: Target | None, folder: Path, name: str) -> bytes | None:
 
 
 def _rows(result: FileComparison, *, show_values: bool) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for records, what in [
-        (result.only_ours, "only ours"),
-        (result.only_theirs, "only theirs"),
-    ]:
-        rows += [
-            {"file": result.file, "record": r, "difference": what} for r in records
-        ]
-    rows += [
-        {"file": result.file, "record": d.record, "difference": d.column}
-        | ({"ours": d.ours, "theirs": d.theirs} if show_values else {})
-        for d in result.fields
+    """One row per record of one side and per field that differs."""
+    sides = {"only ours": result.only_ours, "only theirs": result.only_theirs}
+    found: list[tuple[str | None, ...]] = [
+        (r, what, None, None) for what, records in sides.items() for r in records
     ]
-    if show_values:
-        rows = [
-            {**row, "ours": row.get("ours"), "theirs": row.get("theirs")}
-            for row in rows
-        ]
-    return rows
+    found += [(d.record, d.column, d.ours, d.theirs) for d in result.fields]
+    names = ("record", "difference", *(("ours", "theirs") if show_values else ()))
+    return [
+        {"file": result.file, **dict(zip(names, row, strict=False))} for row in found
+    ]
 
 
 def _plain(result: FileComparison, *, show_values: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ ProviderName = Annotated[
 AnyName = Annotated[str, typer.Argument(help="A target or a provider.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Workbook = Annotated[
+    Path | None, typer.Option("--xlsx", help="Write an Excel workbook to this file.")
+]
 
 
 def named_target(project: Project, name: str) -> Target:

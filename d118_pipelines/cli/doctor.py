@@ -1,4 +1,7 @@
-"""`d118 doctor` and `d118 test-connection`: what is wrong with this installation."""
+"""`d118 doctor` and `d118 test-connection`: what is wrong with this installation.
+
+How each system is reached is in `workflows/`; here are the order and the words.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from d118_pipelines.config.providers import PowerSchoolProvider, read_providers
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.run_history import run_history_place
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
@@ -38,7 +42,7 @@ class Check:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check configuration, database, sources and destinations; say how to mend each."""
+    """Check configuration, databases, sources and destinations; say how to fix each."""
     project = Project.here()
     checks = [*_configuration(project)]
     if all(check.result != "wrong" for check in checks):
@@ -184,11 +188,13 @@ def _installation(project: Project) -> Iterator[Check]:
         return f"{folder}" + (" (readable by others: chmod 700)" if open_to else "")
 
     def database() -> str:
-        with state_database(project).transaction():
-            return "opened for writing"
+        found = state_database(project)
+        with found.transaction():
+            return f"{found.place}, opened for writing"
 
     yield _attempt("D118_HOME", home)
     yield _attempt("state database", database)
+    yield _attempt("run history", lambda: run_history_place(project.root))
     ways = configured_ways(project.district().alerts)
     told = ", ".join(ways) or "nobody is told: set ALERT_WEBHOOK_URL, or alerts.email"
     yield Check("alerts", "ok" if ways else "note", told)
@@ -216,14 +222,3 @@ def _connection(project: Project, name: str) -> Check:
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
     return Check(f"connection {name}", "ok" if success else "wrong", message)
-
-
-def upgrade() -> None:
-    """Bring the state database's schema up to date; make a backup first."""
-    from d118_pipelines.state import database
-
-    before, now = database.upgrade(Project.here().home / "d118.sqlite")
-    if before == now:
-        say(f"Nothing to do: the schema is {now}.")
-    else:
-        say(f"The schema is {now} now; it was {before or 'not there'}.")

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from d118_pipelines.kernel.csv_text import Row, csv_text, shown
+from d118_pipelines.kernel.workbook import write_workbook
 
 
 def console() -> Console:
@@ -48,6 +50,12 @@ def show_json(value: Any) -> None:
 def show_csv(rows: Sequence[Row]) -> None:
     """Print rows as CSV, safe to open in a spreadsheet."""
     print(csv_text(rows), end="")
+
+
+def save_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
+    """Write rows as a workbook and say so."""
+    write_workbook(path, title, rows)
+    say(f"Wrote {len(rows):,} rows to {path}.")
 
 
 def say(text: str) -> None:

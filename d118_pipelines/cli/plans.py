@@ -11,12 +11,19 @@ from d118_pipelines.cli.context import (
     AnyName,
     AsCsv,
     AsJson,
+    Workbook,
     find_provider,
     local,
     named,
     newest_plan,
 )
-from d118_pipelines.cli.output import say, show_csv, show_json, show_table
+from d118_pipelines.cli.output import (
+    save_workbook,
+    say,
+    show_csv,
+    show_json,
+    show_table,
+)
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
@@ -100,6 +107,7 @@ def findings(
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    xlsx: Workbook = None,
 ) -> None:
     """List the findings of the newest export or staged roster: code, key, field."""
     project = Project.here()
@@ -108,7 +116,7 @@ def findings(
         from d118_pipelines.cli.roster_plans import show_roster_findings
 
         show_roster_findings(
-            project, provider, code=code, as_json=as_json, as_csv=as_csv
+            project, provider, code=code, as_json=as_json, as_csv=as_csv, xlsx=xlsx
         )
         return
     named(project, target)
@@ -117,7 +125,9 @@ def findings(
         found = findings_of(connection, stored)
     chosen = [f for f in found if code in (None, f.code)]
     rows = [{name: getattr(f, name) for name in FINDING_COLUMNS} for f in chosen]
-    if as_json:
+    if xlsx:
+        save_workbook(xlsx, f"Findings of {target}", rows)
+    elif as_json:
         show_json(rows)
     elif as_csv:
         show_csv(rows)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.cli.context import local, newest_plan
-from d118_pipelines.cli.output import say, show_csv, show_json, show_table
+from d118_pipelines.cli.output import (
+    save_workbook,
+    say,
+    show_csv,
+    show_json,
+    show_table,
+)
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError
@@ -86,6 +92,7 @@ def show_roster_findings(
     code: str | None,
     as_json: bool,
     as_csv: bool,
+    xlsx: Path | None,
 ) -> None:
     """Print the findings of the provider's newest staged roster."""
     staged = find_staged(project.home / "staged" / provider.id)
@@ -95,7 +102,9 @@ def show_roster_findings(
             next_step=f"d118 run {provider.id}",
         )
     rows = _findings(staged.findings_file, code)
-    if as_json:
+    if xlsx:
+        save_workbook(xlsx, f"Findings of {provider.id}", rows)
+    elif as_json:
         show_json(rows)
     elif as_csv:
         show_csv(rows)

@@ -1,7 +1,7 @@
 """The key `config` of each type of provider, and how a secret may be written there.
 
-Belongs here: addresses, logins and options of one type. Not here: what all entries have
-(`providers.py`), the values of secrets (`ops/secrets.py`).
+Read with `providers.py`, which has what all entries have; `secrets.py` has the values of
+secrets, `workflows/provider_sources.py` makes sources of it.
 Rule: docs/reference/providers.md.
 """
 
@@ -72,7 +72,10 @@ class PowerSchoolConfig(ProviderConfig):
 
 
 class CleverConfig(ProviderConfig):
-    """A district token, or the client's id and secret to fetch it with."""
+    """A district token, or the client's id and secret to fetch it with.
+
+    contacts: whether the contacts of students are read too.
+    """
 
     districtId: str
     accessToken: Secret | None = None
@@ -81,6 +84,7 @@ class CleverConfig(ProviderConfig):
     apiVersion: Literal["v3.0", "v3.1", "v2.1", "v2.0"] = "v3.0"
     baseUrl: str = "https://api.clever.com"
     tokenUrl: str = "https://clever.com/oauth/tokens"
+    contacts: bool = False
     allowEmpty: list[str] = []
 
     @model_validator(mode="after")
@@ -90,7 +94,23 @@ class CleverConfig(ProviderConfig):
         return self
 
 
-class ClassLinkConfig(ProviderConfig):
+class _RestConfig(ProviderConfig):
+    """How the pages of a OneRoster service are read, and what is signed.
+
+    trustTotal: whether the count that it sends is true. endStatus: the status with which
+    it answers behind the last row, where that is not an empty page.
+    """
+
+    clientId: str | None = None
+    clientSecret: Secret | None = None
+    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
+    pageSize: int = Field(default=1000, ge=1)
+    trustTotal: bool = True
+    endStatus: int | None = Field(default=None, ge=400, le=599)
+    allowEmpty: list[str] = []
+
+
+class ClassLinkConfig(_RestConfig):
     """Proxy: a static bearer key. Direct: OAuth 1.0a at the district's own server.
 
     With a partner key, address and credential of the tenant are looked up with it.
@@ -103,11 +123,7 @@ class ClassLinkConfig(ProviderConfig):
     proxyUrl: str = "https://oneroster-proxy.classlink.io"
     mode: Literal["proxy", "direct"] = "proxy"
     bearer: Secret | None = None
-    clientId: str | None = None
-    clientSecret: Secret | None = None
-    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
     pageSize: int = Field(default=1000, ge=1, le=10000)
-    allowEmpty: list[str] = []
 
     @model_validator(mode="after")
     def _has_login(self) -> Self:
@@ -124,7 +140,7 @@ class ClassLinkConfig(ProviderConfig):
         return self
 
 
-class OneRosterApiConfig(ProviderConfig):
+class OneRosterApiConfig(_RestConfig):
     """A OneRoster REST server; OAuth 2 client credentials, or OAuth 1.0a for 1.1."""
 
     baseUrl: str
@@ -132,24 +148,17 @@ class OneRosterApiConfig(ProviderConfig):
     clientSecret: Secret
     version: Literal["v1p2", "v1p1"] = "v1p2"
     auth: Literal["oauth2", "oauth1"] = "oauth2"
-    signature: Literal["HMAC-SHA1", "HMAC-SHA256"] = "HMAC-SHA1"
     tokenEndpoint: str | None = None
     scopes: list[str] | None = None
     clientAuth: Literal["basic", "body"] = "basic"
-    pageSize: int = Field(default=1000, ge=1)
-    allowEmpty: list[str] = []
     demographics: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.auth == "oauth1" and self.version != "v1p1":
+        is_said = "version" in self.model_fields_set  # else the mapping file says it
+        if self.auth == "oauth1" and is_said and self.version != "v1p1":
             raise ValueError("auth oauth1 belongs to version v1p1")
         return self
-
-    @property
-    def token_url(self) -> str:
-        """Where tokens come from; by default on the same server."""
-        return self.tokenEndpoint or self.baseUrl.rstrip("/") + "/oauth/token"
 
 
 class Sftp(ProviderConfig):
@@ -186,9 +195,13 @@ class _FilesConfig(ProviderConfig):
 
 
 class OneRosterCsvConfig(_FilesConfig):
-    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server."""
+    """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server.
+
+    bulkWithStatus: what a bulk file is whose rows have status and date.
+    """
 
     fileNames: dict[str, str] = {}
+    bulkWithStatus: Literal["bulk", "delta", "reject"] = "bulk"
 
     @model_validator(mode="after")
     def _has_place(self) -> Self:

@@ -1,7 +1,7 @@
 """`config/providers.yaml`: the systems that rosters come from.
 
-Belongs here: the shape of the file and its rules; every error names file, line and key.
-Not here: the key `config` of each type (`provider_configs.py`), reading a provider.
+Called by `definitions.py`, `cli/` and `workflows/`; the key `config` of each type is in
+`provider_types.py`. Every error names file, line and key.
 Rule: docs/reference/providers.md.
 """
 
@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, ValidationError, field_validator
 
@@ -78,6 +78,16 @@ class Limits(Model):
 
     max_records: int = Field(default=1_000_000, ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
+
+
+class FileLimits(Limits):
+    """Ceilings of one pull that sends no requests."""
+
+    @field_validator("requests_per_minute")
+    @classmethod
+    def _no_requests(cls, value: int | None) -> None:
+        if value is not None:
+            raise ValueError("this type of provider sends no requests")
 
 
 class ProviderModel(Model):
@@ -150,6 +160,7 @@ class PowerSchoolProvider(ProviderModel):
 
     type: Literal["POWERSCHOOL"]
     config: PowerSchoolConfig = PowerSchoolConfig()
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/powerschool.yaml"
 
 
@@ -182,6 +193,7 @@ class OneRosterCsvProvider(ProviderModel):
 
     type: Literal["ONEROSTER_CSV"]
     config: OneRosterCsvConfig
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/oneroster.yaml"
 
 
@@ -190,24 +202,21 @@ class CsvProvider(ProviderModel):
 
     type: Literal["CSV"]
     config: CsvConfig = CsvConfig()
+    limits: FileLimits = FileLimits()
     default_mapping: ClassVar[str] = "mappings/csv.yaml"
 
 
 AnyProvider = (
     PowerSchoolProvider
-    | CleverProvider
-    | ClassLinkProvider
     | OneRosterApiProvider
+    | ClassLinkProvider
+    | CleverProvider
     | OneRosterCsvProvider
     | CsvProvider
 )
 TYPES = [
-    "POWERSCHOOL",
-    "ONEROSTER_API",
-    "CLASSLINK",
-    "CLEVER",
-    "ONEROSTER_CSV",
-    "CSV",
+    str(get_args(model.model_fields["type"].annotation)[0])
+    for model in get_args(AnyProvider)
 ]
 
 
@@ -267,8 +276,7 @@ def read_providers(
         found = _File.model_validate(data)
     except ValidationError as exc:
         raise configuration_error(document, exc) from None
-    _check_ids(document, found, taken or {})
-    _check_district(document, found, district)
+    _check_entries(document, found, dict(taken or {}), district)
     return [
         Provider(
             model=model,
@@ -313,28 +321,30 @@ def _with_types(document: Document) -> Any:
     return {**data, "providers": entries}
 
 
-def _check_ids(document: Document, found: _File, taken: Mapping[str, str]) -> None:
-    seen = dict(taken)
+def _check_entries(
+    document: Document, found: _File, seen: dict[str, str], district: str | None
+) -> None:
+    """Every id is used once, and every entry is of this district."""
+
+    def wrong(what: str, where: str, rule: str) -> ConfigurationError:
+        return ConfigurationError(
+            what, where=where, rule=rule, not_done="Nothing was started."
+        )
+
     for index, model in enumerate(found.providers):
         where = document.where(("providers", index, "id"))
         if model.id in seen:
-            raise ConfigurationError(
+            raise wrong(
                 f"The id {model.id} is used twice.",
-                where=f"{where}; {seen[model.id]}",
-                rule="Providers and targets share one set of names.",
-                not_done="Nothing was started.",
+                f"{where}; {seen[model.id]}",
+                "Providers and targets share one set of names.",
             )
         seen[model.id] = where
-
-
-def _check_district(document: Document, found: _File, district: str | None) -> None:
-    for index, model in enumerate(found.providers):
         if district and model.district not in (None, district):
-            raise ConfigurationError(
+            raise wrong(
                 f"The provider {model.id} is of another district.",
-                where=document.where(("providers", index, "district")),
-                rule=f"config/district.yaml says id: {district}.",
-                not_done="Nothing was started.",
+                document.where(("providers", index, "district")),
+                f"config/district.yaml says id: {district}.",
             )
 
 

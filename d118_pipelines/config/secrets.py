@@ -1,7 +1,7 @@
 """Values of secrets in `config/providers.yaml`: environment variables and fernet tokens.
 
-Belongs here: resolving, encrypting and rotating. A value never reaches a message, a log,
-metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
+Called by `workflows/provider_sources.py` and `cli/secrets.py`. A value never reaches a
+message, a log, metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def resolved(text: str, *, needed_for: str) -> str:
     if variable:
         return environment_value(variable[1], needed_for=needed_for)
     if text.startswith("fernet:"):
-        return _decrypted(text.removeprefix("fernet:"), needed_for)
+        return _opened(_keys().decrypt, text.removeprefix("fernet:"), needed_for)
     return text
 
 
@@ -64,9 +65,7 @@ def rotate_file(path: Path) -> int:
     def renew(found: re.Match[str]) -> str:
         nonlocal count
         count += 1
-        return (
-            f"fernet:{keys.rotate(_bytes(found[1], keys, shown_path(path))).decode()}"
-        )
+        return f"fernet:{_opened(keys.rotate, found[1], shown_path(path))}"
 
     renewed = _TOKEN.sub(renew, text)
     beside = path.with_name(f".{path.name}.new")
@@ -90,18 +89,12 @@ def unreadable_tokens(path: Path) -> list[int]:
     return bad
 
 
-def _decrypted(token: str, needed_for: str) -> str:
-    keys = _keys()
-    return keys.decrypt(_bytes(token, keys, needed_for)).decode("utf-8")
-
-
-def _bytes(token: str, keys: MultiFernet, used_in: str) -> bytes:
-    """The token as bytes, once it is sure that a key opens it."""
+def _opened(opener: Callable[[bytes], bytes], token: str, used_in: str) -> str:
+    """What the opener makes of a token. Raises: ConfigurationError if no key opens it."""
     from cryptography.fernet import InvalidToken
 
-    data = token.encode("ascii")
     try:
-        keys.decrypt(data)
+        return opener(token.encode("ascii")).decode("utf-8")
     except InvalidToken:
         raise ConfigurationError(
             f"A fernet value cannot be opened with any key ({used_in}).",
@@ -111,7 +104,6 @@ def _bytes(token: str, keys: MultiFernet, used_in: str) -> bytes:
             next_step="d118 secrets verify names the lines; make the value again with: "
             "d118 secrets encrypt",
         ) from None
-    return data
 
 
 def _keys() -> MultiFernet:

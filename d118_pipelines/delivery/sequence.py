@@ -15,6 +15,7 @@ from d118_pipelines.delivery.files import DeliveryOptions, DeliveryReport, FileT
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.steps import Progress, Steps
 from d118_pipelines.errors import D118Error, ExportError, MixedSetError
+from d118_pipelines.kernel.retry import retried
 
 PAUSES_SECONDS = (1.0, 4.0)
 """Between the attempts; so there are three attempts in all."""
@@ -49,20 +50,26 @@ def deliver_set(
     """
     _check_local(files)
     steps = Steps(files, options, now=now, sleep=sleep, on_progress=on_progress)
-    for number, pause in enumerate((*pauses_seconds, None), start=1):
-        try:
-            with connect() as remote:
-                delivered = steps.run(remote)
-            return DeliveryReport(delivered, number, steps.read_back)
-        except D118Error as exc:
-            if pause is None or not steps.may_go_on_after(exc):
-                if steps.is_mixed:
-                    raise _mixed(steps, exc) from exc
-                if steps.all_final:
-                    raise _unverified(exc) from exc
-                raise
-            sleep(pause)
-    raise AssertionError("the last attempt returns or raises")
+
+    def attempt(number: int) -> DeliveryReport:
+        with connect() as remote:
+            delivered = steps.run(remote)
+        return DeliveryReport(delivered, number, steps.read_back)
+
+    def pause(number: int, exc: Exception) -> float | None:
+        may_go_on = isinstance(exc, D118Error) and steps.may_go_on_after(exc)
+        return pauses_seconds[number - 1] if may_go_on else None
+
+    try:
+        return retried(
+            attempt, attempts=len(pauses_seconds) + 1, pause=pause, sleep=sleep
+        )
+    except D118Error as exc:
+        if steps.is_mixed:
+            raise _mixed(steps, exc) from exc
+        if steps.all_final:
+            raise _unverified(exc) from exc
+        raise
 
 
 def _check_local(files: Sequence[FileToSend]) -> None:

@@ -1,7 +1,7 @@
 """Courses and section roles of the demonstration district; they are the same every year.
 
-Belongs here: the catalogue. Not here: who teaches or takes a course
-(`classes.py`), files. A course of SCHOOLID 0 belongs to the whole district.
+Called by `district.py`; who teaches and takes a course is in `classes.py`. A course of
+SCHOOLID 0 belongs to the whole district.
 """
 
 from __future__ import annotations
@@ -80,34 +80,34 @@ def year_courses(grade: int) -> list[Course]:
 
 def courses() -> list[Row]:
     """Return all COURSES rows, those that nobody teaches at the end."""
-    offered = [
+    made = [
         *(c for g in range(-2, 9) for c in year_courses(g)),
         *(c for g in range(9, 13) for group in high_school_courses(g) for c in group),
         *(c for g in range(9, 13) for c in quarter_courses(g)),
-        Course("BAND345", "Band 3-5", 0, "MUS", 3),
-        Course("EXTERN", "Placement", 183, "SOC", 9),
+        *(
+            Course(f"X{n:03}", f"Elective {n}", HIGH_SCHOOL, "ART", 9)
+            for n in range(1, _NOT_OFFERED + 1)
+        ),
     ]
-    others = [
-        Course(f"X{n:03}", f"Elective {n}", HIGH_SCHOOL, "ART", 9)
-        for n in range(1, _NOT_OFFERED + 1)
-    ]
-    return [
-        {
-            "dcid": 500 + place,
-            "id": 100 + place,
-            "course_number": course.number,
-            "course_name": course.name,
-            "credittype": _CREDIT.get(course.subject, course.subject),
-            "credit_hours": "0.5" if course.schoolid == HIGH_SCHOOL else None,
-            "schoolid": course.schoolid,
-        }
-        for place, course in enumerate([*offered, *others])
-    ]
+    return [course_row(course, place) for place, course in enumerate(made)]
+
+
+def course_row(course: Course, place: int) -> Row:
+    """Return the COURSES row of the course at that place of the table."""
+    return {
+        "dcid": 500 + place,
+        "id": 100 + place,
+        "course_number": course.number,
+        "course_name": course.name,
+        "credittype": _CREDIT.get(course.subject, course.subject),
+        "credit_hours": "0.5" if course.schoolid == HIGH_SCHOOL else None,
+        "schoolid": course.schoolid,
+    }
 
 
 def roles() -> list[Row]:
     """Return the ROLEDEF rows."""
     return [
-        {"id": number, "rolemoduleid": 1, "name": name, "rolekey": key}
+        {"id": number, "name": name, "rolekey": key}
         for number, (name, key) in _ROLES.items()
     ]

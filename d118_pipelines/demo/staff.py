@@ -1,8 +1,7 @@
-"""The ordinary staff of the demonstration district: people without a flaw.
+"""The staff of the demonstration district: ordinary people, and how a case is made.
 
-Belongs here: what a clean USERS row and its companions look like, and how many people
-work where. Not here: awkward people (`cases.py`), students, files.
-Nothing here depends on the date, so the staff is the same on every day.
+Called by `district.py` and, for people who show a rule, by `cases.py`. Nothing here
+depends on the date, so the staff is the same on every day.
 """
 
 from __future__ import annotations
@@ -10,17 +9,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from d118_pipelines.demo import names as demo_names
 
-Row = dict[str, str | int | None]
+Row = dict[str, Any]
 
 HIGH_SCHOOL, SUBSTITUTES, ONBOARDING = 5, 500, 2
 NEWEST_DCID = 9700
 """The watermark of `NewestDCID.txt`: everybody up to it counts as sent before."""
 NEW_PEOPLE = 10
-CASES = range(8000, 8200)
-"""DCIDs that only awkward people have."""
+CASES = {4001, *range(8000, 8200)}
+"""DCIDs that no ordinary person has."""
 GHOSTS = (139, 140, 200, 201, 355, 7054, 7154, 7409, 9306, 9625)
 """DCIDs of old duplicate accounts. See docs/reference/powerschool.md."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -70,6 +70,7 @@ _POSTS = {
     300: {DRIVER: 16},
     ONBOARDING: {TEACHER: 5},
 }
+_SCHOOLS = tuple(_POSTS)[:6]
 _TIMES = {5: ("07:30 AM", "02:50 PM"), 1003: ("07:50 AM", "03:05 PM")}
 
 
@@ -124,14 +125,30 @@ def person(
     """Return a person without a flaw; about one in fourteen no longer works here."""
     status = 2 if rng.random() < 0.07 and dcid <= NEWEST_DCID else 1
     placements = [placement(building, status, role)]
-    if role is TEACHER and building in _POSTS and rng.random() < 0.06:
-        other = rng.choice(
-            [n for n in (5, 1003, 1004, 2001, 2005, 2007) if n != building]
-        )
+    if role is TEACHER and rng.random() < 0.06:
+        other = rng.choice([n for n in _SCHOOLS if n != building])
         placements.append(placement(other, status, role))
     user = _user(rng, dcid, name, building, role) | {"teachernumber": number}
     hr = human_resources(rng, building, role) if role is not SUBSTITUTE else None
-    return Person(user, placements, _core(rng), _legal(rng, role), hr)
+    return Person(user, placements, _core(rng), _legal(rng), hr)
+
+
+def case(
+    rng: random.Random,
+    dcid: int,
+    first: str,
+    last: str,
+    *placements: Row,
+    hr: Row | None = None,
+    **columns: str | int | None,
+) -> Person:
+    """Return a teacher of the high school with these columns of USERS and the HR row."""
+    one = person(rng, dcid, (first, last), str(dcid), HIGH_SCHOOL)
+    one.placements = list(placements) or [placement(HIGH_SCHOOL, 1)]
+    one.user |= columns
+    one.legal = {"legal_first_name": None, "legal_last_name": None}
+    one.hr = {**(one.hr or {}), **(hr or {})}
+    return one
 
 
 def _core(rng: random.Random) -> Row:
@@ -140,10 +157,9 @@ def _core(rng: random.Random) -> Row:
     return {"dob": born, "gender": rng.choice("FFFFMMMfm")}
 
 
-def _legal(rng: random.Random, role: Role) -> Row:
+def _legal(rng: random.Random) -> Row:
     other = rng.choice(demo_names.FIRST_NAMES) if rng.random() < 0.04 else None
-    number = str(rng.randrange(100_000, 999_999)) if role is TEACHER else "0"
-    return {"legal_first_name": other, "legal_last_name": None, "iein": number}
+    return {"legal_first_name": other, "legal_last_name": None}
 
 
 def _user(
@@ -152,31 +168,21 @@ def _user(
     first, last = name
     town, zip_code = rng.choice(demo_names.TOWNS)
     login = f"{demo_names.plain(first)[:1]}{demo_names.plain(last)}"[:20]
-    middle = rng.choice(["", "", "A", "Lee", "Marie", "R"]) or None
     return {
         "dcid": dcid,
-        "lastfirst": ", ".join([last, f"{first} {middle or ''}".strip()]),
         "first_name": first,
-        "middle_name": middle,
+        "middle_name": rng.choice([None, None, "A", "Lee", "Marie", "R"]),
         "last_name": last,
         "title": role.title,
         "homeschoolid": building,
         "email_addr": email(first, last),
-        "loginid": login,
         "teacherloginid": login if role is TEACHER else None,
-        "psaccess": int(role is OFFICE),
-        "ptaccess": int(role is TEACHER),
         "home_phone": demo_names.phone(rng) if rng.random() < 0.9 else None,
         "street": demo_names.street(rng),
         "city": town,
         "state": "IL",
         "zip": zip_code,
         "sif_stateprid": None,
-        "whencreated": f"{rng.randrange(2010, 2019)}-08-01 06:00:00",
-        "whenmodified": f"2019-{rng.randrange(1, 13):02}-11 06:00:00",
-        "transaction_date": rng.choice(
-            [None, "2020-02-03 17:45:10", "2021-09-20 08:01:02"]
-        ),
     }
 
 
@@ -187,18 +193,14 @@ def placement(building: int, status: int | None, role: Role = TEACHER) -> Row:
 
 def human_resources(rng: random.Random, building: int, role: Role = TEACHER) -> Row:
     """Return the HR row; whoever has a SmartFind position has one full schedule."""
+    mail = f"person{rng.randrange(10_000)}@mail.example"
     row: Row = {
-        "personal_email": f"person{rng.randrange(10_000)}@mail.example"
-        if rng.random() < 0.5
-        else None,
-        "jobtitle": role.title,
-        "curhiredate": f"{rng.randrange(1998, 2019)}-08-15",
+        "personal_email": mail if rng.random() < 0.5 else None,
         "calendar": role.calendar,
         "contractemp": "0",
         "sfe_position": role.position,
         "custom_times": rng.choice("01"),
-        **ticked(1, DAYS if role.position else ()),
-        **ticked(2, ()),
+        **ticked(DAYS if role.position else (), ()),
     }
     if role.position:
         start, end = _TIMES.get(building, ("08:15 AM", "03:20 PM"))
@@ -207,6 +209,10 @@ def human_resources(rng: random.Random, building: int, role: Role = TEACHER) -> 
     return row
 
 
-def ticked(schedule: int, days: tuple[str, ...], tick: str = "1") -> Row:
-    """Return the five boxes of a schedule; the days that are not in `days` are `0`."""
-    return {f"time{schedule}_{day}": tick if day in days else "0" for day in DAYS}
+def ticked(first: tuple[str, ...], second: tuple[str, ...], tick: str = "1") -> Row:
+    """Return the boxes of both schedules; the days that are not named are `0`."""
+    return {
+        f"time{schedule}_{day}": tick if day in days else "0"
+        for schedule, days in ((1, first), (2, second))
+        for day in DAYS
+    }

@@ -1,8 +1,8 @@
 """Buildings, terms and students of the demonstration district.
 
-Belongs here: the rows that follow the school year. Not here: staff, files.
-The school year runs from 1 July to 30 June, so that every day lies in one. Students
-belong to the year of their graduation: each July they move up, and a new class starts.
+Called by `district.py`: the rows that follow the school year. It runs from 1 July to
+30 June, so that every day lies in one. Students belong to the year of their graduation:
+each July they move up, and a new class starts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from d118_pipelines.demo import names as demo_names
 from d118_pipelines.demo.staff import Row
 
-DISTRICT_NUMBER = "118"
 GRADUATES, PRE_ENROLLED = 999999, 901
 _SCHOOLS = (
     # number, abbreviation, name, lowest and highest grade
@@ -59,21 +58,11 @@ def start_year(today: dt.date) -> int:
     return today.year if today.month >= 7 else today.year - 1
 
 
-def preferences() -> Iterator[Row]:
-    """Yield the PREFS rows: number and name of the district."""
-    values = {
-        "districtnumber": DISTRICT_NUMBER,
-        "districtname": "Demonstration District",
-    }
-    for dcid, (name, value) in enumerate(values.items(), start=1):
-        yield {"dcid": dcid, "id": dcid, "name": name, "value": value, "schoolid": 0}
-
-
-def buildings() -> Iterator[Row]:
-    """Yield the SCHOOLS rows; only the six schools count for state reporting."""
+def buildings() -> list[Row]:
+    """Return the SCHOOLS rows; only the six schools count for state reporting."""
     rows = sorted([*_SCHOOLS, *_OTHER_BUILDINGS])
-    for dcid, (number, short, name, low, high) in enumerate(rows, start=1):
-        yield {
+    return [
+        {
             "dcid": dcid,
             "id": dcid,
             "school_number": number,
@@ -81,9 +70,7 @@ def buildings() -> Iterator[Row]:
             "abbreviation": short,
             "low_grade": low,
             "high_grade": high,
-            "sortorder": dcid,
             "state_excludefromreporting": int(low is None),
-            "issummerschool": 0,
             "schoolphone": f"847-555-{100 + dcid:04}",
             "schooladdress": f"{dcid} School St",
             "principal": None if low is None else f"Principal of {short}",
@@ -92,48 +79,42 @@ def buildings() -> Iterator[Row]:
             "schoolstate": "IL",
             "schoolzip": "60084",
         }
+        for dcid, (number, short, name, low, high) in enumerate(rows, start=1)
+    ]
 
 
-def terms(today: dt.date) -> Iterator[Row]:
-    """Yield year, semesters and quarters for the district (0) and each school."""
+def terms(today: dt.date) -> list[Row]:
+    """Return the TERMS rows of the district (0) and each school.
+
+    This year with its semesters and quarters; last and next year without.
+    """
     start = start_year(today)
+    schools = (0, *(number for number, *_ in _SCHOOLS))
+    this = [
+        (school, start, place) for school in schools for place in range(len(_PARTS))
+    ]
+    others = [
+        (school, year, 0) for year in (start - 1, start + 1) for school in schools
+    ]
+    return [term_row(dcid, *one) for dcid, one in enumerate([*this, *others], start=1)]
+
+
+def term_row(dcid: int, school: int, start: int, place: int = 0) -> Row:
+    """Return one TERMS row of the school year that begins in `start`."""
+    name, abbreviation, portion, first, last = _PARTS[place]
     short = f"{start % 100:02}-{(start + 1) % 100:02}"
-    schools = (0, *(number for number, *_ in _SCHOOLS))
-    rows = ((school, part) for school in schools for part in enumerate(_PARTS))
-    for dcid, (school, (place, part)) in enumerate(rows, start=1):
-        name, abbreviation, portion, first, last = part
-        yield {
-            "dcid": dcid,
-            "id": (start - 1990) * 100 + place,
-            "name": name.format(f"{start}-{start + 1}"),
-            "abbreviation": abbreviation.format(short),
-            "firstday": _day(start, first),
-            "lastday": _day(start, last),
-            "yearid": start - 1990,
-            "schoolid": school,
-            "portion": portion,
-            "isyearrec": int(portion == 1),
-        }
-
-
-def other_terms(today: dt.date, first_dcid: int) -> Iterator[Row]:
-    """Yield last and next year of the district and each school, and a year of SEDOL."""
-    start = start_year(today)
-    schools = (0, *(number for number, *_ in _SCHOOLS))
-    years = [(school, first) for first in (start - 1, start + 1) for school in schools]
-    for dcid, (school, first) in enumerate([*years, (183, start)], start=first_dcid):
-        yield {
-            "dcid": dcid,
-            "id": (first - 1990) * 100,
-            "name": f"{first}-{first + 1} Year",
-            "abbreviation": f"{first % 100:02}-{(first + 1) % 100:02}",
-            "firstday": _day(first, (7, 1)),
-            "lastday": _day(first, (6, 30)),
-            "yearid": first - 1990,
-            "schoolid": school,
-            "portion": 1,
-            "isyearrec": 1,
-        }
+    return {
+        "dcid": dcid,
+        "id": (start - 1990) * 100 + place,
+        "name": name.format(f"{start}-{start + 1}"),
+        "abbreviation": abbreviation.format(short),
+        "firstday": _day(start, first),
+        "lastday": _day(start, last),
+        "yearid": start - 1990,
+        "schoolid": school,
+        "portion": portion,
+        "isyearrec": int(portion == 1),
+    }
 
 
 def _day(start: int, month_day: tuple[int, int]) -> str:
@@ -148,12 +129,10 @@ def students(seed: int, today: dt.date) -> Iterator[Row]:
         rng = random.Random(f"{seed}:students:{graduation}")
         count = _PER_CLASS + rng.randrange(-20, 21)
         for place in range(min(count, 30) if grade < 0 else count):
-            yield _student(rng, graduation, place, grade, start)
+            yield _student(rng, graduation, place, grade)
 
 
-def _student(
-    rng: random.Random, graduation: int, place: int, grade: int, start: int
-) -> Row:
+def _student(rng: random.Random, graduation: int, place: int, grade: int) -> Row:
     first, last = rng.choice(demo_names.FIRST_NAMES), rng.choice(demo_names.LAST_NAMES)
     number = 210_000 + graduation % 40 * 450 + place
     status, school = _status(rng.random(), grade, rng.randrange(6))
@@ -166,7 +145,6 @@ def _student(
         "id": dcid + 7,
         "student_number": f"{number}.0",
         "state_studentnumber": f"{rng.randrange(10**8, 10**9)}",
-        "lastfirst": f"{last}, {first}",
         "first_name": first,
         "middle_name": "Lee" if place % 4 == 0 else None,
         "last_name": last,
@@ -175,19 +153,13 @@ def _student(
         "grade_level": grade,
         "enroll_status": status,
         "schoolid": school,
-        "enrollment_schoolid": school,
-        "entrydate": _day(start, (7, 1)),
-        "exitdate": _day(start + 1, (7, 1)),
-        "classof": graduation,
         "sched_yearofgraduation": graduation,
         "street": address,
         "city": town,
         "state": "IL",
         "zip": zip_code,
         "home_phone": demo_names.phone(rng),
-        "fedethnicity": rng.choice([0, 0, 1]),
         "lunchstatus": rng.choice([None, "F", "P", "R"]),
-        "student_web_id": str(number),
     }
 
 

@@ -1,6 +1,7 @@
 """Rows as CSV for spreadsheets: no cell of it runs as a formula.
 
-Belongs here: reports that people open. Not here: files of vendors (`targets/render.py`).
+Called for reports that people open; workbooks are in `workbook.py`, vendors' files in
+`targets/render.py`.
 """
 
 from __future__ import annotations
@@ -47,5 +48,9 @@ def _cell(value: Any) -> str:
     """A number as programs read it, any other value so that no spreadsheet runs it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    text = shown(value)
+    return harmless(shown(value))
+
+
+def harmless(text: str) -> str:
+    """The text so that no spreadsheet runs it as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,12 +1,14 @@
 """The DuckDB session in which roster-sized frames are read, compared and written.
 
-Belongs here: how a session is opened. Not here: what is run in it.
+Called by the rooms that work on frames; quoting and SQL files are in `sql_text.py`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,3 +33,37 @@ def open_frames(
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def parquet(path: Path) -> str:
+    """A Parquet file as a relation."""
+    return f"read_parquet({literal(path)})"
+
+
+def write_parquet(
+    duck: duckdb.DuckDBPyConnection, select: str, path: Path, compression: str = "zstd"
+) -> None:
+    """Write the rows of a SELECT to a file that its owner alone can read."""
+    duck.execute(
+        f"COPY ({select}) TO {literal(path)} "
+        f"(FORMAT parquet, COMPRESSION {compression})"
+    )
+    path.chmod(0o600)
+
+
+def count_of(duck: duckdb.DuckDBPyConnection, rows: str) -> int:
+    """How many rows a relation has; `rows` may go on with WHERE."""
+    [[count]] = duck.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    return int(count)
+
+
+def tables_of(
+    duck: duckdb.DuckDBPyConnection, schema: str, database: str | None = None
+) -> set[str]:
+    """The names of a schema's tables and views; database: else the one in use."""
+    found = duck.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = $schema "
+        "AND table_catalog = coalesce($database, current_database())",
+        {"schema": schema, "database": database},
+    )
+    return {name for (name,) in found.fetchall()}

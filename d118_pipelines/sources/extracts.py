@@ -2,7 +2,7 @@
 
 Layout: `D118_HOME/raw/<system>/<entity>/<time>-<run>/` with `rows.parquet` and
 `manifest.json`; the folder appears under its name only when both are complete.
-Belongs here: the store and the retry around one pull. Not here: what the rows mean.
+Called by `assets/raw.py`; what the rows mean is in `powerschool/`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d118_pipelines.errors import IncompleteExtractError, RetriableError
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.retry import doubling_pause, retried
 from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
 from d118_pipelines.sources.powerschool.source import Binds, PowerSchoolSource, Query
 
@@ -72,15 +73,14 @@ def pull_extract(
     """
     started = time.monotonic()
     with new_run_folder(entity_folder, run_id=run_id, now=now) as folder:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                writer = _Writer(folder.path / ROWS_FILE, on_progress)
-                warnings = _write(source, query, binds, writer)
-                break
-            except RetriableError:
-                if attempt == ATTEMPTS:
-                    raise
-                pause(2.0**attempt)
+
+        def attempt(number: int) -> tuple[int, _Writer, list[str]]:
+            writer = _Writer(folder.path / ROWS_FILE, on_progress)
+            return number, writer, _write(source, query, binds, writer)
+
+        attempts, writer, warnings = retried(
+            attempt, attempts=ATTEMPTS, pause=doubling_pause, sleep=pause
+        )
         if writer.rows == 0:
             if not may_be_empty:
                 raise _zero_rows(query)
@@ -95,7 +95,7 @@ def pull_extract(
             is_demonstration=source.is_demonstration,
             made_at=now,
             seconds=round(time.monotonic() - started, 3),
-            attempts=attempt,
+            attempts=attempts,
             warnings=tuple(warnings),
         )
         _write_manifest(folder.path, extract)
@@ -150,7 +150,9 @@ def _write_empty(query: Query, writer: _Writer) -> None:
 
     from d118_pipelines.sources.powerschool.schema import expected_schema
 
-    writer.write(pa.RecordBatch.from_pylist([], schema=expected_schema(query)))
+    schema = expected_schema(query)
+    nothing = [pa.nulls(0, field.type) for field in schema]
+    writer.write(pa.RecordBatch.from_arrays(nothing, schema=schema))
     writer.close()
 
 

@@ -13,13 +13,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.errors import (
+    AuthenticationError,
+    D118Error,
+    IncompleteExtractError,
+    RetriableError,
+)
 from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
+W = TypeVar("W")
 
 # rows so far, pages so far, seconds so far, of the collection named.
 Progress = Callable[[str, int, int, float], None]
@@ -84,6 +91,25 @@ class ConnectionReport:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
+def try_each(
+    wanted: Iterable[W], look: Callable[[W], None]
+) -> list[tuple[W, D118Error | None]]:
+    """What a look at each of them met, for a test of a connection.
+
+    The first failure that all would meet, a login or a lost connection, is the last one.
+    """
+    tried: list[tuple[W, D118Error | None]] = []
+    for one in wanted:
+        try:
+            look(one)
+            tried.append((one, None))
+        except D118Error as exc:
+            tried.append((one, exc))
+            if isinstance(exc, AuthenticationError | RetriableError):
+                break
+    return tried
+
+
 class RosterSource(Protocol):
     """A provider's system, ready to be read."""
 
@@ -108,7 +134,8 @@ class RosterSource(Protocol):
 class PullStore:
     """Where a source writes a pull; `commit` makes it the newest.
 
-    One at a time for each provider: what a killed pull left is removed.
+    One at a time for each provider: what a killed pull left is removed. max_records: of
+    each collection; None is no limit.
     """
 
     def __init__(
@@ -118,11 +145,13 @@ class PullStore:
         run_id: str,
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
+        max_records: int | None = None,
     ) -> None:
         self._made = RunFolder(provider_folder, run_id=run_id, now=now, is_alone=True)
         self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
+        self.max_records = max_records
         self.collections: dict[str, Collection] = {}
         self.findings: list[Finding] = []
         self.details: dict[str, str] = {}
@@ -228,7 +257,7 @@ class CollectionWriter:
         records, pages = zip(*self._pending, strict=True) if self._pending else ((), ())
         schema = pa.schema([("record", pa.string()), ("page", pa.int64())])
         columns = {"record": list(records), "page": list(pages)}
-        self._write(pa.RecordBatch.from_pydict(columns, schema=schema))
+        self._write(record_batch(columns, schema))
         self._pending = []
 
     def _write(self, batch: Any) -> None:
@@ -243,6 +272,7 @@ class CollectionWriter:
             self._file.write_batch(batch)
 
     def _report(self) -> None:
+        check_size(self._name, self.rows, self._store.max_records)
         seconds = time.monotonic() - self._started
         self._on_progress(self._name, self.rows, self.pages, seconds)
 
@@ -256,9 +286,20 @@ def run_pull(
     now: dt.datetime,
     is_demonstration: bool = False,
     on_progress: Progress = lambda name, rows, pages, seconds: None,
+    max_records: int | None = None,
 ) -> Pull:
-    """Pull everything and store it, or store nothing and raise what the source raised."""
-    store = PullStore(provider_folder, run_id=run_id, now=now, on_progress=on_progress)
+    """Pull everything and store it, or store nothing and raise what the source raised.
+
+    max_records: of each collection. Raises: IncompleteExtractError
+    (`pull.too_many_records`) for one more.
+    """
+    store = PullStore(
+        provider_folder,
+        run_id=run_id,
+        now=now,
+        on_progress=on_progress,
+        max_records=max_records,
+    )
     try:
         source.pull(store)
         return store.commit(
@@ -266,6 +307,18 @@ def run_pull(
         )
     finally:
         store.discard()
+
+
+def check_size(collection: str, rows: int, max_records: int | None) -> None:
+    """Raises: IncompleteExtractError if a collection has more rows than it may have."""
+    if max_records is not None and rows > max_records:
+        raise IncompleteExtractError(
+            f"FAILED pull.too_many_records  {collection} has more than {max_records} "
+            "records.",
+            rule="limits.max_records of the provider",
+            not_done="Nothing of this pull was stored or staged.",
+            next_step="Raise limits.max_records if the district is that large.",
+        )
 
 
 def find_pull(provider_folder: Path, *, run_id: str | None = None) -> Pull | None:
@@ -301,5 +354,5 @@ def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     schema = pa.schema([(name, kinds[kind]) for name, kind in STORED_COLUMNS.items()])
     rows = [finding.stored() for finding in findings]
     columns = {name: [row[name] for row in rows] for name in schema.names}
-    pq.write_table(pa.table(columns, schema=schema), path)
+    pq.write_table(pa.Table.from_batches([record_batch(columns, schema)]), path)
     path.chmod(0o600)

@@ -1,7 +1,6 @@
-"""Many rows at once between DuckDB and the state database.
+"""Many rows at once between DuckDB and the state database, in bounded memory.
 
-Belongs here: the fastest way in and out on each engine, in bounded memory. Not here:
-which rows. SQLite takes and gives tuples in chunks; PostgreSQL takes and gives CSV by
+Called by `roster/planning`, `roster/store` and `targets/ledger.py`. SQLite takes and gives tuples in chunks; PostgreSQL takes and gives CSV by
 COPY. Values cross as text or numbers: dates as `YYYY-MM-DD`, booleans as 0 and 1.
 """
 
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _fetched(
     def batches() -> Iterator[pa.RecordBatch]:
         while chunk := rows.fetchmany(CHUNK_ROWS):
             arrays = [
-                pa.array(values, field.type)
+                arrow_array(values, field.type)
                 for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)

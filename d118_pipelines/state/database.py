@@ -1,8 +1,8 @@
 """The state database: transactions, and the tables of deliveries.
 
-Belongs here: what outlives a run (ledger, deliveries, plans, approvals, findings,
-leases, audit). Not here: what the rows mean; each room reads and writes its own. The
-roster's tables stand in `roster/tables.py`, the two engines in `database_engines.py`.
+Called by every room that keeps something beyond a run, mostly through `open.py`. The
+roster's tables are in `roster/model/tables.py`, the engines in `engines.py`, the schema in
+`schema.py`; what the rows mean, each room knows itself.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from d118_pipelines.errors import BusyError, ConnectionLostError, FatalError
-from d118_pipelines.state.bulk import load_rows as load_rows
 from d118_pipelines.state.engines import postgres_engine, shown, sqlite_engine
-from d118_pipelines.state.schema import NEWEST, migrate_schema, prepare_schema
+from d118_pipelines.state.schema import (
+    MIGRATIONS,
+    migrate_schema,
+    newest_revision,
+    prepare_schema,
+)
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
@@ -183,17 +187,22 @@ class Database:
 
     Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
     empty text means the file. upgrade: migrate an older schema; `upgraded_from` has the
-    revision that was found.
+    revision that was found. migrations: the folder of the revisions.
     Raises: FatalError if it cannot be opened; ConfigurationError for a wrong URL, or
     an older schema without `upgrade`.
     """
 
     def __init__(
-        self, path: Path, url: str | None = None, *, upgrade: bool = False
+        self,
+        path: Path,
+        url: str | None = None,
+        *,
+        upgrade: bool = False,
+        migrations: Path = MIGRATIONS,
     ) -> None:
         self.path = path
         url = os.environ.get("DATABASE_URL", "") if url is None else url
-        self.place = shown(url) if url else str(path)
+        self.place = shown(url, "DATABASE_URL") if url else str(path)
         try:
             if url:
                 self._engine = postgres_engine(url)
@@ -203,9 +212,9 @@ class Database:
                 self._engine = sqlite_engine(path)
             self.upgraded_from = ""
             if upgrade:
-                self.upgraded_from = migrate_schema(self.transaction)
+                self.upgraded_from = migrate_schema(self.transaction, migrations)
             else:
-                prepare_schema(self.transaction, self.reading)
+                prepare_schema(self.transaction, self.reading, migrations)
         except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
             # The driver's text can quote the user of the URL.
             raise FatalError(
@@ -270,14 +279,17 @@ class Database:
             raise
 
 
-def upgrade(path: Path, url: str | None = None) -> tuple[str, str]:
+def upgrade(
+    path: Path, url: str | None = None, *, migrations: Path = MIGRATIONS
+) -> tuple[str, str]:
     """Migrate the state database; the revision it had and the one it has now.
 
     An empty first one: there was no database. path, url: as for `Database`.
     Raises: ConfigurationError if it is newer than this version; FatalError as there, and
     then nothing was changed.
     """
-    return Database(path, url, upgrade=True).upgraded_from, NEWEST
+    database = Database(path, url, upgrade=True, migrations=migrations)
+    return database.upgraded_from, newest_revision(migrations)
 
 
 def _is_locked(exc: sa.exc.OperationalError) -> bool:

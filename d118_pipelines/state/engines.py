@@ -1,7 +1,6 @@
 """The two engines of the state database: a SQLite file, or a PostgreSQL server.
 
-Belongs here: how a connection is opened and how a transaction begins on each. Not here:
-tables. Both let one writing transaction run at a time, because almost every one reads
+Called by `database.py`: how a connection is opened and a transaction begins. Both let one writing transaction run at a time, because almost every one reads
 before it writes (leases, approvals, the roster's revision): SQLite by BEGIN IMMEDIATE (a
 deferred one that reads first cannot wait for another writer and fails), PostgreSQL by an
 advisory lock. Rule: docs/reference/roster_database.md.
@@ -77,17 +76,17 @@ def postgres_engine(url: str) -> sa.Engine:
     return engine
 
 
-def normalised(url: str) -> sa.URL:
-    """The URL for the one driver in use.
+def normalised(url: str, variable: str = "DATABASE_URL") -> sa.URL:
+    """The URL of a variable, for the one driver in use.
 
     Raises: ConfigurationError if it is no PostgreSQL URL; the message quotes none of it.
     """
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        raise _wrong_url("cannot be read as a URL") from None
+        raise _wrong_url(variable, "cannot be read as a URL") from None
     if parsed.drivername not in _FORMS:
-        raise _wrong_url("does not name a PostgreSQL server")
+        raise _wrong_url(variable, "does not name a PostgreSQL server")
     if "ssl" in parsed.query:  # the name that asyncpg gives to libpq's sslmode
         mode = parsed.query["ssl"]
         parsed = parsed.difference_update_query(["ssl"])
@@ -95,19 +94,19 @@ def normalised(url: str) -> sa.URL:
     return parsed.set(drivername=_DRIVER)
 
 
-def shown(url: str) -> str:
-    """The server and database of a URL, without user and password."""
-    parsed = normalised(url)
+def shown(url: str, variable: str) -> str:
+    """The server and database of the URL in a variable, without user and password."""
+    parsed = normalised(url, variable)
     host = parsed.host or parsed.query.get("host") or "localhost"
     port = f":{parsed.port}" if parsed.port else ""
-    return f"DATABASE_URL ({host}{port}/{parsed.database or ''})"
+    return f"{variable} ({host}{port}/{parsed.database or ''})"
 
 
-def _wrong_url(what: str) -> ConfigurationError:
+def _wrong_url(variable: str, what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"DATABASE_URL {what}.",
-        rule="Its form is postgresql://user:password@host:port/database; unset, the "
-        "file d118.sqlite in D118_HOME is used.",
+        f"{variable} {what}.",
+        rule="Its form is postgresql://user:password@host:port/database. Without "
+        "DATABASE_URL the file d118.sqlite in D118_HOME is used.",
         not_done="Nothing was read or written.",
-        next_step="Correct DATABASE_URL, or remove it.",
+        next_step=f"Correct {variable}, or remove it.",
     )

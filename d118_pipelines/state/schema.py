@@ -1,7 +1,7 @@
 """The schema of the state database: its revision, its creation, its migration.
 
-Belongs here: comparing the revision and running the migrations. Not here: what a
-migration does (`migrations/versions/`). Rule: docs/reference/roster_database.md.
+Called by `database.py`; what a migration does is in `migrations/versions/`. The newest
+revision is the last file there. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations
@@ -14,49 +14,64 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError
 
-NEWEST = "0002"
-# The schema of a database that was made before revisions were written down.
-UNMARKED = "0001"
+# Dagster's tables can be in the same database; `alembic_version` is theirs.
+VERSION_TABLE = "d118_alembic_version"
+MIGRATIONS = Path(__file__).parent / "migrations"
 Opened = Callable[[], AbstractContextManager[sa.Connection]]
 
 
-def prepare_schema(transaction: Opened, reading: Opened) -> None:
+def newest_revision(migrations: Path) -> str:
+    """The revision that this version of d118 works with, for example `0001`."""
+    return max(path.stem[1:5] for path in migrations.glob("versions/v[0-9]*.py"))
+
+
+def prepare_schema(transaction: Opened, reading: Opened, migrations: Path) -> None:
     """Create the schema in an empty database; refuse any but the newest revision.
 
     Alembic is imported only to create. Raises: ConfigurationError naming `d118 upgrade`.
     """
-    if _stored(reading) == NEWEST:
+    newest = newest_revision(migrations)
+    if _stored(reading) == newest:
         return
     with transaction() as connection:
         # Read again: another process may have been quicker.
         revision = _found(connection)
-        if revision == NEWEST:
+        if revision == newest:
             return
         if revision:
-            raise _wrong_revision(revision)
-        run_migrations(connection, revision)
+            raise _wrong_revision(revision, newest)
+        _run_migrations(connection, migrations)
 
 
-def migrate_schema(transaction: Opened) -> str:
+def migrate_schema(transaction: Opened, migrations: Path) -> str:
     """Bring a schema to the newest revision in one transaction; the one it had.
 
     Raises: ConfigurationError if it is newer than this version of d118.
     """
+    newest = newest_revision(migrations)
     with transaction() as connection:
         revision = _found(connection)
-        if revision > NEWEST:
-            raise _wrong_revision(revision)
-        if revision != NEWEST:
-            run_migrations(connection, revision)
+        if revision > newest:
+            raise _wrong_revision(revision, newest)
+        if revision != newest:
+            _run_migrations(connection, migrations)
     return revision
 
 
 def _found(connection: sa.Connection) -> str:
     """The revision of a database, empty where nothing was made yet."""
     tables = sa.inspect(connection)
-    if tables.has_table("alembic_version"):
+    if tables.has_table(VERSION_TABLE):
         return _read(connection)
-    return UNMARKED if tables.has_table("deliveries") else ""
+    if tables.has_table("delivery_ledger"):
+        raise ConfigurationError(
+            "The state database was made by a trial version of d118.",
+            rule=f"Its revision is in the table {VERSION_TABLE}, which is missing.",
+            not_done="Nothing was read or written.",
+            next_step="Move it away (d118.sqlite in D118_HOME), or name an empty "
+            "database in DATABASE_URL.",
+        )
+    return ""
 
 
 def _stored(reading: Opened) -> str:
@@ -65,36 +80,35 @@ def _stored(reading: Opened) -> str:
             return _read(connection)
     except (sa.exc.OperationalError, sa.exc.ProgrammingError) as exc:
         # SQLite and PostgreSQL name a missing table differently.
-        if "alembic_version" not in str(exc.orig):
+        if VERSION_TABLE not in str(exc.orig):
             raise
         return ""
 
 
 def _read(connection: sa.Connection) -> str:
-    query = "SELECT version_num FROM alembic_version"
+    query = f"SELECT version_num FROM {VERSION_TABLE}"
     return str(connection.exec_driver_sql(query).scalar() or "")
 
 
-def _wrong_revision(revision: str) -> ConfigurationError:
-    newer = revision > NEWEST
+def _wrong_revision(revision: str, newest: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The state database has schema {revision}, this version of d118 needs {NEWEST}.",
-        rule="A schema is migrated by one command only, never by the way.",
+        f"The state database has schema {revision}, this version of d118 needs {newest}.",
+        rule="Only d118 upgrade changes a schema, no other command does.",
         not_done="Nothing was read or written.",
         next_step="Install the version of d118 that made it."
-        if newer
+        if revision > newest
         else "Stop all runs, make a backup, then run: d118 upgrade",
     )
 
 
-def run_migrations(connection: sa.Connection, revision: str, to: str = NEWEST) -> None:
-    """Run the migrations after `revision` up to and including `to`."""
+def _run_migrations(connection: sa.Connection, migrations: Path) -> None:
     from alembic import command  # heavy: only to create or migrate
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    if revision == UNMARKED and not sa.inspect(connection).has_table("alembic_version"):
-        command.stamp(config, UNMARKED)
-    command.upgrade(config, to)
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["settings"] = {
+        "connection": connection,
+        "version_table": VERSION_TABLE,
+    }
+    command.upgrade(config, "head")

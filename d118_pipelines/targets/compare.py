@@ -1,6 +1,6 @@
 """Our files against another program's, row by row and field by field, for a cut-over.
 
-Belongs here: parsing both by the target's format and pairing records. Pure on bytes.
+Called by `cli/compare.py`. Pure on bytes; pandas pairs and compares.
 """
 
 from __future__ import annotations
@@ -8,8 +8,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from d118_pipelines.targets.model import Format, TargetFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEYOND = "beyond the last column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +58,28 @@ def compare_file(
     """
     mine, my_notes = _records(ours, layout, file)
     other, notes = _records(theirs, layout, file)
-    names = [column.header for column in file.columns]
-    keys = file.match_by or names[:1]
-    my_index, their_index = _indexed(mine, names, keys), _indexed(other, names, keys)
-    differences = [
-        FieldDifference(key[0], column, a, b)
-        for key in my_index
-        if key in their_index
-        for column, a, b in _fields(names, my_index[key], their_index[key])
-    ]
-    changed = {difference.record for difference in differences}
-    paired = [key for key in my_index if key in their_index]
+    left, right = _frame(mine, layout, file), _frame(other, layout, file)
+    in_both = left.index[left.index.isin(right.index)]
+    paired, counterpart = left.loc[in_both], right.loc[in_both]
+    differs = (paired != counterpart).to_numpy()
+    names = [*(column.header for column in file.columns), BEYOND]
     return FileComparison(
         file=file.file,
         is_identical=ours == theirs,
         rows_ours=len(mine),
         rows_theirs=len(other),
-        same=sum(key[0] not in changed for key in paired),
-        only_ours=[key[0] for key in my_index if key not in their_index],
-        only_theirs=[key[0] for key in their_index if key not in my_index],
-        fields=differences,
+        same=int((~differs.any(axis=1)).sum()),
+        only_ours=_records_outside(left, right),
+        only_theirs=_records_outside(right, left),
+        fields=[
+            FieldDifference(
+                in_both[row][0],
+                names[column],
+                paired.iat[row, column],
+                counterpart.iat[row, column],
+            )
+            for row, column in zip(*differs.nonzero(), strict=True)
+        ],
         notes=[f"theirs: {note}" for note in notes if note not in my_notes]
         + [f"ours: {note}" for note in my_notes if note not in notes],
     )
@@ -107,27 +115,26 @@ def _records(
     return rows, notes
 
 
-def _indexed(
-    rows: list[list[str]], names: list[str], keys: list[str]
-) -> dict[tuple[str, int], list[str]]:
-    """Records by match value and its occurrence, in file order."""
-    places = [names.index(key) for key in keys]
-    index: dict[tuple[str, int], list[str]] = {}
-    seen: dict[str, int] = {}
-    for row in rows:
-        key = "/".join(row[p] if p < len(row) else "" for p in places)
-        seen[key] = seen.get(key, 0) + 1
-        index[key, seen[key]] = row
-    return index
+def _frame(rows: list[list[str]], layout: Format, file: TargetFile) -> pd.DataFrame:
+    """A row per record, by match value and its occurrence; one more column for too many
+    fields. Columns are numbered, because headers may repeat."""
+    import pandas as pd  # heavy, and never in a run
 
-
-def _fields(
-    names: list[str], mine: list[str], other: list[str]
-) -> list[tuple[str, str, str]]:
-    padded = [*other, *[""] * (len(names) - len(other))]
-    found = [
-        (name, a, b) for name, a, b in zip(names, mine, padded, strict=False) if a != b
+    headers = [column.header for column in file.columns]
+    size, most = len(headers), len(headers) + layout.trailing_delimiter
+    cells = [
+        [
+            *row[:size],
+            *[""] * (size - len(row)),
+            "more fields" if len(row) > most else "",
+        ]
+        for row in rows
     ]
-    if len(other) > len(mine):
-        found.append(("beyond the last column", "", "more fields"))
-    return found
+    frame = pd.DataFrame(cells, columns=range(size + 1), dtype="str")
+    first, *more = (headers.index(key) for key in file.match_by or headers[:1])
+    record = frame[first].str.cat([frame[place] for place in more], sep="/")
+    return frame.set_index([record, record.groupby(record).cumcount()])
+
+
+def _records_outside(frame: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    return [record for record, _ in frame.index[~frame.index.isin(other.index)]]

@@ -1,7 +1,6 @@
 """The disclosure register: which data elements went to whom, about how many people, why.
 
-Belongs here: the register's rows, made of targets and of what was delivered, and their
-forms for people. Not here: reading the deliveries (`ops/disclosures.py`).
+Called by `workflows/disclosures.py`, which reads the deliveries.
 Rule: docs/reference/disclosures.md.
 """
 
@@ -192,19 +191,14 @@ def _section(mine: Sequence[Disclosure]) -> list[str]:
 
 def as_html(register: Sequence[Disclosure], *, district: str, day: dt.date) -> str:
     """The register as one HTML table, for a web page."""
-    rows = as_rows(register)
-    heads = "".join(
-        f"<th>{html.escape(name)}</th>" for name in (rows[0] if rows else ())
-    )
-    body = "\n".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(str(v))}</td>" for v in row.values())
-        + "</tr>"
-        for row in rows
-    )
+    import pandas as pd  # heavy, and never in a pull or a delivery
+
+    # Texts are not cut, however long the list of elements is.
+    with pd.option_context("display.max_colwidth", None):
+        table = pd.DataFrame(as_rows(register)).to_html(index=False, escape=True)
     title = html.escape(f"What {district} discloses")
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
         f"<title>{title}</title>\n<h1>{title}</h1>\n<p>As of {day.isoformat()}.</p>\n"
-        f"<table border>\n<tr>{heads}</tr>\n{body}\n</table>\n</html>\n"
+        f"{table}\n</html>\n"
     )

@@ -38,7 +38,7 @@ def rule_meanings(target: Target) -> dict[str, str]:
         rules[f"guard.{fact.name}"] = f"Never: {fact.message}"
     if target.model.package and target.model.package.read_back != "none":
         rules[READ_BACK] = (
-            "The finished archive passes our own importer, in strict mode."
+            "The finished archive passes our own importer without a warning."
         )
     if target.model.ledger.seed != "none":
         rules["guard.ledger_seeded"] = "The ledger knows who was sent before."

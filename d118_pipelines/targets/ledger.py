@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite compiles it 
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.state import database as db
+from d118_pipelines.state.bulk import load_rows
 from d118_pipelines.targets.model import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
@@ -206,7 +207,7 @@ def commit_entries(
                 row["_line"] if file.keep_line else None,
             )
         )
-    db.load_rows(connection, _incoming, rows)
+    load_rows(connection, _incoming, rows)
     known = {"target": target, "destination": destination, "last_delivery": delivery}
     times = ("state_at", "first_delivered_at", "last_delivered_at")
     constants = {

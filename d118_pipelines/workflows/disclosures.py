@@ -1,7 +1,7 @@
 """The disclosure register of this project, and when it was last posted.
 
-Belongs here: joining targets and verified deliveries, and the files of the report. Not
-here: what a row says (`targets/disclosures.py`). Rule: docs/reference/disclosures.md.
+Called by `assets/reports.py` and `d118 ledger disclosures`; what a row says is in
+`targets/disclosures.py`. Rule: docs/reference/disclosures.md.
 """
 
 from __future__ import annotations
@@ -79,13 +79,8 @@ def write_register(
     """Write the register to `D118_HOME/reports/`, in all its forms."""
     folder = project.folder("reports")
     written = []
-    for form, suffix in [
-        ("markdown", "md"),
-        ("csv", "csv"),
-        ("html", "html"),
-        ("json",) * 2,
-    ]:
-        path = folder / f"disclosures.{suffix}"
+    for form in ("markdown", "csv", "html", "json"):
+        path = folder / f"disclosures.{'md' if form == 'markdown' else form}"
         path.write_text(shown(found, form, project, now), encoding="utf-8")
         path.chmod(0o600)
         written.append(path)

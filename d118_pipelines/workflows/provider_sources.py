@@ -28,18 +28,25 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.mapping import MappingFile, read_mapping
 from d118_pipelines.roster.staging.powerschool import RAW_COLLECTIONS
+from d118_pipelines.workflows.api_settings import (
+    check_api,
+    clever_version,
+    oneroster_api,
+)
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    from d118_pipelines.sources.http.client import Auth, HttpClient
     from d118_pipelines.sources.pull import RosterSource
     from d118_pipelines.ssh.settings import SftpSettings
 
 
 def provider_mapping(project: Project, provider: Provider) -> MappingFile:
     """The provider's mapping file. Raises: ConfigurationError with file, line, key."""
-    return read_mapping(
+    mapping = read_mapping(
         project.root / provider.model.mapping_file, project_root=project.root
     )
+    check_api(provider, mapping)
+    return mapping
 
 
 def wanted_entities(provider: Provider) -> list[str]:
@@ -119,7 +126,7 @@ def _values(provider: Provider, config: Any) -> dict[str, Any]:
     }
 
 
-def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
+def _http(provider: Provider, base_url: str, auth: Auth) -> HttpClient:
     from d118_pipelines.sources.http.client import HttpClient
     from d118_pipelines.sources.http.transport import HttpLimits
 
@@ -131,73 +138,65 @@ def _http(provider: Provider, base_url: str, auth: Any) -> HttpClient:
     )
 
 
-def _oneroster(project: Project, provider: Provider) -> RosterSource:
+def _oauth1(given: Mapping[str, Any]) -> Auth:
     from d118_pipelines.sources.http.oauth1 import OAuth1
+
+    key, secret = given["clientId"], given["clientSecret"]
+    return OAuth1(key, secret, method=given["signature"])
+
+
+def _oneroster(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.oauth2 import ClientCredentials
-    from d118_pipelines.sources.oneroster_rest.collections import Version, scopes
     from d118_pipelines.sources.oneroster_rest.rest import OneRosterSource
 
     given = _values(provider, provider.model.config)
-    version: Version = "1.2" if given["version"] == "v1p2" else "1.1"
-    auth: Any
-    if given["auth"] == "oauth1":
-        auth = OAuth1(
-            given["clientId"], given["clientSecret"], method=given["signature"]
-        )
-    else:
-        wanted, fallback = scopes(version, with_demographics=given["demographics"])
-        base = str(given["baseUrl"]).rstrip("/")
-        auth = ClientCredentials(
+    api = oneroster_api(provider, provider_mapping(project, provider))
+    base = str(given["baseUrl"]).rstrip("/")
+    auth = (
+        _oauth1(given)
+        if api.auth == "oauth1"
+        else ClientCredentials(
             given["tokenEndpoint"] or f"{base}/oauth/token",
             given["clientId"],
             given["clientSecret"],
-            scopes=given["scopes"] or wanted,
-            fallback_scope=None if given["scopes"] else fallback,
+            scopes=api.scopes,
+            fallback_scope=api.fallback_scope,
             client_auth=given["clientAuth"],
         )
+    )
     return OneRosterSource(
         provider.model.name,
-        _http(provider, given["baseUrl"], auth),
-        version=version,
+        _http(provider, base, auth),
+        version=api.version,
         **_rest_options(project, provider, given),
     )
 
 
 def _classlink(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.http.bearer import Bearer
-    from d118_pipelines.sources.http.oauth1 import OAuth1
     from d118_pipelines.sources.oneroster_rest.classlink import (
         DiscoveredSource,
-        Discovery,
         classlink_source,
         direct_base_url,
     )
 
     given = _values(provider, provider.model.config)
     options = _rest_options(project, provider, given)
+    is_direct = given["mode"] == "direct"
     if given["partnerKey"]:
-        partner = _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"]))
         return DiscoveredSource(
             provider.model.name,
-            Discovery(partner),
+            _http(provider, given["discoveryUrl"], Bearer(given["partnerKey"])),
             given["tenantId"],
             partial(_http, provider),
-            is_direct=given["mode"] == "direct",
+            is_direct=is_direct,
             signature_method=given["signature"],
             proxy=given["proxyUrl"],
             **options,
         )
-    auth: Any = (
-        Bearer(given["bearer"])
-        if given["mode"] == "proxy"
-        else OAuth1(given["clientId"], given["clientSecret"], method=given["signature"])
-    )
-    base = direct_base_url(given["baseUrl"])
-    return classlink_source(
-        provider.model.name,
-        _http(provider, base, auth),
-        **options,
-    )
+    auth = _oauth1(given) if is_direct else Bearer(given["bearer"])
+    client = _http(provider, direct_base_url(given["baseUrl"]), auth)
+    return classlink_source(provider.model.name, client, **options)
 
 
 def _rest_options(
@@ -208,7 +207,9 @@ def _rest_options(
     return {
         "paths": rest_paths(project, provider),
         "paging": Paging(
-            page_size=given["pageSize"], max_rows=provider.model.limits.max_records
+            page_size=given["pageSize"],
+            trust_total=given["trustTotal"],
+            end_status=given["endStatus"],
         ),
         "allow_empty": given["allowEmpty"],
     }
@@ -223,31 +224,35 @@ def _clever(project: Project, provider: Provider) -> RosterSource:
         access_token=given["accessToken"],
         client_id=given["clientId"],
         client_secret=given["clientSecret"],
-        api_version=given["apiVersion"],
+        api_version=clever_version(provider, provider_mapping(project, provider)),
         base_url=given["baseUrl"],
         token_url=given["tokenUrl"],
+        with_contacts=given["contacts"],
         allow_empty=given["allowEmpty"],
         school_year=school_year_of(
             utc_now().astimezone(project.district().zone).date()
         ),
-        max_records=provider.model.limits.max_records,
         rate_limit=_number("CLEVER_RATE_LIMIT", 0.2),
         requests_per_minute=provider.model.limits.requests_per_minute,
     )
 
 
 def _bundle(project: Project, provider: Provider) -> RosterSource:
-    from d118_pipelines.sources.oneroster_csv.place import LocalPlace, SftpPlace
+    from d118_pipelines.sources.oneroster_csv.modes import Rules
+    from d118_pipelines.sources.oneroster_csv.place import LocalPlace, Place, SftpPlace
     from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 
     assert isinstance(provider.model, OneRosterCsvProvider)
     config = provider.model.config
-    if config.sftp is not None:
-        settings = sftp_login(project, provider, config.sftp, config.remotePath or ".")
-        return OneRosterCsvSource(SftpPlace(settings), file_names=config.fileNames)
-    return OneRosterCsvSource(
-        LocalPlace(local_folder(project, provider)), file_names=config.fileNames
-    )
+    place: Place
+    if config.sftp is None:
+        place = LocalPlace(local_folder(project, provider))
+    else:
+        place = SftpPlace(
+            sftp_login(project, provider, config.sftp, config.remotePath or ".")
+        )
+    rules = Rules(bulk_with_status=config.bulkWithStatus)
+    return OneRosterCsvSource(place, file_names=config.fileNames, rules=rules)
 
 
 def _csv(project: Project, provider: Provider) -> RosterSource:

@@ -32,7 +32,7 @@ from d118_pipelines.roster.staging.staging import (
     StagingOptions,
 )
 from d118_pipelines.sources.extracts import find_extract
-from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.sources.pull import check_size, find_pull
 from d118_pipelines.workflows.provider_sources import collections_of, wanted_entities
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def _extracts(project: Project, provider: Provider, run_id: str) -> RawInputs:
         if extract is None:
             command = f"d118 run {provider.id}"
             raise nothing_yet(provider, f"extract raw/{SYSTEM}/{name}", command)
+        check_size(name, extract.row_count, provider.model.limits.max_records)
         demonstration |= extract.is_demonstration
         path = str(extract.rows_file.relative_to(project.home))
         found[name] = RawCollection(

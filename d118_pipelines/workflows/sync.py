@@ -111,6 +111,7 @@ def pull_provider(project: Project, run: ProviderRun, on_progress: Progress) -> 
             run_id=run.run_id,
             now=utc_now(),
             on_progress=on_progress,
+            max_records=run.provider.model.limits.max_records,
         )
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from d118_pipelines.state import database as db
 from d118_pipelines.workflows.sync_runs import KILLED
+from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.killed_roster import (
     LIMIT_SECONDS,
     run_until_killed,
@@ -99,7 +100,7 @@ def check_next_run(project: RosterProject, days: Days, run_id: str) -> None:
     assert project.rows(db.sync_leases) == []
 
 
-@pytest.mark.parametrize("point", BEFORE_THE_APPLY)
+@pytest.mark.parametrize("point", some(BEFORE_THE_APPLY, "pulled"))
 def test_a_run_killed_before_its_apply_leaves_the_roster(
     days: Days, tmp_path: Path, point: str
 ) -> None:
@@ -118,7 +119,7 @@ def test_a_run_killed_before_its_apply_leaves_the_roster(
     check_next_run(project, days, run_id)
 
 
-@pytest.mark.parametrize("point", IN_THE_APPLY)
+@pytest.mark.parametrize("point", some(IN_THE_APPLY, "users: written", "closed"))
 def test_a_run_killed_in_its_apply_leaves_the_roster(
     days: Days, tmp_path: Path, point: str
 ) -> None:

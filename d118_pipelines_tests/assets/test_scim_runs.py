@@ -14,7 +14,11 @@ from d118_pipelines_tests.support.in_process import (
     made,
     metadata,
 )
-from d118_pipelines_tests.support.scim_project import YAML, ScimProject
+from d118_pipelines_tests.support.scim_project import (
+    YAML,
+    ScimProject,
+    shared_scim_project,
+)
 from d118_pipelines_tests.support.scripted_http import Reply, Request
 from d118_pipelines_tests.support.scripted_scim import ScriptedScim, refusal
 
@@ -25,7 +29,7 @@ STUDENTS = 12
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> ScimProject:
     """A roster of twelve students and a teacher; begin with a copy."""
-    return ScimProject(tmp_path_factory.mktemp("scim") / "project", STUDENTS)
+    return shared_scim_project(tmp_path_factory, STUDENTS)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from d118_pipelines_tests.support.dagster_ui import DagsterUi
 
 WIDTH, HEIGHT = 1600, 1000
-LOAD_SECONDS = 60
+LOAD_SECONDS = 180
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -6,42 +6,19 @@ The demonstration district's roster is synced by the job's button.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.roster.planning.guard import RULES
-from d118_pipelines_tests.browser.chromium import (
-    HEIGHT,
-    WIDTH,
-    Browser,
-    find_chromium,
-    open_browser,
-)
-from d118_pipelines_tests.support.dagster_ui import running_dagster
-from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.browser.chromium import HEIGHT, WIDTH, Browser
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("dagster_ui"),
-]
+pytestmark = pytest.mark.real
 
 PLAN = "/assets/roster/powerschool/plan"
 APPLY = "/assets/roster/powerschool/apply"
 ENTITIES = ("orgs", "terms", "courses", "classes", "users", "enrollments")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    project = ProjectFolder(tmp_path_factory.mktemp("rosters_ui") / "project")
-    with running_dagster(project) as ui, open_browser(ui, program) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What a person sees and does in Dagster's UI, in a real browser.
 
-One server and one browser for all tests. SmartFind Express may add nobody here, so the
-demonstration district's new people hold its first plan.
+The server, the browser and what holds SmartFind Express are in `conftest.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -18,30 +16,13 @@ from playwright.sync_api import expect
 
 from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.guard import rule_codes
-from d118_pipelines_tests.browser.chromium import Browser, find_chromium, open_browser
-from d118_pipelines_tests.support.dagster_ui import running_dagster
-from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.browser.chromium import Browser
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("dagster_ui"),
-]
+pytestmark = pytest.mark.real
 
 STAFF_DATA = "/assets/exports/hr_records/staff_data"
 PROFILES = "/assets/exports/smartfind/p1_profile_basic"
 PERSONAL = ("first_name", "last_name", "email_addr", "home_phone", "street")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    project = ProjectFolder(tmp_path_factory.mktemp("dagster_ui") / "project")
-    project.edit("mappings/targets/smartfind.yaml", "max_adds: 50", "max_adds: 0")
-    with running_dagster(project) as ui, open_browser(ui, program) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,6 @@ from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.sshd import (
     FOLDER,
     Sshd,
-    SshKeys,
-    require_sshd,
-    running_sshd,
 )
 
 HR_YAML = "mappings/targets/hr_records.yaml"
@@ -43,7 +39,9 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     assert code == 0
     assert found["configuration: targets"] == "ok: hr_records, smartfind"
     assert found["configuration: PowerSchool queries"].startswith("ok: ")
-    assert found["state database"] == "ok: opened for writing"
+    file = fresh.home / "d118.sqlite"
+    assert found["state database"] == f"ok: {file}, opened for writing"
+    assert found["run history"] == f"ok: {fresh.root / '.dagster/storage'}"
     assert found["connection hr_records"].startswith("ok: ")
     assert found["destination hr_records"].startswith("note: HRRECORDS_SFTP_ADDRESS is")
     assert found["alerts"].startswith("note: nobody is told")
@@ -224,15 +222,6 @@ def test_a_connection_that_fails_is_1(fresh: ProjectFolder) -> None:
     as_json = fresh.d118("test-connection", "powerschool", "--json")
     assert as_json.code == 1
     assert as_json.json()["success"] is False
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    require_sshd()
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "sshd").mkdir()
-    with running_sshd(tmp_path / "sshd", SshKeys.generate(tmp_path / "keys")) as server:
-        yield server
 
 
 @pytest.mark.real

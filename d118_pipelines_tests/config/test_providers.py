@@ -222,6 +222,18 @@ MISTAKES = {
         CLEVER + "    limits: {max_records: 0}\n",
         f":8, {KEY}.limits.max_records: input should be greater than",
     ),
+    **{
+        f"requests of {kind}": (
+            f"providers:\n  - id: p\n    type: {kind}\n    name: P\n"
+            "    config: {path: in}\n".replace(
+                "{path: in}", "{}" if kind == "POWERSCHOOL" else "{path: in}"
+            )
+            + "    limits:\n      max_records: 5\n      requests_per_minute: 9\n",
+            ":8, key providers[0].limits.requests_per_minute: "
+            "this type of provider sends no requests",
+        )
+        for kind in ("POWERSCHOOL", "ONEROSTER_CSV", "CSV")
+    },
     "a key twice": (CLEVER + "    name: B\n", "providers.yaml:8: the key name stands"),
     "no list": ("providers: 5\n", "must have a list under the key providers"),
     "no YAML": (

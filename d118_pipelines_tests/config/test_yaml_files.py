@@ -211,15 +211,17 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def variables_read() -> set[str]:
     """Every name of a variable in the package's code and in the YAML files."""
     in_code = re.compile(
-        r"""(?:environ(?:\.get|\.setdefault)?[\[(]|environment_value\(|_env:\ str\ =\ |_number\()
+        r"""(?:environ(?:\.get|\.setdefault)?[\[(]|environment_value\(|_env:\ str\ =\ |_number\(|_VARIABLE\ =\ )
         \s*"([A-Z0-9_]+)\"""",
         re.X,
     )
-    in_yaml = re.compile(r"^(?:\s*\w+_env: |[^#\n]*: \$\{)([A-Z0-9_]+)", re.M)
+    in_yaml = re.compile(
+        r"^(?:\s*\w+_env: |[^#\n]*: \$\{|[^#\n]*\{env: )([A-Z0-9_]+)", re.M
+    )
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
         found |= set(in_code.findall(path.read_text("utf-8")))
-    for folder in ("config", "mappings"):
+    for folder in ("config", "deploy", "mappings"):
         for path in (REPOSITORY / folder).rglob("*.yaml"):
             found |= set(in_yaml.findall(path.read_text("utf-8")))
     return found - FOREIGN

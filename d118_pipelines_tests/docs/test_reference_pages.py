@@ -19,9 +19,8 @@ from d118_pipelines_tests.docs.markdown import (
 )
 
 PAGES = [
-    *(DOCS / "reference").glob("*.md"),
-    DOCS / "add_a_target.md",
-    REPOSITORY / "SECURITY.md",
+    *sorted(DOCS.rglob("*.md")),
+    *(REPOSITORY / name for name in ("SECURITY.md", "CONTRIBUTING.md")),
 ]
 TARGETS = {target.name: target for target in read_targets(REPOSITORY)}
 
@@ -52,6 +51,18 @@ def test_commands_exist(path: Path) -> None:
         assert command is not None, f"d118 {words[0]}"
         if hasattr(command, "commands"):
             assert words[1] in command.commands, f"d118 {' '.join(words)}"
+
+
+@every_page
+def test_every_test_that_is_named_exists(path: Path) -> None:
+    named = set(re.findall(r"`(test_[a-z]\w+)`", path.read_text(encoding="utf-8")))
+    folder = REPOSITORY / "d118_pipelines_tests"
+    text = "".join(p.read_text(encoding="utf-8") for p in folder.rglob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", text, re.M))
+
+    # Pages on faults shorten a name to its number: test_h01.
+    found = {name for name in named if any(one.startswith(name) for one in tests)}
+    assert named - found == set()
 
 
 def fault_tests() -> set[str]:

@@ -27,7 +27,7 @@ from d118_pipelines_tests.support.server_sync import ServerSync
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 400
 
 
 def start(sync: ServerSync, **job: Any) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""What the fault tests with a real server share: keys, the server, a line, two days."""
+"""What the fault tests with a real server share: the server, a line, two days."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ from d118_pipelines_tests.support.sshd import (
     Sshd,
     SshKeys,
     can_isolate,
-    require_sshd,
     running_sshd,
 )
-
-
-@pytest.fixture(scope="session")
-def ssh_keys(tmp_path_factory: pytest.TempPathFactory) -> SshKeys:
-    require_sshd()
-    return SshKeys.generate(tmp_path_factory.mktemp("ssh_keys"))
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from d118_pipelines_tests.support.canaries import (
     people_in_wrong_places,
     secrets_in_any_place,
 )
+from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.oracle_listener import OracleListener
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.server_sync import Line, use_server
@@ -149,7 +150,12 @@ def check(project: ProjectFolder, *said: str) -> None:
     assert secrets_in_any_place(project) == []
 
 
-@pytest.mark.parametrize("cause", FAILURES, ids=lambda cause: cause.__name__)
+@pytest.mark.parametrize(
+    "cause",
+    # The run with the daemon is held and fails at its SQL too.
+    some(FAILURES, refused_oracle_login, database_that_refuses_a_line),
+    ids=lambda cause: cause.__name__,
+)
 def test_failed_or_held_run_leaves_no_secret_and_no_person(
     project: ProjectFolder, cause: Cause
 ) -> None:
@@ -217,9 +223,9 @@ def ticks(project: ProjectFolder) -> int:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 400
     while not is_so():
-        assert time.monotonic() < end, "it did not happen within 90 s"
+        assert time.monotonic() < end, "it did not happen within 400 s"
         time.sleep(0.1)
 
 

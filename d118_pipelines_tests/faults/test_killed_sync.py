@@ -14,6 +14,7 @@ from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.state import database as db
 from d118_pipelines_tests.faults.child_sync import run_until_killed
 from d118_pipelines_tests.faults.days import THIRD_DAY, Days, Vendor
+from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.server_sync import ServerSync
 
 pytestmark = pytest.mark.real
@@ -54,7 +55,7 @@ def check_next_run(sync: ServerSync, days: Days) -> None:
     assert {n for kind, n in vendor.known if kind == "P"} >= {str(d) for d in THIRD_DAY}
 
 
-@pytest.mark.parametrize("point", BEFORE_DELIVERY)
+@pytest.mark.parametrize("point", some(BEFORE_DELIVERY, "after the extract"))
 def test_run_that_is_killed_before_its_delivery_leaves_nothing(
     smartfind_days: Days, tmp_path: Path, point: str
 ) -> None:
@@ -70,7 +71,7 @@ def test_run_that_is_killed_before_its_delivery_leaves_nothing(
     check_next_run(sync, days)
 
 
-@pytest.mark.parametrize("point", RENAMED)
+@pytest.mark.parametrize("point", some(RENAMED, "replace 1", "in the commit"))
 def test_delivery_that_is_killed_is_interrupted_and_the_next_run_finishes_the_set(
     smartfind_days: Days, tmp_path: Path, point: str
 ) -> None:

@@ -289,7 +289,8 @@ def _wait_for_a_waiter(url: str) -> None:
     watcher = psycopg2.connect(url)
     watcher.autocommit = True
     with closing(watcher), watcher.cursor() as cursor:
-        for _ in range(400):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             [(waiting,)] = cursor.fetchall()
             if waiting:

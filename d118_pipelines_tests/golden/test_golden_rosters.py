@@ -143,15 +143,7 @@ def golden_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Golde
     return find
 
 
-def sources(*names: str) -> list[Any]:
-    """Parameters; the tests of one source stay in one process."""
-    return [
-        pytest.param(name, marks=pytest.mark.xdist_group(f"golden_{name.rstrip('12')}"))
-        for name in names
-    ]
-
-
-@pytest.fixture(params=sources(*DAYS))
+@pytest.fixture(params=DAYS)
 def golden(
     request: pytest.FixtureRequest, golden_of: Callable[[str], Golden]
 ) -> Golden:
@@ -205,7 +197,7 @@ def test_a_record_keeps_its_internal_id(golden: Golden) -> None:
     assert {key: last.get(key) for key in first} == first
 
 
-@pytest.mark.parametrize("source", sources("oneroster11", "clever", "plain"))
+@pytest.mark.parametrize("source", ["oneroster11", "clever", "plain"])
 def test_the_same_data_again_plan_and_change_nothing(
     source: str, golden_of: Callable[[str], Golden]
 ) -> None:
@@ -216,7 +208,6 @@ def test_the_same_data_again_plan_and_change_nothing(
     assert golden.tables[2] == golden.tables[1]
 
 
-@pytest.mark.xdist_group("golden_oneroster")
 def test_who_returns_is_again_as_on_the_first_day(
     golden_of: Callable[[str], Golden],
 ) -> None:
@@ -227,7 +218,6 @@ def test_who_returns_is_again_as_on_the_first_day(
     assert differences(expected, found, golden.open["roster_day1_again"]) == []
 
 
-@pytest.mark.xdist_group("golden_oneroster")
 @pytest.mark.parametrize("day", [0, 1])
 def test_sets_of_1_1_and_1_2_give_the_same_roster(
     day: int, golden_of: Callable[[str], Golden]

@@ -72,8 +72,8 @@ def test_a_server_that_does_not_answer_is_named_without_its_login(
     with pytest.raises(FatalError) as caught:
         Database(tmp_path / "d118.sqlite", url)
 
-    assert shown(url) == "DATABASE_URL (127.0.0.1:9/roster)"
-    assert shown(url) in str(caught.value)
+    assert shown(url, "DATABASE_URL") == "DATABASE_URL (127.0.0.1:9/roster)"
+    assert shown(url, "DATABASE_URL") in str(caught.value)
     chain = [caught.value, caught.value.__cause__]
     assert not any(word in str(e) for e in chain for word in (SECRET, "who"))
     assert not (tmp_path / "d118.sqlite").exists()

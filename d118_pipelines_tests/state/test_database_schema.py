@@ -1,7 +1,9 @@
-"""The schema: models and migrations agree, older ones are refused and migrated."""
+"""The schema: models and the revision agree, older ones are refused and migrated."""
 
 from __future__ import annotations
 
+import datetime as dt
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,15 +15,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-import d118_pipelines
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.roster.model import tables
-from d118_pipelines.state.database import Database, metadata, upgrade
-from d118_pipelines.state.schema import NEWEST, run_migrations
+from d118_pipelines.state.database import (
+    Database,
+    audit_log,
+    metadata,
+    record_audit,
+    upgrade,
+)
+from d118_pipelines.state.schema import MIGRATIONS, VERSION_TABLE, newest_revision
 from d118_pipelines_tests.support.postgres import empty_database
 
 Place = tuple[Path, str]
-MIGRATIONS = Path(d118_pipelines.__file__).parent / "state/migrations"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
@@ -36,22 +42,43 @@ def engine(place: Place) -> sa.Engine:
     return sa.create_engine(url or f"sqlite:///{path}", poolclass=sa.NullPool)
 
 
-def made_before_revisions(place: Place) -> None:
-    """A database as the first version of the project made it, with a row in it."""
-    found = engine(place)
-    with found.begin() as connection:
-        run_migrations(connection, "", to="0001")
-        connection.exec_driver_sql("DROP TABLE alembic_version")
+def other_revision(name: str, down: str, sql: str) -> str:
+    """A made-up migration."""
+    return (
+        f"from alembic import op\nrevision = {name!r}\ndown_revision = {down!r}\n"
+        f"def upgrade() -> None:\n    op.get_bind().exec_driver_sql({sql!r})\n"
+    )
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Path:
+    """The migrations of a later version of d118, with one revision more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    newest = newest_revision(MIGRATIONS)
+    text = other_revision("0999", newest, "ALTER TABLE findings ADD COLUMN seen TEXT")
+    (folder / "versions/v0999_seen.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_down(place: Place, revision: str) -> None:
+    """Give the database another revision."""
+    with engine(place).begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO audit_log (at, actor, action, object, detail) "
-            "VALUES ('2026-01-01 00:00:00', 'old', 'b', 'c', '')"
+            f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"
         )
+
+
+def columns(place: Place, table: str) -> set[str]:
+    found = sa.inspect(engine(place)).get_columns(table)
+    return {column["name"] for column in found}
 
 
 def test_models_and_migrations_make_the_same_tables(place: Place) -> None:
     Database(*place)
+    options = {"compare_type": True, "version_table": VERSION_TABLE}
     with engine(place).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 
@@ -74,66 +101,93 @@ def test_models_and_migrations_keep_the_same_sqlite_tables_without_rowid(
 
 def test_every_promised_view_has_its_columns(place: Place) -> None:
     Database(*place)
-    inspector = sa.inspect(engine(place))
-
-    def columns(name: str) -> set[str]:
-        return {column["name"] for column in inspector.get_columns(name)}
-
     orgs = {column.name for column in tables.ENTITY_TABLES["orgs"].c}
-    assert columns("schools") == columns("districts") == orgs
-    assert columns("sync_jobs") >= {"id", "status", "started_at", "completed_at"}
-    assert columns("sync_jobs") >= {"error", "is_manual", "triggered_by", "stats_json"}
+    assert columns(place, "schools") == columns(place, "districts") == orgs
+    assert columns(place, "sync_jobs") >= {
+        *("id", "status", "started_at", "completed_at"),
+        *("error", "is_manual", "triggered_by", "stats_json"),
+    }
 
 
-def test_the_newest_revision_is_the_last_migration() -> None:
+def test_one_revision_describes_the_schema() -> None:
     script = ScriptDirectory(str(MIGRATIONS))
 
-    assert script.get_heads() == [NEWEST]
-    assert [r.revision for r in script.walk_revisions()] == ["0002", "0001"]
+    assert script.get_heads() == [newest_revision(MIGRATIONS)]
+    assert [r.revision for r in script.walk_revisions()] == ["0001"]
 
 
-def test_a_database_without_revision_is_refused_then_migrated(place: Place) -> None:
-    made_before_revisions(place)
+def test_the_revision_is_in_a_table_of_its_own(place: Place) -> None:
+    Database(*place)
+
+    names = set(sa.inspect(engine(place)).get_table_names())
+    assert "d118_alembic_version" in names
+    assert "alembic_version" not in names
+
+
+def test_an_older_database_is_refused_then_migrated(
+    place: Place, next_version: Path
+) -> None:
+    with Database(*place).transaction() as connection:
+        now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        record_audit(connection, now=now, actor="old", action="b", subject="c")
     with pytest.raises(ConfigurationError) as caught:
-        Database(*place)
+        Database(*place, migrations=next_version)
     assert caught.value.exit_code == 2
     assert "run: d118 upgrade" in caught.value.next_step
+    assert "seen" not in columns(place, "findings")
 
-    assert upgrade(*place) == ("0001", NEWEST)
-    assert upgrade(*place) == (NEWEST, NEWEST)
-    with Database(*place).reading() as connection:
-        actors = connection.exec_driver_sql("SELECT actor FROM audit_log").scalars()
+    older = newest_revision(MIGRATIONS)
+    assert upgrade(*place, migrations=next_version) == (older, "0999")
+    assert upgrade(*place, migrations=next_version) == ("0999", "0999")
+    assert "seen" in columns(place, "findings")
+    database = Database(*place, migrations=next_version)
+    with database.reading() as connection:
+        actors = connection.execute(sa.select(audit_log.c.actor)).scalars()
         assert list(actors) == ["old"]
-    with engine(place).connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, metadata) == []
 
 
 @pytest.mark.parametrize(
-    ("revision", "step"), [("0001", "d118 upgrade"), ("9999", "Install the version")]
+    ("revision", "step"), [("0000", "d118 upgrade"), ("9999", "Install the version")]
 )
 def test_another_revision_stops_every_command(
     place: Place, revision: str, step: str
 ) -> None:
     Database(*place)
-    with engine(place).begin() as connection:
-        connection.exec_driver_sql(
-            f"UPDATE alembic_version SET version_num = '{revision}'"
-        )
+    write_down(place, revision)
     with pytest.raises(ConfigurationError) as caught:
         Database(*place)
     assert step in caught.value.next_step
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(place: Place) -> None:
-    made_before_revisions(place)
-    with engine(place).begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE roster_revision (x TEXT)")
-    with pytest.raises(FatalError):
+def test_an_upgrade_refuses_a_newer_database(place: Place) -> None:
+    Database(*place)
+    write_down(place, "9999")
+    with pytest.raises(ConfigurationError, match="9999"):
         upgrade(*place)
-    names = set(sa.inspect(engine(place)).get_table_names())
-    assert {"deliveries", "roster_revision"} <= names
-    assert not names & {"users", "enrollments", "alembic_version"}
+
+
+def test_a_database_without_revision_is_refused(place: Place) -> None:
+    Database(*place)
+    with engine(place).begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE {VERSION_TABLE}")
+    for open_it in (Database, upgrade):
+        with pytest.raises(ConfigurationError, match="trial version") as caught:
+            open_it(*place)
+        assert "DATABASE_URL" in caught.value.next_step
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    place: Place, next_version: Path
+) -> None:
+    Database(*place)
+    text = other_revision("1000", "0999", "CREATE TABLE users (x TEXT)")
+    path = next_version / "versions/v1000_fails.py"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FatalError):
+        upgrade(*place, migrations=next_version)
+    assert "seen" not in columns(place, "findings")
+    path.unlink()
+    assert upgrade(*place, migrations=next_version)[1] == "0999"
 
 
 def test_opening_a_finished_database_does_not_import_alembic(tmp_path: Path) -> None:

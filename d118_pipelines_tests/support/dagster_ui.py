@@ -22,9 +22,9 @@ import httpx
 
 from d118_pipelines_tests.support.project import ProjectFolder
 
-START_SECONDS = 120.0
+START_SECONDS = 400.0
 STOP_SECONDS = 15.0
-RUN_SECONDS = 120.0
+RUN_SECONDS = 400.0
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 _ASSETS = "{ assetNodes { assetKey { path } } }"

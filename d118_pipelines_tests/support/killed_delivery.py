@@ -51,7 +51,7 @@ def run_and_kill(
         }
     job.write_text(json.dumps(content), encoding="utf-8")
     command = [sys.executable, "-m", __name__, str(job)]
-    return subprocess.run(command, timeout=60).returncode
+    return subprocess.run(command, timeout=400).returncode
 
 
 def _connect(job: dict[str, Any]) -> Remote:

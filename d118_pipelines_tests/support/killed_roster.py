@@ -32,7 +32,7 @@ from d118_pipelines.workflows.sync_runs import ProviderRun
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 
-LIMIT_SECONDS = 90
+LIMIT_SECONDS = 400
 
 
 def start(

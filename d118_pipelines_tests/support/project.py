@@ -14,11 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import sqlalchemy as sa
@@ -45,7 +46,7 @@ PARTS = (
     "pyproject.toml",
 )
 OF_STAFF = ("hr_records", "smartfind")
-SECONDS = 120
+HANGS_AFTER_SECONDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,21 @@ class ProjectFolder:
                 if path.stem not in OF_STAFF:
                     path.unlink()
 
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """The project that another process made in this folder."""
+        project = object.__new__(cls)
+        project.root = root
+        project.environment = {}
+        if (root / "tables").is_dir():
+            project.environment["POWERSCHOOL_CSV_DIR"] = str(root / "tables")
+        return project
+
     def copied(self, root: Path) -> ProjectFolder:
         """A project that begins with all that this one has: cheaper than runs."""
         shutil.copytree(self.root, root, symlinks=True)
-        other = object.__new__(ProjectFolder)
-        other.root = root
-        other.environment = dict(self.environment)
-        if (root / "tables").is_dir():
-            other.environment["POWERSCHOOL_CSV_DIR"] = str(root / "tables")
+        other = ProjectFolder.at(root)
+        other.environment = {**self.environment, **other.environment}
         return other
 
     @property
@@ -219,7 +227,7 @@ class ProjectFolder:
 
     def _finished(self, process: subprocess.Popen[str]) -> Answer:
         try:
-            out, err = process.communicate(timeout=SECONDS)
+            out, err = process.communicate(timeout=HANGS_AFTER_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -228,6 +236,7 @@ class ProjectFolder:
 
     def variables(self, more: Mapping[str, str]) -> dict[str, str]:
         basis = {"PATH": os.environ["PATH"], "HOME": str(self.root), "LANG": "C.UTF-8"}
+        basis["TMPDIR"] = tempfile.gettempdir()
         return {**basis, **self.environment, **more}
 
 

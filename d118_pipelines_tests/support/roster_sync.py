@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow.parquet as pq
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ from d118_pipelines_tests.support.oneroster_server import (
     TokenGate,
 )
 from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.support.templates import new_state
 
 ACTOR = Actor("tester")
 Entry = dict[str, Any]
@@ -59,8 +60,20 @@ class RosterProject(ProjectFolder):
 
     def __init__(self, root: Path, *providers: Entry, url: str = "") -> None:
         super().__init__(root)
-        self.environment |= {"CLEVER_RATE_LIMIT": "0", "DATABASE_URL": url}
+        if not url:
+            new_state(self.home / "d118.sqlite")
+        self._settle(url)
         self.set_providers(*providers)
+
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """The project that another process made in this folder, with its file."""
+        project = super().at(root)
+        project._settle("")
+        return project
+
+    def _settle(self, url: str) -> None:
+        self.environment |= {"CLEVER_RATE_LIMIT": "0", "DATABASE_URL": url}
         self.run_id = ""
 
     def copied(self, root: Path) -> RosterProject:

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
@@ -30,6 +32,7 @@ from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN
 from d118_pipelines_tests.support.scripted_http import Reply, Request
 from d118_pipelines_tests.support.scripted_scim import ScriptedScim
+from d118_pipelines_tests.support.shared import made_once
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
 YAML = "mappings/targets/scim.yaml"
@@ -76,7 +79,7 @@ class ScimProject(RosterProject):
             [sys.executable, "-m", __name__, str(self.root), run_id, str(at)],
             cwd=REPOSITORY,
             env=self.variables({"PYTHONPATH": str(REPOSITORY)}),
-            timeout=90,
+            timeout=400,
         )
         assert done.returncode == -signal.SIGKILL
 
@@ -95,6 +98,12 @@ class ScimProject(RosterProject):
     def entries(self) -> dict[str, str]:
         """Internal id -> state in the ledger."""
         return {entry.key: entry.state for entry in self.rows(db.delivery_ledger)}
+
+
+def shared_scim_project(factory: pytest.TempPathFactory, students: int) -> ScimProject:
+    """The project that all tests with so many students begin a copy of."""
+    name = f"scim-{students}"
+    return ScimProject.at(made_once(factory, name, lambda f: ScimProject(f, students)))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 TOKEN = "canary-scim-token"
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 class ScimServer:

@@ -34,13 +34,19 @@ PASSWORD_HASH = (
     "bogGzAJSPsJEvJCJrvpvrcu4tqWGrRbl7P7C1"
 )
 FOLDER = "upload1"
-START_SECONDS = 20.0
+START_SECONDS = 120.0
+
+# All that sshd and PAM read there. The folder is mounted as a whole: a mount on /etc/passwd
+# alone ends when another program, like the installation of a server, replaces that file.
+ETC = (
+    *("group", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "passwd"),
+    *("environment", "login.defs", "pam.conf", "pam.d", "security"),
+)
 
 _ISOLATED_START = """
 mount -t tmpfs tmpfs /run
 mkdir /run/sshd
-mount --bind "$1/passwd" /etc/passwd
-mount --bind "$1/shadow" /etc/shadow
+mount --bind "$1/etc" /etc
 test -z "$2" || mount -t tmpfs -o "size=$2" tmpfs "$1/home/upload1"
 shift 2
 exec "$@"
@@ -55,6 +61,7 @@ class SshKeys:
 
     @classmethod
     def generate(cls, folder: Path) -> SshKeys:
+        folder.mkdir(exist_ok=True)
         for name, kind in [("host_ed25519", "ed25519"), ("host_rsa", "rsa")]:
             make_key(folder / name, kind)
         make_key(folder / "other_ed25519", "ed25519")
@@ -186,11 +193,17 @@ def _write_account(base: Path) -> str:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         return getpass.getuser()
-    passwd = Path("/etc/passwd").read_text(encoding="utf-8")
-    passwd += f"{ACCOUNT}:x:0:0::{base}/home:/bin/sh\n"
-    (base / "passwd").write_text(passwd, encoding="utf-8")
+    etc = base / "etc"
+    etc.mkdir()
+    for name in ETC:
+        source = Path("/etc", name)
+        if source.exists():
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, etc / name)
+    with (etc / "passwd").open("a", encoding="utf-8") as passwd:
+        passwd.write(f"{ACCOUNT}:x:0:0::{base}/home:/bin/sh\n")
     shadow = f"{ACCOUNT}:{PASSWORD_HASH}:19000:0:99999:7:::\n"
-    (base / "shadow").write_text(shadow, encoding="utf-8")
+    (etc / "shadow").write_text(shadow, encoding="utf-8")
     return ACCOUNT
 
 

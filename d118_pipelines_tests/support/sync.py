@@ -33,6 +33,7 @@ from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.export import MadeExport, make_export
 from d118_pipelines.workflows.export_inputs import entity_folder
 from d118_pipelines_tests.support.district import Person, write_tables
+from d118_pipelines_tests.support.templates import new_state
 
 REPOSITORY = Path(__file__).parents[2]
 FIRST_DAY = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
@@ -65,6 +66,7 @@ class Sync:
         self._target: Target | None = None
         self._live_in(folder)
         _copy_project(self.project.root)
+        new_state(self.project.home / "d118.sqlite")
         for name, text in (files or {}).items():
             path = self.project.root / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ from d118_pipelines_tests.support.district import (
     TWO_SCHEDULES,
     Person,
 )
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.smartfind import E1, P1, W2
 from d118_pipelines_tests.support.state import state_of
 from d118_pipelines_tests.support.sync import Sync
@@ -40,7 +41,7 @@ NOW = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
 NOTHING_SENT = LedgerSnapshot((), 0, True, None)
 # An example is a whole export: few of them, and a failing one is not made smaller.
 FEW = settings(
-    max_examples=8,
+    max_examples=examples(3, 30),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -210,7 +211,7 @@ def ordered(
     return sync, sync.export().plan.plan_hash
 
 
-@settings(FEW, max_examples=3)
+@settings(FEW, max_examples=examples(2, 15))
 @given(people=st.permutations(ORDERED))
 def test_order_of_rows_changes_neither_bytes_nor_plan_and_nothing_is_planned(
     ordered: tuple[Sync, str], people: list[Person]
@@ -272,7 +273,7 @@ def population(random: Random) -> list[Person]:
     return [Person(100), *people]
 
 
-@settings(FEW, max_examples=3)
+@settings(FEW, max_examples=examples(2, 15))
 @given(random=st.randoms(use_true_random=True), deactivates=st.booleans())
 def test_vendor_never_gets_an_add_of_what_it_has_nor_a_change_of_what_it_lacks(
     random: Random, deactivates: bool

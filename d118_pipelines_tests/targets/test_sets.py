@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from d118_pipelines.targets.build import Export
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.targets.sets import NOW, Pets, members, pet, rows
 
 FEW = settings(
-    max_examples=12,
+    max_examples=examples(8, 60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 import pytest
 
+from d118_pipelines.errors import D118Error, IncompleteExtractError
+from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.sources.clever.district import DISTRICT, small_district
+from d118_pipelines_tests.sources.oneroster_csv.test_modes import ACTIVE, ENROLLMENTS
 from d118_pipelines_tests.support.bundles import set_of, write_folder, write_zip
 from d118_pipelines_tests.support.clever_server import (
     CLIENT_ID,
@@ -26,7 +29,7 @@ from d118_pipelines_tests.support.oneroster_server import (
     TokenGate,
 )
 from d118_pipelines_tests.support.project import Answer
-from d118_pipelines_tests.support.roster_sync import RosterProject, entry
+from d118_pipelines_tests.support.roster_sync import RosterProject, entry, oneroster
 from d118_pipelines_tests.support.scripted_http import Reply
 from d118_pipelines_tests.support.sshd import FOLDER, Sshd, SshKeys, running_sshd
 
@@ -306,3 +309,62 @@ def test_database_url_is_where_the_roster_is(tmp_path: Path) -> None:
     assert "DATABASE_URL" in wrong.err
     assert "The state database cannot be opened" in closed.err
     assert "canary" not in wrong.err + closed.err
+
+
+def test_clever_s_contacts_are_read_where_they_are_wanted(tmp_path: Path) -> None:
+    with CleverServer(
+        small_district(), district=DISTRICT, token="canary-token"
+    ) as clever:
+        config = {
+            "districtId": DISTRICT,
+            "accessToken": "${SECRET}",
+            "baseUrl": clever.host,
+        }
+        without = answer_of(tmp_path / "a", "CLEVER", config, SECRET="canary-token")
+        config["contacts"] = True
+        wanted = answer_of(tmp_path / "b", "CLEVER", config, SECRET="canary-token")
+
+    assert "users (contact)" not in without.out
+    assert "users (contact)" in wanted.out
+
+
+@pytest.mark.parametrize(
+    ("quirks", "config", "code"),
+    [
+        (Quirks(max_limit=2, total=1), {"trustTotal": False}, "rest.unstable"),
+        (
+            Quirks(max_limit=2, total=None, end_status=404),
+            {"end_status": 404},
+            "rest.not_found",
+        ),
+    ],
+)
+def test_how_a_service_counts_and_ends_is_a_setting(
+    quirks: Quirks, config: dict[str, Any], code: str, tmp_path: Path
+) -> None:
+    with OneRosterServer(district(5), quirks=quirks, gate=TokenGate()) as server:
+        plain, told = oneroster(server, "p"), oneroster(server, "q", config=config)
+        project = RosterProject(tmp_path / "project", plain, told)
+
+        with pytest.raises(D118Error, match=code.replace(".", r"\.")):
+            project.pull("p")
+        project.pull("q")
+
+
+@pytest.mark.parametrize("word", ["bulk", "delta", "reject"])
+def test_what_a_bulk_file_with_status_is_is_a_setting(
+    word: str, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "set", set_of(enrollments=ENROLLMENTS + ACTIVE))
+    config = {"path": str(tmp_path / "set"), "bulk_with_status": word}
+    project = RosterProject(tmp_path / "project", entry("p", "ONEROSTER_CSV", config))
+
+    if word == "reject":
+        with pytest.raises(IncompleteExtractError, match=r"row\.status_in_bulk"):
+            project.pull("p")
+        return
+    project.pull("p")
+    pull = find_pull(project.home / "raw/p")
+
+    assert pull is not None
+    assert pull.collections["enrollments"].is_delta == (word == "delta")

@@ -9,18 +9,24 @@ import pytest
 from d118_pipelines.delivery.scim.resource import ENTERPRISE
 from d118_pipelines.errors import ConnectionLostError, HeldError
 from d118_pipelines.state import database as db
-from d118_pipelines_tests.support.scim_project import YAML, ScimProject
+from d118_pipelines_tests.support.examples import some
+from d118_pipelines_tests.support.scim_project import (
+    YAML,
+    ScimProject,
+    shared_scim_project,
+)
 from d118_pipelines_tests.support.scim_server import ScimServer
 
 pytestmark = pytest.mark.real
-THOUSAND, SOME = 999, 299
+SOME, THOUSAND = 299, 999
 """Students; with their teacher a round number of users."""
+BULK, PATCH = ("bulk", "patch"), ("patch",)
 
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> ScimProject:
     """A roster of 300 users; begin with a copy."""
-    return ScimProject(tmp_path_factory.mktemp("scim") / "project", SOME)
+    return shared_scim_project(tmp_path_factory, SOME)
 
 
 @pytest.fixture
@@ -40,46 +46,48 @@ def is_consistent(project: ScimProject, server: ScimServer) -> bool:
     return there == project.scim_ids()
 
 
+@pytest.mark.parametrize("students", some([SOME, THOUSAND], SOME))
 def test_users_are_created_changed_deactivated_and_reactivated(
-    tmp_path: Path, store: Path
+    tmp_path: Path, store: Path, students: int
 ) -> None:
-    project = ScimProject(tmp_path / "project", THOUSAND)
+    project = ScimProject(tmp_path / "project", students)
+    everybody = students + 1
     with ScimServer(store) as server:
         project.serve_by(server.url)
         first = project.send()
-        assert first.number("provisioned") == 1000
-        assert project.statuses() == {"PROVISIONED": 1000}
+        assert first.number("provisioned") == everybody
+        assert project.statuses() == {"PROVISIONED": everybody}
         assert is_consistent(project, server)
         alex = next(u for u in server.users() if u["userName"] == "adoe")
         assert alex["userType"] == "teacher"
         assert alex[ENTERPRISE]["organization"] == "Example District 100"
 
         assert project.send().changes == 0
-        assert server.writes() == {"create": 1000}
+        assert server.writes() == {"create": everybody}
 
-        project.read(THOUSAND - 10, renamed=10)
+        project.read(students - 10, renamed=10)
         second = project.send()
         assert second.number("updated") == 10
         assert second.number("deleted") == 10
-        assert server.writes() == {"create": 1000, "update": 20}
+        assert server.writes() == {"create": everybody, "update": 20}
         assert project.statuses() == {
-            "PROVISIONED": 980,
+            "PROVISIONED": everybody - 20,
             "UPDATED": 10,
             "DELETED": 10,
         }
         assert sum(not user["active"] for user in server.users()) == 10
 
-        project.read(THOUSAND, renamed=10)
+        project.read(students, renamed=10)
         third = project.send()
         assert (third.changes, third.number("updated")) == (10, 10)
         assert all(user["active"] for user in server.users())
         assert is_consistent(project, server)
         assert project.send().changes == 0
     assert set(project.entries().values()) == {"active"}
-    assert third.users["total"] == third.users["provisioned"] == 1000
+    assert third.users["total"] == third.users["provisioned"] == everybody
 
 
-@pytest.mark.parametrize("supports", [("bulk", "patch"), ("patch",)])
+@pytest.mark.parametrize("supports", some([BULK, PATCH], BULK))
 def test_a_server_killed_in_the_middle_converges_after_its_restart(
     project: ScimProject, store: Path, supports: tuple[str, ...]
 ) -> None:

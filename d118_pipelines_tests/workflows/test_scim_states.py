@@ -14,6 +14,7 @@ from d118_pipelines_tests.support.scim_project import (
     Refusing,
     ScimProject,
     serving,
+    shared_scim_project,
 )
 from d118_pipelines_tests.support.scripted_http import Reply, Request
 from d118_pipelines_tests.support.scripted_scim import ScriptedScim, refusal
@@ -25,7 +26,7 @@ users = ENTITY_TABLES["users"]
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> ScimProject:
     """A roster of twelve students and a teacher; begin with a copy."""
-    return ScimProject(tmp_path_factory.mktemp("scim") / "project", STUDENTS)
+    return shared_scim_project(tmp_path_factory, STUDENTS)
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ Rule: docs/reference/scim.md.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.addresses import may_be_asked
 
 Status = Literal["provisioned", "updated", "deleted", "failed", "pending"]
 PAUSES = (1.0, 4.0, 15.0)
@@ -43,7 +42,7 @@ class ScimSettings:
     longest_pause_seconds: float = 60
 
     def __post_init__(self) -> None:
-        if not _may_be_asked(self.base_url):
+        if not may_be_asked(self.base_url):
             raise _unusable(
                 "base URL",
                 "https://host/path (http only for this machine), without user name, "
@@ -95,26 +94,6 @@ class ScimReport:
     requests: int
     seconds: float
     used: Way
-
-
-def _may_be_asked(base_url: str) -> bool:
-    try:
-        parts = urlsplit(base_url)
-        _ = parts.port  # a port that is no number shows only here
-    except ValueError:
-        return False
-    name = parts.hostname or ""
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_local(name))
-    extras = parts.username or parts.password or parts.query or parts.fragment
-    return bool(name) and is_safe and not extras
-
-
-def is_local(name: str) -> bool:
-    """Whether this host is the machine itself."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def _unusable(what: str, rule: str) -> ConfigurationError:

@@ -1,29 +1,30 @@
 """One request to a service provider: waiting, repeating, giving up.
 
-Belongs here: httpx2, attempts, pauses, what a status means for all users. Not here:
-which requests a user needs. No address, header or body is in an error.
+Called by `service.py`, which knows what users need; the loop of attempts is in
+`kernel/retry.py`. No address, header or body is in an error.
 Rule: docs/reference/scim.md, requests.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import logging
 import threading
 import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from d118_pipelines.delivery.scim.changes import ScimSettings, is_local
+from d118_pipelines.delivery.scim.changes import ScimSettings
 from d118_pipelines.errors import (
     AuthenticationError,
     ConnectionLostError,
-    D118Error,
     DestinationError,
+    RetriableError,
     TimeLimitError,
 )
+from d118_pipelines.kernel.addresses import is_loopback
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.retry import retried, seconds_asked
 
 if TYPE_CHECKING:
     import httpx2
@@ -49,8 +50,10 @@ WORDS = frozenset(
 class RefusedError(Exception):
     """The provider refused one request; only this room sees it. Its text is safe."""
 
-    def __init__(self, status: int, word: str = "") -> None:
-        self.status = status
+    def __init__(
+        self, status: int, word: str = "", *, wait_seconds: float = 0.0
+    ) -> None:
+        self.status, self.wait_seconds = status, wait_seconds
         super().__init__(f"HTTP {status} {word if word in WORDS else ''}".strip())
 
     @property
@@ -77,7 +80,7 @@ class PatientClient:
             base_url=settings.base_url,
             timeout=settings.timeout_seconds,
             headers={"Authorization": f"Bearer {settings.token}"},
-            trust_env=not is_local(urlsplit(settings.base_url).hostname or ""),
+            trust_env=not is_loopback(urlsplit(settings.base_url).hostname or ""),
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=settings.concurrency),
         )
@@ -92,42 +95,38 @@ class PatientClient:
         Raises: RefusedError for 4xx and 5xx; AuthenticationError, DestinationError,
         ConnectionLostError, TimeLimitError, which concern all users.
         """
-        response: httpx2.Response | None = None
-        failure: D118Error | None = None
-        for pause in (0.0, *self._settings.pauses_seconds):
-            if not self._wait(pause, response):
-                break
-            response, failure = self._once(method, url, options)
-            if response is not None and not _refusal(response).may_pass:
-                break
-        if response is None:
-            raise failure or _lost("no answer")
-        return _usable(response)
+        return retried(
+            lambda number: self._once(method, url, options),
+            attempts=len(self._settings.pauses_seconds) + 1,
+            pause=self._pause,
+        )
 
-    def _wait(self, pause: float, last: httpx2.Response | None) -> bool:
-        """Wait for the next attempt; false if the provider asks for too long a pause."""
-        if last is not None:
-            asked = _retry_after(last.headers.get("retry-after", ""))
-            if asked > self._settings.longest_pause_seconds:
-                return False
+    def _pause(self, attempt: int, exc: Exception) -> float | None:
+        """Seconds before the next attempt; None for one that is not to be made."""
+        if isinstance(exc, RefusedError) and exc.may_pass:
+            if exc.wait_seconds > self._settings.longest_pause_seconds:
+                return None
             with self._lock:
-                self._not_before = max(self._not_before, time.monotonic() + asked)
-        time.sleep(max(pause, self._not_before - time.monotonic(), 0.0))
-        return True
+                until = time.monotonic() + exc.wait_seconds
+                self._not_before = max(self._not_before, until)
+        elif not isinstance(exc, RetriableError):
+            return None
+        held = self._not_before - time.monotonic()
+        return max(self._settings.pauses_seconds[attempt - 1], held)
 
-    def _once(
-        self, method: str, url: str, options: dict[str, Any]
-    ) -> tuple[httpx2.Response | None, D118Error | None]:
+    def _once(self, method: str, url: str, options: dict[str, Any]) -> httpx2.Response:
         import httpx2
 
+        time.sleep(max(0.0, self._not_before - time.monotonic()))
         with self._lock:
             self.requests += 1
         try:
-            return self.client.request(method, url, **options), None
+            response = self.client.request(method, url, **options)
         except httpx2.TimeoutException:
-            return None, _late(self._settings.timeout_seconds)
+            raise _late(self._settings.timeout_seconds) from None
         except httpx2.RequestError as exc:
-            return None, _lost(type(exc).__name__)
+            raise _lost(type(exc).__name__) from None
+        return _usable(response)
 
 
 def _usable(response: httpx2.Response) -> httpx2.Response:
@@ -156,19 +155,12 @@ def _refusal(response: httpx2.Response) -> RefusedError:
         word = json.loads(response.content).get("scimType")
     except (ValueError, AttributeError, RecursionError):
         word = None
-    return RefusedError(response.status_code, word if isinstance(word, str) else "")
-
-
-def _retry_after(text: str) -> float:
-    """Seconds that the provider asks to wait; 0 if it does not say."""
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return 0.0
-    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return max(0.0, (at - dt.datetime.now(dt.UTC)).total_seconds())
+    return RefusedError(
+        response.status_code,
+        word if isinstance(word, str) else "",
+        wait_seconds=seconds_asked(response.headers.get("retry-after"), utc_now())
+        or 0.0,
+    )
 
 
 def _lost(kind: str) -> ConnectionLostError:

@@ -1,6 +1,7 @@
 """The roster model: entities, their fields, and what a field may refer to.
 
-Belongs here: names and types, nothing else. Staged frames carry the fields under the
+Read by all of `roster/` and by `workflows/`: names and types, nothing else; words are in
+`vocabulary.py`, tables in `tables.py`. Staged frames carry the fields under the
 names below, references as `*_external_id`; the roster tables carry the same fields, with
 references as internal ids (`school_external_id` becomes `school_id`). Lists are JSON
 text in both. Rule: docs/reference/roster_model.md.
@@ -45,9 +46,14 @@ class Field:
     required: bool = False
 
     @property
+    def is_reference(self) -> bool:
+        """Whether its column holds one internal id."""
+        return self.refers_to is not None and self.kind != "list"
+
+    @property
     def column(self) -> str:
         """The column of the roster table: an internal id where the field refers."""
-        if self.refers_to is None or self.kind == "list":
+        if not self.is_reference:
             return self.name.replace("_external_ids", "_ids")
         return self.name.removesuffix("_external_id") + "_id"
 
@@ -203,10 +209,3 @@ USER_ROLES = [
 ]
 ENROLLMENT_ROLES = ["student", "teacher", "aide", "administrator", "proctor"]
 CONTACT_ROLES = ["parent", "guardian", "relative"]
-
-
-def role_group(role: str) -> str:
-    """`students`, `contacts` or `staff`: groups that never merge with each other."""
-    if role == "student":
-        return "students"
-    return "contacts" if role in CONTACT_ROLES else "staff"

@@ -1,13 +1,13 @@
 """Mapping files: which roster field comes from which field of a provider.
 
-Belongs here: the file's shape and its check. Not here: the grammar of a source
-(`source_paths.py`) and its SQL (`compile.py`). Rule: docs/reference/mapping_files.md.
+Called by `workflows/` and `roster/staging/`. The grammar of a source is in
+`source_paths.py`, its SQL in `staging/compile.py`. Rule: docs/reference/mapping_files.md.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +37,7 @@ _ENTITY_OF_ENDPOINT = {
 }
 _COMMON_TARGETS = {"external_id", "status", "source_modified_at"}
 ROLE_LISTS = ["role_types", "school_external_ids", "role_begin_dates", "role_end_dates"]
-PERSONAL = ["birth_date", "gender"]  # of demographics; they stand on the user
+PERSONAL = ["birth_date", "gender"]  # sent with demographics, kept with the user
 
 
 class Authentication(Model):
@@ -48,7 +48,7 @@ class Authentication(Model):
 
 
 class EndpointModel(Model):
-    """One endpoint as it stands in the file."""
+    """One endpoint as it is written in the file."""
 
     entity: str | None = None
     path: str | None = None
@@ -90,6 +90,31 @@ class MappingFile:
     model: MappingModel
     endpoints: tuple[Endpoint, ...]
     fingerprint: str
+
+    @property
+    def scopes(self) -> list[str]:
+        """What `authentication` asks for, for the file's own `api_version` only."""
+        return (self.model.authentication.scope or "").split()
+
+    def api_version(self, known: Collection[str]) -> str | None:
+        """The version of the API, None if the file does not say.
+
+        Raises: ConfigurationError with file and line unless it is one of the known.
+        """
+        value = self.model.api_version
+        return self._known(("api_version",), value, known)
+
+    def login(self, known: Collection[str]) -> str | None:
+        """The type of `authentication`, None if the file does not say. Raises: same."""
+        kind = self.model.authentication.type
+        value = None if kind == "none" else kind
+        return self._known(("authentication", "type"), value, known)
+
+    def _known(self, key: KeyPath, value: Any, known: Collection[str]) -> str | None:
+        if value is None or str(value) in known:
+            return None if value is None else str(value)
+        rule = f"{value} is not of this type of provider; known: {', '.join(known)}"
+        raise _wrong(read_yaml(self.path), key, rule)
 
     def of_entity(self, entity: str) -> list[Endpoint]:
         """The endpoints whose rows are records of the entity."""

@@ -1,7 +1,7 @@
 """The grammar of sources in mapping files: `a.b`, `a[0].b`, `a[type=email].b`, `a[].b`.
 
-Belongs here: reading a source's text. Not here: the file around it (`mapping.py`), its
-SQL (`compile.py`). Rule: docs/reference/mapping_files.md, sources.
+Called by `mapping.py`, which reads the file around it; the SQL is made in
+`staging/compile.py`. Rule: docs/reference/mapping_files.md, sources.
 """
 
 from __future__ import annotations
@@ -49,11 +49,6 @@ class Step:
     index: int | None = None
     match: tuple[str, str] | None = None
     each: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the step is a field and nothing more."""
-        return self.index is None and self.match is None and not self.each
 
 
 Path = tuple[Step, ...]

@@ -1,8 +1,7 @@
 """The roster's tables in the state database.
 
-Belongs here: columns, keys, indexes. Not here: who writes them (`apply.py`, `undo.py`,
-`history.py`, `conflicts.py`). The tables of the entities carry the model's fields under
-`Field.column`; `migrations/` creates all of it, with the views `districts`, `schools`
+Columns, keys and indexes; the modules of `roster/store/` write them. The tables of the entities carry the model's fields under
+`Field.column`; `state/migrations/` creates all of it, with the views `districts`, `schools`
 and `sync_jobs`. No foreign keys: a reference can be ahead of the record it names, when
 two providers bring them. Rule: docs/reference/roster_database.md.
 """
@@ -41,8 +40,7 @@ _KINDS: dict[str, sa.types.TypeEngine[Any]] = {
 
 
 def _column(field: Field) -> sa.Column[Any]:
-    is_reference = field.refers_to is not None and field.kind != "list"
-    kind = Id if is_reference else _KINDS[field.kind]
+    kind = Id if field.is_reference else _KINDS[field.kind]
     return sa.Column(field.column, kind, nullable=not field.required)
 
 

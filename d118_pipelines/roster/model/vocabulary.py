@@ -1,7 +1,7 @@
 """The words that the roster model knows, and the spellings that are read as them.
 
-Belongs here: vocabularies as data. Not here: SQL (`transforms.py`), or the words of one
-provider (its mapping file). Rule: docs/reference/roster_model.md, vocabularies.
+Read by the rules of `staging/`, whose SQL is in `transforms.py`; the words of one provider
+are in its mapping file. Rule: docs/reference/roster_model.md, vocabularies.
 """
 
 from __future__ import annotations
@@ -42,18 +42,8 @@ _NUMBERED = [f"{number:02}" for number in range(1, 14)]
 GRADES = ["IT", "PR", "PK", "TK", "KG", *_NUMBERED, "PS", "UG", "Other"]
 
 _ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
+    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
+    *("ninth", "tenth", "eleventh", "twelfth"),
 ]
 
 

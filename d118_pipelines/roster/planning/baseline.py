@@ -1,7 +1,8 @@
 """The baseline: what the roster database holds, as frames to compare with.
 
-Belongs here: reading the roster into the schemas `base` and `base_values` of a DuckDB
-session. Not here: comparing (`comparison.py`), writing (`apply.py`).
+Called by `workflows/sync.py` and `store/undo.py`: reads the roster into the schemas `base`
+and `base_values` of a DuckDB session. Comparing is in `comparison.py`, writing in
+`store/apply.py`, the fixed SQL in sql/roster/baseline.sql.
 Schools and people are those of the whole district, all else is the provider's own.
 Rule: docs/reference/roster_database.md.
 """
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.roster.planning.record_views import (
@@ -39,16 +41,24 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "enrollments": (*_RECORD, "school_id", "role"),
     "demographics": _RECORD,
 }
-_LINKS = "provider_id, entity, external_id, internal_id, active, rule"
-_RESOLUTIONS = (
-    "SELECT entity, external_id, state, record_id FROM identity_conflicts "
-    "WHERE district_id = :district AND provider_id = :provider "
-    "AND state NOT IN ('OPEN', 'INVESTIGATING')"
-)
-_ABSENT = (
-    "SELECT entity, external_id FROM absent_once "
-    "WHERE district_id = :district AND provider_id = :provider"
-)
+# Further frames -> their columns; sql/roster/baseline.sql has a statement for each.
+_TEXTS = dict.fromkeys(["entity", "external_id"], "VARCHAR")
+_FRAMES: dict[str, dict[str, str]] = {
+    "links": {
+        "provider_id": "VARCHAR",
+        **_TEXTS,
+        "internal_id": "VARCHAR",
+        "active": "BOOLEAN",
+        "rule": "VARCHAR",
+    },
+    "absent_once": _TEXTS,
+    "resolutions": {**_TEXTS, "resolution": "VARCHAR", "internal_id": "VARCHAR"},
+    "priorities": {"provider_id": "VARCHAR", "priority": "INTEGER"},
+}
+_KEPT: dict[str, dict[str, str]] = {
+    "classes": dict.fromkeys(["external_id", "primary_teacher_external_id"], "VARCHAR"),
+    "users": {"external_id": "VARCHAR", "birth_date": "DATE", "gender": "VARCHAR"},
+}
 
 
 def load_baseline(
@@ -65,7 +75,6 @@ def load_baseline(
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS base")
     whose = {"district": district, "provider": provider}
-    of_district = {"district": district}
     no_index = "" if is_postgres(connection) else "NOT INDEXED"
     for entity, names in _COLUMNS.items():
         # By an index SQLite would fetch each row on its own: five times slower.
@@ -73,16 +82,15 @@ def load_baseline(
             f"SELECT {', '.join(names)} FROM {entity} {no_index} "
             "WHERE district_id = :district"
         )
-        bound = of_district if entity in MATCHED else whose
-        if bound is whose:
+        if entity not in MATCHED:
             query += " AND provider_id = :provider"
         columns = dict.fromkeys(names, "VARCHAR")
-        read_frame(connection, duck, query, bound, f"base.{entity}", columns)
-    links = f"SELECT {_LINKS} FROM external_ids WHERE district_id = :district"
-    kinds = dict.fromkeys(_LINKS.split(", "), "VARCHAR") | {"active": "BOOLEAN"}
-    read_frame(connection, duck, links, of_district, "base.links", kinds)
-    _load_rest(connection, duck, whose)
-    _spread_roles(duck)
+        _read(connection, duck, query, whose, f"base.{entity}", columns)
+    for name, columns in _FRAMES.items():
+        query = statement(f"roster/baseline.{name}")
+        _read(connection, duck, query, whose, f"base.{name}", columns)
+    group = role_group_sql(roles_sql("roles"))
+    duck.execute(statement("roster/baseline.spread_roles", role_group=group))
 
 
 def load_kept(
@@ -98,55 +106,22 @@ def load_kept(
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS kept")
     whose = {"district": district, "provider": provider}
-    link = "x.entity = 'users' AND x.provider_id = :provider"
-    classes = (
-        "SELECT c.external_id, x.external_id AS primary_teacher_external_id "
-        "FROM classes AS c JOIN external_ids AS x ON x.internal_id = "
-        f"c.primary_teacher_id AND {link} AND x.district_id = c.district_id "
-        "WHERE c.district_id = :district AND c.provider_id = :provider"
-    )
-    names = ("external_id", "primary_teacher_external_id")
-    kinds = dict.fromkeys(names, "VARCHAR")
-    read_frame(connection, duck, classes, whose, "kept.classes", kinds)
-    people = (
-        "SELECT x.external_id, u.birth_date, u.gender FROM users AS u "
-        f"JOIN external_ids AS x ON x.internal_id = u.id AND {link} "
-        "AND x.district_id = u.district_id WHERE u.district_id = :district "
-        "AND (u.birth_date IS NOT NULL OR u.gender IS NOT NULL)"
-    )
-    kinds = {"external_id": "VARCHAR", "birth_date": "DATE", "gender": "VARCHAR"}
-    read_frame(connection, duck, people, whose, "kept.users", kinds)
+    for entity, columns in _KEPT.items():
+        query = statement(f"roster/baseline.kept_{entity}")
+        _read(connection, duck, query, whose, f"kept.{entity}", columns)
 
 
-def _load_rest(
-    connection: sa.Connection, duck: duckdb.DuckDBPyConnection, whose: dict[str, str]
+def _read(
+    connection: sa.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    query: str,
+    whose: dict[str, str],
+    relation: str,
+    columns: dict[str, str],
 ) -> None:
-    texts = {"entity": "VARCHAR", "external_id": "VARCHAR"}
-    read_frame(connection, duck, _ABSENT, whose, "base.absent_once", texts)
-    decided = texts | {"resolution": "VARCHAR", "internal_id": "VARCHAR"}
-    read_frame(connection, duck, _RESOLUTIONS, whose, "base.resolutions", decided)
-    priorities = "SELECT id, priority FROM sis_providers WHERE tenant_id = :district"
-    read_frame(
-        connection,
-        duck,
-        priorities,
-        {"district": whose["district"]},
-        "base.priorities",
-        {"provider_id": "VARCHAR", "priority": "INTEGER"},
-    )
-
-
-def _spread_roles(duck: duckdb.DuckDBPyConnection) -> None:
-    """`base.user_roles` and `role_group` from the people's roles."""
-    duck.execute(
-        "CREATE OR REPLACE TABLE base.user_roles AS SELECT id AS user_id, "
-        "x.school_id, x.role FROM (SELECT id, unnest(from_json(roles, "
-        '\'[{"school_id": "VARCHAR", "role": "VARCHAR"}]\')) AS x FROM base.users)'
-    )
-    duck.execute(
-        "CREATE OR REPLACE TABLE base.users AS SELECT * EXCLUDE (roles), "
-        f"{role_group_sql(roles_sql('roles'))} AS role_group FROM base.users"
-    )
+    """`read_frame` with those of the values that the query names."""
+    named = {name: value for name, value in whose.items() if f":{name}" in query}
+    read_frame(connection, duck, query, named, relation, columns)
 
 
 def load_values(

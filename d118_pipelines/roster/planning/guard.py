@@ -1,7 +1,7 @@
 """The guard of rosters: may this plan be applied without a person looking at it?
 
-Belongs here: pure decisions on counts. Not here: counting (`plan_counts.py`), limits and
-windows (`guard_settings.py`), approvals (`stored_plans.py`).
+Called by `plan.py`: pure decisions on counts. Counting is in `plan_counts.py`, limits and
+windows are in `config/guard_limits.py`, approvals in `state/plans.py`.
 Shares are compared exactly: a limit of 10 % lets 10 of 100 pass and holds 11.
 Rule: docs/reference/matching_and_guard.md.
 """

@@ -3,8 +3,9 @@
 Layout: `D118_HOME/plans/<provider>/<time>-<run>/` with `<entity>.parquet` (one row per
 change), `match.parquet` (which record each school and person is) and `plan.json`
 (counts, verdict, hash); the folder gets its name when all is there.
-Belongs here: making, storing and finding a plan. Not here: the comparison
-(`comparison.py`), limits (`guard.py`), writing to the database.
+Called by `workflows/sync.py`, and `judge_and_store` by `store/undo.py`. Who is who is in
+`matching.py`, the comparison in `comparison.py`, figures in `plan_counts.py`, limits in
+`guard.py`, writing to the database in `store/apply.py`.
 No value of a person is in a plan. Rule: docs/reference/matching_and_guard.md.
 """
 
@@ -13,16 +14,21 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
 from d118_pipelines.kernel.guard_rule import GuardRule, Verdict, verdict
-from d118_pipelines.kernel.run_folders import new_run_folder, newest_run_folder
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.run_folders import (
+    RunFolder,
+    new_run_folder,
+    newest_run_folder,
+)
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.comparison import Absent, Comparison, LoadValues
 from d118_pipelines.roster.planning.guard import SchoolConflict, judge
@@ -37,7 +43,6 @@ from d118_pipelines.roster.planning.plan_counts import (
 from d118_pipelines.roster.planning.record_views import (
     MATCH_FILE,
     make_record_views,
-    parquet,
     record_source,
 )
 from d118_pipelines.roster.staging.staged import EntityCounts, Staged, read_staged
@@ -48,17 +53,11 @@ if TYPE_CHECKING:
     from d118_pipelines.config.providers import Matching
 
 PLAN_FILE = "plan.json"
-# Keys may hold any character, so their length stands before them.
-_HASHED = (
-    "concat_ws('|', action, length(external_id) || ':' || external_id, "
-    "coalesce(id, '-'), coalesce(reason, '-'), coalesce(rule, '-'), "
-    "coalesce(row_hash, '-'), keeps_fields)"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class RosterPlan:
-    """A stored plan. `hash` stands for exactly these changes (64 hexadecimal digits).
+    """A stored plan. `hash` names exactly these changes (64 hexadecimal digits).
 
     revision: of the roster that it was compared with. staged: name of the staged
     roster's folder. counts: scope (`users`, `users/students`) -> counts.
@@ -123,38 +122,63 @@ def make_plan(
     with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
         roster = read_staged(staged)
         compared = _compare(duck, request, roster, load_values, folder.path)
-        counts: dict[str, Counts] = {}
-        for entity in compared.source.staged:
-            duplicates = roster.entities[entity].duplicates
-            counts |= count_entity(compared, entity, duplicates=duplicates)
-        schools = count_schools(compared, compared.source.staged)
-        rules = judge(
-            counts,
-            schools,
-            request.guard,
-            now.astimezone(request.zone).date(),
-            school_conflicts=_school_conflicts(compared),
-            held_reason=roster.held_reason,
+        return judge_and_store(
+            compared,
+            request,
+            folder,
+            run_id=run_id,
+            now=now,
+            roster=roster,
             deltas=[name for name, e in roster.entities.items() if e.is_delta],
         )
-        plan = RosterPlan(
-            folder=folder.final,
-            provider=request.provider,
-            district=request.district,
-            run_id=run_id,
-            made_at=now,
-            staged=staged.name,
-            revision=request.revision,
-            mapping_hash=request.mapping_hash,
-            is_demonstration=roster.is_demonstration,
-            hash=hash_of(compared, request),
-            changes=count_changes(compared),
-            verdict=verdict(rules),
-            rules=tuple(rules),
-            counts=counts,
-            schools=tuple(schools),
-        )
-        write_plan(folder.path / PLAN_FILE, plan)
+
+
+def judge_and_store(
+    compared: Comparison,
+    request: PlanRequest,
+    folder: RunFolder,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    roster: Staged | None,
+    deltas: Collection[str],
+) -> RosterPlan:
+    """Count and judge what `changes.*` hold; write `plan.json` beside their files.
+
+    roster: what was compared; None for an undo. deltas: entities that may be empty.
+    """
+    counts: dict[str, Counts] = {}
+    for entity in compared.source.staged:
+        duplicates = roster.entities[entity].duplicates if roster else 0
+        counts |= count_entity(compared, entity, duplicates=duplicates)
+    schools = count_schools(compared, compared.source.staged)
+    rules = judge(
+        counts,
+        schools,
+        request.guard,
+        now.astimezone(request.zone).date(),
+        school_conflicts=_school_conflicts(compared),
+        held_reason=roster.held_reason if roster else None,
+        deltas=deltas,
+    )
+    plan = RosterPlan(
+        folder=folder.final,
+        provider=request.provider,
+        district=request.district,
+        run_id=run_id,
+        made_at=now,
+        staged=roster.folder.name if roster else "",
+        revision=request.revision,
+        mapping_hash=request.mapping_hash,
+        is_demonstration=roster.is_demonstration if roster else False,
+        hash=_hash_of(compared, request),
+        changes=_count_changes(compared),
+        verdict=verdict(rules),
+        rules=tuple(rules),
+        counts=counts,
+        schools=tuple(schools),
+    )
+    _write_plan(folder.path / PLAN_FILE, plan)
     return plan
 
 
@@ -165,17 +189,12 @@ def _compare(
     load_values: LoadValues,
     out: Path,
 ) -> Comparison:
-    """Match, then compare every staged entity; the files stand in `out`."""
+    """Match, then compare every staged entity; the files are in `out`."""
     district, provider = request.district, request.provider
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
     make_record_views(duck, roster.folder, district=district, provider=provider)
-    match_file = out / MATCH_FILE
-    duck.execute(
-        f"COPY match.found TO {literal(str(match_file))} "
-        "(FORMAT parquet, COMPRESSION zstd)"
-    )
-    match_file.chmod(0o600)
+    write_parquet(duck, "FROM match.found", out / MATCH_FILE)
     rejected = parquet(roster.rejected_file)
     compared = Comparison(duck, source, rejected, load_values, out)
     for entity in source.staged:
@@ -203,19 +222,16 @@ def _school_conflicts(compared: Comparison) -> list[SchoolConflict]:
     return [SchoolConflict(*row) for row in rows]
 
 
-def count_changes(compared: Comparison) -> int:
+def _count_changes(compared: Comparison) -> int:
     """Rows that apply would act on."""
-    total = 0
-    for entity in compared.source.staged:
-        [[count]] = compared.duck.execute(
-            f"SELECT count(*) FROM changes.{entity} "
-            "WHERE action NOT IN ('conflict', 'withheld', 'absent_once')"
-        ).fetchall()
-        total += count
-    return total
+    acted = "action NOT IN ('conflict', 'withheld', 'absent_once')"
+    return sum(
+        count_of(compared.duck, f"changes.{entity} WHERE {acted}")
+        for entity in compared.source.staged
+    )
 
 
-def hash_of(compared: Comparison, request: PlanRequest) -> str:
+def _hash_of(compared: Comparison, request: PlanRequest) -> str:
     """SHA-256 over provider, revision, mapping and every change, in no order of rows."""
     digests = {e: _digest(compared.duck, e) for e in compared.source.staged}
     values = {
@@ -230,16 +246,11 @@ def hash_of(compared: Comparison, request: PlanRequest) -> str:
 
 
 def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
-    """SHA-256 over the sorted md5 sums of the rows, in buckets that fit into memory."""
-    buckets = duck.execute(
-        "SELECT sha256(array_to_string(list_sort(list(h)), '')) "
-        f"FROM (SELECT md5({_HASHED}) AS h FROM changes.{entity}) "
-        "GROUP BY left(h, 3) ORDER BY left(h, 3)"
-    ).fetchall()
+    buckets = duck.execute(statement("roster/plan.digests", entity=entity)).fetchall()
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 
 
-def write_plan(path: Path, plan: RosterPlan) -> None:
+def _write_plan(path: Path, plan: RosterPlan) -> None:
     """Write `plan.json`; `read_plan` reads it."""
     values = {name: getattr(plan, name) for name in RosterPlan.__slots__}
     del values["folder"]

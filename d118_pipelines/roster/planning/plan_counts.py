@@ -1,6 +1,7 @@
 """The numbers of a plan: per entity, per role group, per school.
 
-Belongs here: counting what the comparison found. Not here: limits (`guard.py`).
+Called by `plan.py` and `store/undo.py` on what `comparison.py` found; limits are in
+`guard.py`, the SQL in sql/roster/plan_counts.sql.
 Two identities hold for every entity: fetched = created + updated + unchanged +
 reactivated + retired + conflicts + errors; and the district's active records change by
 created + reactivated - deactivated. Rule: docs/reference/matching_and_guard.md.
@@ -9,19 +10,23 @@ created + reactivated - deactivated. Rule: docs/reference/matching_and_guard.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from d118_pipelines.kernel.sql_text import literal
-from d118_pipelines.roster.planning.comparison import Comparison, group_sql
+from d118_pipelines.kernel.frames import count_of, tables_of
+from d118_pipelines.kernel.sql_text import statement
+from d118_pipelines.roster.planning.comparison import (
+    Comparison,
+    group_sql,
+    old_group_sql,
+)
 from d118_pipelines.roster.planning.record_views import MATCHED
-
-if TYPE_CHECKING:
-    import duckdb
 
 # Entities whose records lie in a school, for the limits per school.
 IN_SCHOOLS = ("classes", "users", "enrollments")
+# Entities whose records are recognised under another id.
+_RECOGNISED = ("orgs", "users", "courses", "classes")
 _ROSTERED = ("created", "updated", "reactivated", "retired", "conflicts")
 
 
@@ -30,7 +35,7 @@ class Counts:
     """Counts of one entity or of one role group of it.
 
     active: records of this provider that are active before. linked, unlinked: only the
-    provider's link changes; those that were fetched stand in unchanged or updated as
+    provider's link changes; those that were fetched count as unchanged or updated as
     well. absent_once: not sent for the first time, nothing happens yet. churned: gone
     and new at once, with the same natural key. duplicates: of the errors, rows that only
     repeated another one.
@@ -108,137 +113,78 @@ def count_entity(
 
     duplicates: rows that staging dropped because they repeated another one.
     """
-    duck, staged = compared.duck, compared.source.staged[entity]
     found: dict[str, Counts] = defaultdict(Counts)
-    found[entity].errors = _one(
-        duck, f"SELECT count(*) FROM {compared.rejected} WHERE entity = '{entity}'"
+    counted = _sql(
+        "counts",
+        entity=entity,
+        staged=compared.source.staged[entity],
+        active=_active(compared, entity),
+        outcomes=_sql("outcomes", entity=entity),
+        rejected=compared.rejected,
+        role_group=group_sql(entity),
+        old_group=old_group_sql(entity),
     )
+    for name, group, number in compared.duck.execute(counted).fetchall():
+        for each in {entity, scope(entity, group)}:
+            setattr(found[each], name, getattr(found[each], name) + number)
     found[entity].duplicates = duplicates
     found[entity].errors += duplicates
-    for name, number, groups in [
-        ("fetched", *_grouped(duck, group_sql(entity), staged)),
-        ("active", *_grouped(duck, *_active(compared, entity))),
-    ]:
-        setattr(found[entity], name, number)
-        for group, count in groups.items():
-            setattr(found[scope(entity, group)], name, count)
-    for outcome, role, count in _outcomes(duck, entity):
-        for each in {entity, scope(entity, role)}:
-            setattr(found[each], outcome, getattr(found[each], outcome) + count)
     for counts in found.values():
         changed = sum(getattr(counts, name) for name in _ROSTERED)
         counts.unchanged = max(counts.fetched - changed, 0)
         counts.fetched = changed + counts.unchanged + counts.errors
-    found[entity].churned = churned(compared, entity)
+    found[entity].churned = _churned(compared, entity)
     return dict(found)
 
 
-def _one(duck: duckdb.DuckDBPyConnection, sql: str) -> int:
-    [[value]] = duck.execute(sql).fetchall()
-    return int(value)
+def _sql(name: str, **values: str) -> str:
+    return statement(f"roster/plan_counts.{name}", **values)
 
 
-def _grouped(
-    duck: duckdb.DuckDBPyConnection, group: str, relation: str
-) -> tuple[int, dict[str, int]]:
-    rows = duck.execute(
-        f"SELECT {group}, count(*) FROM {relation} GROUP BY ALL"
-    ).fetchall()
-    groups = {str(name): int(count) for name, count in rows if name is not None}
-    return sum(count for _, count in rows), groups
-
-
-def _active(compared: Comparison, entity: str) -> tuple[str, str]:
-    """Group expression and relation of the provider's active records."""
+def _active(compared: Comparison, entity: str) -> str:
+    """SELECT of the provider's active records."""
     if entity not in MATCHED:
-        group = "role" if entity == "enrollments" else "NULL"
-        return group, f"base.{entity} WHERE status = 'active'"
-    group = "role_group" if entity == "users" else "NULL"
-    return group, (
-        f"base.{entity} WHERE status = 'active' AND id IN (SELECT internal_id FROM "
-        f"base.links WHERE entity = '{entity}' AND active AND provider_id = "
-        f"{literal(compared.source.provider)})"
-    )
+        return _sql("active_owned", entity=entity)
+    return _sql("active_matched", entity=entity, provider=compared.source.provider)
 
 
-# One row can count twice: a link that also changes the record's values.
-OUTCOMES = """
-SELECT CASE action WHEN 'create' THEN 'created' WHEN 'update' THEN 'updated'
-    WHEN 'reactivate' THEN 'reactivated' WHEN 'conflict' THEN 'conflicts'
-    WHEN 'link' THEN 'linked' WHEN 'unlink' THEN 'unlinked'
-    WHEN 'deactivate' THEN if(reason = 'missing', 'missing', 'retired')
-    ELSE action END AS outcome, * FROM changes.{entity}
-UNION ALL
-SELECT 'updated', * FROM changes.{entity}
-WHERE action = 'link' AND NOT keeps_fields AND row_hash IS DISTINCT FROM old_hash"""
-
-
-def _outcomes(
-    duck: duckdb.DuckDBPyConnection, entity: str
-) -> list[tuple[str, str | None, int]]:
-    return duck.execute(
-        "SELECT outcome, group_name, count(*) "
-        f"FROM ({OUTCOMES.format(entity=entity)}) GROUP BY ALL"
-    ).fetchall()
-
-
-# Natural keys of a record `x`, by entity: how a record is recognised under another id.
-_NATURAL = {
-    "orgs": "coalesce('s' || nullif(x.state_id, ''), 'n' || lower(x.name))",
-    "users": "coalesce('n' || nullif(x.student_number, ''), "
-    "'s' || nullif(x.staff_id, ''), 'e' || nullif(lower(trim(x.email)), ''))",
-    "courses": "x.school_id || '|' || x.course_code",
-    "classes": "concat_ws('|', x.school_id, c.course_code, x.section_number, "
-    "list_sort(list_transform(json_extract_string(x.term_ids, '$[*]'), "
-    "lambda t: coalesce(names.of[t], t))))",
-}
-
-
-def churned(compared: Comparison, entity: str) -> int:
+def _churned(compared: Comparison, entity: str) -> int:
     """How many records go while one with the same natural key comes."""
-    if entity not in _NATURAL:
+    gone = f"changes.{entity} WHERE action IN ('deactivate', 'unlink')"
+    if entity not in _RECOGNISED or not count_of(compared.duck, gone):
         return 0
-    duck = compared.duck
-    actions = "('deactivate', 'unlink')"
-    if not _one(
-        duck, f"SELECT count(*) FROM changes.{entity} WHERE action IN {actions}"
-    ):
-        return 0
-    key = "id" if entity in MATCHED else "external_id"
-    old = _with_parts(duck, entity, f"base.{entity}", "base")
-    new = _with_parts(duck, entity, f"record.{entity}", "record")
-    return _one(
-        duck,
-        f"WITH gone AS (SELECT {_NATURAL[entity]} AS key FROM {old} WHERE x.{key} IN "
-        f"(SELECT {key} FROM changes.{entity} WHERE action IN {actions})), "
-        f"come AS (SELECT {_NATURAL[entity]} AS key FROM {new} WHERE x.external_id IN "
-        f"(SELECT external_id FROM changes.{entity} WHERE action = 'create')) "
-        "SELECT count(*) FROM gone WHERE key IN (SELECT key FROM come)",
+    rows = _sql(
+        "churned",
+        entity=entity,
+        key="id" if entity in MATCHED else "external_id",
+        natural=_sql(f"natural_{entity}"),
+        old=_with_parts(compared, entity, "base"),
+        new=_with_parts(compared, entity, "record"),
     )
+    return count_of(compared.duck, rows)
 
 
-def _with_parts(
-    duck: duckdb.DuckDBPyConnection, entity: str, relation: str, schema: str
-) -> str:
+def _with_parts(compared: Comparison, entity: str, schema: str) -> str:
     """The relation `x`; for classes with their course `c` and the names of terms."""
     if entity != "classes":
-        return f"{relation} AS x"
-    have = {
-        name
-        for (name,) in duck.execute(
-            f"SELECT table_name FROM information_schema.tables "
-            f"WHERE table_schema = '{schema}'"
-        ).fetchall()
-    }
-    courses = f"{schema if 'courses' in have else 'base'}.courses"
-    terms = f"{schema if 'terms' in have else 'base'}.terms"
-    return (
-        f"{relation} AS x LEFT JOIN {courses} AS c ON c.id = x.course_id CROSS JOIN "
-        f"(SELECT map(list(id), list(name)) AS of FROM {terms}) AS names"
+        return f"{schema}.{entity} AS x"
+    return _sql(
+        "classes_with_parts",
+        relation=f"{schema}.classes",
+        courses=_newest(compared, "courses", schema),
+        terms=_newest(compared, "terms", schema),
     )
 
 
-def count_schools(compared: Comparison, entities: Iterable[str]) -> list[SchoolCounts]:
+def _newest(compared: Comparison, entity: str, schema: str = "record") -> str:
+    """The entity in that schema, else in the baseline: it may not be staged."""
+    there = entity in tables_of(compared.duck, schema)
+    return f"{schema if there else 'base'}.{entity}"
+
+
+def count_schools(
+    compared: Comparison, entities: Collection[str]
+) -> list[SchoolCounts]:
     """Counts of every school that has or gets records of an entity in a school."""
     found: list[SchoolCounts] = []
     for entity in IN_SCHOOLS:
@@ -248,79 +194,19 @@ def count_schools(compared: Comparison, entities: Iterable[str]) -> list[SchoolC
 
 
 def _schools_of(compared: Comparison, entity: str) -> list[SchoolCounts]:
-    active, leaving = (_in_schools if entity != "users" else _people)(compared, entity)
-    names = ["created", "updated", "reactivated", "retired", "missing", "withheld"]
-    names.append("conflicts")
-    sums = ", ".join(f"count(*) FILTER (outcome = '{n}') AS {n}" for n in names)
-    shown = ", ".join(f"coalesce(o.{n}, 0) AS {n}" for n in names)
+    if entity == "users":
+        there = _sql("people_in_schools", active=_active(compared, entity))
+    else:
+        there = _sql("in_schools", entity=entity, old_group=old_group_sql(entity))
+    compared.duck.execute(there)
     rows = compared.duck.execute(
-        f"WITH a AS ({active}), l AS ({leaving}), o AS (SELECT school_id, group_name, "
-        f"{sums} FROM ({OUTCOMES.format(entity=entity)}) GROUP BY ALL), "
-        "k AS (SELECT school_id, group_name FROM a UNION SELECT school_id, group_name "
-        "FROM l UNION SELECT school_id, group_name FROM o) "
-        "SELECT k.group_name, k.school_id, coalesce(s.school, k.school_id), "
-        f"coalesce(a.n, 0), coalesce(l.n, 0), {shown} FROM k "
-        + " ".join(
-            f"LEFT JOIN {t} ON {t}.school_id = k.school_id "
-            f"AND {t}.group_name IS NOT DISTINCT FROM k.group_name"
-            for t in ("a", "l", "o")
+        _sql(
+            "schools",
+            outcomes=_sql("outcomes", entity=entity),
+            new_orgs=_newest(compared, "orgs"),
         )
-        + " LEFT JOIN (SELECT id, coalesce(nullif(sis_id, ''), external_id) AS school "
-        f"FROM {_orgs(compared.duck)}) AS s ON s.id = k.school_id "
-        "WHERE k.school_id IS NOT NULL ORDER BY k.group_name, k.school_id"
     ).fetchall()
     return [SchoolCounts(entity, *row) for row in rows]
-
-
-def _orgs(duck: duckdb.DuckDBPyConnection) -> str:
-    """The schools of the roster, and those that this plan adds where it has any."""
-    found = duck.execute(
-        "SELECT count(*) FROM information_schema.tables "
-        "WHERE table_schema = 'record' AND table_name = 'orgs'"
-    ).fetchall()
-    added = (
-        " UNION ALL SELECT id, sis_id, external_id FROM record.orgs "
-        "WHERE id NOT IN (SELECT id FROM base.orgs)"
-    )
-    return (
-        f"(SELECT id, sis_id, external_id FROM base.orgs{added if found[0][0] else ''})"
-    )
-
-
-def _in_schools(compared: Comparison, entity: str) -> tuple[str, str]:
-    """Active and leaving records by school: classes, enrollments."""
-    group = "b.role" if entity == "enrollments" else "NULL::VARCHAR"
-    return (
-        f"SELECT b.school_id, {group} AS group_name, count(*) AS n "
-        f"FROM base.{entity} AS b WHERE b.status = 'active' GROUP BY ALL",
-        f"SELECT b.school_id, {group} AS group_name, count(*) AS n "
-        f"FROM changes.{entity} AS c JOIN base.{entity} AS b USING (external_id) "
-        "WHERE c.action = 'deactivate' OR c.action = 'update' "
-        "AND c.school_id IS DISTINCT FROM b.school_id GROUP BY ALL",
-    )
-
-
-def _people(compared: Comparison, entity: str) -> tuple[str, str]:
-    """Active and leaving people by school: whoever has a role there counts once."""
-    _, relation = _active(compared, entity)
-    roles = (
-        "SELECT DISTINCT u.id, u.role_group AS group_name, r.school_id FROM "
-        f"(SELECT * FROM {relation}) AS u "
-        "JOIN base.user_roles AS r ON r.user_id = u.id"
-    )
-    kept = (
-        "SELECT id, unnest(json_extract_string(roles, '$[*].school_id')) AS school_id "
-        "FROM record.users WHERE external_id IN (SELECT external_id FROM changes.users "
-        "WHERE list_contains(fields, 'roles'))"
-    )
-    total = "SELECT school_id, group_name, count(*) AS n FROM"
-    return (
-        f"{total} ({roles}) GROUP BY ALL",
-        f"{total} ({roles}) AS r WHERE id IN (SELECT id FROM changes.users WHERE "
-        "action IN ('deactivate', 'unlink')) OR id IN (SELECT id FROM changes.users "
-        "WHERE list_contains(fields, 'roles')) AND NOT EXISTS (SELECT 1 FROM "
-        f"({kept}) AS k WHERE k.id = r.id AND k.school_id = r.school_id) GROUP BY ALL",
-    )
 
 
 def counts_json(counts: Mapping[str, Counts]) -> dict[str, Any]:

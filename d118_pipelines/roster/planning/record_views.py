@@ -1,8 +1,7 @@
 """The views `record.<entity>`: a staged roster in the columns of the roster tables.
 
-Belongs here: internal ids, references, the hash of a row. Not here: which record a
-staged row belongs to (`matching.py`), what changes (`plan.py`).
-A view needs nothing but two folders, that of the staged roster and that of the plan
+Called by `matching.py`, `comparison.py`, `plan.py` and `store/apply.py`: internal ids,
+references, the hash of a row. Fixed parts are in sql/roster/record_views.sql. A view needs nothing but two folders, that of the staged roster and that of the plan
 with its `match.parquet`, so apply reads in a fresh session what the plan has compared.
 Rule: docs/reference/matching_and_guard.md.
 """
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.frames import parquet
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model.entities import (
     CONTACT_ROLES,
     DUCKDB_TYPES,
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
 MATCH_FILE = "match.parquet"
 # Their ids are looked up: a record that another provider made keeps its id.
 MATCHED = ("orgs", "users")
-_ROLE = {
-    "school_external_id": "VARCHAR",
-    "role": "VARCHAR",
-    "source_role": "VARCHAR",
-    "is_primary": "BOOLEAN",
-    "begin_date": "VARCHAR",
-    "end_date": "VARCHAR",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +80,6 @@ def roles_sql(column: str) -> str:
     return f"json_extract_string({column}, '$[*].role')"
 
 
-def parquet(path: Path) -> str:
-    """A Parquet file as a relation."""
-    return f"read_parquet({literal(str(path))})"
-
-
 def staged_relations(staged_folder: Path) -> dict[str, str]:
     """Entity -> relation, of the entities that the staged roster has."""
     files = {name: staged_folder / f"{name}.parquet" for name in ENTITIES}
@@ -140,16 +127,16 @@ def make_record_views(
 def record_select(source: RecordSource, entity: str) -> str:
     """The SELECT behind `record.<entity>`."""
     model, rows = ENTITIES[entity], source.staged[entity]
-    joins = [_join(source, rows, f) for f in model.fields if _is_reference(f)]
-    own_id = record_id_sql(source.district, source.provider, entity, "s.external_id")
+    joins = [_join(source, rows, field) for field in model.fields if field.is_reference]
+    own_id = _new_id(source, entity, "s.external_id")
     if entity in MATCHED:
         own_id = "own.internal_id"
-        joins.append(_found(source, entity, "own", "s.external_id"))
+        joins.append(f"LEFT JOIN {_found(source, entity, 'own', 's.external_id')}")
     if entity == "users":
-        joins.append(f"LEFT JOIN ({_roles(source, rows)}) AS r ON r.roles = s.roles")
-        joins.append(
-            f"LEFT JOIN ({_agents(source, rows)}) AS a ON a.external_id = s.external_id"
-        )
+        orgs = _found(source, "orgs", "o", "x.school_external_id")
+        joins.append(statement("roster/record_views.roles", rows=rows, orgs=orgs))
+        users = _found(source, "users", "g", "k.agent")
+        joins.append(statement("roster/record_views.agents", rows=rows, users=users))
     columns = ", ".join(f"{_value(source, f)} AS {f.column}" for f in model.fields)
     return (
         f"SELECT *, {_row_hash(model)} AS row_hash FROM (SELECT {own_id} AS id, "
@@ -158,29 +145,34 @@ def record_select(source: RecordSource, entity: str) -> str:
     )
 
 
-def _is_reference(field: Field) -> bool:
-    return field.kind != "list" and field.refers_to is not None
+def _new_id(source: RecordSource, entity: str, column: str) -> str:
+    return record_id_sql(source.district, source.provider, entity, column)
 
 
 def _join(source: RecordSource, rows: str, field: Field) -> str:
     """The relation that knows the internal id of what a field refers to."""
-    assert field.refers_to is not None
+    target = str(field.refers_to)
     alias, key = f"to_{field.column}", f"s.{field.name}"
-    if field.refers_to in MATCHED:
-        return _found(source, field.refers_to, alias, key)
-    # Few are distinct: each id is made once, not once per row.
-    names = source.district, source.provider, field.refers_to
-    return (
-        f"LEFT JOIN (SELECT external_id, {record_id_sql(*names, 'external_id')} "
-        f"AS internal_id FROM (SELECT DISTINCT {field.name} AS external_id "
-        f"FROM {rows})) AS {alias} ON {alias}.external_id = {key}"
+    if target in MATCHED:
+        return f"LEFT JOIN {_found(source, target, alias, key)}"
+    new_id = _new_id(source, target, "external_id")
+    return statement(
+        "roster/record_views.made",
+        name=field.name,
+        rows=rows,
+        new_id=new_id,
+        alias=alias,
+        key=key,
     )
 
 
 def _found(source: RecordSource, entity: str, alias: str, key: str) -> str:
-    return (
-        f"LEFT JOIN (SELECT external_id, internal_id FROM {source.found} "
-        f"WHERE entity = '{entity}') AS {alias} ON {alias}.external_id = {key}"
+    return statement(
+        "roster/record_views.found",
+        found=source.found,
+        entity=entity,
+        alias=alias,
+        key=key,
     )
 
 
@@ -194,36 +186,9 @@ def _value(source: RecordSource, field: Field) -> str:
         return f"s.{field.name}"
     if field.kind != "list":
         return f"to_{field.column}.internal_id"
-    names = source.district, source.provider, field.refers_to
-    each = f"lambda x: {record_id_sql(*names, 'x')}"
+    each = f"lambda x: {_new_id(source, field.refers_to, 'x')}"
     keys = f"json_extract_string(s.{field.name}, '$[*]')"
     return f"CAST(to_json(list_sort(list_transform({keys}, {each}))) AS VARCHAR)"
-
-
-def _roles(source: RecordSource, rows: str) -> str:
-    """Each distinct text of roles with its schools as internal ids; few are distinct."""
-    shape = ", ".join(f'"{name}": "{kind}"' for name, kind in _ROLE.items())
-    rest = ", ".join(f"'{name}': x.{name}" for name in list(_ROLE)[1:])
-    return (
-        "SELECT roles, CAST(to_json(list({'school_id': o.internal_id, "
-        f"{rest}}} ORDER BY place)) AS VARCHAR) AS resolved FROM (SELECT roles, "
-        "unnest(x) AS x, generate_subscripts(x, 1) AS place FROM "
-        f"(SELECT roles, from_json(roles, '[{{{shape}}}]') AS x FROM "
-        f"(SELECT DISTINCT roles FROM {rows} WHERE roles IS NOT NULL))) "
-        f"{_found(source, 'orgs', 'o', 'x.school_external_id')} GROUP BY roles"
-    )
-
-
-def _agents(source: RecordSource, rows: str) -> str:
-    """The guardians that are known, as a sorted JSON list of internal ids."""
-    keys = "unnest(json_extract_string(agent_external_ids, '$[*]'))"
-    return (
-        "SELECT k.external_id, CAST(to_json(list(g.internal_id ORDER BY g.internal_id)) "
-        f"AS VARCHAR) AS agent_ids FROM (SELECT external_id, {keys} AS agent "
-        f"FROM {rows} WHERE agent_external_ids IS NOT NULL) AS k "
-        f"{_found(source, 'users', 'g', 'k.agent').removeprefix('LEFT ')} "
-        "GROUP BY k.external_id"
-    )
 
 
 def _row_hash(model: Entity) -> str:

@@ -1,8 +1,9 @@
 """What one field must be: its value as SQL, and the rules that it may break.
 
-Three levels of columns: `r_<field>` as it was sent, `c_<field>` without blanks around it,
-`v_<field>` as the model wants it. Not here: fields compared with each other
-(`record_rules.py`), the statement (`row_rules.py`). Rule: docs/reference/staging.md, rows.
+Called by `row_rules.py`, which makes the statement. Three levels of columns: `r_<field>`
+as it was sent, `c_<field>` without blanks around it, `v_<field>` as the model wants it.
+Fields are compared with each other in `record_rules.py`, texts converted in
+`transforms.py`. Rule: docs/reference/staging.md, rows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from d118_pipelines.kernel.finding import Level
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model import vocabulary
 from d118_pipelines.roster.model.entities import (
     DUCKDB_TYPES,
@@ -64,7 +65,6 @@ class EndpointRows:
     role_map: Mapping[str, str]
     date_order: str | None
     is_api: bool
-    is_delta: bool
     conditions: dict[int, str] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:
@@ -130,7 +130,7 @@ class FieldCompiler:
 
     def _field(self, rows: EndpointRows, one: Field) -> str:
         if self.entity.name == "users" and one.name == "roles":
-            return NO_TEXT  # made in user_roles.py
+            return NO_TEXT  # made in role_rules.py
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
@@ -199,7 +199,8 @@ class FieldCompiler:
             rows.source("external_id").required
         )
         if is_derived:
-            value = f"coalesce({column}, {_derived_key()})"
+            derived = statement("roster/values.derived_key")
+            value = f"coalesce({column}, {derived})"
         self._rule(
             rows,
             Rule("row.missing_required", "reject", "external_id"),
@@ -289,22 +290,9 @@ def clean_list(name: str) -> str:
     """SQL: the list `r_<name>` without blanks and empty elements."""
     raw = f"r_{name}"
     if name in ("roles", *ROLE_LISTS):
-        return raw  # they stay aligned; user_roles.py cleans the elements
+        return raw  # they stay aligned; role_rules.py cleans the elements
     if name == "user_ids":
-        objects = (
-            f"list_filter({raw}, lambda e: starts_with(e, '{{') AND json_valid(e))"
-        )
-        pairs = (
-            f"list_transform({objects}, "
-            "lambda e: json_extract_string(e, ['$.type', '$.identifier']))"
-        )
-        filled = (
-            f"list_filter({pairs}, lambda p: trim(p[1]) <> '' AND trim(p[2]) <> '')"
-        )
-        return (
-            f"list_transform({filled}, lambda p: CAST(json_object('type', trim(p[1]), "
-            "'identifier', trim(p[2])) AS VARCHAR))"
-        )
+        return statement("roster/values.user_ids", list=raw)
     if name in ALIGNED:
         raw = f"list_transform({raw}, lambda e: replace(e, ',', ''))"
     return trimmed_list(raw)
@@ -319,13 +307,4 @@ def shown_word(column: str) -> str:
     folded = f"regexp_replace(lower({column}), '[^a-z]', '', 'g')"
     return (
         f"CASE WHEN {folded} IN ({known}) THEN 'the word is ' || {column} ELSE '' END"
-    )
-
-
-def _derived_key() -> str:
-    """The key of an enrollment that has none: class, user, role and begin date."""
-    parts = "c_class_external_id, c_user_external_id, lower(coalesce(c_role, ''))"
-    return (
-        "CASE WHEN c_class_external_id IS NOT NULL AND c_user_external_id IS NOT NULL "
-        f"THEN 'e-' || md5(concat_ws(chr(10), {parts}, coalesce(c_begin_date, ''))) END"
     )

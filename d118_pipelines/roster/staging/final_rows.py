@@ -1,6 +1,7 @@
 """The last statement of staging: the frame of one entity, with its row hash.
 
-Belongs here: what is filled in from other entities, and the hash. Not here: rules.
+Called by `staging.py`: what is filled in from other entities, and the hash. References
+that lead nowhere are found in `reference_rules.py`.
 Rule: docs/reference/roster_model.md, row hash.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
 from d118_pipelines.roster.staging.reference_rules import References, accepted
 
@@ -48,7 +50,7 @@ def final_select(
     for one in ENTITIES[entity].fields:
         values[one.name] = references.value(one.name)
         if one.kind == "list" and one.refers_to in references.targets:
-            values[one.name] = _without_gone(one.name)
+            values[one.name] = statement("roster/values.without_gone", field=one.name)
             joins.append(f"LEFT JOIN gone_{one.name} ON gone_{one.name}.n = w.n")
     joins += _fill(entity, values, references, staged)
     joins += _keep(entity, values, kept or {})
@@ -58,17 +60,6 @@ def final_select(
     return (
         f"SELECT *, {row_hash(columns)} AS row_hash FROM ("
         f"SELECT {chosen} FROM {accepted(entity)} w {' '.join(joins)})"
-    )
-
-
-def _without_gone(name: str) -> str:
-    kept = (
-        f"list_filter(from_json(w.{name}, '[\"VARCHAR\"]'), "
-        f"lambda e: NOT list_contains(gone_{name}.gone, e))"
-    )
-    return (
-        f"CASE WHEN gone_{name}.n IS NULL THEN w.{name} "
-        f"WHEN len({kept}) > 0 THEN CAST(to_json({kept}) AS VARCHAR) END"
     )
 
 

@@ -1,14 +1,14 @@
 """Rules as bits of a row, and the findings that are made from them.
 
-Every rule that a row may break has one bit in the columns `<prefix>0`, `<prefix>1` and
-so on of a relation; one grouped read counts them all, and details are fetched only for
-rules that were broken. Not here: what the rules are.
+Called by `staging.py` and the modules of rules beside it. Every rule that a row may break
+has one bit in the columns `m0`, `m1` and so on of a relation; one grouped read counts them
+all, and details are fetched only for rules that were broken.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,6 @@ class Rule:
 class RuleSet:
     """The rules of one relation, each with its bit."""
 
-    prefix: str
     rules: list[Rule] = field(default_factory=list)
 
     def add(self, rule: Rule) -> int:
@@ -57,7 +56,7 @@ class RuleSet:
     @property
     def columns(self) -> list[str]:
         """The names of the mask columns."""
-        return [f"{self.prefix}{i}" for i in range(-(-len(self.rules) // _BITS))]
+        return [f"m{i}" for i in range(-(-len(self.rules) // _BITS))]
 
     def masks(self, conditions: Mapping[int, str]) -> list[str]:
         """SQL of each mask column; a condition is true where its rule is broken."""
@@ -74,7 +73,7 @@ class RuleSet:
 
     def broken(self, number: int, of: str = "") -> str:
         """SQL: the row breaks this rule; `of` is an alias with its point."""
-        column = f"{of}{self.prefix}{number // _BITS}"
+        column = f"{of}m{number // _BITS}"
         return f"({column} & {1 << (number % _BITS)}) <> 0"
 
     def any_broken(self, severity: Level | None = None) -> str:
@@ -82,7 +81,7 @@ class RuleSet:
         wanted: dict[str, int] = {}
         for number, rule in enumerate(self.rules):
             if severity in (None, rule.severity):
-                column = f"{self.prefix}{number // _BITS}"
+                column = f"m{number // _BITS}"
                 wanted[column] = wanted.get(column, 0) | 1 << (number % _BITS)
         tests = [f"({column} & {bits}) <> 0" for column, bits in wanted.items()]
         return " OR ".join(tests) or "false"
@@ -105,6 +104,37 @@ def create_tables(duck: duckdb.DuckDBPyConnection) -> None:
     ):
         layout = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         duck.execute(f"CREATE OR REPLACE TABLE {name} ({layout})")
+
+
+def judge_table(
+    duck: duckdb.DuckDBPyConnection,
+    entity: str,
+    table: str,
+    select: str,
+    broken: Iterable[tuple[Rule, str]],
+) -> RuleSet:
+    """Make a table of a SELECT with its mask columns, and report what its rows break.
+
+    broken: rules, each with SQL over the SELECT's columns that is true where it is broken.
+    """
+    rules = RuleSet()
+    masks = rules.masks({rules.add(rule): condition for rule, condition in broken})
+    duck.execute(
+        f"CREATE OR REPLACE TABLE {table} AS SELECT *, {', '.join(masks)} FROM ({select})"
+    )
+    report(duck, entity, table, rules)
+    return rules
+
+
+def leave_out(
+    duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
+) -> None:
+    """Report what rows of the relation break, and add those rejected to `out.<entity>`."""
+    report(duck, entity, relation, rules)
+    duck.execute(
+        f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
+        f"FROM {relation} WHERE {rules.any_broken('reject')}"
+    )
 
 
 def report(

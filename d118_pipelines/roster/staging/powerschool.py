@@ -1,8 +1,9 @@
 """What PowerSchool's raw extracts need before the mapping can read them.
 
-Belongs here: the settings, the term window and the shared relations, all made by the
-files of `sql/staging/powerschool/`. Not here: the shape of the entities, which
-`mappings/powerschool.yaml` and its queries give. Rule: docs/reference/powerschool.md.
+Called by `workflows/staging_inputs.py`: the settings, the term window and the shared
+relations, all made by the files of sql/staging/powerschool/. The shape of the entities is
+in mappings/powerschool.yaml and its queries; they run in `staging.py`.
+Rule: docs/reference/powerschool.md.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.frames import count_of, open_frames, write_parquet
+from d118_pipelines.kernel.sql_text import SQL_FOLDER, literal
 
 if TYPE_CHECKING:
     import duckdb
 
-SQL_FOLDER = Path(__file__).parents[3] / "sql" / "staging" / "powerschool"
 RAW_COLLECTIONS = (
     "schools",
     "terms",
@@ -76,8 +77,6 @@ def prepare(
     staging as further raw collections.
     Raises: ConfigurationError if every building is excluded.
     """
-    from d118_pipelines.kernel.frames import open_frames
-
     with closing(open_frames()) as duck:
         duck.execute("CREATE SCHEMA raw")
         for name in RAW_COLLECTIONS:
@@ -88,8 +87,8 @@ def prepare(
         is_in_term = make_shared(duck, settings)
         files = {name: folder / f"{name}.parquet" for name in SHARED}
         for name, file in files.items():
-            _write(duck, f"FROM raw.{name}", file)
-        _write(duck, _read("findings"), folder / FINDINGS_FILE)
+            write_parquet(duck, f"FROM raw.{name}", file)
+        write_parquet(duck, _read("findings"), folder / FINDINGS_FILE)
     return Prepared(is_in_term, files, folder / FINDINGS_FILE)
 
 
@@ -107,11 +106,11 @@ def make_shared(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) 
         values,
     )
     _make(duck, "buildings", settings, "district_id", "state_exclude")
-    if not _count(duck, "raw.buildings WHERE is_kept"):
+    if not count_of(duck, "raw.buildings WHERE is_kept"):
         raise _no_building()
     _make(duck, "current_terms", settings, "today", "lead_days", "tail_days")
     _make(duck, "kept_sections", settings)
-    return _count(duck, "raw.current_terms") > 0
+    return count_of(duck, "raw.current_terms") > 0
 
 
 def _make(
@@ -124,20 +123,8 @@ def _make(
     duck.execute(statement, {p: getattr(settings, p) for p in parameters})
 
 
-def _write(duck: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
-    duck.execute(
-        f"COPY ({select}) TO {literal(file)} (FORMAT parquet, COMPRESSION zstd)"
-    )
-    file.chmod(0o600)
-
-
 def _read(name: str) -> str:
-    return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _count(duck: duckdb.DuckDBPyConnection, rows: str) -> int:
-    [[count]] = duck.execute(f"SELECT count(*) FROM {rows}").fetchall()
-    return int(count)
+    return (SQL_FOLDER / f"staging/powerschool/{name}.sql").read_text(encoding="utf-8")
 
 
 def _no_building() -> ConfigurationError:

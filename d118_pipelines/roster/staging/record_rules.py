@@ -1,7 +1,8 @@
 """What the fields of one record say about each other: status, defaults, order of dates.
 
-Belongs here: values and rules over the converted fields `v_*` of one row (`c_*` is the text before). Not here: how
-one field is read (`row_rules.py`). Rule: docs/reference/staging.md, rows.
+Called by `row_rules.py`: values and rules over the converted fields `v_*` of one row
+(`c_*` is the text before). How one field is read is in `field_rules.py`.
+Rule: docs/reference/staging.md, rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """References between records: what a row points at must be there, live and of its kind.
 
-Belongs here: rules over several entities. Not here: one row (`row_rules.py`), keys
-(`key_rules.py`). Rule: docs/reference/staging.md, references.
+Called by `staging.py` for each entity, after `row_rules.py` and `key_rules.py`; the SQL is
+in sql/roster/staging.sql. Rule: docs/reference/staging.md, references.
 """
 
 from __future__ import annotations
@@ -9,34 +9,34 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model.entities import ENTITIES, Field
-from d118_pipelines.roster.staging.findings import Rule, RuleSet, report
+from d118_pipelines.roster.staging.findings import (
+    Rule,
+    RuleSet,
+    judge_table,
+    leave_out,
+)
 
 if TYPE_CHECKING:
     import duckdb
 
-# What later entities need to know of an accepted record, besides its key and status.
-# `kind` is compared by row.wrong_type; the rest is read by rules on enrollments.
-_KEPT = {
-    "orgs": "org_type AS kind",
-    "terms": "type AS kind, start_date, end_date",
-    "courses": "CAST(NULL AS VARCHAR) AS kind",
-    "classes": "CAST(NULL AS VARCHAR) AS kind, school_external_id AS school, term_external_ids",
-    "users": "CAST(NULL AS VARCHAR) AS kind, coalesce(r.has_student, false) AS has_student, "
-    "coalesce(r.has_staff, false) AS has_staff",
-}
+# Fields whose target must be of one kind.
 _KINDS = {
     ("classes", "school_external_id"): "school",
     ("enrollments", "school_external_id"): "school",
     ("courses", "school_year_external_id"): "schoolYear",
 }
-_TREES = {"orgs": "parent_external_id", "terms": "parent_external_id"}
+_TREES = ("orgs", "terms")
+
+
+def _sql(name: str, **values: str) -> str:
+    return statement(f"roster/staging.{name}", **values)
 
 
 def accepted(entity: str) -> str:
     """The rows of `work.<entity>` that no rule has left out so far."""
-    return f"(FROM work.{entity} w WHERE w.n NOT IN (SELECT n FROM out.{entity}))"
+    return _sql("accepted", entity=entity)
 
 
 def keep_keys(
@@ -50,26 +50,12 @@ def keep_keys(
 
     known: a relation with the `external_id` of records in the roster, to be added.
     """
-    kept = _KEPT[entity]
     if is_staged:
-        roles = "LEFT JOIN roles_of_users r ON r.n = w.n" if entity == "users" else ""
-        select = (
-            f"SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted, "
-            f"{kept} FROM {accepted(entity)} w {roles}"
-        )
-        duck.execute(f"CREATE OR REPLACE TABLE ok.{entity} AS {select}")
+        duck.execute(_sql(f"keep_{entity}", accepted=accepted(entity)))
     else:
-        duck.execute(
-            f"CREATE OR REPLACE TABLE ok.{entity} (external_id VARCHAR, "
-            "is_deleted BOOLEAN, kind VARCHAR, start_date DATE, end_date DATE, "
-            "school VARCHAR, term_external_ids VARCHAR, has_student BOOLEAN, "
-            "has_staff BOOLEAN)"
-        )
+        duck.execute(_sql("no_keys", entity=entity))
     if known is not None:
-        duck.execute(
-            f"INSERT INTO ok.{entity} BY NAME SELECT DISTINCT external_id FROM {known} "
-            f"WHERE external_id NOT IN (SELECT external_id FROM ok.{entity})"
-        )
+        duck.execute(_sql("known_keys", entity=entity, known=known))
 
 
 class References:
@@ -89,7 +75,7 @@ class References:
     ) -> None:
         self.duck, self.entity, self.targets = duck, entity, targets
         self.fills_school, self.required = fills_school, required
-        self.rules = RuleSet("r")
+        self.rules = RuleSet()
         self._conditions: dict[int, str] = {}
         self._joins: list[str] = []
         self._blank: dict[str, list[int]] = {}
@@ -101,23 +87,16 @@ class References:
         for one in self._fields(is_list=True):
             self._judge_elements(one)
         if self.entity in _TREES and self.entity in self.targets:
-            self._judge_tree(_TREES[self.entity])
+            self._judge_tree()
         if self.entity == "enrollments":
             self._judge_enrollment()
         if self.entity == "demographics" and "users" in self.targets:
-            # Its own key is that of the user described.
-            self._joins.append("LEFT JOIN ok.users u ON u.external_id = w.external_id")
-            cause = "'the user that it describes was not accepted'"
-            rule = Rule("ref.orphan", "reject", "external_id", cause)
-            self._add(rule, "u.external_id IS NULL")
+            self._judge_described()
         if self.entity == "users":
-            self._joins.append("LEFT JOIN roles_of_users r ON r.n = w.n")
-            self._add(
-                Rule(
-                    "sem.primary_org_without_role", "warn", "primary_school_external_id"
-                ),
-                "NOT list_contains(r.schools, w.primary_school_external_id)",
-            )
+            self._judge_primary_school()
+        self._find_broken()
+
+    def _find_broken(self) -> None:
         table = f"refs_{self.entity}"
         if not self._conditions:
             self.duck.execute(f"CREATE OR REPLACE TABLE {table} (n BIGINT)")
@@ -133,11 +112,7 @@ class References:
             f"FROM {accepted(self.entity)} w {' '.join(self._joins)}) "
             f"WHERE {self.rules.any_broken()}"
         )
-        report(self.duck, self.entity, table, self.rules)
-        self.duck.execute(
-            f"INSERT INTO out.{self.entity} SELECT n, {self.rules.rejecting_code()} "
-            f"FROM {table} WHERE {self.rules.any_broken('reject')}"
-        )
+        leave_out(self.duck, self.entity, table, self.rules)
 
     def value(self, name: str) -> str:
         """The field of `w`, blank where its reference leads nowhere (joined: `refs`)."""
@@ -160,6 +135,9 @@ class References:
         self._conditions[number] = condition
         return number
 
+    def _warn(self, code: str, field: str, condition: str) -> int:
+        return self._add(Rule(code, "warn", field), condition)
+
     def _judge_one(self, one: Field) -> None:
         name = one.name
         to = f"to_{name.removesuffix('_external_id')}"
@@ -174,129 +152,104 @@ class References:
         )
         if not is_required:
             self._blank[name] = [orphan]
-        self._add(
-            Rule("ref.deleted_target", "warn", name),
-            f"w.status = 'active' AND {to}.is_deleted",
+        self._warn(
+            "ref.deleted_target", name, f"w.status = 'active' AND {to}.is_deleted"
         )
         kind = _KINDS.get((self.entity, name))
         if kind is not None:
-            self._add(
-                Rule("ref.wrong_type", "warn", name), f"{to}.kind <> {literal(kind)}"
-            )
+            self._warn("ref.wrong_type", name, f"{to}.kind <> {literal(kind)}")
 
     def _judge_elements(self, one: Field) -> None:
         """Elements of a list that lead nowhere: `gone_<field>(n, gone)`."""
         table = f"gone_{one.name}"
         self.duck.execute(
-            f"CREATE OR REPLACE TABLE {table} AS SELECT n, list(element) AS gone FROM ("
-            f"SELECT n, unnest(from_json({one.name}, '[\"VARCHAR\"]')) AS element "
-            f"FROM {accepted(self.entity)} w WHERE {one.name} IS NOT NULL) "
-            f"WHERE element NOT IN (SELECT external_id FROM ok.{one.refers_to}) GROUP BY n"
+            _sql(
+                "gone_elements",
+                field=one.name,
+                target=str(one.refers_to),
+                accepted=accepted(self.entity),
+            )
         )
         self._joins.append(f"LEFT JOIN {table} ON {table}.n = w.n")
-        self._add(
-            Rule("ref.orphan_element", "warn", one.name), f"{table}.n IS NOT NULL"
-        )
+        self._warn("ref.orphan_element", one.name, f"{table}.n IS NOT NULL")
 
-    def _judge_tree(self, parent: str) -> None:
+    def _judge_tree(self) -> None:
         """A chain of parents that leads back to itself: the parent becomes blank."""
-        self.duck.execute(
-            f"""CREATE OR REPLACE TABLE circle AS
-            WITH RECURSIVE links AS (
-                SELECT external_id, {parent} AS parent FROM {accepted(self.entity)} w
-                WHERE {parent} IS NOT NULL),
-            up AS (
-                SELECT external_id AS origin, parent AS place FROM links
-                UNION
-                SELECT up.origin, links.parent FROM up JOIN links
-                    ON links.external_id = up.place)
-            SELECT origin FROM up WHERE origin = place"""
-        )
+        self.duck.execute(_sql("circle", accepted=accepted(self.entity)))
         self._joins.append("LEFT JOIN circle ON circle.origin = w.external_id")
-        number = self._add(
-            Rule("ref.cycle", "warn", parent), "circle.origin IS NOT NULL"
-        )
+        parent = "parent_external_id"
+        number = self._warn("ref.cycle", parent, "circle.origin IS NOT NULL")
         self._blank[parent].append(number)
+
+    def _judge_described(self) -> None:
+        """The own key of demographics is that of the user described."""
+        self._joins.append("LEFT JOIN ok.users u ON u.external_id = w.external_id")
+        cause = "'the user that it describes was not accepted'"
+        rule = Rule("ref.orphan", "reject", "external_id", cause)
+        self._add(rule, "u.external_id IS NULL")
+
+    def _judge_primary_school(self) -> None:
+        self._joins.append("LEFT JOIN roles_of_users r ON r.n = w.n")
+        self._warn(
+            "sem.primary_org_without_role",
+            "primary_school_external_id",
+            "NOT list_contains(r.schools, w.primary_school_external_id)",
+        )
 
     def _judge_enrollment(self) -> None:
         if "classes" in self.targets:
             school = "to_class.school"
             if self.fills_school:
-                self._add(
-                    Rule("row.defaulted", "warn", "school_external_id"),
+                self._warn(
+                    "row.defaulted",
+                    "school_external_id",
                     f"w.school_external_id IS NULL AND {school} IS NOT NULL",
                 )
-            self._add(
-                Rule("sem.school_mismatch", "warn", "school_external_id"),
+            self._warn(
+                "sem.school_mismatch",
+                "school_external_id",
                 f"w.school_external_id <> {school}",
             )
         if {"classes", "terms"} <= set(self.targets):
-            self.duck.execute(_SPANS)
+            self.duck.execute(_sql("spans"))
             self._joins.append("LEFT JOIN spans ON spans.class = w.class_external_id")
-            self._add(
-                Rule("sem.outside_term", "warn", "begin_date"),
+            self._warn(
+                "sem.outside_term",
+                "begin_date",
                 "(w.begin_date < spans.starts OR w.end_date > spans.ends) "
                 "AND (w.begin_date < w.end_date) IS NOT false",
             )
         if "users" in self.targets:
-            self._add(
-                Rule("sem.role_mismatch", "warn", "role"),
+            self._warn(
+                "sem.role_mismatch",
+                "role",
                 "w.role = 'student' AND NOT to_user.has_student "
                 "OR w.role = 'teacher' AND NOT to_user.has_staff",
             )
-
-
-_SPANS = """CREATE OR REPLACE TABLE spans AS
-    SELECT class, min(t.start_date) AS starts, max(t.end_date) AS ends FROM (
-        SELECT external_id AS class,
-            unnest(from_json(term_external_ids, '["VARCHAR"]')) AS term
-        FROM ok.classes) c
-    JOIN ok.terms t ON t.external_id = c.term GROUP BY class"""
 
 
 def _cause(one: Field) -> str:
     """SQL: whether the record pointed at was sent and rejected, or not sent."""
     if not one.required:
         return "''"
-    return (
-        f"CASE WHEN {one.name} IN (SELECT external_id FROM rejected WHERE entity = "
-        f"{literal(str(one.refers_to))}) THEN 'the record that it points at was rejected' "
-        "ELSE 'the record that it points at was not sent' END"
-    )
+    return _sql("cause", field=one.name, target=str(one.refers_to))
 
 
 def judge_enrollment_sets(duck: duckdb.DuckDBPyConnection) -> None:
     """Rules over several enrollments, and `primary_teachers(class, teacher)`."""
-    live = f"(FROM {accepted('enrollments')} w WHERE status = 'active')"
-    primary = f"(FROM {live} e WHERE role = 'teacher' AND is_primary)"
-    duck.execute(
-        "CREATE OR REPLACE TABLE primary_teachers AS SELECT class_external_id AS class, "
-        "min(user_external_id) AS teacher "
-        f"FROM {primary} p GROUP BY 1 HAVING count(DISTINCT user_external_id) = 1"
-    )
-    # Hashes are grouped in place of texts, as in key_rules.py.
-    same = "hash(user_external_id, class_external_id, role)"
-    repeated = (
-        f"(FROM {live} e WHERE {same} IN (SELECT {same} FROM {live} f GROUP BY 1 "
-        "HAVING count(*) > 1))"
-    )
-    for code, rows, group in (
+    rows = accepted("enrollments")
+    primary = _sql("primary_enrollments", accepted=rows)
+    duck.execute(_sql("primary_teachers", primary=primary))
+    for code, found, keys in (
         (
             "sem.duplicate_enrollment",
-            repeated,
+            _sql("repeated_enrollments", accepted=rows),
             "user_external_id, class_external_id, role",
         ),
         ("sem.multiple_primary_teacher", primary, "class_external_id"),
     ):
-        rules = RuleSet("x")
-        overlap = "coalesce(begin_date, DATE '0001-01-01') < ended"
-        mask = rules.masks({rules.add(Rule(code, "warn")): overlap})
-        duck.execute(
-            f"""CREATE OR REPLACE TABLE hits AS SELECT *, {", ".join(mask)} FROM (
-            SELECT external_id, source_file, source_line, begin_date,
-                max(coalesce(end_date, DATE '9999-12-31')) OVER (PARTITION BY {group}
-                    ORDER BY begin_date NULLS FIRST, external_id
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended
-            FROM {rows} g)"""
+        is_broken = "coalesce(begin_date, DATE '0001-01-01') < ended"
+        overlaps = _sql("overlaps", rows=found, keys=keys)
+        judge_table(
+            duck, "enrollments", "hits", overlaps, [(Rule(code, "warn"), is_broken)]
         )
-        report(duck, "enrollments", "hits", rules)

@@ -1,8 +1,8 @@
 """The statement that reads the rows of one entity and judges each of them.
 
-Belongs here: the nested SELECTs, one level per step. Not here: a field
-(`field_rules.py`), fields compared with each other (`record_rules.py`), other rows
-(`key_rules.py`), other records (`reference_rules.py`), roles (`user_roles.py`).
+Called by `staging.py`: nested SELECTs, one level per step. One field is in
+`field_rules.py`, fields compared with each other in `record_rules.py`, other rows in
+`key_rules.py`, other records in `reference_rules.py`, roles in `role_rules.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RowCompiler:
 
     def __init__(self, entity: str) -> None:
         self.entity = ENTITIES[entity]
-        self.rules = RuleSet("m")
+        self.rules = RuleSet()
         self._fields = FieldCompiler(self.entity, self.rules)
         self._selects: list[tuple[EndpointRows, dict[str, str]]] = []
 

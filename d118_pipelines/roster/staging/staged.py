@@ -2,7 +2,7 @@
 
 Layout: `D118_HOME/staged/<provider>/<time>-<run>/` with `<entity>.parquet`,
 `rejected.parquet`, `findings.parquet`, `shape.parquet` and `manifest.json`.
-Belongs here: the folder and its manifest. Not here: how its rows are made.
+`staging.py` writes it; `planning/plan.py`, `workflows/` and `cli/roster_plans.py` read it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Staging: raw collections to typed, checked frames of the roster model.
 
-Set work alone: per entity one statement reads and judges the rows, a few more look at
-keys and references, one writes the frame. Belongs here: the order of the steps.
-Not here: the rules (`*_rules.py`), the folder (`staged.py`).
+Called by `workflows/sync.py`. Set work alone: per entity one statement reads and judges
+the rows (`row_rules.py`), a few more look at keys, roles and references (`key_rules.py`,
+`role_rules.py`, `reference_rules.py`), one writes the frame (`final_rows.py`). The folder
+is in `staged.py`.
 Rule: docs/reference/staging.md.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -26,7 +28,7 @@ from d118_pipelines.roster.staging.final_rows import GIVEN_BY, final_select
 from d118_pipelines.roster.staging.findings import (
     REJECTED_COLUMNS,
     create_tables,
-    report,
+    leave_out,
 )
 from d118_pipelines.roster.staging.key_rules import judge_keys
 from d118_pipelines.roster.staging.raw_relations import (
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
 
 BUNDLE_CAP = RejectCap()
 PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
+# Entities that are looked up although no field of the model refers to them.
+_MORE_TARGETS = {"enrollments": {"terms"}, "users": {"orgs"}, "demographics": {"users"}}
 _STRENGTH: list[Absence] = ["never", "ended", "proven"]
 
 
@@ -150,7 +154,10 @@ class _Run:
             there = [e for e in mapping.of_entity(name) if e.collection in raw]
             if there and name in options.entities:
                 self.endpoints[name] = there
+        self.known = tables_of(duck, "known", home) & set(ENTITIES)
+        self.role_map = {**mapping.model.role_map, **options.role_map}
         self.references: dict[str, References] = {}
+        self._columns: dict[str, list[str]] = {}
 
     def read(self, pull_findings: Path | None) -> None:
         """Make the raw relations and take over the findings of the pull."""
@@ -159,7 +166,9 @@ class _Run:
         create_tables(self.duck)
         self.tally = Tally(self.duck)
         attach_raw(self.duck, self.raw.values())
-        self._attach_known()
+        for entity in self.known - set(self.endpoints):
+            known = f"{self.home}.known.{entity}"
+            keep_keys(self.duck, entity, known=known, is_staged=False)
         if pull_findings is not None and pull_findings.is_file():
             of_file = {
                 e.collection: e.entity for ends in self.endpoints.values() for e in ends
@@ -178,7 +187,7 @@ class _Run:
             if entity == "users":
                 judge_roles(
                     self.duck,
-                    role_map={**self.mapping.model.role_map, **self.options.role_map},
+                    role_map=self.role_map,
                     date_order=self.options.date_order,
                     has_orgs="orgs" in self.targets("users"),
                 )
@@ -197,81 +206,54 @@ class _Run:
                 frozenset(self.endpoints),
                 self._kept(),
             )
-            self._copy(select, path, "zstd")
+            write_parquet(self.duck, select, path)
             counts[entity] = self._count(entity, path)
-        self._copy("FROM rejected", self.folder / REJECTED_FILE, "zstd")
-        self._copy("FROM findings", self.folder / FINDINGS_FILE, "zstd")
-        self._copy(_shape(), self.folder / SHAPE_FILE, "zstd")
+        write_parquet(self.duck, "FROM rejected", self.folder / REJECTED_FILE)
+        write_parquet(self.duck, "FROM findings", self.folder / FINDINGS_FILE)
+        write_parquet(self.duck, _shape(), self.folder / SHAPE_FILE)
         shutil.rmtree(self.work)
         return counts
 
     def _kept(self) -> dict[str, str]:
         """Entity -> relation of values that stay, because what gives them is not whole."""
-        kept = {}
-        for entity, giver in GIVEN_BY.items():
-            givers = self.endpoints.get(giver, [])
-            is_whole = givers and not any(
-                self.raw[one.collection].is_delta for one in givers
-            )
-            if not is_whole and self._has_table("kept", entity):
-                kept[entity] = f"{self.home}.kept.{entity}"
-        return kept
+        there = tables_of(self.duck, "kept", self.home)
+        return {
+            entity: f"{self.home}.kept.{entity}"
+            for entity, giver in GIVEN_BY.items()
+            if entity in there
+            and (giver not in self.endpoints or self._has_delta(giver))
+        }
 
-    def _has_table(self, schema: str, name: str) -> bool:
-        found = self.duck.execute(
-            "SELECT 1 FROM information_schema.tables WHERE table_catalog = ? "
-            "AND table_schema = ? AND table_name = ?",
-            [self.home, schema, name],
-        ).fetchall()
-        return bool(found)
+    def _has_delta(self, *entities: str) -> bool:
+        """Whether only changes were sent of one of the entities."""
+        return any(
+            self.raw[endpoint.collection].is_delta
+            for entity in entities
+            for endpoint in self.endpoints[entity]
+        )
 
     def targets(self, entity: str) -> set[str]:
         """The entities in which references of this one are looked up."""
         wanted = {f.refers_to for f in ENTITIES[entity].fields if f.refers_to}
-        if entity == "enrollments":
-            wanted.add("terms")
-        if entity == "users":
-            wanted.add("orgs")
-        if entity == "demographics":
-            wanted.add("users")
-        return {
-            name for name in wanted if name in self.endpoints or name in self._known
-        }
+        wanted |= _MORE_TARGETS.get(entity, set())
+        return wanted & (self.known | set(self.endpoints))
 
     # Steps
-
-    def _attach_known(self) -> None:
-        rows = self.duck.execute(
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_catalog = ? AND table_schema = 'known'",
-            [self.home],
-        ).fetchall()
-        self._known = {name for (name,) in rows} & set(ENTITIES)
-        self._columns: dict[str, list[str]] = {}
-        for entity in self._known - set(self.endpoints):
-            keep_keys(
-                self.duck, entity, known=f"{self.home}.known.{entity}", is_staged=False
-            )
 
     def _judge_rows(self, entity: str) -> None:
         compiler = RowCompiler(entity)
         for endpoint in self.endpoints[entity]:
             compiler.add(self._endpoint_rows(endpoint))
         path = self.work / f"{entity}.parquet"
-        self._copy(compiler.sql(), path, "snappy")
+        write_parquet(self.duck, compiler.sql(), path, "snappy")
         self.duck.execute(
             f"CREATE VIEW work.{entity} AS SELECT * EXCLUDE (file_row_number), "
             "file_row_number AS n "
-            f"FROM read_parquet({literal(str(path))}, file_row_number = true)"
+            f"FROM read_parquet({literal(path)}, file_row_number = true)"
         )
         self._columns[entity] = compiler.value_columns
         self.duck.execute(f"CREATE TABLE out.{entity} (n BIGINT, code VARCHAR)")
-        rules = compiler.rules
-        report(self.duck, entity, f"work.{entity}", rules)
-        self.duck.execute(
-            f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
-            f"FROM work.{entity} WHERE {rules.any_broken('reject')}"
-        )
+        leave_out(self.duck, entity, f"work.{entity}", compiler.rules)
         self.tally.add_fetched(entity)
 
     def _endpoint_rows(self, endpoint: Endpoint) -> EndpointRows:
@@ -282,10 +264,9 @@ class _Run:
             endpoint=endpoint,
             relation=relation,
             columns=Relation(dict(zip(shaped.columns, shaped.types, strict=True))),
-            role_map={**self.mapping.model.role_map, **self.options.role_map},
+            role_map=self.role_map,
             date_order=self.options.date_order,
             is_api=RECORD in raw.columns,
-            is_delta=self.raw[endpoint.collection].is_delta,
         )
 
     def _parameters(self) -> dict[str, Any]:
@@ -322,18 +303,13 @@ class _Run:
     def _keep(self, entity: str) -> None:
         if entity in ("enrollments", "demographics"):
             return
-        has_delta = any(
-            self.raw[e.collection].is_delta
-            for ends in self.endpoints.values()
-            for e in ends
-        )
-        known = f"{self.home}.known.{entity}" if entity in self._known else None
-        keep_keys(self.duck, entity, known=known if has_delta else None, is_staged=True)
+        known = None
+        if entity in self.known and self._has_delta(*self.endpoints):
+            known = f"{self.home}.known.{entity}"
+        keep_keys(self.duck, entity, known=known, is_staged=True)
 
     def _count(self, entity: str, path: Path) -> EntityCounts:
-        [(staged,)] = self.duck.execute(
-            f"SELECT count(*) FROM read_parquet({literal(str(path))})"
-        ).fetchall()
+        staged = count_of(self.duck, parquet(path))
         fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
         absence = min((c.absence for c in collections), key=_STRENGTH.index)
@@ -345,15 +321,8 @@ class _Run:
             unreadable_keys=unreadable,
             # Rejected rows alone say nothing about those that are not there.
             absence=absence if staged or not rejected else "never",
-            is_delta=any(c.is_delta for c in collections),
+            is_delta=self._has_delta(entity),
         )
-
-    def _copy(self, select: str, path: Path, compression: str) -> None:
-        self.duck.execute(
-            f"COPY ({select}) TO {literal(str(path))} "
-            f"(FORMAT parquet, COMPRESSION {compression})"
-        )
-        path.chmod(0o600)
 
 
 def _shape() -> str:

@@ -1,8 +1,8 @@
 """Transforms of mapping files as DuckDB expressions, and the checks that go with them.
 
+Called by `field_rules.py`, which decides how severe a problem is, and by `role_rules.py`.
 Each takes a text that is trimmed and never empty, and gives the value's expression and
-the problems to look for, in which `{v}` stands for the value's own column. Severity is
-decided in `row_rules.py`.
+the problems to look for, in which `{v}` is the value's own column.
 Rule: docs/reference/mapping_files.md, transforms.
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model import vocabulary
 
 VALUE = "{v}"
-# All that stands around a value without being part of it; U+00A0 is a no-break space.
+# What may be around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
 _EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
@@ -91,51 +91,39 @@ def distinct_list(texts: str, *, is_sorted: bool) -> str:
     return f"CASE WHEN len({texts}) < 2 THEN {texts} ELSE {slow} END"
 
 
+def _sql(name: str, **values: str) -> str:
+    return statement(f"roster/values.{name}", **values)
+
+
 def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Converted:
     """`YYYY-MM-DD`; other forms with `row.date_form`; slash dates only by an order."""
-    plain = (
-        f"CASE WHEN length({column}) = 10 AND substr({column}, 5, 1) = '-' "
-        f"AND {column} >= '0' THEN try_cast({column} AS DATE) END"
-    )
-    others = [
-        f"CASE WHEN regexp_full_match({column}, '\\d{{4}}[-/]\\d{{2}}[-/]\\d{{2}}([T ].*)?') "
-        f"THEN try_cast(replace(substr({column}, 1, 10), '/', '-') AS DATE) END",
-        f"CASE WHEN regexp_full_match({column}, '\\d{{8}}') "
-        f"THEN CAST(try_strptime({column}, '%Y%m%d') AS DATE) END",
-    ]
+    plain = _sql("plain_date", c=column)
+    forms = [plain, _sql("longer_date", c=column), _sql("compact_date", c=column)]
     if date_order is not None:
-        slashed = f"replace({column}, '-', '/')"
-        others.append(
-            f"CASE WHEN regexp_full_match({slashed}, '\\d{{1,2}}/\\d{{1,2}}/\\d{{4}}') THEN "
-            f"CAST(try_strptime({slashed}, '{SLASH_FORMATS[date_order]}') AS DATE) END"
-        )
-    value = f"coalesce({plain}, {', '.join(others)})"
-    form = f"{plain} IS NULL AND {VALUE} IS NOT NULL"
-    sql = f"CAST({value} + {plus_days} AS DATE)" if plus_days else value
+        forms.append(_sql("slash_date", c=column, form=SLASH_FORMATS[date_order]))
+    value = f"coalesce({', '.join(forms)})"
+    form = f"{column} IS NOT NULL AND {plain} IS NULL AND {VALUE} IS NOT NULL"
     return Converted(
-        sql,
-        (
-            _lost("row.bad_date", column),
-            Check("row.date_form", f"{column} IS NOT NULL AND {form}"),
-        ),
+        f"CAST({value} + {plus_days} AS DATE)" if plus_days else value,
+        (_lost("row.bad_date", column), Check("row.date_form", form)),
     )
 
 
 def parse_boolean(column: str) -> Converted:
     """`true` and `false`; another case with `row.bool_form`."""
-    sql = f"CASE lower({column}) WHEN 'true' THEN true WHEN 'false' THEN false END"
     other_case = f"{column} <> lower({column}) AND {VALUE} IS NOT NULL"
     return Converted(
-        sql, (_lost("row.bad_bool", column), Check("row.bool_form", other_case))
+        _sql("boolean", c=column),
+        (_lost("row.bad_bool", column), Check("row.bool_form", other_case)),
     )
 
 
 def parse_boolean_words(column: str) -> Converted:
     """Also `yes`, `no`, `y`, `n`, `1`, `0`: where the mapping asks for parseBoolean."""
-    lowered = f"lower({column})"
-    sql = (
-        f"CASE WHEN {lowered} IN {words(vocabulary.TRUE_WORDS)} THEN true "
-        f"WHEN {lowered} IN {words(vocabulary.FALSE_WORDS)} THEN false END"
+    true_words = words(vocabulary.TRUE_WORDS)
+    false_words = words(vocabulary.FALSE_WORDS)
+    sql = _sql(
+        "boolean_words", c=column, true_words=true_words, false_words=false_words
     )
     return Converted(sql, (_lost("row.bad_bool", column),))
 
@@ -143,23 +131,15 @@ def parse_boolean_words(column: str) -> Converted:
 def parse_number(column: str, kind: str) -> Converted:
     """A number as SQL type `kind`; a whole number may be written as `3.0`."""
     pattern = r"[+-]?\d+(\.0+)?" if kind == "INTEGER" else r"[+-]?(\d+\.?\d*|\.\d+)"
-    sql = (
-        f"CASE WHEN regexp_full_match({column}, '{pattern}') "
-        f"THEN try_cast({column} AS {kind}) END"
-    )
+    sql = _sql("number", c=column, pattern=pattern, kind=kind)
     return Converted(sql, (_lost("row.bad_number", column),))
 
 
 def parse_year(column: str) -> Converted:
     """Four digits; `2026-27` and `2026-2027` are taken as the second year."""
-    plain = rf"regexp_full_match({column}, '[12]\d{{3}}')"
-    double = rf"regexp_full_match({column}, '[12]\d{{3}}-(\d{{2}}|[12]\d{{3}})')"
-    sql = (
-        f"CASE WHEN {plain} THEN CAST({column} AS INTEGER) WHEN {double} "
-        f"THEN CAST(left({column}, 2) || right({column}, 2) AS INTEGER) END"
-    )
+    double = _sql("is_double_year", c=column)
     return Converted(
-        sql,
+        _sql("year", c=column, is_double=double),
         (_lost("row.bad_year", column), Check("row.bad_year", double)),
     )
 
@@ -188,19 +168,13 @@ def parse_grade(column: str) -> Converted:
 
 def parse_grades(column: str) -> Converted:
     """A list of grade codes."""
-    # A CASE inside of a lambda runs row by row; a look into two lists does not.
     aliases = vocabulary.grade_aliases()
     keys, codes = (
         f"[{', '.join(map(literal, texts))}]" for texts in (aliases, aliases.values())
     )
-    plain = "replace(replace(lower(e), ' ', ''), '_', '')"
-    slow = (
-        f"list_transform({column}, lambda e: "
-        f"coalesce({codes}[list_position({keys}, {plain})], e))"
-    )
     known = words(vocabulary.GRADES)
     is_plain = f"len({column}) = 1 AND {column}[1] IN {known}"
-    sql = f"CASE WHEN {is_plain} THEN {column} ELSE {slow} END"
+    sql = _sql("grades", c=column, is_plain=is_plain, aliases=keys, codes=codes)
     odd = f"len(list_filter({VALUE}, lambda e: e NOT IN {known})) > 0"
     return Converted(
         sql,

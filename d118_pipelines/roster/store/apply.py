@@ -1,8 +1,8 @@
 """Applying a plan: all of it in the caller's transaction, or nothing.
 
-Belongs here: the order of the steps, the revision, the run's row and its figures. Not
-here: the SQL of one entity (`record_changes.py`, `record_links.py`), making the plan.
-Values of people come from the staged roster, what happens to them from the plan. Rule:
+Called by `workflows/sync.py`: the order of the steps, the revision, the run's row and its
+figures. One entity is written in `write_records.py`, `write_links.py` and `child_rows.py`;
+the plan is made in `planning/plan.py`. Values of people come from the staged roster, what happens to them from the plan. Rule:
 docs/reference/roster_database.md.
 """
 
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConnectionLostError, FatalError
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.roster.planning.baseline import baseline_revision
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.planning.record_views import (
     MATCHED,
     RecordSource,
     make_record_views,
-    parquet,
     record_select,
 )
 from d118_pipelines.roster.store.child_rows import child_tables, write_children
@@ -39,14 +39,15 @@ from d118_pipelines.roster.store.write_records import (
     Writer,
     create_records,
     deactivate_records,
+    field_columns,
     fill_entity,
     finish_entity,
     index_incoming,
     is_empty,
-    load_incoming,
     reactivate_records,
     refresh_statistics,
     start_entity,
+    store_sql,
     write_history,
     write_records,
 )
@@ -63,7 +64,6 @@ Status = Literal["SUCCESS", "PARTIAL"]
 MANY_ROWS = 10_000
 SHOWN_NAMES = {"orgs": "schools"}
 _WRITES = "action IN ('update', 'reactivate', 'link') AND NOT keeps_fields"
-_NOT_ON_RECORDS = "('create', 'conflict', 'withheld', 'absent_once')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +174,7 @@ class _Planned:
 
 
 def _planned(writer: Writer, changes: str) -> _Planned:
-    query = (
-        "SELECT count(*) FILTER (action NOT IN ('conflict', 'withheld', 'absent_once')),"
-        f" count(*) FILTER (action = 'create'), count(*) FILTER ({_WRITES}), "
-        "count(*) FILTER (action = 'deactivate'), count(*) FILTER (action = 'conflict'), "
-        f"count(*) FILTER (action = 'absent_once') FROM {changes}"
-    )
+    query = store_sql("planned", changes=changes, writes=_WRITES)
     return _Planned(*writer.duck.execute(query).fetchall()[0])
 
 
@@ -232,22 +227,12 @@ def _change_records(
 
 def _load_changes(writer: Writer, entity: str, changes: str, records: str) -> None:
     """Fill `plan_rows` and `incoming`."""
-    append_frame(
-        writer.connection,
-        writer.duck,
-        "SELECT id, external_id, action, reason, rule, "
-        f"CAST(to_json(fields) AS VARCHAR) AS fields, ({_WRITES}) AS writes "
-        f"FROM {changes} WHERE action NOT IN {_NOT_ON_RECORDS}",
-        "plan_rows",
-    )
-    load_incoming(
-        writer,
-        entity,
-        "SELECT r.*, CASE WHEN p.action = 'create' THEN 'create' ELSE 'write' END "
-        f"AS action FROM ({records}) AS r JOIN (SELECT external_id, action FROM {changes} "
-        "WHERE action NOT IN ('conflict', 'withheld', 'absent_once')) AS p "
-        "USING (external_id)",
-    )
+    connection, duck = writer.connection, writer.duck
+    plan_rows = store_sql("plan_rows", changes=changes, writes=_WRITES)
+    append_frame(connection, duck, plan_rows, "plan_rows")
+    fields = ", ".join(field_columns(entity))
+    incoming = store_sql("incoming", changes=changes, records=records, fields=fields)
+    append_frame(connection, duck, incoming, "incoming")
     writer.run("UPDATE incoming SET provider_id = :provider")
     index_incoming(writer)
 
@@ -273,13 +258,7 @@ def finish(
 ) -> int:
     """Move the revision if anything changed, close the run; returns the revision."""
     if changed:
-        now = "CAST(:now AS TIMESTAMPTZ)" if writer.is_postgres else ":now"
-        writer.run(
-            "INSERT INTO roster_revision (district_id, revision, run_id, changed_at) "
-            f"VALUES (:district, 1, :run, {now}) ON CONFLICT (district_id) DO UPDATE "
-            "SET revision = roster_revision.revision + 1, run_id = excluded.run_id, "
-            "changed_at = excluded.changed_at"
-        )
+        writer.run(store_sql("move_revision", now=writer.typed_now))
         record_audit(
             writer.connection,
             now=writer.now,

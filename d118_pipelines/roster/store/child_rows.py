@@ -1,7 +1,8 @@
 """The rows below a record: roles and guardians of people, terms of classes.
 
-Belongs here: making `user_roles`, `user_agents` and `class_terms` from the JSON lists
-that the records carry. They are copies for SQL; the lists are what is compared.
+Called by `apply.py` and `undo_records.py`: makes `user_roles`, `user_agents` and
+`class_terms` from the JSON lists that the records carry. They are copies for SQL; the
+lists are what is compared. The records themselves are written in `write_records.py`.
 Rule: docs/reference/roster_database.md.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from d118_pipelines.roster.store.write_records import Writer
+from d118_pipelines.roster.store.write_records import Writer, store_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +25,38 @@ class _Child:
     postgres: str
 
 
-_ROLE_COLUMNS = (
-    "position, school_id, role, source_role, is_primary, begin_date, end_date"
-)
+def _ids(table: str, owner: str, source: str, column: str) -> _Child:
+    """A list of internal ids."""
+    return _Child(
+        table, owner, source, column, "e.value", "CAST(e.value #>> '{}' AS UUID)"
+    )
+
+
+# Further columns of `user_roles` and their types on PostgreSQL.
+_OF_ROLES = {
+    "school_id": "UUID",
+    "role": "TEXT",
+    "source_role": "TEXT",
+    "is_primary": "BOOLEAN",
+    "begin_date": "DATE",
+    "end_date": "DATE",
+}
 _CHILDREN: dict[str, list[_Child]] = {
     "users": [
         _Child(
             "user_roles",
             "user_id",
             "roles",
-            _ROLE_COLUMNS,
-            "e.key, e.value ->> 'school_id', e.value ->> 'role', "
-            "e.value ->> 'source_role', e.value ->> 'is_primary', "
-            "e.value ->> 'begin_date', e.value ->> 'end_date'",
-            "e.key - 1, CAST(e.value ->> 'school_id' AS UUID), e.value ->> 'role', "
-            "e.value ->> 'source_role', CAST(e.value ->> 'is_primary' AS BOOLEAN), "
-            "CAST(e.value ->> 'begin_date' AS DATE), "
-            "CAST(e.value ->> 'end_date' AS DATE)",
+            ", ".join(["position", *_OF_ROLES]),
+            ", ".join(["e.key", *(f"e.value ->> '{n}'" for n in _OF_ROLES)]),
+            ", ".join(
+                ["e.key - 1"]
+                + [f"CAST(e.value ->> '{n}' AS {t})" for n, t in _OF_ROLES.items()]
+            ),
         ),
-        _Child(
-            "user_agents",
-            "user_id",
-            "agent_ids",
-            "agent_id",
-            "e.value",
-            "CAST(e.value #>> '{}' AS UUID)",
-        ),
+        _ids("user_agents", "user_id", "agent_ids", "agent_id"),
     ],
-    "classes": [
-        _Child(
-            "class_terms",
-            "class_id",
-            "term_ids",
-            "term_id",
-            "e.value",
-            "CAST(e.value #>> '{}' AS UUID)",
-        ),
-    ],
+    "classes": [_ids("class_terms", "class_id", "term_ids", "term_id")],
 }
 
 
@@ -71,8 +67,8 @@ def child_tables(entity: str) -> list[str]:
 
 def write_children(writer: Writer, entity: str, *, is_first_load: bool) -> None:
     """Make the child rows of all records of `incoming`, or of the whole table."""
+    ids = "SELECT id FROM incoming"
     for child in _CHILDREN.get(entity, []):
-        ids = "SELECT id FROM incoming"
         if not is_first_load:
             writer.run(f"DELETE FROM {child.table} WHERE {child.owner} IN ({ids})")
         values, each = child.sqlite, f"json_each(t.{child.source}) AS e"
@@ -83,9 +79,16 @@ def write_children(writer: Writer, entity: str, *, is_first_load: bool) -> None:
                 f"json_array_elements(CAST(t.{child.source} AS JSON)) "
                 "WITH ORDINALITY AS e(value, key)"
             )
-        where = "1 = 1" if is_first_load else f"t.id IN ({ids})"
         writer.run(
-            f"INSERT INTO {child.table} ({child.owner}, district_id, {child.columns}) "
-            f"SELECT DISTINCT t.id, t.district_id, {values} FROM {entity} AS t, {each} "
-            f"WHERE t.{child.source} IS NOT NULL AND {where}"
+            store_sql(
+                "write_children",
+                entity=entity,
+                table=child.table,
+                owner=child.owner,
+                columns=child.columns,
+                source=child.source,
+                values=values,
+                each=each,
+                wanted="1 = 1" if is_first_load else f"t.id IN ({ids})",
+            )
         )

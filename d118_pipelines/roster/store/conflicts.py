@@ -1,7 +1,7 @@
 """Conflicts of identity: listing the open cases, and closing one with a reason.
 
-Belongs here: what a person decides. Not here: finding conflicts (`matching.py`), opening
-cases (`record_links.py`). A case that was closed does not open again while its evidence
+Called by `cli/providers.py`: what a person decides. Conflicts are found in
+`planning/matching.py`, cases opened in `write_links.py`. A case that was closed does not open again while its evidence
 is the same. Rule: docs/reference/roster_database.md.
 """
 
@@ -40,20 +40,18 @@ def list_conflicts(
     provider: str | None = None,
     is_open: bool = True,
 ) -> Sequence[sa.RowMapping]:
-    """The cases of a district, the gravest and oldest first; closed ones on request.
+    """The cases of a district, most serious and oldest first; closed ones on request.
 
     No value of a person is in a case, only ids.
     """
     c = identity_conflicts.c
-    gravest = sa.case(
-        {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2}, value=c.severity, else_=3
-    )
+    rank = sa.case({"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2}, value=c.severity, else_=3)
     query = sa.select(identity_conflicts).where(c.district_id == district)
     if provider is not None:
         query = query.where(c.provider_id == provider)
     if is_open:
         query = query.where(c.state.in_(OPEN_STATES))
-    query = query.order_by(gravest, c.opened_at, c.id)
+    query = query.order_by(rank, c.opened_at, c.id)
     return connection.execute(query).mappings().all()
 
 

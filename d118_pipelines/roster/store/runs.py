@@ -1,7 +1,8 @@
 """Runs of providers, and what becomes of them: `sis_sync_runs` and its mirror tables.
 
-Belongs here: opening and closing a run's row, listing runs, the providers' mirror, the
-sync log. Not here: what a run changed (`record_changes.py` writes `roster_history`).
+Called by `apply.py`, `undo.py` and `workflows/`: opening and closing a run's row, listing
+runs, the providers' mirror, the sync log. What a run changed is in `roster_history`, which
+`write_records.py` writes.
 Rule: docs/reference/roster_database.md.
 """
 

@@ -1,7 +1,7 @@
 """The roster of record as Parquet files, for the SQL of targets.
 
-Belongs here: which rows and columns `roster.<relation>` has. Not here: what an export
-makes of them (`sql/exports/`). Only live records are in it: active ones, and users whose
+Called by `workflows/export_inputs.py`: which rows and columns `roster.<relation>` has; what
+an export makes of them is in sql/exports/. Only live records are in it: active ones, and users whose
 access is switched off. Rule: docs/reference/roster_model.md.
 """
 
@@ -59,8 +59,8 @@ def relation_columns(relation: str) -> dict[str, str]:
         )
     columns = dict(_FIRST)
     for field in ENTITIES[relation].fields:
-        is_reference = field.refers_to is not None and field.kind != "list"
-        columns[field.column] = "UUID" if is_reference else DUCKDB_TYPES[field.kind]
+        kind = "UUID" if field.is_reference else DUCKDB_TYPES[field.kind]
+        columns[field.column] = kind
     return columns | ({"user_id": "UUID"} if relation == "demographics" else {})
 
 

@@ -1,7 +1,8 @@
 """Undo: the reverse of a provider's last change, planned, judged and applied like one.
 
-Belongs here: finding what the last change did and what of it can be put back; applying
-that. Not here: the history itself (`record_changes.py` writes it), limits (`guard.py`).
+Called by `workflows/undo.py`: finds what the last change did and what of it can be put
+back, and applies that. The SQL of one entity is in `undo_records.py`; the history is
+written in `write_records.py`, limits are in `planning/guard.py`.
 Old values come from `roster_history`. What was changed again since is left alone and
 named. Rule: docs/reference/roster_database.md.
 """
@@ -21,26 +22,17 @@ from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.kernel.guard_rule import verdict
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.baseline import baseline_revision, load_baseline
 from d118_pipelines.roster.planning.comparison import Comparison
-from d118_pipelines.roster.planning.guard import judge
 from d118_pipelines.roster.planning.plan import (
-    PLAN_FILE,
     PlanRequest,
     RosterPlan,
-    count_changes,
-    hash_of,
-    write_plan,
+    judge_and_store,
 )
-from d118_pipelines.roster.planning.plan_counts import (
-    Counts,
-    count_entity,
-    count_schools,
-)
-from d118_pipelines.roster.planning.record_views import RecordSource, parquet
+from d118_pipelines.roster.planning.record_views import RecordSource
 from d118_pipelines.roster.store.apply import (
     ApplyResult,
     OnStep,
@@ -91,7 +83,7 @@ def plan_undo(
 ) -> Undo:
     """Plan the reverse of the provider's last change; nothing is changed by it.
 
-    Give it a `reading()` connection. The plan stands in `plans_folder` like any other
+    Give it a `reading()` connection. The plan is in `plans_folder` like any other
     and is judged by the same guard.
     Raises: ConfigurationError if nothing was ever changed, or the last change was itself
     an undo.
@@ -132,9 +124,6 @@ def _nothing(provider: str, what: str) -> ConfigurationError:
     )
 
 
-_NO_ROWS = "(SELECT NULL::VARCHAR AS {} WHERE false)"
-
-
 def _empty_records(duck: duckdb.DuckDBPyConnection) -> None:
     """An undo has no staged rows: the views that the counts look at are empty."""
     for schema in ("record", "changes", "undo"):
@@ -155,19 +144,14 @@ def _judged(
     zone: ZoneInfo,
 ) -> RosterPlan:
     """Count and judge what `changes.*` hold; store the plan."""
-    nothing = _NO_ROWS.format("roles, NULL::VARCHAR AS role")
+    nothing = (
+        "(SELECT NULL::VARCHAR AS entity, NULL::VARCHAR AS external_id, "
+        "NULL::VARCHAR AS roles, NULL::VARCHAR AS role WHERE false)"
+    )
     source = RecordSource(
         writer.district, writer.provider, dict.fromkeys(ENTITIES, nothing), ""
     )
-    rejected = _NO_ROWS.format("entity, NULL::VARCHAR AS external_id")
-    compared = Comparison(writer.duck, source, rejected, _no_values, folder.path)
-    counts: dict[str, Counts] = {}
-    for entity in ENTITIES:
-        counts |= count_entity(compared, entity)
-    schools = count_schools(compared, ENTITIES)
-    today = writer.now.astimezone(zone).date()
-    # Nothing is sent in an undo: that an entity comes back empty means nothing.
-    rules = judge(counts, schools, guard, today, deltas=tuple(ENTITIES))
+    compared = Comparison(writer.duck, source, nothing, _no_values, folder.path)
     request = PlanRequest(
         district=writer.district,
         provider=writer.provider,
@@ -178,25 +162,16 @@ def _judged(
         revision=baseline_revision(writer.connection, writer.district),
         mapping_hash=f"undo {undone}",
     )
-    plan = RosterPlan(
-        folder=folder.final,
-        provider=writer.provider,
-        district=writer.district,
+    return judge_and_store(
+        compared,
+        request,
+        folder,
         run_id=writer.run_id,
-        made_at=writer.now,
-        staged="",
-        revision=request.revision,
-        mapping_hash=request.mapping_hash,
-        is_demonstration=False,
-        hash=hash_of(compared, request),
-        changes=count_changes(compared),
-        verdict=verdict(rules),
-        rules=tuple(rules),
-        counts=counts,
-        schools=tuple(schools),
+        now=writer.now,
+        roster=None,
+        # Nothing is sent in an undo: that an entity comes back empty means nothing.
+        deltas=tuple(ENTITIES),
     )
-    write_plan(folder.path / PLAN_FILE, plan)
-    return plan
 
 
 def _no_values(duck: duckdb.DuckDBPyConnection, entity: str, ids_sql: str) -> None:

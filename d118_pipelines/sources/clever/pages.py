@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from d118_pipelines.errors import D118Error, IncompleteExtractError, SourceError
-from d118_pipelines.sources.http.addresses import host, origin
+from d118_pipelines.kernel.addresses import host, origin
 
 if TYPE_CHECKING:
     from d118_pipelines.sources.http.answers import Answer

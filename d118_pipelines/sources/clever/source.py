@@ -1,7 +1,8 @@
 """A district's roster, read from the Clever Data API.
 
-Belongs here: which lists make a pull, and when it is complete. Not here: pages
-(pages.py), the token (token.py), the shape of people (people.py), findings (notes.py).
+Called by `workflows/provider_sources.py`. Here is which lists make a pull, and when it is
+complete; pages are in `pages.py`, the token in `token.py`, people in `people.py`, findings
+in `notes.py`.
 Rule: docs/reference/clever_api.md.
 """
 
@@ -9,25 +10,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from d118_pipelines.errors import (
-    AuthenticationError,
     ConfigurationError,
     D118Error,
     FatalError,
     IncompleteExtractError,
-    RetriableError,
 )
 from d118_pipelines.sources.clever.notes import Notes
 from d118_pipelines.sources.clever.pages import NOT_STORED, ListReader, Record
 from d118_pipelines.sources.clever.people import V2_LISTS, from_v2, kept, wanted_roles
-from d118_pipelines.sources.clever.token import DistrictToken, read_token
-from d118_pipelines.sources.http.bearer import Basic
+from d118_pipelines.sources.clever.token import DistrictToken
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.timing import Clock
 from d118_pipelines.sources.http.transport import HttpLimits
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore, try_each
 
 VERSIONS = ("v3.0", "v3.1", "v2.1", "v2.0")
 LISTS = ("districts", "schools", "terms", "courses", "users", "sections")
@@ -62,8 +61,8 @@ class CleverSource:
 
     access_token, or client_id with client_secret; with all three a refused token is read
     again. base_url: without the version. school_year: first and last day, for sections
-    without a dated term. allow_empty: collections that may be empty. max_records: of
-    each collection. rate_limit: seconds between two requests.
+    without a dated term. allow_empty: collections that may be empty. rate_limit: seconds
+    between two requests.
     Raises: ConfigurationError.
     """
 
@@ -83,7 +82,6 @@ class CleverSource:
         school_year: tuple[dt.date, dt.date],
         with_contacts: bool = False,
         allow_empty: Collection[str] = (),
-        max_records: int = 1_000_000,
         rate_limit: float = 0.2,
         requests_per_minute: int | None = None,
         clock: Clock | None = None,
@@ -91,25 +89,16 @@ class CleverSource:
         if api_version not in VERSIONS:
             raise _unknown_version()
         self._district, self._school_year = district_id, school_year
-        self._allow_empty, self._max_records = allow_empty, max_records
+        self._allow_empty = allow_empty
         # v2.0 is v2.1 with fewer fields.
         version = api_version.replace("v2.0", "v2.1")
         self._wanted = list(_wanted(version == "v2.1", wanted_roles(with_contacts)))
-        limits = HttpLimits(wait=LONGEST_WAIT)
-        self._access_token = access_token
-        self._tokens: HttpClient | None = None
-        if client_id and client_secret:
-            basic = Basic(client_id, client_secret)
-            self._tokens = HttpClient(
-                token_url, auth=basic, code="clever", limits=limits, clock=clock
-            )
-        elif not access_token:
-            raise _no_login()
+        login = (client_id, client_secret) if client_id and client_secret else None
         self._client = HttpClient(
             f"{base_url.rstrip('/')}/{version}",
-            auth=self._token(self._tokens),
+            auth=DistrictToken(district_id, access_token, login, token_url),
             code="clever",
-            limits=limits,
+            limits=HttpLimits(wait=LONGEST_WAIT),
             min_interval=rate_limit,
             requests_per_minute=requests_per_minute,
             clock=clock,
@@ -117,63 +106,41 @@ class CleverSource:
 
     def test(self) -> ConnectionReport:
         """Ask for one object of every list, within 10 seconds, token included."""
-        clock = self._client.clock
-        started = clock.monotonic()
-        tokens = self._tokens.within(TEST_SECONDS) if self._tokens else None
-        client = self._client.within(TEST_SECONDS, auth=self._token(tokens))
-        readable: list[str] = []
-        failures: dict[str, D118Error] = {}
-        try:
-            for wanted in self._wanted:
-                try:
-                    reader = ListReader(client, wanted.path, wanted.query, page_size=1)
-                    for record in next(reader.pages()):
-                        self._checked(wanted, record)
-                    readable.append(wanted.title)
-                except (AuthenticationError, RetriableError) as exc:
-                    failures[wanted.title] = exc
-                    break
-                except D118Error as exc:
-                    failures[wanted.title] = exc
-        finally:
-            self.close()
-        first = next(iter(failures.values()), None)
+        quick = self._client.within(TEST_SECONDS)
+        started = quick.clock.monotonic()
+        with closing(self._client):
+            tried = try_each(self._wanted, lambda wanted: self._glance(quick, wanted))
+        refused = {w.title: error for w, error in tried if error is not None}
+        first = next(iter(refused.values()), None)
         return ConnectionReport(
             success=first is None,
             message=first.what if first else "Successfully connected to Clever",
-            latency_seconds=round(clock.monotonic() - started, 3),
-            details={"readable": ", ".join(readable), "refused": ", ".join(failures)},
+            latency_seconds=round(quick.clock.monotonic() - started, 3),
+            details={
+                "readable": ", ".join(w.title for w, error in tried if error is None),
+                "refused": ", ".join(refused),
+            },
         )
+
+    def _glance(self, client: HttpClient, wanted: WantedList) -> None:
+        reader = ListReader(client, wanted.path, wanted.query, page_size=1)
+        for record in next(reader.pages()):
+            self._checked(wanted, record)
 
     def pull(self, store: PullStore) -> None:
         """Read every list to its end.
 
         Raises: what pages.py and the client raise; IncompleteExtractError
-        (`clever.empty_collection`, `clever.too_many_pages`), FatalError
+        (`clever.empty_collection`), FatalError
         (`clever.wrong_district`).
         """
         notes = Notes(self._client.clock.now())
-        try:
+        with closing(self._client):
             for name in LISTS:
                 self._pull_collection(store, name, notes)
                 if name == "districts":
                     self._write_school_year(store)
-        finally:
-            self.close()
         store.findings += notes.findings()
-
-    def close(self) -> None:
-        """Close the connections; the next request opens new ones."""
-        self._client.close()
-        if self._tokens is not None:
-            self._tokens.close()
-
-    def _token(self, tokens: HttpClient | None) -> DistrictToken:
-        if tokens is None:
-            return DistrictToken(self._access_token, None)
-        return DistrictToken(
-            self._access_token, lambda: read_token(tokens, self._district)
-        )
 
     def _pull_collection(self, store: PullStore, name: str, notes: Notes) -> None:
         writer = store.collection(name)
@@ -187,8 +154,6 @@ class CleverSource:
                 for record in records:
                     notes.look(name, record)
                 writer.add_page(records)
-                if writer.rows > self._max_records:
-                    raise self._too_many(name)
             size += reader.size_bytes
         if not writer.rows and name in NEVER_EMPTY and name not in self._allow_empty:
             raise _empty(name)
@@ -216,14 +181,6 @@ class CleverSource:
         writer = store.collection("school_year")
         writer.add_page([record])
         writer.finish(absence="proven")
-
-    def _too_many(self, name: str) -> D118Error:
-        return IncompleteExtractError(
-            f"FAILED clever.too_many_pages  {name} has more records than allowed.",
-            rule=f"at most {self._max_records} (limits.max_records)",
-            not_done=NOT_STORED,
-            next_step="Raise limits.max_records if the district is that large.",
-        )
 
 
 def _wanted(is_v2: bool, roles: Sequence[str]) -> Iterator[WantedList]:
@@ -266,13 +223,4 @@ def _unknown_version() -> D118Error:
         rule="api_version is one of " + ", ".join(VERSIONS),
         not_done="Nothing was contacted.",
         next_step="Correct api_version of this provider.",
-    )
-
-
-def _no_login() -> D118Error:
-    return ConfigurationError(
-        "Clever has no credential.",
-        rule="accessToken, or clientId and clientSecret",
-        not_done="Nothing was contacted.",
-        next_step="Set one of them in this provider's settings.",
     )

@@ -1,78 +1,72 @@
 """The district token: from the settings, or read from Clever's token endpoint.
 
-Belongs here: which token is sent and when it is read again. Not here: the requests.
+Called by `source.py`; `sources/http/bearer.py` says when a token is read anew.
 Rule: docs/reference/clever_api.md, token.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from d118_pipelines.errors import AuthenticationError
-from d118_pipelines.sources.http.addresses import host
+from d118_pipelines.errors import AuthenticationError, ConfigurationError
+from d118_pipelines.kernel.addresses import checked_address, host
+from d118_pipelines.sources.http.answers import Answer
+from d118_pipelines.sources.http.bearer import Bearer, is_sendable
+from d118_pipelines.sources.http.transport import HEADERS
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    import httpx
 
 
-class DistrictToken:
-    """Sends the token of one district.
+class DistrictToken(Bearer):
+    """Sends the token of one district, and reads it with the application's login.
 
-    token: from the settings. read: asks Clever for the present one; used at the first
-    request where there is no token, and after a 401. At least one of them is given.
+    login: id and secret of the application, None if the token alone is known.
+    Raises: ConfigurationError without any credential.
     """
 
-    def __init__(self, token: str | None, read: Callable[[], str] | None) -> None:
-        self._token, self._read = token, read
-        self._lock = threading.Lock()
+    def __init__(
+        self, district: str, token: str | None, login: tuple[str, str] | None, url: str
+    ) -> None:
+        super().__init__(token)
+        self._district, self._login = district, login
+        self._url = checked_address(url, name="tokenUrl")
+        if token is None and login is None:
+            raise ConfigurationError(
+                "Clever has no credential.",
+                rule="accessToken, or clientId and clientSecret",
+                not_done="Nothing was contacted.",
+                next_step="Set one of them in this provider's settings.",
+            )
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header. Raises: what reading the token raises."""
-        with self._lock:
-            if self._token is None and self._read is not None:
-                self._token = self._read()
-            return {"Authorization": f"Bearer {self._token}"}
+    def read(self) -> Generator[httpx.Request, httpx.Response, str | None]:
+        """The present token of the district. Raises: AuthenticationError."""
+        import httpx
 
-    def renew(self, client: HttpClient) -> bool:
-        """Read the token again; whether it has changed."""
-        if self._read is None:
-            return False
-        with self._lock:
-            before, self._token = self._token, self._read()
-            return self._token != before
-
-
-def read_token(client: HttpClient, district: str) -> str:
-    """The present token of the district.
-
-    client: asks the token endpoint, with the application's id and secret.
-    Raises: AuthenticationError (`clever.auth`), and what `HttpClient.get` raises.
-    """
-    query = [("owner_type", "district"), ("district", district)]
-    answer = client.get("", query)
-    try:
-        found = _token_of(answer.json(), district)
-    except ValueError:
-        found = None
-    if not (found and found.isascii() and found.isprintable()):
+        if self._login is None:
+            return self._key
+        query = {"owner_type": "district", "district": self._district}
+        request = httpx.Request("GET", self._url, params=query, headers=HEADERS)
+        next(httpx.BasicAuth(*self._login).auth_flow(request))
+        answer = Answer.of((yield request))
+        found = _token_of(answer.json_object(), self._district)
+        if answer.status == 200 and is_sendable(found):
+            return str(found)
         raise AuthenticationError(
             "FAILED clever.auth  Clever has no token of this district for the "
-            "application.",
-            where=host(client.base_url),
+            f"application ({answer.words()}).",
+            where=host(self._url),
             not_done="The pull was not stored.",
-            next_step="Check districtId, and that the district shares its data with "
-            "the application.",
+            next_step="Check clientId, clientSecret and districtId, and that the "
+            "district shares its data with the application.",
         )
-    return found
 
 
-def _token_of(value: Any, district: str) -> str | None:
-    entries = value.get("data") if isinstance(value, dict) else None
+def _token_of(value: Mapping[str, Any], district: str) -> Any:
+    entries = value.get("data")
     for entry in entries if isinstance(entries, list) else []:
         owner = entry.get("owner") if isinstance(entry, dict) else None
         if isinstance(owner, dict) and owner.get("id") == district:
-            token = entry.get("access_token")
-            return token if isinstance(token, str) else None
+            return entry.get("access_token")
     return None

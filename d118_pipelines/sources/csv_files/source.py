@@ -20,6 +20,7 @@ from d118_pipelines.errors import (
     D118Error,
     IncompleteExtractError,
 )
+from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.csv_files.arrival import csv_files
 from d118_pipelines.sources.csv_files.cells import Row, RowReader
@@ -226,7 +227,7 @@ def _batch(
     }
     values["_line"] = [line for line, _ in rows]
     values["_file"] = [file] * len(rows)
-    return pa.RecordBatch.from_pydict(values, schema=schema)
+    return record_batch(values, schema)
 
 
 def _missing(what: str) -> IncompleteExtractError:

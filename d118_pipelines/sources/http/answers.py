@@ -1,6 +1,7 @@
 """An answer, and what its headers say about waiting and about the next page.
 
-Belongs here: reading headers and JSON. Not here: requests, nor what the rows mean.
+Made by `client.py` and `oauth2.py`, read by `sources/clever/` and
+`sources/oneroster_rest/`, which know what the rows mean.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from d118_pipelines.kernel.retry import http_date, seconds_asked
+
+if TYPE_CHECKING:
+    import httpx
 
 # Only words of the standards are ever shown: any other text could quote data.
 KNOWN_WORDS = {
@@ -39,8 +44,6 @@ _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
 # One half of a surrogate pair can be escaped in JSON but not be written as UTF-8.
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
-# Unix time rather than seconds to wait; seconds to wait are never that many.
-_LEAST_UNIX_TIME = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> Answer:
+        """What one response says that was read to its end."""
+        status, headers = response.status_code, response.headers
+        return cls(str(response.request.url), status, headers, response.content)
 
     def json(self) -> Any:
         """The body as JSON, fit to be written again. Raises: ValueError if it is none."""
@@ -63,6 +72,14 @@ class Answer:
             raise ValueError("nested too deeply") from None
         return json.loads(text.encode("utf-8", "replace"))
 
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; an empty one if it is anything else."""
+        try:
+            value = self.json()
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
     def link(self, relation: str) -> str | None:
         """The address that the `Link` header gives for this relation, as it stands."""
         for url, parameters in _LINK.findall(self.headers.get("link", "")):
@@ -73,13 +90,13 @@ class Answer:
 
     def wait_asked(self, now: dt.datetime) -> float | None:
         """Seconds that the server asks to wait, None if it does not say."""
-        asked = _seconds_until(self.headers.get("retry-after"), now)
+        asked = seconds_asked(self.headers.get("retry-after"), now)
         return self.reset(now) if asked is None else asked
 
     def reset(self, now: dt.datetime) -> float | None:
         """Seconds until the server counts anew, None if it does not say."""
         for name in ("ratelimit-reset", "x-ratelimit-reset"):
-            seconds = _seconds_until(self.headers.get(name), now)
+            seconds = seconds_asked(self.headers.get(name), now)
             if seconds is not None:
                 return seconds
         return None
@@ -92,7 +109,7 @@ class Answer:
 
     def clock_differs(self, now: dt.datetime) -> float:
         """Seconds between the server's clock and `now`; 0 if it does not say."""
-        at = _http_date(self.headers.get("date", ""))
+        at = http_date(self.headers.get("date", ""))
         return 0.0 if at is None else abs((at - now).total_seconds())
 
     def words(self) -> str:
@@ -110,27 +127,6 @@ class Answer:
 
 def _refuse(constant: str) -> Any:
     raise ValueError("no JSON value")
-
-
-def _seconds_until(text: str | None, now: dt.datetime) -> float | None:
-    """Seconds to wait: from a number of them, a Unix time or an HTTP date."""
-    text = (text or "").strip()
-    if re.fullmatch(r"\d{1,13}(\.\d+)?", text):
-        number = float(text)
-        if number >= _LEAST_UNIX_TIME * 1000:
-            number /= 1000
-        is_moment = number >= _LEAST_UNIX_TIME
-        return max(0.0, number - now.timestamp()) if is_moment else number
-    at = _http_date(text)
-    return None if at is None else max(0.0, (at - now).total_seconds())
-
-
-def _http_date(text: str) -> dt.datetime | None:
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
 def _known_words(body: bytes) -> set[str]:

@@ -1,66 +1,72 @@
-"""Fixed credentials: a bearer key, or a name and password by HTTP Basic.
+"""A bearer key that stays the same, and the way in which keys that do not are renewed.
 
-Belongs here: the headers. Not here: where a key comes from.
+Called by `workflows/provider_sources.py`; `oauth2.py`, `clever/token.py` and
+`oneroster_rest/classlink.py` read theirs anew. The client (`client.py`) runs the
+`auth_flow` and all requests in it. For a name and a password: `httpx.BasicAuth`.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.sources.http.timing import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    import httpx
 
 
 class Bearer:
-    """Sends one key with every request.
+    """Sends one key with every request; an `httpx.Auth` by its `auth_flow`.
 
-    read_again: gives the present key after a 401. When it is another one the request is
-    repeated once. Raises: ConfigurationError for a key that cannot stand in a header.
+    key: None is read when it is first needed.
+    Raises: ConfigurationError for a key that cannot be sent in a header.
     """
 
-    def __init__(
-        self, key: str, *, read_again: Callable[[], str] | None = None
-    ) -> None:
-        self._key, self._read_again = _sendable(key), read_again
+    def __init__(self, key: str | None, *, clock: Clock | None = None) -> None:
+        if key is not None and not is_sendable(key):
+            raise ConfigurationError(
+                "The bearer key is empty or has characters that cannot be sent.",
+                rule="printable ASCII",
+                not_done="Nothing was contacted.",
+                next_step="Enter the key of this provider again.",
+            )
+        self._key, self._clock = key, clock or SystemClock()
+        self._renew_at = float("inf")
+        # One request for a key at a time, whoever waits for it.
+        self._lock = threading.Lock()
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header."""
-        return {"Authorization": f"Bearer {self._key}"}
+    def auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the key; after a 401 read it anew and, if it is another, repeat once.
 
-    def renew(self, client: HttpClient) -> bool:
-        """Read the key again; whether it has changed. Raises: what the reading raises."""
-        if self._read_again is None:
-            return False
-        before, self._key = self._key, _sendable(self._read_again())
-        return self._key != before
+        Raises: what reading it raises.
+        """
+        with self._lock:
+            if self._key is None or self._clock.monotonic() >= self._renew_at:
+                self._key = yield from self.read()
+            key = self._key
+        request.headers["Authorization"] = f"Bearer {key}"
+        response = yield request
+        if response.status_code != 401:
+            return
+        with self._lock:
+            if self._key == key:
+                self._key = yield from self.read()
+            renewed = self._key
+        if renewed != key:
+            request.headers["Authorization"] = f"Bearer {renewed}"
+            yield request
+
+    def read(self) -> Generator[httpx.Request, httpx.Response, str | None]:
+        """The present key, asked for with the requests that are yielded; here the same."""
+        yield from ()
+        return self._key
 
 
-class Basic:
-    """Sends a name and a password with every request."""
-
-    def __init__(self, name: str, password: str) -> None:
-        coded = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
-        self._headers = {"Authorization": f"Basic {coded}"}
-
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header."""
-        return self._headers
-
-    def renew(self, client: HttpClient) -> bool:
-        """A refused password is not sent again."""
-        return False
-
-
-def _sendable(key: str) -> str:
-    if not (key and key.isascii() and key.isprintable()):
-        raise ConfigurationError(
-            "The bearer key is empty or has characters that cannot be sent.",
-            rule="printable ASCII",
-            not_done="Nothing was contacted.",
-            next_step="Enter the key of this provider again.",
-        )
-    return key
+def is_sendable(key: object) -> bool:
+    """Whether this is a text that can be sent in a header."""
+    return isinstance(key, str) and key.isascii() and key.isprintable() and key != ""

@@ -1,7 +1,7 @@
 """Reads from one service: attempts, waiting, credentials, redirects, limits.
 
-Belongs here: what is sent where, how often, and when it is given up. Not here: httpx
-(transport.py), credentials (oauth1.py, oauth2.py, bearer.py), pages and rows.
+Called by `sources/clever/` and `sources/oneroster_rest/`, which know pages and rows.
+httpx is in `transport.py`; credentials are in `oauth1.py`, `oauth2.py`, `bearer.py`.
 Rule: docs/reference/oneroster_rest.md. An error names the place without its query; no
 body, header, token or secret is in it.
 """
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from d118_pipelines.errors import (
@@ -22,10 +24,14 @@ from d118_pipelines.errors import (
     SourceError,
     UnavailableError,
 )
-from d118_pipelines.sources.http.addresses import checked_address, host, origin
+from d118_pipelines.kernel.addresses import checked_address, host, origin
+from d118_pipelines.kernel.retry import retried
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.http.timing import Clock, Pacer, SystemClock
 from d118_pipelines.sources.http.transport import HttpLimits, Transport
+
+if TYPE_CHECKING:
+    import httpx
 
 OK = frozenset({200})
 REPEATED = frozenset({429, 500, 502, 503, 504})
@@ -34,29 +40,44 @@ MAX_REDIRECTS = 5
 LONGEST_PAUSE = 60.0
 CLOCK_TOLERANCE = 300.0
 NOT_STORED = "The pull was not stored."
+# Status -> kind of error, second word of its code, what to do.
+_ANY_OTHER: tuple[type[D118Error], str, str]
+_ANY_OTHER = SourceError, "http", "Ask who runs the service."
+_FINAL: dict[int, tuple[type[D118Error], str, str]] = {
+    **dict.fromkeys(REPEATED, (UnavailableError, "http", "Run it again later.")),
+    429: (UnavailableError, "rate_limited", "Run it again later."),
+    401: (AuthenticationError, "auth", "Check the credential of this provider."),
+    403: (SourceError, "forbidden", "Ask for the right (scope) to read this."),
+    404: (SourceError, "not_found", "Check base_url and the version."),
+}
 
 Query = Sequence[tuple[str, str]]
 
 
 class Auth(Protocol):
-    """A way to prove who asks."""
+    """A way to prove who asks: the part of `httpx.Auth` that is needed."""
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The headers for one request; made anew for every repetition.
+    def auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Yield what is to be sent and take each response.
 
-        Raises: what a token endpoint raises; that is final.
+        The last response to the given request counts. What is raised is final: a token that cannot be had is not asked for again.
         """
-
-    def renew(self, client: HttpClient) -> bool:
-        """After a 401: whether one repetition makes sense."""
 
 
 @dataclass(slots=True)
-class _Budget:
-    """What is left for one request, repetitions and redirects included."""
+class _Read:
+    """How far one read has come, repetitions and redirects included.
 
+    until: when it is given up. failure: what the last attempt met that may pass.
+    """
+
+    url: str
     until: float
-    attempts: int
+    redirects: int = MAX_REDIRECTS
+    refusals: int = 0
+    failure: RetriableError | None = None
 
 
 def full_jitter(longest: float) -> float:
@@ -128,118 +149,92 @@ class HttpClient:
             raise self._elsewhere("A link", url)
         return self._read(url, expect)
 
-    def post_form(self, url: str, form: Query, *, headers: Mapping[str, str]) -> Answer:
-        """Post to a token endpoint and give back its answer, whatever it says.
-
-        429 and 5xx are repeated, a redirect is not followed. The client's own credential
-        is not sent. Raises: UnavailableError, ConnectionLostError, TimeLimitError,
-        SourceError.
-        """
-        typed = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self._attempt(
-            "POST", url, self._budget(), headers=lambda: typed, content=urlencode(form)
-        )
-
-    def _budget(self) -> _Budget:
-        until = self.clock.monotonic() + self._limits.total
-        return _Budget(min(until, self._deadline), self._attempts)
-
     def _read(self, url: str, expect: Collection[int]) -> Answer:
-        budget = self._budget()
-        redirects, renewals = MAX_REDIRECTS, 1
-        while True:
-            answer = self._signed(url, budget)
-            if answer.status in REDIRECTS and redirects:
-                url = self._redirected(answer)
-                redirects -= 1
-            elif answer.status == 401 and renewals and self.auth is not None:
-                renewals = 0
-                if not self.auth.renew(self):
-                    break
-            else:
-                break
+        until = self.clock.monotonic() + self._limits.total
+        read = _Read(url, min(until, self._deadline))
+        answer = retried(
+            partial(self._answer, read),
+            attempts=self._attempts,
+            pause=partial(self._pause, read),
+            until=read.until,
+            now=self.clock.monotonic,
+            sleep=self._pacer.hold,
+        )
         if answer.status not in expect:
             raise self._refused(answer, "GET")
         return answer
 
-    def _signed(self, url: str, budget: _Budget) -> Answer:
-        def headers() -> Mapping[str, str]:
-            return self.auth.headers(self, "GET", url) if self.auth else {}
+    def _pause(self, read: _Read, attempt: int, exc: Exception) -> float | None:
+        """Seconds before the next attempt; None for what only repeats itself."""
+        if read.failure is None or exc is not read.failure:
+            return None
+        asked = read.failure.wait_seconds
+        if asked is None:
+            asked = self._jitter(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
+        return min(asked, self._limits.wait)
 
-        return self._attempt("GET", url, budget, headers=headers)
-
-    def _attempt(
-        self,
-        method: str,
-        url: str,
-        budget: _Budget,
-        *,
-        headers: Callable[[], Mapping[str, str]],
-        content: str | None = None,
-    ) -> Answer:
-        """Ask until there is an answer that is not to be repeated."""
-        longest = 1.0
+    def _answer(self, read: _Read, attempt: int) -> Answer:
+        """One attempt, up to an answer that leads nowhere else."""
         while True:
-            self._turn(method, url, budget)
-            # Outside of the try: a token that cannot be had is not tried here again.
-            # After the turn: a signature is only good for a moment.
-            sent = headers()
-            wait: float | None = None
-            failure: D118Error
-            try:
-                answer = self._send(method, url, sent, content, budget)
-            except RetriableError as exc:
-                failure = exc
-            else:
-                if answer.status not in REPEATED:
-                    return answer
-                failure = self._refused(answer, method)
-                wait = answer.wait_asked(self.clock.now())
-            if wait is None:
-                wait = self._jitter(longest)
-            self._pause(min(wait, self._limits.wait), failure, budget)
-            longest = min(longest * 2, LONGEST_PAUSE)
+            answer = Answer.of(self._proven(read))
+            if answer.status not in REDIRECTS or not read.redirects:
+                return answer
+            read.url = self._redirected(answer)
+            read.redirects -= 1
 
-    def _turn(self, method: str, url: str, budget: _Budget) -> None:
+    def _proven(self, read: _Read) -> httpx.Response:
+        """Send what the credential makes of the request, one after the other."""
+        import httpx
+
+        auth = self.auth or httpx.Auth()
+        # Before the credential is made: a signature is only good for a moment.
+        self._turn("GET", read)
+        request = self._transport.request(read.url, self._place("GET", read.url))
+        with closing(auth.auth_flow(request)) as flow:
+            sent = next(flow)
+            while True:
+                response = self._sent(sent, read)
+                if sent is request:
+                    answer = response
+                    read.refusals += answer.status_code == 401
+                    if read.refusals > 1:
+                        return answer
+                try:
+                    sent = flow.send(response)
+                except StopIteration:
+                    return answer
+                self._turn(sent.method, read)
+
+    def _turn(self, method: str, read: _Read) -> None:
         """Wait until the next request may go."""
         wait = self._pacer.seconds_to_wait()
-        if self.clock.monotonic() + wait > budget.until:
+        if self.clock.monotonic() + wait > read.until:
             raise UnavailableError(
                 f"FAILED {self._code}.rate_limited  The service wants {wait:.0f} s "
                 "without requests.",
-                where=self._place(method, url),
+                where=self._place(method, read.url),
                 not_done=NOT_STORED,
                 next_step="Run it again later.",
             )
         self._pacer.step()
 
-    def _pause(self, wait: float, failure: D118Error, budget: _Budget) -> None:
-        """Wait before the next attempt, or raise what the last one met."""
-        budget.attempts -= 1
-        if budget.attempts < 1 or self.clock.monotonic() + wait > budget.until:
-            raise failure
-        self._pacer.hold(wait)
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: str | None,
-        budget: _Budget,
-    ) -> Answer:
-        answer = self._transport.send(
-            method,
-            url,
-            headers=headers,
-            content=content.encode("ascii") if content is not None else None,
-            seconds=budget.until - self.clock.monotonic(),
-            where=self._place(method, url),
-        )
-        if answer.is_used_up and method == "GET":
+    def _sent(self, request: httpx.Request, read: _Read) -> httpx.Response:
+        """Send once; what may pass is noted as such and raised."""
+        where = self._place(request.method, str(request.url))
+        try:
+            response = self._transport.send(
+                request, seconds=read.until - self.clock.monotonic(), where=where
+            )
+            answer = Answer.of(response)
+            if answer.status in REPEATED:
+                raise self._refused(answer, request.method)
+        except RetriableError as exc:
+            read.failure = exc
+            raise
+        if answer.is_used_up and request.method == "GET":
             reset = answer.reset(self.clock.now()) or 0.0
             self._pacer.hold(min(reset, self._limits.wait))
-        return answer
+        return response
 
     def _redirected(self, answer: Answer) -> str:
         """Where a redirect leads. Raises: SourceError unless it is the same place."""
@@ -269,25 +264,17 @@ class HttpClient:
 
     def _refused(self, answer: Answer, method: str) -> D118Error:
         """The error for a status that is final."""
-        status, words = answer.status, answer.words()
-        kind: type[D118Error] = SourceError
-        name, advice = "http", "Ask who runs the service."
-        if status == 401:
-            kind, name = AuthenticationError, "auth"
-            advice = "Check the credential of this provider."
-            seconds = answer.clock_differs(self.clock.now())
-            if seconds > CLOCK_TOLERANCE:
-                words += f"; the server's clock differs by {seconds:.0f} s"
-        elif status == 403:
-            name, advice = "forbidden", "Ask for the right (scope) to read this."
-        elif status == 404:
-            name, advice = "not_found", "Check base_url and the version."
-        elif status in REPEATED:
-            kind, advice = UnavailableError, "Run it again later."
-            name = "rate_limited" if status == 429 else "http"
-        return kind(
-            f"FAILED {self._code}.{name}  The service refused ({words}).",
+        kind, word, advice = _FINAL.get(answer.status, _ANY_OTHER)
+        words = answer.words()
+        seconds = answer.clock_differs(self.clock.now())
+        if answer.status == 401 and seconds > CLOCK_TOLERANCE:
+            words += f"; the server's clock differs by {seconds:.0f} s"
+        error = kind(
+            f"FAILED {self._code}.{word}  The service refused ({words}).",
             where=self._place(method, answer.url),
             not_done=NOT_STORED,
             next_step=advice,
         )
+        if isinstance(error, RetriableError):
+            error.wait_seconds = answer.wait_asked(self.clock.now())
+        return error

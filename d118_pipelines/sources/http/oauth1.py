@@ -1,34 +1,31 @@
-"""OAuth 1.0a without tokens: every request is signed with a key and a secret.
+"""OAuth 1.0a without tokens: oauthlib signs every request with a key and a secret.
 
-Belongs here: RFC 5849, section 3, as far as two parties need it. Not here: sending.
+Called by `sources/oneroster_rest/` and `workflows/provider_sources.py`; the client
+(`client.py`) runs the `auth_flow`. Beside it: `oauth2.py`, `bearer.py`.
 Rule: docs/reference/oneroster_rest.md, credentials.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import secrets
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl, quote, urlsplit
+import logging
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Literal, get_args
 
-from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.sources.http.addresses import PORTS
+from d118_pipelines.errors import ConfigurationError, SourceError
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.client import HttpClient
+    import httpx
 
 SignatureMethod = Literal["HMAC-SHA1", "HMAC-SHA256"]
-HASHES: dict[SignatureMethod, Any] = {
-    "HMAC-SHA1": hashlib.sha1,
-    "HMAC-SHA256": hashlib.sha256,
-}
+METHODS: tuple[SignatureMethod, ...] = get_args(SignatureMethod)
 
 
 class OAuth1:
-    """Signs requests. Raises: ConfigurationError for a method that is not known."""
+    """Signs requests; an `httpx.Auth` by its `auth_flow`.
+
+    nonce, timestamp: fixed ones, for check values; each request has its own otherwise.
+    Raises: ConfigurationError for a method that is not known.
+    """
 
     def __init__(
         self,
@@ -36,62 +33,51 @@ class OAuth1:
         secret: str,
         *,
         method: SignatureMethod = "HMAC-SHA1",
-        nonce: Callable[[], str] = lambda: secrets.token_hex(16),
+        nonce: str | None = None,
+        timestamp: str | None = None,
     ) -> None:
-        if method not in HASHES:
+        if method not in METHODS:
             raise ConfigurationError(
                 "The signature method is not known.",
-                rule=" or ".join(HASHES),
+                rule=" or ".join(METHODS),
                 not_done="Nothing was contacted.",
-                next_step="Correct oauth_signature_method of the provider.",
+                next_step="Correct `signature` of the provider.",
             )
-        self._key, self._secret, self._nonce = key, secret, nonce
-        self.method = method
+        self.method, self._key, self._secret = method, key, secret
+        self._fixed = {"nonce": nonce, "timestamp": timestamp}
 
     def with_method(self, method: SignatureMethod) -> OAuth1:
         """The same credential with another signature method."""
-        return OAuth1(self._key, self._secret, method=method, nonce=self._nonce)
+        return OAuth1(self._key, self._secret, method=method)
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header, with a nonce and a time of its own."""
-        stamp = int(client.clock.now().timestamp())
-        return {"Authorization": self.authorization(method, url, stamp)}
+    def auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign the request; after a 401 once more, since its nonce may have been used.
 
-    def renew(self, client: HttpClient) -> bool:
-        """A refused request is sent once more: the nonce may have been used before."""
-        return True
+        Raises: SourceError for an address that cannot be signed.
+        """
+        response = yield self._signed(request)
+        if response.status_code == 401:
+            yield self._signed(request)
 
-    def authorization(self, method: str, url: str, timestamp: int) -> str:
-        """The value of the header for one request at a Unix time."""
-        parameters = {
-            "oauth_consumer_key": self._key,
-            "oauth_nonce": self._nonce(),
-            "oauth_signature_method": self.method,
-            "oauth_timestamp": str(timestamp),
-            "oauth_version": "1.0",
-        }
-        base = base_string(method, url, parameters)
-        key = f"{escaped(self._secret)}&".encode("ascii")
-        digest = hmac.new(key, base.encode("ascii"), HASHES[self.method]).digest()
-        parameters["oauth_signature"] = base64.b64encode(digest).decode("ascii")
-        fields = ", ".join(f'{k}="{escaped(v)}"' for k, v in parameters.items())
-        return f"OAuth {fields}"
+    def _signed(self, request: httpx.Request) -> httpx.Request:
+        from oauthlib.oauth1 import Client  # heavy: only where requests are signed
 
-
-def base_string(method: str, url: str, parameters: Mapping[str, str]) -> str:
-    """What is signed: method, address without query, all parameters in order."""
-    parts = urlsplit(url)
-    place = parts.hostname or ""
-    place = f"[{place}]" if ":" in place else place
-    if parts.port not in (None, PORTS.get(parts.scheme)):
-        place += f":{parts.port}"
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    pairs = sorted((escaped(k), escaped(v)) for k, v in [*query, *parameters.items()])
-    text = "&".join(f"{name}={value}" for name, value in pairs)
-    address = f"{parts.scheme}://{place}{parts.path or '/'}"
-    return "&".join((method.upper(), escaped(address), escaped(text)))
-
-
-def escaped(text: str) -> str:
-    """RFC 3986: everything but letters, digits and `-._~`."""
-    return quote(text, safe="")
+        # It logs the query, the key and the signature.
+        logging.getLogger("oauthlib").setLevel(logging.WARNING)
+        client = Client(
+            self._key, self._secret, signature_method=self.method, **self._fixed
+        )
+        try:
+            _, headers, _ = client.sign(str(request.url), request.method)
+        except ValueError:
+            raise SourceError(
+                "An address has characters that cannot be signed.",
+                where=request.url.host,
+                rule="a query is escaped as RFC 3986 says",
+                not_done="It was not contacted. The pull was not stored.",
+                next_step="Ask who runs the service.",
+            ) from None
+        request.headers["Authorization"] = headers["Authorization"]
+        return request

@@ -1,30 +1,31 @@
 """OAuth 2 client credentials: a token from a token endpoint, kept in memory only.
 
-Belongs here: RFC 6749, section 4.4. Not here: sending, nor which scopes are wanted.
-Rule: docs/reference/oneroster_rest.md, credentials.
+Called by `workflows/provider_sources.py`; `bearer.py` says when a token is read anew.
+Rule: docs/reference/oneroster_rest.md, credentials; RFC 6749, section 4.4.
 """
 
 from __future__ import annotations
 
-import base64
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote_plus
 
 from d118_pipelines.errors import AuthenticationError, SourceError
-from d118_pipelines.sources.http.addresses import checked_address, host
+from d118_pipelines.kernel.addresses import checked_address, host
+from d118_pipelines.sources.http.answers import Answer
+from d118_pipelines.sources.http.bearer import Bearer, is_sendable
+from d118_pipelines.sources.http.timing import Clock
+from d118_pipelines.sources.http.transport import HEADERS
 
 if TYPE_CHECKING:
-    from d118_pipelines.sources.http.answers import Answer
-    from d118_pipelines.sources.http.client import HttpClient
+    import httpx
 
 USUAL_LIFE = 3600.0
 RENEWED_BEFORE = 300.0
 
 
-class ClientCredentials:
-    """Gets a token when one is needed and sends it with every request.
+class ClientCredentials(Bearer):
+    """Gets a token when one is needed, shortly before its end and after a 401.
 
     client_auth: `basic` sends identifier and secret as HTTP Basic, `body` in the form.
     fallback_scope: asked for once when the endpoint does not know the wanted scopes.
@@ -41,63 +42,49 @@ class ClientCredentials:
         fallback_scope: str | None = None,
         client_auth: Literal["basic", "body"] = "basic",
         code: str = "rest",
+        clock: Clock | None = None,
     ) -> None:
+        super().__init__(None, clock=clock)
         self._url = checked_address(token_url, name="token_url", may_have_query=True)
         self._id, self._secret = client_id, client_secret
         self._scope, self._fallback = " ".join(scopes), fallback_scope
         self._client_auth, self._code = client_auth, code
-        # One request for a token at a time, whoever waits for it.
-        self._lock = threading.Lock()
-        self._token: str | None = None
-        self._renew_at = 0.0
 
-    def headers(self, client: HttpClient, method: str, url: str) -> Mapping[str, str]:
-        """The `Authorization` header; fetches a token where none is good any more.
-
-        Raises: AuthenticationError (refused), SourceError (an answer without token),
-        and what `HttpClient.post_form` raises.
-        """
-        with self._lock:
-            if self._token is None or client.clock.monotonic() >= self._renew_at:
-                self._token = self._fetch(client)
-            return {"Authorization": f"Bearer {self._token}"}
-
-    def renew(self, client: HttpClient) -> bool:
-        """Drop the token; the repetition fetches a new one."""
-        with self._lock:
-            self._token = None
-        return True
-
-    def _fetch(self, client: HttpClient) -> str:
-        answer = self._ask(client)
+    def read(self) -> Generator[httpx.Request, httpx.Response, str]:
+        """A new token. Raises: AuthenticationError (refused), SourceError (no token)."""
+        answer = Answer.of((yield self._request()))
         if self._fallback and answer.has_word("invalidscope"):
             self._scope, self._fallback = self._fallback, None
-            answer = self._ask(client)
+            answer = Answer.of((yield self._request()))
         if answer.status != 200:
-            raise self._refused(answer)
-        return self._read(answer, client)
+            raise AuthenticationError(
+                f"FAILED {self._code}.auth  The token endpoint refused "
+                f"({answer.words()}).",
+                where=host(self._url),
+                not_done="The pull was not stored.",
+                next_step="Check client id, client secret and scopes of this provider.",
+            )
+        return self._token(answer)
 
-    def _ask(self, client: HttpClient) -> Answer:
-        form = [("grant_type", "client_credentials")]
+    def _request(self) -> httpx.Request:
+        import httpx
+
+        form = {"grant_type": "client_credentials"}
         if self._scope:
-            form.append(("scope", self._scope))
-        headers = {}
+            form["scope"] = self._scope
         if self._client_auth == "body":
-            form += [("client_id", self._id), ("client_secret", self._secret)]
-        else:
+            form |= {"client_id": self._id, "client_secret": self._secret}
+        request = httpx.Request("POST", self._url, data=form, headers=HEADERS)
+        if self._client_auth == "basic":
             # RFC 6749, 2.3.1: both are encoded as in a form before Basic joins them.
-            pair = f"{quote_plus(self._id)}:{quote_plus(self._secret)}"
-            coded = base64.b64encode(pair.encode("ascii")).decode("ascii")
-            headers["Authorization"] = f"Basic {coded}"
-        return client.post_form(self._url, form, headers=headers)
+            pair = quote_plus(self._id), quote_plus(self._secret)
+            next(httpx.BasicAuth(*pair).auth_flow(request))
+        return request
 
-    def _read(self, answer: Answer, client: HttpClient) -> str:
-        try:
-            value = answer.json()
-        except ValueError:
-            value = None
-        token = value.get("access_token") if isinstance(value, dict) else None
-        if not _is_token(token) or str(value.get("token_type")).lower() != "bearer":
+    def _token(self, answer: Answer) -> str:
+        value = answer.json_object()
+        token = value.get("access_token")
+        if not is_sendable(token) or str(value.get("token_type")).lower() != "bearer":
             raise SourceError(
                 f"FAILED {self._code}.auth  The token endpoint's answer has no bearer "
                 "token.",
@@ -107,26 +94,8 @@ class ClientCredentials:
             )
         life = _seconds(value.get("expires_in"))
         margin = min(RENEWED_BEFORE, life * 0.1)
-        self._renew_at = client.clock.monotonic() + life - margin
+        self._renew_at = self._clock.monotonic() + life - margin
         return str(token)
-
-    def _refused(self, answer: Answer) -> AuthenticationError:
-        return AuthenticationError(
-            f"FAILED {self._code}.auth  The token endpoint refused ({answer.words()}).",
-            where=host(self._url),
-            not_done="The pull was not stored.",
-            next_step="Check client id, client secret and scopes of this provider.",
-        )
-
-
-def _is_token(token: Any) -> bool:
-    """Whether this can stand in a header."""
-    return (
-        isinstance(token, str)
-        and token.isascii()
-        and token.isprintable()
-        and bool(token)
-    )
 
 
 def _seconds(life: Any) -> float:

@@ -1,38 +1,32 @@
 """Time as the client sees it: the clock, and the distance between two requests.
 
-Belongs here: clocks and pacing. Not here: what is asked. Tests bring their own clock.
+Called by `client.py`, `transport.py` and the credentials; tests bring their own clock.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from d118_pipelines.kernel.clock import utc_now
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 class Clock(Protocol):
-    """Where the client takes the time from and where it waits."""
+    """Seconds that never go back, the moment with its zone, and waiting."""
 
-    def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
-
-    def now(self) -> dt.datetime:
-        """The present moment, with time zone."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
+    def monotonic(self) -> float: ...  # noqa: D102
+    def now(self) -> dt.datetime: ...  # noqa: D102
+    def sleep(self, seconds: float) -> None: ...  # noqa: D102
 
 
 class SystemClock:
     """The clock of the machine."""
 
-    def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
-        return time.monotonic()
-
-    def now(self) -> dt.datetime:
-        """The present moment in UTC."""
-        return dt.datetime.now(dt.UTC)
+    monotonic = staticmethod(time.monotonic)
+    now = staticmethod(utc_now)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -1,13 +1,13 @@
 """One request over httpx, within its limits, with the project's errors.
 
-Belongs here: httpx. Not here: attempts, waiting, credentials, the meaning of a status.
+Called by `client.py`, which has attempts, waiting, redirects and the meaning of a status.
 """
 
 from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,7 @@ from d118_pipelines.errors import (
     SourceError,
     TimeLimitError,
 )
-from d118_pipelines.sources.http.addresses import is_loopback, origin
-from d118_pipelines.sources.http.answers import Answer
+from d118_pipelines.kernel.addresses import is_loopback, origin
 from d118_pipelines.sources.http.timing import Clock
 
 if TYPE_CHECKING:
@@ -59,64 +58,61 @@ class Transport:
             client.close()
         self._clients.clear()
 
+    def request(self, url: str, where: str) -> httpx.Request:
+        """A GET that can be sent. Raises: ConnectionLostError for no usable address."""
+        import httpx  # heavy: only when something is asked
+
+        try:
+            return self._client(url).build_request("GET", url)
+        except httpx.InvalidURL as exc:
+            raise self._failure(exc, where) from None
+
     def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        seconds: float,
-        where: str,
-    ) -> Answer:
+        self, request: httpx.Request, *, seconds: float, where: str
+    ) -> httpx.Response:
         """Send once and read the whole answer; redirects are not followed.
 
         Raises: ConnectionLostError (refused, cut, cut short), TimeLimitError, SourceError
         (too large, or a certificate that cannot be trusted). No text of httpx is in them.
         """
-        import httpx  # heavy: only when something is asked
+        import httpx
 
+        request.extensions["timeout"] = self._timeout(seconds)
+        until = self._clock.monotonic() + min(seconds, self._limits.response)
         try:
-            return self._send(method, url, headers, content, seconds, where)
+            response = self._client(str(request.url)).send(request, stream=True)
+            with closing(response):
+                body = self._body(response, until, where)
         except httpx.TimeoutException:
             raise self._too_late(where) from None
-        except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as exc:
+        except (httpx.TransportError, httpx.DecodingError) as exc:
             raise self._failure(exc, where) from None
+        # It is expanded now, and must not be a second time.
+        response.headers.pop("content-encoding", None)
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            content=body,
+            request=request,
+        )
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        seconds: float,
-        where: str,
-    ) -> Answer:
-        until = self._clock.monotonic() + min(seconds, self._limits.response)
-        client = self._client(url)
-        with client.stream(
-            method,
-            url,
-            headers=dict(headers),
-            content=content,
-            timeout=self._timeout(seconds),
-        ) as response:
-            parts, size = [], 0
-            for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if size > self._limits.size_bytes:
-                    raise self._too_large(where)
-                if self._clock.monotonic() > until:
-                    raise self._too_late(where)
-        return Answer(url, response.status_code, response.headers, b"".join(parts))
+    def _body(self, response: httpx.Response, until: float, where: str) -> bytes:
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > self._limits.size_bytes:
+                raise self._too_large(where)
+            if self._clock.monotonic() > until:
+                raise self._too_late(where)
+        return b"".join(parts)
 
-    def _timeout(self, seconds: float) -> httpx.Timeout:
+    def _timeout(self, seconds: float) -> dict[str, float | None]:
         import httpx
 
         connect = max(0.1, min(self._limits.connect, seconds))
         read = max(0.1, min(self._limits.read, seconds))
-        return httpx.Timeout(read, connect=connect)
+        return httpx.Timeout(read, connect=connect).as_dict()
 
     def _client(self, url: str) -> httpx.Client:
         """The client for this address: a proxy of the environment is not for loopback."""

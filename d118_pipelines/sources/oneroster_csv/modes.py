@@ -33,12 +33,10 @@ class Rules:
     """What a provider may settle itself.
 
     bulk_with_status: what a bulk file is whose rows have status and date.
-    missing_dependency: `refuse` the set, or look references up in what is `stored`.
     max_reject_ratio: rejected rows of all rows of one file, 0 to 1.
     """
 
     bulk_with_status: Literal["bulk", "delta", "reject"] = "bulk"
-    missing_dependency: Literal["refuse", "stored"] = "refuse"
     max_reject_ratio: float = 0.05
 
 
@@ -66,9 +64,7 @@ def judge_file(
     return Reading("proven" if proves else "never", is_delta)
 
 
-def check_dependencies(
-    file_set: FileSet, facts: Mapping[str, RowCounts], rules: Rules, findings: Findings
-) -> None:
+def check_dependencies(file_set: FileSet, facts: Mapping[str, RowCounts]) -> None:
     """Every bulk file with rows needs the files that its rows point into.
 
     Raises: IncompleteExtractError `bundle.incomplete`.
@@ -81,9 +77,7 @@ def check_dependencies(
             if not asked or need.file in file_set.members:
                 continue
             what = f"{file}.csv needs {need.file}.csv, which is not in the set."
-            if rules.missing_dependency == "refuse":
-                fatal("bundle.incomplete", what, file=file + SUFFIX)
-            findings.add("bundle.incomplete", "warn", file + SUFFIX, detail=what)
+            fatal("bundle.incomplete", what, file=file + SUFFIX)
 
 
 def report_values(file: str, facts: RowCounts, findings: Findings) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.finding import Findings, Level
 from d118_pipelines.sources.delimited.arrow import may_have_blanks_around, parse_plain
 from d118_pipelines.sources.delimited.blocks import Blocks, pieces
@@ -210,7 +211,7 @@ def _table(records: Sequence[Record], wanted: Sequence[int]) -> pa.Table:
     import pyarrow as pa
 
     columns = {
-        str(number): pa.array(
+        str(number): arrow_array(
             [record.cells[number] or None for record in records], pa.string()
         )
         for number in wanted

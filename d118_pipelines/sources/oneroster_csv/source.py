@@ -139,7 +139,7 @@ class _Pulling:
             self._read(file, lambda: lambda table: None)
         for collection in COLLECTIONS:
             self._write(collection)
-        check_dependencies(self._set, self._facts, self._source.rules, self._findings)
+        check_dependencies(self._set, self._facts)
 
     def _write(self, collection: str) -> None:
         target = _Target(self._store, collection)
@@ -199,7 +199,8 @@ class _Target:
         schema = pa.schema(
             [*((name, pa.string()) for name in names), (LINE, pa.int64())]
         )
-        self._empty = schema.empty_table()
+        # Not empty_table(): it imports pandas.
+        self._empty = pa.Table.from_batches([], schema)
         return self._add
 
     def flush(self) -> None:

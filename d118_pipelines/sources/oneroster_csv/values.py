@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.sources.delimited.splitter import BLANKS
 from d118_pipelines.sources.oneroster_csv.tables import (
     MODIFIED,
@@ -57,7 +58,6 @@ def clean(
     table: columns named by their number in the file. has_blanks: values may have blanks
     around them.
     """
-    import numpy as np
     import pyarrow as pa
 
     if layout.password_at is not None:
@@ -70,7 +70,7 @@ def clean(
     _count(columns, facts, file)
     nothing = pa.nulls(table.num_rows, pa.string())
     stored = {name: columns.pop(name, nothing) for name in stored_names(file)}
-    numbers = pa.array(np.asarray(lines, np.int64))
+    numbers = arrow_array(lines, pa.int64())
     return pa.table({**stored, **columns, LINE: numbers})
 
 
@@ -93,7 +93,9 @@ def _trimmed(
     if not changed:
         return column
     facts.trimmed[name] += changed
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    # Compared by length: Python's "" would be made an Arrow scalar, which imports pandas.
+    has_text = pc.binary_length(trimmed).cast(pa.bool_())
+    return pc.if_else(has_text, trimmed, pa.nulls(len(trimmed), pa.string()))
 
 
 def _count(columns: dict[str, pa.ChunkedArray], facts: RowCounts, file: str) -> None:

@@ -1,31 +1,33 @@
 """ClassLink: a OneRoster 1.1 service behind a proxy, or the district's own server.
 
-Belongs here: addresses, discovery of the district's application, the key that may be
-replaced. Not here: collections and pages (rest.py). Rule:
-docs/reference/oneroster_rest.md, ClassLink.
+Called by `workflows/provider_sources.py`. Here are addresses, discovery of the district's
+application and the key that may be replaced; collections and pages are in `rest.py`.
+Rule: docs/reference/oneroster_rest.md, ClassLink.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from d118_pipelines.errors import ConfigurationError, D118Error, SourceError
+from d118_pipelines.errors import ConfigurationError, SourceError
 from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import Auth, HttpClient
 from d118_pipelines.sources.http.oauth1 import OAuth1, SignatureMethod
 from d118_pipelines.sources.oneroster_rest.codes import unusable
-from d118_pipelines.sources.oneroster_rest.collections import PATHS, in_order
-from d118_pipelines.sources.oneroster_rest.rest import TEST_SECONDS, OneRosterSource
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.oneroster_rest.rest import OneRosterSource
+
+if TYPE_CHECKING:
+    import httpx
 
 KIND = "CLASSLINK"
 PROXY = "https://oneroster-proxy.classlink.io"
 PATH = "/ims/oneroster/v1p1"
 REVISION_HEADER = "x-perm-rev"
 
+T = TypeVar("T")
 # Makes the client for a base address and a credential.
 ClientFactory = Callable[[str, Auth], HttpClient]
 
@@ -34,7 +36,6 @@ ClientFactory = Callable[[str, Auth], HttpClient]
 class Application:
     """One district as the partner key sees it. `oneroster_id` is escaped already."""
 
-    id: str
     tenant_id: str
     oneroster_id: str
     bearer: str = field(repr=False)
@@ -71,65 +72,49 @@ def direct_base_url(endpoint_url: str) -> str:
     return url if "/ims/oneroster/" in url else url + PATH
 
 
-class Discovery:
-    """Reads with the partner key which districts share what.
+def find_application(partner: HttpClient, tenant_id: str) -> Application:
+    """The usable application of one district, read with the partner key.
 
-    client: for ClassLink's partner service, with `Bearer(partner_key)`.
+    partner: asks ClassLink's partner service. Raises: SourceError if there is none or
+    more than one, and what `HttpClient.get` raises.
     """
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-    def within(self, seconds: float) -> Discovery:
-        """The same for a quick question: no repetition, an end in time."""
-        return Discovery(self._client.within(seconds))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def application(self, tenant_id: str) -> Application:
-        """The usable application of one district.
-
-        Raises: SourceError if there is none, and what `HttpClient.get` raises.
-        """
-        found = [_application(entry) for entry in self._applications()]
-        usable = [a for a in found if a.tenant_id == tenant_id and a.is_usable]
-        if len(usable) != 1:
-            raise unusable(
-                f"{len(usable)} usable ClassLink applications have this tenant id.",
-                f"tenantId {tenant_id}",
-                rule="one application that is enabled, of a tenant that is Active",
-                word="not_found",
-            )
-        return usable[0]
-
-    def server(self, application: Application) -> Server:
-        """The district's own server. Raises: as `application`."""
-        value = self._read(f"/applications/{application.oneroster_id}/server")
-        found = value.get("server")
-        if not isinstance(found, dict) or not found.get("endpoint_url"):
-            raise _bad_payload("server")
-        return Server(
-            url=str(found["endpoint_url"]),
-            key=str(found.get("client_id", "")),
-            secret=str(found.get("client_secret", "")),
+    entries = _read(partner, "/applications", "applications", list)
+    found = [_application(entry) for entry in entries if isinstance(entry, dict)]
+    usable = [a for a in found if a.tenant_id == tenant_id and a.is_usable]
+    if len(usable) != 1:
+        raise unusable(
+            f"{len(usable)} usable ClassLink applications have this tenant id.",
+            f"tenantId {tenant_id}",
+            rule="one application that is enabled, of a tenant that is Active",
+            word="not_found",
         )
+    return usable[0]
 
-    def _applications(self) -> list[dict[str, Any]]:
-        found = self._read("/applications").get("applications")
-        if not isinstance(found, list):
-            raise _bad_payload("applications")
-        return [entry for entry in found if isinstance(entry, dict)]
 
-    def _read(self, path: str) -> Mapping[str, Any]:
-        try:
-            value = self._client.get(path).json()
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or str(value.get("status")) != "1":
-            raise _bad_payload(path)
-        return value
+def find_server(partner: HttpClient, application: Application) -> Server:
+    """The district's own server. Raises: as `find_application`."""
+    path = f"/applications/{application.oneroster_id}/server"
+    found = _read(partner, path, "server", dict)
+    if not found.get("endpoint_url"):
+        raise _bad_payload(path)
+    return Server(
+        url=str(found["endpoint_url"]),
+        key=str(found.get("client_id", "")),
+        secret=str(found.get("client_secret", "")),
+    )
+
+
+class ReplacedKey(Bearer):
+    """The key of a district's application, which the district may replace."""
+
+    def __init__(self, key: str, partner: HttpClient, tenant_id: str) -> None:
+        super().__init__(key)
+        self._partner, self._tenant_id = partner, tenant_id
+
+    def read(self) -> Generator[httpx.Request, httpx.Response, str]:
+        """The present key, by the partner's own client."""
+        yield from ()
+        return find_application(self._partner, self._tenant_id).bearer
 
 
 def classlink_source(name: str, client: HttpClient, **options: Any) -> OneRosterSource:
@@ -138,95 +123,69 @@ def classlink_source(name: str, client: HttpClient, **options: Any) -> OneRoster
     options: `paths`, `paging`, `allow_empty` of OneRosterSource.
     """
     return OneRosterSource(
-        name,
-        client,
-        version="1.1",
-        revision_header=REVISION_HEADER,
-        kind=KIND,
-        **options,
+        name, client, revision_header=REVISION_HEADER, kind=KIND, **options
     )
 
 
-class DiscoveredSource:
-    """A ClassLink district that is found by its tenant id; see RosterSource.
+class DiscoveredSource(OneRosterSource):
+    """A ClassLink district that is found by its tenant id.
 
-    make_client: from base address and credential. is_direct: the district's own server
-    with OAuth 1.0a, else the proxy with the application's key. options: `paging` and
-    `allow_empty` of OneRosterSource.
+    partner: asks ClassLink's partner service with the partner key. make_client: from
+    base address and credential. is_direct: the district's own server with OAuth 1.0a,
+    else the proxy with the application's key. options: as of `classlink_source`.
     """
 
     def __init__(
         self,
         name: str,
-        discovery: Discovery,
+        partner: HttpClient,
         tenant_id: str,
         make_client: ClientFactory,
         *,
-        paths: Mapping[str, str] = PATHS,
         is_direct: bool = False,
         signature_method: SignatureMethod = "HMAC-SHA1",
         proxy: str = PROXY,
         **options: Any,
     ) -> None:
-        self._name, self._discovery, self._tenant_id = name, discovery, tenant_id
+        super().__init__(
+            name, partner, revision_header=REVISION_HEADER, kind=KIND, **options
+        )
+        self._partner, self._tenant_id = partner, tenant_id
         self._make_client, self._is_direct = make_client, is_direct
         self._signature_method, self._proxy = signature_method, proxy
-        self._paths, self._options = in_order(paths), options
 
-    @property
-    def kind(self) -> str:
-        """The provider's type."""
-        return KIND
-
-    @property
-    def collections(self) -> Sequence[str]:
-        """The names of what `pull` writes, in the order in which it writes them."""
-        return list(self._paths)
-
-    def pull(self, store: PullStore) -> None:
-        """Find the district, then read it; raises what both raise."""
-        try:
-            self._open(self._discovery).pull(store)
-        finally:
-            self._discovery.close()
-
-    def test(self) -> ConnectionReport:
-        """Find the district and test its service, without raising."""
-        try:
-            source = self._open(self._discovery.within(TEST_SECONDS / 2))
-            return source.test(seconds=TEST_SECONDS / 2)
-        except D118Error as exc:
-            return ConnectionReport(False, exc.what, 0.0, {"tenantId": self._tenant_id})
-        finally:
-            self._discovery.close()
-
-    def _open(self, discovery: Discovery) -> OneRosterSource:
-        application = discovery.application(self._tenant_id)
+    def opened(self, seconds: float | None = None) -> HttpClient:
+        """Find the district; half of the seconds are for that. Raises: SourceError."""
+        half = None if seconds is None else seconds / 2
+        partner = self._partner if half is None else self._partner.within(half)
+        application = find_application(partner, self._tenant_id)
         if self._is_direct:
-            server = discovery.server(application)
-            url = direct_base_url(server.url)
-            auth: Auth = OAuth1(
-                server.key, server.secret, method=self._signature_method
-            )
+            server = find_server(partner, application)
+            url, method = direct_base_url(server.url), self._signature_method
+            auth: Auth = OAuth1(server.key, server.secret, method=method)
         else:
             url = proxy_base_url(application.oneroster_id, proxy=self._proxy)
-            auth = Bearer(
-                application.bearer,
-                read_again=lambda: discovery.application(self._tenant_id).bearer,
-            )
+            auth = ReplacedKey(application.bearer, partner, self._tenant_id)
         client = self._make_client(url, auth)
-        return classlink_source(self._name, client, paths=self._paths, **self._options)
+        return client if half is None else client.within(half)
 
 
 def _application(entry: Mapping[str, Any]) -> Application:
     is_enabled = str(entry.get("enabled")).lower() == "true"
     return Application(
-        id=str(entry.get("application_id", "")),
         tenant_id=str(entry.get("tenant_id", "")),
         oneroster_id=str(entry.get("oneroster_application_id", "")),
         bearer=str(entry.get("bearer") or ""),
         is_usable=is_enabled and entry.get("tenant_status") == "Active",
     )
+
+
+def _read(partner: HttpClient, path: str, key: str, kind: type[T]) -> T:
+    value = partner.get(path).json_object()
+    found = value.get(key)
+    if str(value.get("status")) != "1" or not isinstance(found, kind):
+        raise _bad_payload(path)
+    return found
 
 
 def _bad_payload(place: str) -> SourceError:

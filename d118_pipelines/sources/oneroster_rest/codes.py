@@ -1,7 +1,7 @@
 """What can be said about a OneRoster service, and the errors that say it.
 
-Belongs here: codes and their errors. Not here: when they apply. The page
-docs/reference/oneroster_rest.md has the same codes; a test compares.
+Called by `paging.py`, `rest.py` and `classlink.py`; `sources/http/client.py` has codes of
+its own. The page docs/reference/oneroster_rest.md has all of them; a test compares.
 """
 
 from __future__ import annotations
@@ -11,21 +11,6 @@ from typing import Literal
 from d118_pipelines.errors import IncompleteExtractError, SourceError
 from d118_pipelines.kernel.finding import Finding
 
-FATAL = (
-    "auth",
-    "forbidden",
-    "not_found",
-    "http",
-    "unreachable",
-    "rate_limited",
-    "bad_payload",
-    "incomplete",
-    "paging_stuck",
-    "unstable",
-    "too_many_pages",
-    "empty_collection",
-)
-"""They end the pull. The first seven come from the HTTP client as well."""
 WARNINGS = {
     "no_demographics": "refused or not offered; left out",
     "unsorted": "the service refuses to sort; without a count absence proves nothing",

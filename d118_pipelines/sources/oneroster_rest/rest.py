@@ -1,22 +1,19 @@
 """A OneRoster 1.1 or 1.2 service as a source of rosters.
 
-Belongs here: the collections of one pull, and the test of the connection. Not here:
-pages (paging.py), HTTP, credentials, ClassLink's own parts (classlink.py).
+Called by `workflows/provider_sources.py`. Here are the collections of one pull and the
+test of the connection; pages are in `paging.py`, ClassLink's own parts in `classlink.py`.
 Rule: docs/reference/oneroster_rest.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from contextlib import closing
 
-from d118_pipelines.errors import (
-    AuthenticationError,
-    D118Error,
-    RetriableError,
-)
+from d118_pipelines.errors import D118Error
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.http.client import HttpClient
-from d118_pipelines.sources.http.oauth1 import HASHES, OAuth1
+from d118_pipelines.sources.http.oauth1 import METHODS, OAuth1, SignatureMethod
 from d118_pipelines.sources.oneroster_rest.codes import incomplete, warning
 from d118_pipelines.sources.oneroster_rest.collections import (
     DEMOGRAPHICS,
@@ -26,13 +23,12 @@ from d118_pipelines.sources.oneroster_rest.collections import (
     list_key,
 )
 from d118_pipelines.sources.oneroster_rest.paging import (
-    Ask,
     Paging,
     Query,
     page_rows,
     read_collection,
 )
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore, try_each
 
 TEST_SECONDS = 60.0
 
@@ -70,58 +66,52 @@ class OneRosterSource:
         self._paths = in_order(paths)
         self._paging = paging or Paging()
         self._allow_empty, self._revision_header = allow_empty, revision_header
-        self._kind = kind
+        self.kind, self.collections = kind, list(self._paths)
 
-    @property
-    def kind(self) -> str:
-        """The provider's type."""
-        return self._kind
-
-    @property
-    def collections(self) -> Sequence[str]:
-        """The names of what `pull` writes, in the order in which it writes them."""
-        return list(self._paths)
+    def opened(self, seconds: float | None = None) -> HttpClient:
+        """The client of the service; for a quick question that ends in `seconds`."""
+        return self._client if seconds is None else self._client.within(seconds)
 
     def pull(self, store: PullStore) -> None:
         """Read every collection from its first page to its proven or reached end.
 
         Raises: FatalError or RetriableError; what is in the store is then worth nothing.
         """
-        try:
+        with closing(self._client), closing(self.opened()) as client:
             for _ in range(self._paging.max_restarts + 1):
                 try:
-                    self._pull_once(store)
+                    self._pull_once(client, store)
                 except _RevisionMoved:
                     store.restart()
                 else:
                     store.details["version"] = self._version
                     return
-        finally:
-            self._client.close()
         text = "What the service shares kept changing."
         raise incomplete("unstable", text, self._name)
 
-    def _pull_once(self, store: PullStore) -> None:
+    def _pull_once(self, client: HttpClient, store: PullStore) -> None:
         revision = _Revision(self._revision_header)
-        for name, path in self._paths.items():
-            is_optional = list_key(path) == DEMOGRAPHICS
+        for name in self._paths:
             try:
-                self._read(store, name, path, revision, is_optional=is_optional)
+                self._read(client, store, name, revision)
             except _NotOffered:
                 # Pages that came before the refusal are no collection.
                 (store.folder / f"{name}.parquet").unlink(missing_ok=True)
                 store.findings.append(warning("no_demographics", name))
 
     def _read(
-        self,
-        store: PullStore,
-        name: str,
-        path: str,
-        revision: _Revision,
-        *,
-        is_optional: bool,
+        self, client: HttpClient, store: PullStore, name: str, revision: _Revision
     ) -> None:
-        ask = self._asker(path, revision, is_optional=is_optional)
+        path = self._paths[name]
+        refusals = {403, 404} if self._is_optional(name) else set()
+
+        def ask(query: Query, expect: Collection[int]) -> Answer:
+            answer = client.get(path, query, expect={*expect, *refusals})
+            if answer.status in refusals and answer.status not in expect:
+                raise _NotOffered
+            revision.check(answer)
+            return answer
+
         rows, findings = read_collection(
             ask,
             list_key(path),
@@ -130,46 +120,36 @@ class OneRosterSource:
             name=name,
         )
         store.findings.extend(findings)
-        if rows or is_optional:
+        if rows or self._is_optional(name):
             return
         if not self._allow_empty:
             raise incomplete("empty_collection", "The collection is empty.", name)
         # An empty collection is never proof that everybody has left.
         store.collections[name].absence = "never"
 
-    def _asker(self, path: str, revision: _Revision, *, is_optional: bool) -> Ask:
-        refusals = frozenset({403, 404}) if is_optional else frozenset()
+    def _is_optional(self, name: str) -> bool:
+        return list_key(self._paths[name]) == DEMOGRAPHICS
 
-        def ask(query: Query, expect: Collection[int]) -> Answer:
-            answer = self._client.get(path, query, expect={*expect, *refusals})
-            if answer.status in refusals and answer.status not in expect:
-                raise _NotOffered
-            revision.check(answer)
-            return answer
-
-        return ask
-
-    def test(self, *, seconds: float = TEST_SECONDS) -> ConnectionReport:
-        """Read one row of each collection, within `seconds`, without raising."""
-        quick = self._client.within(seconds)
-        started = quick.clock.monotonic()
+    def test(self) -> ConnectionReport:
+        """Read one row of each collection, within a minute, without raising."""
+        clock = self._client.clock
+        started = clock.monotonic()
         details: dict[str, str] = {"version": self._version}
         failure: D118Error | None = None
-        try:
-            for name, path in self._paths.items():
-                refusal = _first_row(quick, name, path)
-                details[name] = "readable" if refusal is None else refusal.what
-                if refusal is not None and list_key(path) != DEMOGRAPHICS:
-                    failure = failure or refusal
-                if isinstance(refusal, AuthenticationError | RetriableError):
-                    break
-            details |= self._signature_methods(quick)
-        finally:
-            self._client.close()
+        with closing(self._client):
+            try:
+                with closing(self.opened(TEST_SECONDS)) as quick:
+                    tried = try_each(self._paths, lambda name: self._look(quick, name))
+                    details |= {n: e.what if e else "readable" for n, e in tried}
+                    details |= self._signature_methods(quick)
+                fatal = (e for n, e in tried if e and not self._is_optional(n))
+                failure = next(fatal, None)
+            except D118Error as exc:
+                failure = exc
         return ConnectionReport(
             failure is None,
             failure.what if failure else f"Successfully connected to {self._name}",
-            round(quick.clock.monotonic() - started, 3),
+            round(clock.monotonic() - started, 3),
             details,
         )
 
@@ -178,14 +158,20 @@ class OneRosterSource:
         auth = client.auth
         if not isinstance(auth, OAuth1):
             return {}
-        name, path = next(iter(self._paths.items()))
-        working = []
-        for method in HASHES:
+        name = self.collections[0]
+
+        def works(method: SignatureMethod) -> bool:
             signed = client.within(TEST_SECONDS, auth=auth.with_method(method))
-            if _first_row(signed, name, path) is None:
-                working.append(method)
-        found = ", ".join(working) or "none"
+            [(_, error)] = try_each([name], lambda one: self._look(signed, one))
+            return error is None
+
+        found = ", ".join(m for m in METHODS if works(m)) or "none"
         return {"signature methods that work": found, "configured": auth.method}
+
+    def _look(self, client: HttpClient, name: str) -> None:
+        """Raises: why a collection cannot be read."""
+        path = self._paths[name]
+        page_rows(client.get(path, [("limit", "1")]), list_key(path), name)
 
 
 class _Revision:
@@ -200,12 +186,3 @@ class _Revision:
         if found and self._first and found != self._first:
             raise _RevisionMoved
         self._first = self._first or found
-
-
-def _first_row(client: HttpClient, name: str, path: str) -> D118Error | None:
-    """Why a collection cannot be read, None if it can."""
-    try:
-        page_rows(client.get(path, [("limit", "1")]), list_key(path), name)
-    except D118Error as exc:
-        return exc
-    return None

@@ -1,7 +1,7 @@
-"""The migrations' SQL on either engine.
+"""The migrations' SQL on either engine: running it, and the words that differ.
 
-Belongs here: running it, and the few words in which the engines differ. Migrations are
-plain SQL, written once and never changed: they do not move with the models.
+Called by `versions/`. Migrations are plain SQL, written once and never changed: they do
+not move with the models.
 """
 
 from __future__ import annotations
@@ -24,21 +24,11 @@ _WORDS = {
         "by_key": "",
     },
 }
-# What every record of the roster begins with, as of revision 0002.
-_RECORD = (
-    "id {id} NOT NULL PRIMARY KEY, district_id TEXT NOT NULL, provider_id TEXT NOT NULL, "
-    "external_id TEXT NOT NULL, status TEXT NOT NULL, inactive_reason TEXT, "
-    "deactivated_at {time}, deactivated_by_run TEXT, row_hash TEXT NOT NULL, "
-    "metadata TEXT, created_at {time} NOT NULL, updated_at {time} NOT NULL, "
-    "created_by_run TEXT NOT NULL, last_changed_run TEXT NOT NULL"
-)
 
 
 def run(connection: sa.Connection, text: str) -> None:
-    """Run statements separated by `;`. A `@` stands for one inside a statement."""
-    words = {"{record}": _RECORD}
-    words |= {f"{{{k}}}": v for k, v in _WORDS[connection.dialect.name].items()}
-    for word, meaning in words.items():
-        text = text.replace(word, meaning)
+    """Run statements separated by `;`. A `@` replaces one inside a statement."""
+    for word, meaning in _WORDS[connection.dialect.name].items():
+        text = text.replace(f"{{{word}}}", meaning)
     for statement in text.split(";"):
         connection.exec_driver_sql(statement.replace("@", ";").strip())

@@ -18,12 +18,11 @@ import duckdb
 
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
-from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.frames import open_frames, parquet
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
 from d118_pipelines.roster.planning.record_views import (
     make_record_views,
-    parquet,
     role_group_sql,
     roles_sql,
 )

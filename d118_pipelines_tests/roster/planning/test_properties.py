@@ -22,9 +22,10 @@ from d118_pipelines_tests.roster.planning.rosters import (
     school,
     section,
 )
+from d118_pipelines_tests.support.examples import examples
 
 few = settings(
-    max_examples=12,
+    max_examples=examples(4, 60),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,

@@ -25,6 +25,7 @@ from d118_pipelines_tests.roster.staging.roster import (
     rows,
     valid,
 )
+from d118_pipelines_tests.support.examples import examples
 
 _ORIGIN = ("source_line", "raw_row")
 
@@ -56,7 +57,7 @@ def mixed() -> Records:
 EXPECTED = staged_content(mixed())
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(3, 30), deadline=None)
 @given(data=st.data())
 def test_order_of_rows_does_not_matter(data: st.DataObject) -> None:
     records = {
@@ -74,7 +75,7 @@ DEFECTS: dict[str, dict[str, Any]] = {
 }
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(3, 30), deadline=None)
 @given(code=st.sampled_from(sorted(DEFECTS)), place=st.integers(0, 3))
 def test_one_defect_gives_its_code_and_loses_no_other_row(
     code: str, place: int

@@ -19,6 +19,7 @@ from d118_pipelines_tests.roster.planning.rosters import (
     section,
 )
 from d118_pipelines_tests.roster.store.stores import Store
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.postgres import new_database
 
 NAMES = st.sampled_from(["Ada", "Ben", "", "O'Neil", 'A "B", C', "%s", "Zoë\n"])
@@ -105,7 +106,11 @@ def check(store: Store, days: list[Roster]) -> None:
     assert store.sync(days[-1]).changed == 0
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(3, 30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(days=st.lists(rosters(), min_size=2, max_size=3))
 def test_the_active_records_are_what_was_sent_last(days: list[Roster]) -> None:
     with TemporaryDirectory() as folder:
@@ -113,7 +118,8 @@ def test_the_active_records_are_what_was_sent_last(days: list[Roster]) -> None:
 
 
 @pytest.mark.real
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.long
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(days=st.lists(rosters(), min_size=2, max_size=3))
 def test_the_same_holds_on_postgresql(days: list[Roster]) -> None:
     for url in new_database():

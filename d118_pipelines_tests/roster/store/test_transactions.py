@@ -73,7 +73,7 @@ def test_a_killed_apply_leaves_nothing_and_the_next_one_all(
     before = store.dump(*EVERYTHING)
     for step in STEPS:
         killed = process(store, url, plan, step)
-        out, _ = killed.communicate(timeout=120)
+        out, _ = killed.communicate(timeout=400)
         assert killed.returncode == -9
         assert out.splitlines()[-1] == step
         assert store.dump(*EVERYTHING) == before, step
@@ -94,7 +94,7 @@ def test_of_two_processes_with_one_baseline_one_applies(store: Store, url: str) 
     plans = [store.plan(without("users", "3")), store.plan(without("users", "1"))]
 
     both = [process(store, url, plan, "never") for plan in plans]
-    said = [p.communicate(timeout=120)[1] for p in both]
+    said = [p.communicate(timeout=400)[1] for p in both]
 
     assert sorted(p.returncode for p in both) == [0, 1]
     assert "FAILED plan.overtaken" in "".join(said)

@@ -138,9 +138,11 @@ def source_of(server: CleverServer, **options: Any) -> CleverSource:
     )
 
 
-def pull_of(source: CleverSource, folder: Path) -> Pull:
+def pull_of(source: CleverSource, folder: Path, **options: Any) -> Pull:
     """A stored pull."""
-    return run_pull(source, folder, provider="clever", run_id="a" * 32, now=NOW)
+    return run_pull(
+        source, folder, provider="clever", run_id="a" * 32, now=NOW, **options
+    )
 
 
 def records(pull: Pull, collection: str) -> list[Record]:

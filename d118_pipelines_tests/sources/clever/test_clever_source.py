@@ -170,9 +170,9 @@ def test_no_terms_no_courses_and_a_role_without_people_are_legal(
 
 def test_too_many_records_fail_the_pull(tmp_path: Path) -> None:
     with CleverServer(small_district(students=5)) as server:
-        with pytest.raises(IncompleteExtractError, match=r"clever\.too_many_pages"):
-            pull_of(source_of(server, max_records=6), tmp_path)
-        pull_of(source_of(server, max_records=7), tmp_path)
+        with pytest.raises(IncompleteExtractError, match=r"pull\.too_many_records"):
+            pull_of(source_of(server), tmp_path, max_records=6)
+        pull_of(source_of(server), tmp_path, max_records=7)
 
 
 @pytest.mark.parametrize("name", ["districts", "users", "sections"])

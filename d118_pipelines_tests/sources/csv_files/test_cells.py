@@ -21,6 +21,7 @@ from d118_pipelines_tests.sources.csv_files.folders import (
     user,
     users,
 )
+from d118_pipelines_tests.support.examples import examples
 
 DETECTION = RULES.format_detection
 
@@ -286,7 +287,7 @@ GOOD = {
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10, 100), deadline=None)
 def test_order_and_spelling_of_columns_do_not_matter(data: st.DataObject) -> None:
     order = data.draw(st.permutations(list(COLUMNS)))
     names = [data.draw(st.sampled_from([n, *COLUMNS[n]])) for n in order]

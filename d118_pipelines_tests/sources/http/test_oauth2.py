@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from d118_pipelines.errors import (
@@ -16,7 +17,7 @@ from d118_pipelines.errors import (
     SourceError,
     UnavailableError,
 )
-from d118_pipelines.sources.http.bearer import Basic, Bearer
+from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.http.oauth2 import ClientCredentials
 from d118_pipelines_tests.support.oneroster_data import district
@@ -42,7 +43,7 @@ def service(
 ) -> Iterator[tuple[HttpClient, OneRosterServer, VirtualClock]]:
     clock = VirtualClock()
     with OneRosterServer(district(), gate=gate, clock=clock) as server:
-        settings = {"scopes": ["core", "more"], **options}
+        settings = {"scopes": ["core", "more"], "clock": clock, **options}
         auth = ClientCredentials(server.token_url, "client-id", SECRET, **settings)
         client = HttpClient(
             server.url, auth=auth, clock=clock, jitter=lambda longest: longest
@@ -225,10 +226,18 @@ def test_a_token_is_fetched_by_one_request_at_a_time() -> None:
     assert len(gate.forms) == 1
 
 
+class Replaced(Bearer):
+    """A key of which another one is known."""
+
+    def read(self) -> Generator[httpx.Request, httpx.Response, str]:
+        yield from ()
+        return "new-key"
+
+
 def test_a_replaced_key_is_read_again_once() -> None:
     gate = BearerGate("new-key")
     with OneRosterServer(district(), gate=gate) as server:
-        auth = Bearer("canary-old", read_again=lambda: "new-key")
+        auth = Replaced("canary-old")
         with closing(HttpClient(server.url, auth=auth)) as client:
             assert client.get("/users").status == 200
             gate.key = "newer-key"
@@ -241,7 +250,7 @@ def test_a_replaced_key_is_read_again_once() -> None:
 
 def test_basic_sends_name_and_password_and_does_not_try_again() -> None:
     with ScriptedServer(lambda request: Reply(401)) as server:
-        auth = Basic("name", "canary-password")
+        auth = httpx.BasicAuth("name", "canary-password")
         with (
             closing(HttpClient(server.url, auth=auth)) as client,
             pytest.raises(AuthenticationError),
@@ -251,3 +260,22 @@ def test_basic_sends_name_and_password_and_does_not_try_again() -> None:
     [request] = server.requests
     coded = (request.authorization or "").removeprefix("Basic ")
     assert base64.b64decode(coded) == b"name:canary-password"
+
+
+def test_a_second_401_is_final_even_after_another_attempt() -> None:
+    answers = iter([Reply(401), Reply(503), Reply(401)])
+
+    class Counting(Bearer):
+        """Another key whenever it is asked."""
+
+        def read(self) -> Generator[httpx.Request, httpx.Response, str]:
+            yield from ()
+            return f"{self._key}x"
+
+    with ScriptedServer(lambda request: next(answers)) as server:
+        client = HttpClient(server.url, auth=Counting("key"), clock=VirtualClock())
+        with closing(client), pytest.raises(AuthenticationError):
+            client.get("/users")
+
+    sent = [request.authorization for request in server.requests]
+    assert sent == ["Bearer key", "Bearer keyx", "Bearer keyx"]

@@ -67,11 +67,3 @@ def test_status_in_bulk_can_refuse_the_set(tmp_path: Path) -> None:
     text = refusal(files, tmp_path, rules=Rules(bulk_with_status="reject"))
 
     assert "row.status_in_bulk" in text
-
-
-def test_missing_dependency_can_be_looked_up_in_stored_data(tmp_path: Path) -> None:
-    rules = Rules(missing_dependency="stored")
-
-    pulled = pull_set(set_of(courses=None), tmp_path, rules=rules)
-
-    assert pulled.codes() == ["bundle.incomplete warn"]

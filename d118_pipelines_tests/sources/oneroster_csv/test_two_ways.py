@@ -15,6 +15,7 @@ from d118_pipelines.sources.delimited.splitter import BLANKS, Splitter
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines_tests.sources.oneroster_csv.pulls import Pulled, pull_set
 from d118_pipelines_tests.support.bundles import ORGS, set_of
+from d118_pipelines_tests.support.examples import examples
 
 ODD = st.sampled_from(
     ['"a\nb"', 'a"b', '"a"b', '"', " b ", '" b"', "\0", "a,b", "a\rb", "\u00a0b", ""]
@@ -28,7 +29,7 @@ BODIES = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10, 100), deadline=None)
 @given(body=BODIES, ending=st.sampled_from(["\n", "\r\n"]), closed=st.booleans())
 def test_both_ways_of_reading_give_the_same(
     tmp_path_factory: pytest.TempPathFactory, body: Any, ending: str, closed: bool
@@ -44,7 +45,7 @@ def test_both_ways_of_reading_give_the_same(
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(parts=st.lists(st.sampled_from(["a", " ", ",", ",", '"', '"', "\n", "\r", "é"])))
 def test_block_taken_for_plain_has_no_fault(parts: list[str]) -> None:
     text = "".join(parts)

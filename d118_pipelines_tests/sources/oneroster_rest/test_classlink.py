@@ -16,9 +16,10 @@ from d118_pipelines.sources.http.bearer import Bearer
 from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines.sources.oneroster_rest.classlink import (
     DiscoveredSource,
-    Discovery,
     classlink_source,
     direct_base_url,
+    find_application,
+    find_server,
     proxy_base_url,
 )
 from d118_pipelines.sources.oneroster_rest.collections import PATHS
@@ -73,7 +74,7 @@ class ClassLink:
             client = HttpClient(partner.url, auth=Bearer(PARTNER_KEY))
             source = DiscoveredSource(
                 "Oak",
-                Discovery(client),
+                client,
                 "118",
                 # The proxy's path leads to the roster; the id must be verbatim.
                 lambda url, auth: HttpClient(url.replace(f"/{ID}/", "/"), auth=auth),
@@ -229,8 +230,8 @@ def test_keys_are_not_shown_by_what_discovery_gives() -> None:
         ScriptedServer(case.partner) as partner,
         closing(HttpClient(partner.url, auth=Bearer(PARTNER_KEY))) as client,
     ):
-        application = Discovery(client).application("118")
-        server = Discovery(client).server(application)
+        application = find_application(client, "118")
+        server = find_server(client, application)
 
     assert server.url == "https://r.d118.example"
     assert "canary" not in repr(application) + repr(server)

@@ -13,6 +13,7 @@ from d118_pipelines_tests.sources.oneroster_rest.pulls import (
     identifiers,
     users_only,
 )
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.oneroster_data import person
 from d118_pipelines_tests.support.oneroster_server import Quirks
 
@@ -28,7 +29,7 @@ quirks_of_a_service = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10, 100), deadline=None)
 @given(
     order=st.permutations(range(12)),
     count=st.integers(1, 12),
@@ -51,7 +52,7 @@ def test_all_rows_arrive_or_the_pull_fails(
     assert set(got) == {row["sourcedId"] for row in people}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 100), deadline=None)
 @given(
     count=st.integers(1, 12),
     page_size=st.integers(1, 15),

@@ -19,6 +19,7 @@ from d118_pipelines.sources.powerschool.schema import (
     tables,
 )
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.oracle_case import batches, listening, source
 from d118_pipelines_tests.support.oracle_listener import OracleListener
 
@@ -102,7 +103,7 @@ def test_driver_and_files_give_the_same_rows(name: str) -> None:
 
     with listening(*columns) as oracle:
         # Without shrinking: an example costs a login and five files.
-        @settings(max_examples=20, deadline=None, phases=[Phase.generate])
+        @settings(max_examples=examples(20, 60), deadline=None, phases=[Phase.generate])
         @given(content=tables_of_query)
         def same(content: Tables) -> None:
             fill_database(oracle, content)

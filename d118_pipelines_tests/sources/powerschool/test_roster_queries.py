@@ -25,6 +25,7 @@ from d118_pipelines.sources.powerschool.schema import (
     tables,
 )
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.oracle_case import batches, listening, source
 from d118_pipelines_tests.support.oracle_listener import OracleListener
 
@@ -64,7 +65,7 @@ UNIQUE = {
     ),
 }
 # Sections and enrollments rarely agree on section, term and building.
-EXAMPLES = {"clever_taken_sections": 30}
+EXAMPLES = {"clever_taken_sections": (30, 90)}
 TEXT = st.sampled_from([None, " ", 'O\'Neil, "Z"', "Zoë", "007", "a@d118.example"])
 DAY = st.sampled_from([None, "2025-07-01 00:00:00", "2025-08-31 13:30:00"])
 
@@ -136,7 +137,7 @@ def test_driver_and_files_give_the_same_rows(name: str) -> None:
     with listening(*columns) as oracle:
         # Without shrinking: an example costs a login and a file per table.
         @settings(
-            max_examples=EXAMPLES.get(name, 12),
+            max_examples=examples(*EXAMPLES.get(name, (12, 40))),
             deadline=None,
             derandomize=True,
             phases=[Phase.generate],

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.demo.district import make_demo_district
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, EmbeddedSource
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines_tests.demo.awkward import make_awkward_district
+from d118_pipelines_tests.support.examples import examples
 
 Rows = list[dict[str, Any]]
 STAFF_TABLES = (
@@ -139,7 +140,7 @@ def test_the_queries_agree_with_the_scripts_on_the_demonstration_district(
     tmp_path: Path, empty: duckdb.DuckDBPyConnection
 ) -> None:
     folder = tmp_path / "demo"
-    make_demo_district(folder, today=dt.date(2025, 11, 3))
+    make_awkward_district(folder, today=dt.date(2025, 11, 3))
     for name in STAFF_TABLES:
         table = schema.table(name)
         load_table(empty, folder / f"{name}.csv", table, frozenset(table.columns))
@@ -196,7 +197,7 @@ def tables_of(people: list[tuple[Any, ...]], *, with_home_rows: bool) -> list[Ro
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(8, 100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

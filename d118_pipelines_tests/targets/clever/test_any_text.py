@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.targets.clever.small_district import (
     CleverSync,
     District,
@@ -29,7 +30,7 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @settings(
-    max_examples=2,
+    max_examples=examples(1, 10),
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],

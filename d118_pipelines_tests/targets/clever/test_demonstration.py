@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.demo.district import make_demo_district
+from d118_pipelines_tests.demo.awkward import make_awkward_district
 from d118_pipelines_tests.targets.clever.small_district import (
     CleverSync,
     Made,
@@ -36,7 +36,7 @@ AWKWARD = {
 def demonstration(folder: Path, day: dt.date) -> CleverSync:
     sync = CleverSync(folder).on(day.isoformat())
     shutil.rmtree(sync.tables)
-    make_demo_district(sync.tables, today=day)
+    make_awkward_district(sync.tables, today=day)
     return sync
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d118_pipelines.targets.build import Export
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.targets.oneroster.district import AIDES, district, person
 from d118_pipelines_tests.targets.oneroster.drawn import rosters
 from d118_pipelines_tests.targets.oneroster.reader import Reading, Row
@@ -64,7 +65,7 @@ def three(
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=examples(1, 12), deadline=None)
 @given(data=st.data())
 def test_bulk_and_delta_are_the_next_bulk(version: str, data: st.DataObject) -> None:
     before = data.draw(rosters(version), label="before")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.targets.build import Export
+from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.targets.oneroster.drawn import rosters
 from d118_pipelines_tests.targets.oneroster.reader import Reading
 from d118_pipelines_tests.targets.oneroster.rosters import (
@@ -66,7 +67,7 @@ def _plain(entity: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=examples(2, 15), deadline=None)
 @given(data=st.data())
 def test_what_went_out_comes_back(version: str, data: st.DataObject) -> None:
     roster = data.draw(rosters(version), label="roster")

@@ -4,52 +4,25 @@ the next run proceeds."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from bench.roster_district import Size, write_district
 from d118_pipelines.state import database as db
-from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
-from d118_pipelines_tests.support.oneroster_data import district
-from d118_pipelines_tests.support.oneroster_server import (
-    OneRosterServer,
-    Quirks,
-    TokenGate,
-)
-from d118_pipelines_tests.support.roster_sync import RosterProject, oneroster
+from d118_pipelines_tests.browser.conftest import Running
+from d118_pipelines_tests.support.dagster_ui import DagsterUi
+from d118_pipelines_tests.support.oneroster_server import Quirks
 from d118_pipelines_tests.support.scripted_http import Reply
-from d118_pipelines_tests.support.small_sets import FOLDER, PROVIDER
+from d118_pipelines_tests.support.small_sets import FOLDER
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.timeout(400),
-    pytest.mark.xdist_group("dagster_ui"),
-]
+pytestmark = pytest.mark.real
 
-# So large that its apply takes some seconds.
-SIZE = Size("T", 30_000, 240_000)
+# So large that its apply takes some seconds, and what is left of it for the next run.
+SIZE, SMALL = Size("T", 30_000, 240_000), Size("T", 1_400, 11_200)
+TABLES = ("orgs", "users", "enrollments", "external_ids", "roster_revision")
 _TERMINATE = """mutation($id: String!) { terminateRun(runId: $id) { __typename
   ... on TerminateRunFailure { message } } }"""
-
-
-class Running(NamedTuple):
-    """The UI over a project with a large set of files and a service."""
-
-    ui: DagsterUi
-    project: RosterProject
-    server: OneRosterServer
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with OneRosterServer(district(5), gate=TokenGate()) as server:
-        root = tmp_path_factory.mktemp("cancelled") / "project"
-        project = RosterProject(root, PROVIDER, oneroster(server))
-        write_district(root / FOLDER, SIZE)
-        with running_dagster(project) as ui:
-            yield Running(ui, project, server)
 
 
 def cancel(ui: DagsterUi, run_id: str) -> str:
@@ -62,7 +35,7 @@ def cancel(ui: DagsterUi, run_id: str) -> str:
 def cancel_at(ui: DagsterUi, job: str, text: str) -> str:
     """Launch the job, cancel its run once its log has the text; how the run ended."""
     run_id = ui.launch(job)
-    end = time.monotonic() + 200
+    end = time.monotonic() + 400
     while not any(text in str(e.get("message")) for e in ui.events(run_id)):
         assert time.monotonic() < end, f"{text} did not come"
         time.sleep(0.1)
@@ -71,25 +44,27 @@ def cancel_at(ui: DagsterUi, job: str, text: str) -> str:
 
 def test_a_sync_cancelled_in_its_apply_leaves_the_roster(running: Running) -> None:
     ui, project, _ = running
+    write_district(project.root / FOLDER, SIZE)
+    before = project.dump(*TABLES)
 
     ended = cancel_at(ui, "sync_files", "users: done")
 
     assert ended == "CANCELED"
     assert project.runs("files") == [("CANCELLED", "The run was ended from outside.")]
     assert project.rows(db.sync_leases) == []
-    for table in ("orgs", "users", "enrollments", "external_ids", "roster_revision"):
-        assert project.sql(f"SELECT count(*) FROM {table}") == [(0,)], table
+    assert project.dump(*TABLES) == before
+    write_district(project.root / FOLDER, SMALL)
     assert ui.wait_for_run(ui.launch("sync_files")) == "SUCCESS"
     assert project.runs("files")[-1][0] == "SUCCESS"
-    [(count,)] = project.sql("SELECT count(*) FROM enrollments")
-    assert count == SIZE.enrollments
+    own = "SELECT count(*) FROM enrollments WHERE provider_id = 'files'"
+    assert project.sql(own) == [(SMALL.enrollments,)]
 
 
 def test_a_sync_cancelled_in_its_pull_leaves_nothing(running: Running) -> None:
     ui, project, server = running
     server.quirks = Quirks(replies={3: Reply(200, delay=10)})
     run_id = ui.launch("sync_sis")
-    end = time.monotonic() + 100
+    end = time.monotonic() + 400
     while len([r for r in server.requests if r.method == "GET"]) < 4:
         assert time.monotonic() < end, "the fourth request did not come"
         time.sleep(0.1)

@@ -1,7 +1,7 @@
 """Which addresses may be asked, and which of them are the same place.
 
-Belongs here: reading addresses. Not here: asking them.
-Rule: docs/reference/oneroster_rest.md, addresses.
+Called by `sources/http/`, `sources/oneroster_rest/paging.py`, `sources/clever/pages.py`
+and `delivery/scim/`. Rule: docs/reference/oneroster_rest.md, addresses.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ def checked_address(url: str, *, name: str, may_have_query: bool = False) -> str
     Raises: ConfigurationError unless it is https, or http to this machine, with a host
     and without user name, password, fragment or (unless allowed) a query.
     """
-    parts = _split(url)
-    if parts is None or not _is_allowed(parts, may_have_query):
+    if not may_be_asked(url, may_have_query=may_have_query):
         raise ConfigurationError(
             f"{name} is not an address that may be asked.",
             rule="https://host/path (http only for this machine), without user name, "
@@ -31,7 +30,19 @@ def checked_address(url: str, *, name: str, may_have_query: bool = False) -> str
             not_done="Nothing was contacted.",
             next_step=f"Correct {name} in the provider's settings.",
         )
-    return url if parts.query else url.rstrip("/")
+    return url if "?" in url else url.rstrip("/")
+
+
+def may_be_asked(url: str, *, may_have_query: bool = False) -> bool:
+    """Whether it is safe: https, or http to this machine, and nothing hidden in it."""
+    parts = _split(url)
+    if parts is None or not parts.hostname:
+        return False
+    is_safe = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname)
+    )
+    is_plain = not (parts.username or parts.password or parts.fragment)
+    return is_safe and is_plain and (may_have_query or not parts.query)
 
 
 def origin(url: str) -> Origin | None:
@@ -66,10 +77,3 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _is_allowed(parts: SplitResult, may_have_query: bool) -> bool:
-    name = parts.hostname or ""
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))
-    is_plain = not (parts.username or parts.password or parts.fragment)
-    return bool(name) and is_safe and is_plain and (may_have_query or not parts.query)

@@ -1,0 +1,71 @@
+"""Where Dagster keeps its run history, read from its dagster.yaml.
+
+Called by `cli/doctor.py`. Dagster opens that database itself; the project's own is in
+`database.py`. Page: docs/postgresql.md.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import yaml
+
+from d118_pipelines.errors import ConfigurationError, ConnectionLostError
+from d118_pipelines.state.engines import normalised, shown
+
+# What a URL is called that is written into the file.
+WRITTEN = "postgres_url"
+
+
+def run_history_place(root: Path) -> str:
+    """The folder, or the server and database, of Dagster's storage; it is reached.
+
+    Raises: ConfigurationError if DAGSTER_HOME has no dagster.yaml or its variable is not
+    set; ConnectionLostError if the server does not answer. Neither quotes a password.
+    """
+    path = Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
+    if not path.is_file():
+        raise ConfigurationError(
+            f"There is no {path}.",
+            rule="DAGSTER_HOME is the full path of a folder with a dagster.yaml.",
+            next_step="Correct DAGSTER_HOME, or remove it: docs/postgresql.md.",
+        )
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    storage = settings.get("storage") or {}
+    url = (storage.get("postgres") or {}).get("postgres_url")
+    if url is None:
+        folder = (storage.get("sqlite") or {}).get("base_dir")
+        return str(root / folder) if folder else f"as {path} says"
+    return _reached(url, path)
+
+
+def _reached(url: Any, path: Path) -> str:
+    variable = url.get("env", "") if isinstance(url, dict) else WRITTEN
+    text = os.environ.get(variable, "") if isinstance(url, dict) else str(url)
+    if not text:
+        raise ConfigurationError(
+            f"The environment variable {variable} is not set.",
+            where=str(path),
+            rule="Dagster's run history is in that database.",
+            next_step=f"Set {variable} in .env, or remove DAGSTER_HOME.",
+        )
+    place = shown(text, variable)
+    engine = sa.create_engine(
+        normalised(text, variable),
+        poolclass=sa.NullPool,
+        connect_args={"connect_timeout": 10},
+    )
+    try:
+        engine.connect().close()
+    except sa.exc.OperationalError:
+        # The driver's text can quote the user of the URL.
+        raise ConnectionLostError(
+            "Dagster's run history cannot be reached.",
+            where=place,
+            not_done="No run can start.",
+            next_step="Check that the server runs and lets this account in.",
+        ) from None
+    return place

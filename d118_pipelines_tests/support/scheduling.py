@@ -1,0 +1,44 @@
+"""Which test process gets which file, and in which order; called by `conftest.py`."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+
+TOGETHER = "browser/"
+"""One `dagster dev` serves the files of this folder, so one process runs them."""
+SLOWEST_FIRST = (
+    TOGETHER,
+    "docs/test_commands.py",
+    "faults/test_roster_canaries.py",
+    "faults/test_canaries.py",
+    "golden/test_golden_rosters.py",
+    "assets/test_killed_rosters.py",
+    "faults/test_roster_",
+    "faults/test_killed",
+    "roster/planning/",
+    "roster/store/",
+    "workflows/test_scim",
+    "targets/clever/",
+    "targets/oneroster/",
+    "assets/",
+    "delivery/scim/",
+)
+"""Beginnings of paths below this package. What takes long and comes last is waited for."""
+
+
+def place(path: str) -> int:
+    """Where in the run a file comes; files of the same place keep their order."""
+    ranks = (n for n, start in enumerate(SLOWEST_FIRST) if path.startswith(start))
+    return next(ranks, len(SLOWEST_FIRST))
+
+
+class FileScheduling(LoadFileScheduling):
+    """As `--dist loadfile`, in the order of the collection."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return TOGETHER if f"/{TOGETHER}" in file else file

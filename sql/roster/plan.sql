@@ -1,0 +1,16 @@
+-- The hash of a plan. Read by d118_pipelines/roster/planning/plan.py.
+-- Rule: docs/reference/matching_and_guard.md.
+
+-- name: digests
+-- SHA-256 over the sorted md5 sums of an entity's rows, in buckets that fit into memory.
+-- Keys may hold any character, so their length comes before them.
+SELECT sha256(array_to_string(list_sort(list(h)), ''))
+FROM (
+    SELECT
+        md5(concat_ws('|', action, length(external_id) || ':' || external_id,
+            coalesce(id, '-'), coalesce(reason, '-'), coalesce(rule, '-'),
+            coalesce(row_hash, '-'), keeps_fields)) AS h
+    FROM changes.{{entity}}
+)
+GROUP BY left(h, 3)
+ORDER BY left(h, 3)

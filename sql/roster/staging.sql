@@ -1,0 +1,254 @@
+-- What staging asks of all rows of an entity at once: keys, references, sums.
+-- Read by d118_pipelines/roster/staging/: `key_rules.py`, `reference_rules.py` and
+-- `tally.py`, which add the rules. `work.<entity>` are the rows as they were read,
+-- `out.<entity>` the numbers and codes of those left out, `ok.<entity>` the records that a
+-- reference may point at. Rule: docs/reference/staging.md.
+
+-- name: repeated_keys
+-- The rows whose key, compared without case, occurs more than once. Hashes are grouped in
+-- place of texts: a tenth of the memory; what collides by chance falls out below.
+-- Of rows of an API the later one comes first, of rows of a file the earlier one.
+SELECT
+    *,
+    count(*) OVER same AS times,
+    min(content) OVER same <> max(content) OVER same AS differs,
+    row_number() OVER (
+        PARTITION BY external_id
+        ORDER BY raw_collection, CASE WHEN is_api THEN -raw_row ELSE raw_row END, n)
+        AS place,
+    min(external_id) OVER folded <> max(external_id) OVER folded AS other_case
+FROM (
+    SELECT
+        n, external_id, source_file, source_line, raw_collection, raw_row, is_api,
+        {{content}} AS content
+    FROM work.{{entity}}
+    WHERE external_id IS NOT NULL AND hash(lower(external_id)) IN (
+        SELECT hash(lower(external_id))
+        FROM work.{{entity}}
+        WHERE external_id IS NOT NULL
+        GROUP BY 1
+        HAVING count(*) > 1)
+)
+WINDOW same AS (PARTITION BY external_id), folded AS (PARTITION BY lower(external_id))
+
+-- name: leave_out_repeated
+INSERT INTO out.{{entity}}
+SELECT n, {{code}}
+FROM hits
+WHERE
+    (times > 1 AND differs AND NOT is_api OR external_id IS NOT NULL AND place > 1)
+    AND n NOT IN (SELECT n FROM out.{{entity}})
+
+-- name: accepted
+-- The rows that no rule has left out so far.
+(FROM work.{{entity}} AS w WHERE w.n NOT IN (SELECT n FROM out.{{entity}}))
+
+-- name: no_keys
+CREATE OR REPLACE TABLE ok.{{entity}} (
+    external_id VARCHAR, is_deleted BOOLEAN, kind VARCHAR, start_date DATE,
+    end_date DATE, school VARCHAR, term_external_ids VARCHAR, has_student BOOLEAN,
+    has_staff BOOLEAN
+)
+
+-- name: known_keys
+-- Records of the roster, which references of delta rows may point at.
+INSERT INTO ok.{{entity}} BY NAME
+SELECT DISTINCT external_id
+FROM {{known}}
+WHERE external_id NOT IN (SELECT external_id FROM ok.{{entity}})
+
+-- name: gone_elements
+-- Elements of a list that lead nowhere.
+CREATE OR REPLACE TABLE gone_{{field}} AS
+SELECT n, list(element) AS gone
+FROM (
+    SELECT n, unnest(from_json({{field}}, '["VARCHAR"]')) AS element
+    FROM {{accepted}} AS w
+    WHERE {{field}} IS NOT NULL
+)
+WHERE element NOT IN (SELECT external_id FROM ok.{{target}})
+GROUP BY n
+
+-- name: circle
+-- Records whose chain of parents leads back to themselves.
+CREATE OR REPLACE TABLE circle AS
+WITH RECURSIVE links AS (
+    SELECT external_id, parent_external_id AS parent
+    FROM {{accepted}} AS w
+    WHERE parent_external_id IS NOT NULL
+),
+
+up AS (
+    SELECT external_id AS origin, parent AS place FROM links
+    UNION
+    SELECT up.origin, links.parent FROM up JOIN links ON links.external_id = up.place
+)
+
+SELECT origin FROM up WHERE origin = place
+
+-- name: spans
+-- First and last day of the terms of each class.
+CREATE OR REPLACE TABLE spans AS
+SELECT class, min(t.start_date) AS starts, max(t.end_date) AS ends
+FROM (
+    SELECT
+        external_id AS class, unnest(from_json(term_external_ids, '["VARCHAR"]')) AS term
+    FROM ok.classes
+) AS c
+JOIN ok.terms AS t ON t.external_id = c.term
+GROUP BY class
+
+-- name: cause
+-- Whether the record pointed at was sent and rejected, or not sent.
+CASE
+    WHEN {{field}} IN (SELECT external_id FROM rejected WHERE entity = {{'target'}})
+        THEN 'the record that it points at was rejected'
+    ELSE 'the record that it points at was not sent'
+END
+
+-- name: primary_enrollments
+(
+    FROM {{accepted}} AS w
+    WHERE status = 'active' AND role = 'teacher' AND is_primary
+)
+
+-- name: repeated_enrollments
+-- Hashes are grouped in place of texts, as above.
+(
+    FROM {{accepted}} AS w
+    WHERE status = 'active' AND hash(user_external_id, class_external_id, role) IN (
+        SELECT hash(user_external_id, class_external_id, role)
+        FROM {{accepted}} AS v
+        WHERE status = 'active'
+        GROUP BY 1
+        HAVING count(*) > 1)
+)
+
+-- name: primary_teachers
+-- The one primary teacher of each class that has exactly one.
+CREATE OR REPLACE TABLE primary_teachers AS
+SELECT class_external_id AS class, min(user_external_id) AS teacher
+FROM {{primary}} AS p
+GROUP BY 1
+HAVING count(DISTINCT user_external_id) = 1
+
+-- name: overlaps
+-- Enrollments and the last day of those before them in their group.
+SELECT
+    external_id, source_file, source_line, begin_date,
+    max(coalesce(end_date, DATE '9999-12-31')) OVER (
+        PARTITION BY {{keys}} ORDER BY begin_date NULLS FIRST, external_id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended
+FROM {{rows}} AS g
+
+-- name: tally
+CREATE TABLE fetched (entity VARCHAR, source_file VARCHAR, fetched BIGINT);
+CREATE TABLE rejected_weights (
+    entity VARCHAR, source_file VARCHAR, weight BIGINT, is_unreadable BOOLEAN
+)
+
+-- name: add_fetched
+INSERT INTO fetched
+SELECT {{'entity'}}, source_file, count(*) FROM work.{{entity}} GROUP BY ALL
+
+-- name: take_over
+-- The findings of the pull; rows that it rejected count as present.
+CREATE VIEW pulled AS
+SELECT f.* REPLACE (coalesce(e.entity, '') AS entity)
+FROM (SELECT *, parse_filename(source_file, true) AS stem FROM {{findings}}) AS f
+LEFT JOIN (VALUES {{entities}}) AS e (stem, entity) USING (stem);
+
+INSERT INTO findings BY NAME
+SELECT * EXCLUDE (stem) FROM pulled;
+
+INSERT INTO rejected
+SELECT entity, external_id, code, source_file, source_line, stem, NULL
+FROM pulled
+WHERE severity = 'reject' AND entity <> '';
+
+INSERT INTO rejected_weights
+SELECT entity, source_file, CAST("count" AS BIGINT), external_id IS NULL
+FROM pulled
+WHERE severity = 'reject' AND entity <> '';
+
+INSERT INTO fetched
+SELECT entity, source_file, sum(weight) FROM rejected_weights GROUP BY ALL
+
+-- name: add_rejected
+INSERT INTO rejected
+SELECT
+    {{'entity'}}, external_id, code, source_file, source_line, raw_collection, raw_row
+FROM work.{{entity}}
+JOIN out.{{entity}} USING (n)
+WHERE code IS NOT NULL;
+
+INSERT INTO rejected_weights
+SELECT {{'entity'}}, source_file, 1, external_id IS NULL
+FROM work.{{entity}}
+JOIN out.{{entity}} USING (n)
+WHERE code IS NOT NULL
+
+-- name: counts
+-- Rows that were fetched, rejected, and rejected without a readable key.
+SELECT
+    (SELECT coalesce(sum(fetched), 0) FROM fetched WHERE entity = {{'entity'}}),
+    coalesce(sum(weight), 0),
+    coalesce(sum(weight) FILTER (is_unreadable), 0)
+FROM rejected_weights
+WHERE entity = {{'entity'}}
+
+-- name: rejected_of_files
+SELECT entity, source_file, sum(fetched), sum(rejected)
+FROM (
+    SELECT entity, source_file, 0 AS fetched, sum(weight) AS rejected
+    FROM rejected_weights
+    GROUP BY ALL
+    UNION ALL
+    SELECT entity, source_file, fetched, 0 FROM fetched
+)
+GROUP BY ALL
+ORDER BY ALL
+
+-- name: main_reasons
+SELECT code, sum("count")
+FROM findings
+WHERE severity = 'reject' AND entity = {{'entity'}}
+GROUP BY 1
+ORDER BY 2 DESC, 1
+LIMIT 5
+
+-- What later entities need to know of an accepted record. `kind` is compared by
+-- row.wrong_type, the rest is read by rules on enrollments.
+
+-- name: keep_orgs
+CREATE OR REPLACE TABLE ok.orgs AS
+SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted, org_type AS kind
+FROM {{accepted}} AS w
+
+-- name: keep_terms
+CREATE OR REPLACE TABLE ok.terms AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted, type AS kind, start_date,
+    end_date
+FROM {{accepted}} AS w
+
+-- name: keep_courses
+CREATE OR REPLACE TABLE ok.courses AS
+SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted
+FROM {{accepted}} AS w
+
+-- name: keep_classes
+CREATE OR REPLACE TABLE ok.classes AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted,
+    school_external_id AS school, term_external_ids
+FROM {{accepted}} AS w
+
+-- name: keep_users
+CREATE OR REPLACE TABLE ok.users AS
+SELECT
+    external_id, inactive_reason = 'tobedeleted' AS is_deleted,
+    coalesce(r.has_student, false) AS has_student,
+    coalesce(r.has_staff, false) AS has_staff
+FROM {{accepted}} AS w
+LEFT JOIN roles_of_users AS r ON r.n = w.n
