@@ -31,8 +31,9 @@ def prepare_schema(transaction: Opened, reading: Opened, migrations: Path) -> No
     Alembic is imported only to create. Raises: ConfigurationError naming `d118 upgrade`.
     """
     newest = newest_revision(migrations)
-    if _stored(reading) == newest:
-        return
+    with reading() as connection:
+        if _found(connection) == newest:
+            return
     with transaction() as connection:
         # Read again: another process may have been quicker.
         revision = _found(connection)
@@ -62,7 +63,8 @@ def _found(connection: sa.Connection) -> str:
     """The revision of a database, empty where nothing was made yet."""
     tables = sa.inspect(connection)
     if tables.has_table(VERSION_TABLE):
-        return _read(connection)
+        query = f"SELECT version_num FROM {VERSION_TABLE}"
+        return str(connection.exec_driver_sql(query).scalar() or "")
     if tables.has_table("delivery_ledger"):
         raise ConfigurationError(
             "The state database was made by a trial version of d118.",
@@ -72,22 +74,6 @@ def _found(connection: sa.Connection) -> str:
             "database in DATABASE_URL.",
         )
     return ""
-
-
-def _stored(reading: Opened) -> str:
-    try:
-        with reading() as connection:
-            return _read(connection)
-    except (sa.exc.OperationalError, sa.exc.ProgrammingError) as exc:
-        # SQLite and PostgreSQL name a missing table differently.
-        if VERSION_TABLE not in str(exc.orig):
-            raise
-        return ""
-
-
-def _read(connection: sa.Connection) -> str:
-    query = f"SELECT version_num FROM {VERSION_TABLE}"
-    return str(connection.exec_driver_sql(query).scalar() or "")
 
 
 def _wrong_revision(revision: str, newest: str) -> ConfigurationError:
