@@ -28,7 +28,11 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan, valid_approval
-from d118_pipelines.targets.records import codes_counted, findings_of
+from d118_pipelines.targets.records import (
+    FINDING_COLUMNS,
+    codes_counted,
+    findings_of,
+)
 from d118_pipelines.targets.show import changes_of
 
 SHOWN_CHANGES = 40
@@ -120,7 +124,7 @@ def findings(
     with state_database(project).transaction() as connection:
         found = findings_of(connection, stored)
     chosen = [f for f in found if code in (None, f.code)]
-    rows = [asdict(finding) for finding in chosen]
+    rows = [{name: getattr(f, name) for name in FINDING_COLUMNS} for f in chosen]
     if xlsx:
         save_workbook(xlsx, f"Findings of {target}", rows)
     elif as_json:

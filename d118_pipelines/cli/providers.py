@@ -158,7 +158,10 @@ def undo(
         f"{provider}: {done.result.changed:,} records are as they were before run "
         f"{done.undone.undoes_run}. Roster revision {done.result.revision}."
     )
-    left = [asdict(finding) for finding in done.undone.findings]
+    left = [
+        {"code": f.code, "entity": f.entity, "external_id": f.key}
+        for f in done.undone.findings
+    ]
     if left:
         show_table(
             "Left as they are: changed since, or their old values are gone", left

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from d118_pipelines.errors import (
     AuthenticationError,
@@ -24,7 +24,9 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
     RetriableError,
 )
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.arrow_arrays import record_batch
+from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.sources.denied import without_denied
 
@@ -37,24 +39,8 @@ FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
 W = TypeVar("W")
 
-# What absence from a collection proves: at once, after two pulls, nothing.
-Absence = Literal["proven", "ended", "never"]
 # rows so far, pages so far, seconds so far, of the collection named.
 Progress = Callable[[str, int, int, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong in what a source sent; no value of a person is in it."""
-
-    code: str
-    severity: Literal["fatal", "reject", "warn", "info"]
-    file: str
-    line: int | None = None
-    column: str = ""
-    external_id: str | None = None
-    detail: str = ""
-    count: int = 1
 
 
 @dataclass(slots=True)
@@ -364,19 +350,9 @@ def _write_findings(path: Path, findings: Sequence[Finding]) -> None:
     import pyarrow as pa  # heavy: only where there are findings
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("code", pa.string()),
-            ("severity", pa.string()),
-            ("file", pa.string()),
-            ("line", pa.int64()),
-            ("column", pa.string()),
-            ("external_id", pa.string()),
-            ("detail", pa.string()),
-            ("count", pa.int64()),
-        ]
-    )
-    names = schema.names
-    columns = {name: [getattr(f, name) for f in findings] for name in names}
+    kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in STORED_COLUMNS.items()])
+    rows = [finding.stored() for finding in findings]
+    columns = {name: [row[name] for row in rows] for name in schema.names}
     pq.write_table(pa.Table.from_batches([record_batch(columns, schema)]), path)
     path.chmod(0o600)

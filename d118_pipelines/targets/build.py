@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.targets.definition import TODAY, Target
@@ -24,7 +25,7 @@ from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.package import write_archive
 from d118_pipelines.targets.plan import Plan, make_plan
-from d118_pipelines.targets.population import Finding, apply_rules, declared_findings
+from d118_pipelines.targets.population import apply_rules, declared_findings
 from d118_pipelines.targets.render import (
     RenderedFile,
     make_table,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError, ExportError
+from d118_pipelines.kernel.finding import DETAILED, Finding, Level
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Rule
 from d118_pipelines.targets.workbench import Workbench
@@ -21,23 +21,8 @@ if TYPE_CHECKING:
 _WINDOW = re.compile(r"\bover\s*\(", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One data-quality problem of one record. No personal data beyond the key."""
-
-    code: str
-    level: str
-    key: str
-    field: str = ""
-    detail: str = ""
-    todo: str = ""
-
-
-# So many findings of one code are kept one by one.
-DETAILED = 1_000
-
 # Codes that the renderer finds in any target.
-RENDER_CODES = {
+RENDER_CODES: dict[str, tuple[Level, str]] = {
     "control_characters": (
         "warning",
         "Remove tabs, line breaks and other characters that the file cannot carry.",

@@ -14,11 +14,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import verdict
 from d118_pipelines.state import database as db
 from d118_pipelines.state.plans import StoredPlan, store_plan
 from d118_pipelines.targets.build import Export
-from d118_pipelines.targets.population import Finding
+
+# What the state database keeps of a finding, and what is shown of it.
+FINDING_COLUMNS = ("code", "level", "key", "field", "detail", "todo")
 
 
 def store_export(
@@ -65,7 +68,7 @@ def store_findings(
     """Store findings of a run."""
     rows = [
         {"target": target, "run_id": run_id}
-        | {name: getattr(finding, name) for name in Finding.__slots__}
+        | {name: getattr(finding, name) for name in FINDING_COLUMNS}
         for finding in found
     ]
     if rows:
@@ -86,7 +89,7 @@ def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
     c = db.findings.c
     level = sa.case({"error": 0, "warning": 1}, value=c.level, else_=2)
     rows = connection.execute(
-        sa.select(c.code, c.level, c.key, c.field, c.detail, c.todo)
+        sa.select(*(c[name] for name in FINDING_COLUMNS))
         .where(c.target == plan.target, c.run_id == plan.run_id)
         .order_by(level, c.code, c.id)
     )

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Format, TargetFile
-from d118_pipelines.targets.population import RENDER_CODES, Finding
+from d118_pipelines.targets.population import RENDER_CODES
 from d118_pipelines.targets.workbench import Workbench
 
 NEWLINES = {"lf": "\n", "crlf": "\r\n"}

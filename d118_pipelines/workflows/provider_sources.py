@@ -240,7 +240,7 @@ def _clever(project: Project, provider: Provider) -> RosterSource:
 def _bundle(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.oneroster_csv.modes import Rules
     from d118_pipelines.sources.oneroster_csv.place import LocalPlace, Place, SftpPlace
-    from d118_pipelines.sources.oneroster_csv.source import BundleSource
+    from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 
     assert isinstance(provider.model, OneRosterCsvProvider)
     config = provider.model.config
@@ -252,11 +252,11 @@ def _bundle(project: Project, provider: Provider) -> RosterSource:
             sftp_login(project, provider, config.sftp, config.remotePath or ".")
         )
     rules = Rules(bulk_with_status=config.bulkWithStatus)
-    return BundleSource(place, file_names=config.fileNames, rules=rules)
+    return OneRosterCsvSource(place, file_names=config.fileNames, rules=rules)
 
 
 def _csv(project: Project, provider: Provider) -> RosterSource:
-    from d118_pipelines.sources.csv_files.remote import RemoteCsvSource
+    from d118_pipelines.sources.csv_files.remote import fetched
     from d118_pipelines.sources.csv_files.rules import read_rules
     from d118_pipelines.sources.csv_files.source import CsvSource
 
@@ -275,12 +275,9 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     )
     if config.sftp is None:
         return source_of(local_folder(project, provider))
-    return RemoteCsvSource(
-        sftp_login(project, provider, config.sftp, config.remotePath or "."),
-        source_of,
-        max_file_size=largest,
-        scratch=project.folder("tmp"),
-    )
+    login = sftp_login(project, provider, config.sftp, config.remotePath or ".")
+    scratch = project.folder("tmp")
+    return source_of(partial(fetched, login, max_file_size=largest, scratch=scratch))
 
 
 def local_folder(project: Project, provider: Provider) -> Path:

@@ -30,6 +30,7 @@ from d118_pipelines.delivery.scim.resource import (
 )
 from d118_pipelines.errors import DestinationError
 from d118_pipelines.kernel.clock import Clock, utc_now
+from d118_pipelines.kernel.finding import DETAILED, Finding
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
@@ -37,7 +38,6 @@ from d118_pipelines.state.plans import latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import SCIM_FAILED
 from d118_pipelines.targets.destination_model import ScimDestination
-from d118_pipelines.targets.population import DETAILED, Finding
 from d118_pipelines.targets.records import store_findings
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows

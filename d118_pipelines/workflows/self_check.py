@@ -22,7 +22,7 @@ from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.staging.staging import StagingOptions, stage
 from d118_pipelines.sources.oneroster_csv.place import LocalPlace
-from d118_pipelines.sources.oneroster_csv.source import BundleSource
+from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.sources.pull import Pull, run_pull
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_back(archive: Path, folder: Path, root: Path = ROOT) -> list[str]:
 
 
 def _pulled(archive: Path, work: Path) -> Pull:
-    source = BundleSource(LocalPlace(archive.parent, zip_name=archive.name))
+    source = OneRosterCsvSource(LocalPlace(archive))
     now = dt.datetime.now(dt.UTC)
     return run_pull(source, work / "raw", provider=NAME, run_id=NAME, now=now)
 
@@ -141,11 +141,9 @@ def _counted(findings: Path, pull: Pull) -> list[str]:
     """The findings that count; of a row that is tobedeleted only its form does."""
     with closing(open_frames()) as duck:
         found = f"read_parquet({literal(findings)})"
-        names = duck.sql(f"FROM {found} LIMIT 0").columns
-        prefix = "source_" if "source_file" in names else ""  # not so in a pull
         duck.execute(
             "CREATE TABLE counted AS SELECT code, parse_filename(coalesce("
-            f"{prefix}file, ''), true) AS file, {prefix}line AS line, external_id, "
+            "source_file, ''), true) AS file, source_line AS line, external_id, "
             f"CAST(sum(count) AS BIGINT) AS times FROM {found} WHERE severity IN "
             "('warn', 'reject', 'fatal') AND NOT list_contains(?, code) GROUP BY ALL",
             [list(_NO_FAULT)],

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import yaml
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
@@ -26,7 +27,6 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import Approval, approve, latest_plan
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
-from d118_pipelines.targets.population import Finding
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.destinations import resolve

@@ -154,21 +154,20 @@ SELECT {{'entity'}}, source_file, count(*) FROM work.{{entity}} GROUP BY ALL
 -- name: take_over
 -- The findings of the pull; rows that it rejected count as present.
 CREATE VIEW pulled AS
-SELECT coalesce(e.entity, '') AS entity, f.* EXCLUDE (line), CAST(line AS BIGINT) AS line
-FROM (SELECT *, parse_filename(file, true) AS stem FROM {{findings}}) AS f
+SELECT f.* REPLACE (coalesce(e.entity, '') AS entity)
+FROM (SELECT *, parse_filename(source_file, true) AS stem FROM {{findings}}) AS f
 LEFT JOIN (VALUES {{entities}}) AS e (stem, entity) USING (stem);
 
-INSERT INTO findings
-SELECT entity, code, severity, external_id, "column", file, line, detail, "count"
-FROM pulled;
+INSERT INTO findings BY NAME
+SELECT * EXCLUDE (stem) FROM pulled;
 
 INSERT INTO rejected
-SELECT entity, external_id, code, file, line, stem, NULL
+SELECT entity, external_id, code, source_file, source_line, stem, NULL
 FROM pulled
 WHERE severity = 'reject' AND entity <> '';
 
 INSERT INTO rejected_weights
-SELECT entity, file, CAST("count" AS BIGINT), external_id IS NULL
+SELECT entity, source_file, CAST("count" AS BIGINT), external_id IS NULL
 FROM pulled
 WHERE severity = 'reject' AND entity <> '';
 

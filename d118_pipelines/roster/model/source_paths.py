@@ -23,6 +23,8 @@ TRANSFORMS = {
     "gradeCode",
     "normalizeGender",
     "normalizeRole",
+    "emailAddress",
+    "phoneDigits",
 }
 LONG_FORM = {
     "from",

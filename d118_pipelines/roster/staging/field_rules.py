@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from d118_pipelines.kernel.finding import Level
 from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model import vocabulary
 from d118_pipelines.roster.model.entities import (
@@ -22,7 +23,7 @@ from d118_pipelines.roster.model.entities import (
 from d118_pipelines.roster.model.mapping import PERSONAL, ROLE_LISTS, Endpoint
 from d118_pipelines.roster.model.source_paths import Source
 from d118_pipelines.roster.staging.compile import Relation
-from d118_pipelines.roster.staging.findings import Rule, RuleSet, Severity
+from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.transforms import (
     VALUE,
     Converted,
@@ -31,10 +32,12 @@ from d118_pipelines.roster.staging.transforms import (
     parse_boolean,
     parse_boolean_words,
     parse_date,
+    parse_email,
     parse_enum,
     parse_grade,
     parse_grades,
     parse_number,
+    parse_phone,
     parse_timestamp,
     parse_year,
     trimmed_list,
@@ -46,6 +49,9 @@ GRADES = {"grade_level", "low_grade", "high_grade"}
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
 LONG, TOO_LONG = 255, 65536
 NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
+# The model asks for one of the two; a mapping may ask for each.
+_NAMES = ("first_name", "last_name")
+_TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
 _ABSENT = Source()
 
 
@@ -64,6 +70,10 @@ class EndpointRows:
     def source(self, name: str) -> Source:
         """The source of a target; one without paths where the mapping has none."""
         return self.endpoint.fields.get(name, _ABSENT)
+
+    def requires(self, name: str) -> bool:
+        """Whether the mapping itself asks for a value."""
+        return self.source(name).required
 
     def has(self, name: str) -> bool:
         """Whether the mapping fills the target."""
@@ -124,7 +134,7 @@ class FieldCompiler:
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
-        if is_required and one.name not in ("first_name", "last_name"):
+        if is_required and (source.required or one.name not in _NAMES):
             missing = Rule("row.missing_required", "reject", one.name)
             self._rule(rows, missing, f"{column} IS NULL")
         if not rows.has(one.name):
@@ -143,6 +153,8 @@ class FieldCompiler:
 
     def _converted(self, rows: EndpointRows, one: Field, column: str) -> Converted:
         transform = rows.source(one.name).transform
+        if transform in _TEXTS:
+            return _TEXTS[transform](column)
         vocabulary_of = enum_name(self.entity.name, one.name)
         if transform in ("parseDate", "nextDay") or one.kind == "date":
             return parse_date(column, rows.date_order, int(transform == "nextDay"))
@@ -248,7 +260,7 @@ class FieldCompiler:
         is_required: bool = False,
     ) -> str:
         for check in converted.checks:
-            severity: Severity = "reject" if check.is_lost and is_required else "warn"
+            severity: Level = "reject" if check.is_lost and is_required else "warn"
             detail = "''"
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
                 detail = shown_word(f"w_{name}")

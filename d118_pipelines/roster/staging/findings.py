@@ -10,28 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from d118_pipelines.kernel.finding import DETAILED, STORED_COLUMNS, Level
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
 
-Severity = Literal["fatal", "reject", "warn", "info"]
-DETAILS = 1000  # findings with their record, per code and file; the rest is counted
 _BITS = 62
 
-FINDING_COLUMNS = {
-    "entity": "VARCHAR",
-    "code": "VARCHAR",
-    "severity": "VARCHAR",
-    "external_id": "VARCHAR",
-    "field": "VARCHAR",
-    "source_file": "VARCHAR",
-    "source_line": "BIGINT",
-    "detail": "VARCHAR",
-    "count": "BIGINT",
-}
 REJECTED_COLUMNS = {
     "entity": "VARCHAR",
     "external_id": "VARCHAR",
@@ -48,7 +36,7 @@ class Rule:
     """One rule that a row may break; `detail` is SQL over the relation's columns."""
 
     code: str
-    severity: Severity
+    severity: Level
     field: str = ""
     detail: str = "''"
 
@@ -88,7 +76,7 @@ class RuleSet:
         column = f"{of}m{number // _BITS}"
         return f"({column} & {1 << (number % _BITS)}) <> 0"
 
-    def any_broken(self, severity: Severity | None = None) -> str:
+    def any_broken(self, severity: Level | None = None) -> str:
         """SQL: the row breaks any rule (of that severity)."""
         wanted: dict[str, int] = {}
         for number, rule in enumerate(self.rules):
@@ -111,7 +99,7 @@ class RuleSet:
 def create_tables(duck: duckdb.DuckDBPyConnection) -> None:
     """Make the tables `findings` and `rejected`."""
     for name, columns in (
-        ("findings", FINDING_COLUMNS),
+        ("findings", STORED_COLUMNS),
         ("rejected", REJECTED_COLUMNS),
     ):
         layout = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
@@ -162,7 +150,7 @@ def report(
     room: Counter[tuple[str, str]] = Counter()
     for (number, file), count in sorted(_counts(duck, relation, rules).items()):
         rule = rules.rules[number]
-        left = max(0, DETAILS - room[rule.code, file])
+        left = max(0, DETAILED - room[rule.code, file])
         room[rule.code, file] += count
         fixed = ", ".join(map(literal, (rule.code, rule.severity)))
         if left:

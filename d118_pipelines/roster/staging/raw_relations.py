@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.mapping import Endpoint
-from d118_pipelines.roster.staging.staged import Absence
 
 if TYPE_CHECKING:
     import duckdb

@@ -30,6 +30,9 @@ class Mapped(Protocol):
     def has(self, name: str) -> bool:
         """Whether the mapping fills the target."""
 
+    def requires(self, name: str) -> bool:
+        """Whether the mapping itself asks for a value."""
+
 
 def record_values(
     rows: Mapped, entity: str, values_before: Mapping[str, str]
@@ -114,11 +117,13 @@ def _term_rules() -> Judged:
 
 
 def _user_rules(rows: Mapped) -> Judged:
-    """One of the two names may be blank; it stays blank."""
+    """One of the two names may be blank, unless the mapping asks for it; it stays so."""
     nameless = "v_first_name IS NULL AND v_last_name IS NULL"
-    yield Rule("row.missing_required", "reject", "last_name"), nameless
+    if not rows.requires("last_name"):
+        yield Rule("row.missing_required", "reject", "last_name"), nameless
     for name, other in (("first_name", "last_name"), ("last_name", "first_name")):
         blank = f"v_{name} IS NULL AND v_{other} IS NOT NULL"
-        yield Rule("row.defaulted", "warn", name), blank
+        if not rows.requires(name):
+            yield Rule("row.defaulted", "warn", name), blank
     if rows.has("username"):
         yield Rule("row.defaulted", "warn", "username"), "v_username IS NULL"

@@ -12,8 +12,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.run_folders import newest_run_folder
 
 MANIFEST_FILE = "manifest.json"
@@ -22,7 +22,6 @@ FINDINGS_FILE = "findings.parquet"
 # All columns that views read, and no rows: views can be made before the first plan, and
 # where an entity is not staged or retention has removed the raw rows.
 SHAPE_FILE = "shape.parquet"
-Absence = Literal["proven", "ended", "never"]
 
 
 @dataclass(frozen=True, slots=True)

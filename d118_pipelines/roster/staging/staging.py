@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
@@ -46,7 +47,6 @@ from d118_pipelines.roster.staging.staged import (
     FINDINGS_FILE,
     REJECTED_FILE,
     SHAPE_FILE,
-    Absence,
     EntityCounts,
     Staged,
     write_manifest,
@@ -312,13 +312,15 @@ class _Run:
         staged = count_of(self.duck, parquet(path))
         fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
+        absence = min((c.absence for c in collections), key=_STRENGTH.index)
         return EntityCounts(
             fetched=fetched,
             staged=staged,
             rejected=rejected,
             duplicates=fetched - staged - rejected,
             unreadable_keys=unreadable,
-            absence=min((c.absence for c in collections), key=_STRENGTH.index),
+            # Rejected rows alone say nothing about those that are not there.
+            absence=absence if staged or not rejected else "never",
             is_delta=self._has_delta(entity),
         )
 

@@ -18,6 +18,7 @@ VALUE = "{v}"
 # What may be around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
+_EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
 
@@ -203,6 +204,20 @@ def parse_enum(column: str, field: str, aliases: Mapping[str, str]) -> Converted
             ),
         ),
     )
+
+
+def parse_email(column: str) -> Converted:
+    """An e-mail address as it is written; any other text is none."""
+    sql = f"CASE WHEN regexp_full_match({column}, {literal(_EMAIL)}) THEN {column} END"
+    return Converted(sql, (_lost("row.bad_email", column),))
+
+
+def parse_phone(column: str) -> Converted:
+    """The digits of a phone number, and a leading `+`."""
+    digits = f"regexp_replace({column}, '[^0-9]', '', 'g')"
+    plus = f"if(starts_with({column}, '+'), '+', '')"
+    sql = f"CASE WHEN {digits} <> '' THEN {plus} || {digits} END"
+    return Converted(sql, (_lost("row.bad_phone", column),))
 
 
 def parse_timestamp(column: str) -> Converted:

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -56,21 +57,16 @@ UNDO_FILE = "undo.json"
 
 
 @dataclass(frozen=True, slots=True)
-class UndoFinding:
-    """Records that stay as they are: `undo.changed_since` or `undo.values_erased`."""
-
-    code: str
-    entity: str
-    external_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Undo:
-    """A planned undo. `undoes_run`: the run whose changes are put back."""
+    """A planned undo. `undoes_run`: the run whose changes are put back.
+
+    findings: records that stay as they are, `undo.changed_since` or
+    `undo.values_erased`.
+    """
 
     plan: RosterPlan
     undoes_run: str
-    findings: tuple[UndoFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 def plan_undo(
@@ -103,7 +99,7 @@ def plan_undo(
         text = json.dumps({"undoes_run": undone})
         (folder.path / UNDO_FILE).write_text(text, encoding="utf-8")
     findings = tuple(
-        UndoFinding(code, entity, external_id)
+        Finding(code, "warn", external_id, entity=entity)
         for entity in ENTITIES
         for code, external_id in findings_of(writer, entity)
     )

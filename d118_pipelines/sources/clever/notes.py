@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from d118_pipelines.kernel.finding import DETAILED, Finding
 from d118_pipelines.sources.clever.people import V2_LISTS
-from d118_pipelines.sources.pull import Finding
 
-# So many findings of one code and collection are detailed; the rest is one with a count.
-MAX_DETAILED = 1000
 Severity = Literal["warn", "info"]
 Note = tuple[str, Severity, str]  # code, severity, detail
 
@@ -55,11 +53,11 @@ class Notes:
     def findings(self) -> list[Finding]:
         """All of them."""
         unknown = [
-            Finding("clever.unknown_field", "info", collection, column=_plain(key))
+            Finding("clever.unknown_field", "info", field=_plain(key), file=collection)
             for collection, key in sorted(self._fields)
         ]
         more = [
-            Finding(code, severity, file, detail="not detailed", count=count)
+            Finding(code, severity, detail="not detailed", file=file, count=count)
             for (code, severity, file), count in self._more.items()
         ]
         return [*unknown, *self._detailed.values(), *more]
@@ -71,12 +69,10 @@ class Notes:
         if key in self._detailed:
             return
         self._numbers[code, file] += 1
-        if self._numbers[code, file] > MAX_DETAILED:
+        if self._numbers[code, file] > DETAILED:
             self._more[code, severity, file] += 1
             return
-        self._detailed[key] = Finding(
-            code, severity, file, external_id=id_, detail=detail
-        )
+        self._detailed[key] = Finding(code, severity, id_, detail=detail, file=file)
 
 
 def _odd(

@@ -1,6 +1,6 @@
 """Files that people drop into an inbox: when they are complete, and where they go after.
 
-Belongs here: looking and moving. Not here: the sensor and its cursor's storage, reading.
+Called by `workflows/arrivals.py` and, after a sync, `workflows/sync.py`.
 Rule: docs/reference/csv_files.md, arrival.
 """
 

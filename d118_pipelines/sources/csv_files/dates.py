@@ -1,6 +1,6 @@
 """Dates as people write them: one form for a whole file, never one per row.
 
-Belongs here: the forms and the choice. Not here: which columns hold dates.
+Called by `source.py` (the choice) and `cells.py` (the values).
 Rule: docs/reference/csv_files.md, dates.
 """
 

@@ -1,7 +1,7 @@
 """One file about which everything is decided that holds for all its rows.
 
-Belongs here: size, form, header, type, and the rows below the header. Not here: what is
-done to a cell (`cells.py`), several files (`source.py`).
+Called by `source.py`, which reads several of them; what is done to a cell is in
+`cells.py`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.csv_files.arrival import stamp
 from d118_pipelines.sources.csv_files.cells import DATE_COLUMNS
-from d118_pipelines.sources.csv_files.reading import Form, Row, find_form, read_rows
+from d118_pipelines.sources.csv_files.reading import Form, find_form
 from d118_pipelines.sources.csv_files.recognition import (
     Layout,
     find_type,
-    header_findings,
     match_columns,
     normalised,
+    report_header,
 )
 from d118_pipelines.sources.csv_files.rules import CsvRules, FileType
-from d118_pipelines.sources.pull import Finding
+from d118_pipelines.sources.delimited.records import read_records
+from d118_pipelines.sources.delimited.splitter import Record
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A recognised file. findings: about the file itself, not about its rows."""
+    """A recognised file."""
 
     path: Path
     size: int
@@ -37,7 +39,6 @@ class OpenedFile:
     header_line: int
     layout: Layout
     skip_empty_rows: bool
-    findings: tuple[Finding, ...]
 
     @property
     def name(self) -> str:
@@ -46,22 +47,28 @@ class OpenedFile:
 
     @property
     def origin(self) -> str:
-        """`<file>/<collection>`, by which rows and findings know the file."""
-        return origin(self.path, self.layout)
+        """`<file>/<collection>`: a person finds the file in it, staging the collection."""
+        return f"{self.path.name}/{self.layout.collection}"
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Record]:
         """The rows below the header, without empty ones unless they are wanted."""
-        for row in read_rows(self.path, self.form):
-            if row.line > self.header_line and not self._is_dropped(row):
-                yield row
+        width = len(self.layout.header)
+        for row in read_records(self.path, self.form.dialect, self.form.encoding):
+            is_empty = row.problem in ("", "blank") and not any(
+                map(str.strip, row.cells)
+            )
+            if row.line <= self.header_line or (is_empty and self.skip_empty_rows):
+                continue
+            if row.problem in ("", "blank") and len(row.cells) != width:
+                row = row._replace(problem="ragged", first="".join(row.cells[:1]))
+            yield row
 
     def dates(self) -> Counter[str]:
         """Every non-empty date of the file and how often; a reading of its own."""
         places = [p for c, p in self.layout.places.items() if c in DATE_COLUMNS]
         values: Counter[str] = Counter()
-        width = len(self.layout.header)
         for row in self.rows() if places else ():
-            if not row.fault and len(row.cells) == width:
+            if not row.problem:
                 values.update(row.cells[place].strip() for place in places)
         del values[""]
         return values
@@ -77,15 +84,6 @@ class OpenedFile:
                 next_step="Run again when the upload has ended.",
             )
 
-    def _is_dropped(self, row: Row) -> bool:
-        is_empty = not row.fault and not any(map(str.strip, row.cells))
-        return is_empty and self.skip_empty_rows
-
-
-def origin(path: Path, layout: Layout) -> str:
-    """`<file>/<collection>`: a person finds the file in it, staging the collection."""
-    return f"{path.name}/{layout.collection}"
-
 
 def open_file(
     path: Path,
@@ -94,8 +92,11 @@ def open_file(
     explicit: FileType | None,
     encoding: str | None,
     max_size: int,
+    findings: Findings,
 ) -> OpenedFile:
     """Look at a file, in the order size, encoding, header.
+
+    findings: gets what is odd about the file itself, not about its rows.
 
     Raises: IncompleteExtractError naming the file, if it cannot be used as a whole.
     """
@@ -110,18 +111,18 @@ def open_file(
     layout = match_columns(
         path.name, find_type(path.name, header, rules, explicit), header, detection
     )
-    findings = header_findings(origin(path, layout), line, raw, layout, detection)
+    skip = processing.skip_empty_rows
+    file = OpenedFile(path, size, seen, form, line, layout, skip)
+    report_header(findings, file.origin, line, raw, layout, detection)
     if form.is_fallback:
         told = f"read as {form.encoding}"
-        seen_as = origin(path, layout)
-        findings.append(Finding("csv.encoding", "warn", seen_as, detail=told))
-    skip = processing.skip_empty_rows
-    return OpenedFile(path, size, seen, form, line, layout, skip, tuple(findings))
+        findings.add("csv.encoding", "warn", file.origin, detail=told)
+    return file
 
 
 def _header(path: Path, form: Form) -> tuple[int, Sequence[str]]:
-    for row in read_rows(path, form):
-        if row.fault:
+    for row in read_records(path, form.dialect, form.encoding):
+        if row.problem not in ("", "blank"):
             break
         if any(cell.strip() for cell in row.cells):
             return row.line, row.cells

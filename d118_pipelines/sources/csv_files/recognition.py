@@ -1,7 +1,7 @@
 """What a file is, and which of its columns are wanted: from its header and its name.
 
-Belongs here: the order of the evidence. Not here: the patterns and aliases themselves
-(`mappings/csv.yaml`). Rule: docs/reference/csv_files.md, recognition and columns.
+Called by `opened.py`; the patterns and aliases are in `mappings/csv.yaml`. Rule:
+docs/reference/csv_files.md, recognition and columns.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.csv_files.rules import (
     CollectionName,
     CsvRules,
     FileType,
     FormatDetection,
 )
-from d118_pipelines.sources.pull import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Layout:
     collection: CollectionName
     header: tuple[str, ...]
     places: dict[str, int]
-    required: frozenset[str]
     implied_role: str | None
 
 
@@ -75,7 +74,7 @@ def match_columns(
     role = "student" if type_ == "students" else None
     if name == "enrollments" and "user_id" in places:
         role = rules.implied_roles.get(header[places["user_id"]])
-    required = frozenset(rules.required_columns[name]) - ({"role"} if role else set())
+    required = set(rules.required_columns[name]) - ({"role"} if role else set())
     if missing := sorted(required - set(places)):
         raise IncompleteExtractError(
             f"FAILED csv.header_missing  {file} has no column {', '.join(missing)}.",
@@ -84,28 +83,29 @@ def match_columns(
             not_done="Nothing of this pull was stored.",
             next_step=f"Add the column; examples/csv/{name}_template.csv shows all.",
         )
-    if role:
-        required |= {"role"}
-    return Layout(type_, name, tuple(header), places, required, role)
+    return Layout(type_, name, tuple(header), places, role)
 
 
-def header_findings(
-    file: str, line: int, raw: Sequence[str], layout: Layout, rules: FormatDetection
-) -> list[Finding]:
-    """What a person should know about the header; nothing of it stops the file."""
+def report_header(
+    findings: Findings,
+    file: str,
+    line: int,
+    raw: Sequence[str],
+    layout: Layout,
+    rules: FormatDetection,
+) -> None:
+    """Note what a person should know about the header; nothing of it stops the file."""
     used = set(layout.places.values())
     columns = rules.columns[layout.collection]
     known = {s for name, aliases in columns.items() for s in (name, *aliases)}
-    findings = []
     for place, (name, plain) in enumerate(zip(raw, layout.header, strict=True)):
         shown = plain or f"#{place + 1}"
         if place in used and name.strip() != plain:
-            findings.append(Finding("csv.header_case", "warn", file, line, shown))
+            findings.add("csv.header_case", "warn", file, line=line, field=shown)
         elif place not in used and plain in known:
-            findings.append(Finding("csv.column_ignored", "warn", file, line, shown))
+            findings.add("csv.column_ignored", "warn", file, line=line, field=shown)
         elif place not in used:
-            findings.append(Finding("csv.column_unknown", "info", file, line, shown))
-    return findings
+            findings.add("csv.column_unknown", "info", file, line=line, field=shown)
 
 
 def collection_of(type_: FileType) -> CollectionName:

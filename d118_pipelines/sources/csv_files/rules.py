@@ -1,7 +1,7 @@
 """The part of `mappings/csv.yaml` that says how files are read and recognised.
 
-Belongs here: the keys, their types and their checks. Not here: `endpoints`, which the
-staging reads; the recognition itself (`recognition.py`).
+Read for `source.py` by `workflows/provider_sources.py`; `recognition.py` applies it. The
+other part, `endpoints`, is read by staging.
 Rule: docs/reference/csv_files.md.
 """
 

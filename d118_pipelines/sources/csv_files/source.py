@@ -1,8 +1,7 @@
 """The source: a folder of CSV files becomes one pull, all of them or none.
 
-Belongs here: the order of the work and what is told about each file. Not here: SFTP (the
-caller gives the folder), when a folder is complete (`arrival.py`).
-Rule: docs/reference/csv_files.md.
+Made by `workflows/provider_sources.py`, for SFTP by way of `remote.py`; when a folder is
+complete is in `arrival.py`, one file in `opened.py`. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import codecs
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,18 +21,18 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
 )
 from d118_pipelines.kernel.arrow_arrays import record_batch
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.csv_files.arrival import csv_files
-from d118_pipelines.sources.csv_files.cells import Record, RowCleaner
+from d118_pipelines.sources.csv_files.cells import Row, RowReader
 from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form, is_against
 from d118_pipelines.sources.csv_files.opened import OpenedFile, open_file
-from d118_pipelines.sources.csv_files.report import FindingLog
 from d118_pipelines.sources.csv_files.rules import (
     COLLECTIONS,
     CollectionName,
     CsvRules,
     FileType,
 )
-from d118_pipelines.sources.pull import ConnectionReport, Finding, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ _DETAIL = "file:"  # prefix of a file's entry in the pull's details
 class CsvSource:
     """A folder of `.csv` files as a RosterSource.
 
-    folder: the inbox, or a function that gives a folder (for example after a download).
+    folder: the inbox, or what gives a folder for the time of one look or pull.
     files: file name -> type (schools, classes, users, students, enrollments), where the
     recognition is not wanted. encoding: of files without a byte-order mark; None lets it
     be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
@@ -58,7 +58,7 @@ class CsvSource:
 
     def __init__(
         self,
-        folder: Path | Callable[[], Path],
+        folder: Path | Callable[[], AbstractContextManager[Path]],
         rules: CsvRules,
         *,
         files: Mapping[str, FileType] | None = None,
@@ -69,7 +69,10 @@ class CsvSource:
     ) -> None:
         if encoding is not None:
             _check_encoding(encoding)
-        self._folder, self._rules = folder, rules
+        self._place: Callable[[], AbstractContextManager[Path]] = (
+            (lambda: nullcontext(folder)) if isinstance(folder, Path) else folder
+        )
+        self._rules = rules
         self._files = dict(files or {})
         self._encoding, self._date_order = encoding, date_order
         self._max_file_size, self._district = max_file_size, district
@@ -80,12 +83,13 @@ class CsvSource:
         details: dict[str, str] = {}
         problems = []
         try:
-            for path in self._paths():
-                try:
-                    details[path.name] = self._open(path).layout.type
-                except D118Error as exc:
-                    details[path.name] = exc.what
-                    problems.append(exc.what)
+            with self._place() as folder:
+                for path in self._paths(folder):
+                    try:
+                        details[path.name] = self._open(path, Findings()).layout.type
+                    except D118Error as exc:
+                        details[path.name] = exc.what
+                        problems.append(exc.what)
         except (D118Error, OSError) as exc:
             problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
         message = problems[0] if problems else f"{len(details)} files recognised"
@@ -97,7 +101,12 @@ class CsvSource:
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
-        files = [self._open(path) for path in self._paths()]
+        with self._place() as folder:
+            self._pull(folder, store)
+
+    def _pull(self, folder: Path, store: PullStore) -> None:
+        findings = Findings()
+        files = [self._open(path, findings) for path in self._paths(folder)]
         _check_headers(files)
         present = {file.layout.collection for file in files}
         if "classes" in present:
@@ -107,10 +116,10 @@ class CsvSource:
         for name in COLLECTIONS:
             if name in present:
                 own = [f for f in files if f.layout.collection == name]
-                self._pull_collection(name, own, leads, store)
+                self._pull_collection(name, own, leads, findings, store)
+        store.findings += findings.all()
 
-    def _paths(self) -> list[Path]:
-        folder = self._folder() if callable(self._folder) else self._folder
+    def _paths(self, folder: Path) -> list[Path]:
         paths = csv_files(folder)
         absent = sorted(set(self._files) - {path.name for path in paths})
         if absent:
@@ -119,13 +128,14 @@ class CsvSource:
             raise _missing(f"FAILED csv.no_files  No file .csv is in {folder}.")
         return paths
 
-    def _open(self, path: Path) -> OpenedFile:
+    def _open(self, path: Path, findings: Findings) -> OpenedFile:
         return open_file(
             path,
             self._rules,
             explicit=self._files.get(path.name),
             encoding=self._encoding,
             max_size=self._max_file_size,
+            findings=findings,
         )
 
     def _pull_collection(
@@ -133,13 +143,14 @@ class CsvSource:
         name: CollectionName,
         files: Sequence[OpenedFile],
         leads: set[tuple[str, str]],
+        findings: Findings,
         store: PullStore,
     ) -> None:
         writer = store.collection(name)
         columns = list(self._rules.format_detection.columns[name])
         writer.add_table(_batch([], columns, ""))
         for file in files:
-            for batch in self._batches(file, leads, store):
+            for batch in self._batches(file, leads, findings, store):
                 writer.add_table(batch)
         # A file with only a header says nothing about who is gone.
         writer.finish(
@@ -148,26 +159,38 @@ class CsvSource:
         )
 
     def _batches(
-        self, file: OpenedFile, leads: set[tuple[str, str]], store: PullStore
+        self,
+        file: OpenedFile,
+        leads: set[tuple[str, str]],
+        findings: Findings,
+        store: PullStore,
     ) -> Iterator[pa.RecordBatch]:
-        """The clean rows of a file in chunks; its findings and details go to the store."""
+        """The rows of a file in chunks; what was decided about it goes to the store."""
         date_form = choose_form(file.dates(), self._date_order)
-        log = FindingLog(file.origin)
-        for finding in file.findings:
-            log.add(finding)
         if is_against(date_form, self._date_order):
-            told = f"the dates are written {date_form}"
-            log.add(Finding("csv.date_order", "warn", file.origin, detail=told))
-        cleaner = RowCleaner(file.origin, file.layout, date_form, self._district, leads)
-        records = _records(file, cleaner, log)
+            detail = f"the dates are written {date_form}"
+            findings.add("csv.date_order", "warn", file.origin, detail=detail)
+        reader = RowReader(
+            *(file.origin, file.layout, date_form, findings, self._district, leads)
+        )
+        rows = _rows(file, reader)
         columns = list(self._rules.format_detection.columns[file.layout.collection])
         accepted = 0
-        while chunk := list(islice(records, self._rules.file_processing.chunk_size)):
+        while chunk := list(islice(rows, self._rules.file_processing.chunk_size)):
             accepted += len(chunk)
             yield _batch(chunk, columns, file.origin)
         file.check_unchanged()
-        store.findings += log.findings()
-        store.details[_DETAIL + file.name] = _told(file, date_form, accepted, log)
+        told = {
+            "collection": file.layout.collection,
+            "type": file.layout.type,
+            "encoding": file.form.encoding,
+            "delimiter": file.form.delimiter,
+            "date_format": date_form,
+            "rows": accepted,
+            "rejected": findings.rejected(file.origin),
+            "stamp": file.stamp,
+        }
+        store.details[_DETAIL + file.name] = json.dumps(told)
 
 
 def read_stamps(details: Mapping[str, str]) -> dict[str, str]:
@@ -179,19 +202,15 @@ def read_stamps(details: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _records(
-    file: OpenedFile, cleaner: RowCleaner, log: FindingLog
-) -> Iterator[tuple[int, Record]]:
-    for row in file.rows():
-        record, findings = cleaner.clean(row)
-        for finding in findings:
-            log.add(finding)
-        if record is not None:
-            yield row.line, record
+def _rows(file: OpenedFile, reader: RowReader) -> Iterator[tuple[int, Row]]:
+    for record in file.rows():
+        row = reader.row(record)
+        if row is not None:
+            yield record.line, row
 
 
 def _batch(
-    rows: Sequence[tuple[int, Record]], columns: Sequence[str], file: str
+    rows: Sequence[tuple[int, Row]], columns: Sequence[str], file: str
 ) -> pa.RecordBatch:
     """Every canonical column as text, null where the file lacks it."""
     import pyarrow as pa  # heavy: only while a pull is written
@@ -204,28 +223,11 @@ def _batch(
         ]
     )
     values: dict[str, list[object]] = {
-        name: [record.get(name) for _, record in rows] for name in columns
+        name: [row.get(name) for _, row in rows] for name in columns
     }
     values["_line"] = [line for line, _ in rows]
     values["_file"] = [file] * len(rows)
     return record_batch(values, schema)
-
-
-def _told(
-    file: OpenedFile, date_form: str | None, accepted: int, log: FindingLog
-) -> str:
-    """What was decided about a file, as JSON text for the pull's manifest."""
-    told = {
-        "collection": file.layout.collection,
-        "type": file.layout.type,
-        "encoding": file.form.encoding,
-        "delimiter": file.form.delimiter,
-        "date_format": date_form,
-        "rows": accepted,
-        "rejected": log.rejected,
-        "stamp": file.stamp,
-    }
-    return json.dumps(told)
 
 
 def _missing(what: str) -> IncompleteExtractError:

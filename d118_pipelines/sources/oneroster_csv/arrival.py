@@ -1,8 +1,8 @@
 """Whether a new file set has arrived in a folder, whole.
 
-Belongs here: looking. Not here: who looks and what is started then. A set counts as
-arrived when two looks find the same names, sizes and times, the manifest is there with
-every file that it declares, and the contents differ from the set before.
+Called by `workflows/arrivals.py`; plain CSV files have `csv_files/arrival.py`. A set
+counts as arrived when two looks find the same names, sizes and times, the manifest is
+there with every file that it declares, and the contents differ from the set before.
 Rule: docs/reference/oneroster_csv.md, arrival.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.container import (
     content_hash,
     find_set,
@@ -22,7 +23,6 @@ from d118_pipelines.sources.oneroster_csv.container import (
     signature,
 )
 from d118_pipelines.sources.oneroster_csv.file_set import open_set
-from d118_pipelines.sources.oneroster_csv.findings import Findings
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 
 
@@ -51,14 +51,13 @@ def look_for_set(
     path: Path,
     previous_state: str = "",
     *,
-    zip_name: str | None = None,
     file_names: Mapping[str, str] | None = None,
     limits: Limits | None = None,
 ) -> Look:
     """Look once at a folder or an archive; `previous_state` is that of the last look."""
     state: dict[str, Any] = json.loads(previous_state or "{}")
     try:
-        found = find_set(path, zip_name)
+        found = find_set(path)
         now = [list(entry) for entry in signature(found)]
     except (D118Error, FileNotFoundError):
         return _nothing(state, [], "there is no file set")

@@ -1,8 +1,8 @@
 """Where the files of a set come from: members of a zip archive or files of a folder.
 
-Belongs here: names, sizes and bytes of the files, and what the set as a whole hashes
-to. Not here: what the files mean (`manifest.py`, `file_set.py`). Loose files keep the
-limits of archives. Rule: docs/reference/oneroster_csv.md, limits.
+Called by `source.py`, `place.py` and `arrival.py`; what the files mean is in
+`manifest.py` and `file_set.py`. Loose files keep the limits of archives. Rule:
+docs/reference/oneroster_csv.md, limits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.zip_names import plain_names
 from d118_pipelines.sources.oneroster_csv.zip_safety import checked_entries, expanded
@@ -44,14 +45,13 @@ class Container:
 
 @contextmanager
 def open_container(
-    path: Path, findings: Findings, limits: Limits, *, zip_name: str | None = None
+    found: Path, findings: Findings, limits: Limits
 ) -> Iterator[Container]:
-    """Open a zip archive or a folder; in a folder `zip_name` or its only zip file.
+    """Open what `find_set` found: a zip archive or a folder.
 
     Raises: IncompleteExtractError for what is not there, unsafe or too large; and on
     leaving, when a file has changed in the meantime.
     """
-    found = find_set(path, zip_name)
     with ExitStack() as stack:
         before = signature(found)
         if found.is_dir():
@@ -64,7 +64,8 @@ def open_container(
 
 
 def find_set(path: Path, zip_name: str | None = None) -> Path:
-    """The archive or the folder that holds the set. Raises: IncompleteExtractError."""
+    """The archive or the folder that holds the set; in a folder `zip_name`, or its only
+    zip file where it has no manifest. Raises: IncompleteExtractError."""
     found = path / zip_name if zip_name else path
     if found.is_dir() and not (found / "manifest.csv").exists():
         archives = [p for p in _regular_files(found) if p.suffix.lower() == ".zip"]

@@ -1,8 +1,7 @@
 """The files of a set against its manifest: version, names, what is there.
 
-Belongs here: what can be judged from the manifest, names and headers. Not here: rows
-(`reading.py`), and what the rows say about modes (`modes.py`).
-Rule: docs/reference/oneroster_csv.md, file set.
+Called by `source.py` and `arrival.py`, before any row is read; `modes.py` judges what
+the rows say. Rule: docs/reference/oneroster_csv.md, file set.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv import manifest as manifest_csv
 from d118_pipelines.sources.oneroster_csv.container import Container, Member
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.headers import plain_name
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.manifest import Manifest, read_manifest

@@ -1,78 +1,31 @@
-"""Findings of one file set, counted and capped; a fatal one ends the reading.
+"""How a set is refused, and what may be shown of a broken record.
 
-Belongs here: how findings are kept. Not here: what is wrong. No finding carries a value
-of a person: lines, column names and identifiers only. Rule:
+Called by every module of this folder; findings are collected by `kernel/finding.py`. No
+finding carries a value of a person: lines, column names and identifiers only. Rule:
 docs/reference/oneroster_csv.md, findings.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from typing import Literal, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.sources.pull import Finding
+from d118_pipelines.sources.delimited.encodings import UnreadableError
 
-CAP = 1_000
 _IDENTIFIER = re.compile(r"[0-9A-Za-z._\-/@:]{1,255}")
+# Problem of a record -> the code with which it is rejected.
+REJECTED = {
+    "bad_quote": "csv.bad_quote",
+    "nul": "csv.nul",
+    "ragged": "csv.ragged",
+    "too_long": "row.too_long",
+}
+# What was mended in a record -> the code of the warning.
+MENDED = {"ragged": "csv.ragged", "line_break": "csv.line_break"}
 NOT_DONE = "Nothing of the set was taken over; the pull before it stays the newest."
-
-Severity = Literal["reject", "warn", "info"]
-
-
-class Findings:
-    """Collects findings: 1,000 detailed per code and file, the rest as a number.
-
-    Rejected rows are all kept: a later step must know every identifier that is there.
-    """
-
-    def __init__(self, *, is_strict: bool = False) -> None:
-        self._is_strict = is_strict
-        self._found: list[Finding] = []
-        self._seen: Counter[tuple[str, str, Severity]] = Counter()
-
-    def add(
-        self,
-        code: str,
-        severity: Severity,
-        file: str,
-        *,
-        line: int | None = None,
-        column: str = "",
-        external_id: str | None = None,
-        detail: str = "",
-        count: int = 1,
-    ) -> None:
-        """Note one finding. Raises: IncompleteExtractError in strict reading."""
-        if self._is_strict and severity != "info":
-            fatal(code, f"{detail or severity} (strict reading)", file=file, line=line)
-        kind = (code, file, severity)
-        self._seen[kind] += 1
-        if self._seen[kind] <= CAP or severity == "reject":
-            self._found.append(
-                Finding(code, severity, file, line, column, external_id, detail, count)
-            )
-
-    def all(self) -> list[Finding]:
-        """What was found, in order, then one row for each kind above the cap."""
-        rest = [
-            Finding(code, severity, file, detail="not listed one by one", count=n - CAP)
-            for (code, file, severity), n in self._seen.items()
-            if n > CAP and severity != "reject"
-        ]
-        return [*self._found, *rest]
-
-    def rejected(self, file: str) -> int:
-        """How many rows of a file were rejected so far."""
-        kinds = self._seen.items()
-        return sum(n for (_, f, level), n in kinds if f == file and level == "reject")
-
-    def forget(self, file: str) -> None:
-        """Drop what was found in a file that is read again from its beginning."""
-        self._found = [found for found in self._found if found.file != file]
-        for kind in [kind for kind in self._seen if kind[1] == file]:
-            del self._seen[kind]
 
 
 def fatal(code: str, what: str, *, file: str = "", line: int | None = None) -> NoReturn:
@@ -87,15 +40,20 @@ def fatal(code: str, what: str, *, file: str = "", line: int | None = None) -> N
     )
 
 
-def usable_key(text: str, *, is_doubtful: bool = False) -> str | None:
-    """An identifier that may be shown and compared; else None.
+@contextmanager
+def refusing(file: str) -> Iterator[None]:
+    """Refuse the set where the file cannot be read. Raises: IncompleteExtractError."""
+    try:
+        yield
+    except UnreadableError as exc:
+        fatal(exc.code, exc.what, file=file, line=exc.line)
 
-    is_doubtful: the row is broken, and what stands first in it could be the rest of a
-    name or an address; then only what has a digit and no @ counts as an identifier.
+
+def certain_key(text: str | None) -> str | None:
+    """The identifier of a broken record, if what comes first in it can be one.
+
+    It could be the rest of a name or an address; only what has a digit and no @ counts.
     """
-    text = text.strip(" \t\u00a0")
-    if _IDENTIFIER.fullmatch(text) is None:
-        return None
-    if is_doubtful and ("@" in text or not re.search(r"\d", text)):
-        return None
-    return text
+    text = (text or "").strip(" \t\u00a0")
+    is_one = _IDENTIFIER.fullmatch(text) and "@" not in text and re.search(r"\d", text)
+    return text if is_one else None

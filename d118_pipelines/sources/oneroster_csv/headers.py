@@ -1,6 +1,6 @@
 """The header of a data file against its table.
 
-Belongs here: names of columns, their order, what is missing. Not here: values.
+Called by `source.py` for every data file; the tables are in `tables.py`.
 Rule: docs/reference/oneroster_csv.md, header.
 """
 
@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.delimited.splitter import BLANKS
 from d118_pipelines.sources.denied import is_denied
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
-from d118_pipelines.sources.oneroster_csv.splitter import BLANKS
 from d118_pipelines.sources.oneroster_csv.tables import Column
 
 METADATA = "metadata."
@@ -80,7 +81,7 @@ def _mended(
         if right != name and right in known and counts[plain_name(name)] > 1:
             right = name  # two columns could be meant
         if right != name and right in known:
-            findings.add("csv.header_case", "warn", file, line=1, column=right)
+            findings.add("csv.header_case", "warn", file, line=1, field=right)
         if known and right not in known and not right.startswith(METADATA):
             findings.add("csv.header_unknown", "warn", file, line=1, detail="ignored")
         mended.append(right)
@@ -109,7 +110,7 @@ def _check_missing(
                 what += " The header is one column: is the delimiter a comma?"
             fatal("csv.header_missing", what, file=file, line=1)
     for column in missing:
-        findings.add("csv.header_missing", "warn", file, line=1, column=column.name)
+        findings.add("csv.header_missing", "warn", file, line=1, field=column.name)
 
 
 def _check_order(

@@ -1,11 +1,13 @@
 """Limits of what is read from outside. Rule: docs/reference/oneroster_csv.md, limits.
 
-Belongs here: the numbers. Not here: how they are kept (`zip_safety.py`, `reading.py`).
+Kept by `zip_safety.py`, `container.py` and `reading.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from d118_pipelines.sources.delimited.splitter import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,12 @@ class Limits:
     max_field_chars: int = 65_536
     max_columns: int = 512
     max_name_bytes: int = 255
+
+    @property
+    def dialect(self) -> Dialect:
+        """RFC 4180, with small faults mended."""
+        return Dialect(
+            max_cell_chars=self.max_field_chars,
+            max_record_bytes=self.max_record_bytes,
+            mends=True,
+        )

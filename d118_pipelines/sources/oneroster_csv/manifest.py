@@ -1,7 +1,6 @@
 """`manifest.csv`: the version of a set, and how each of its files is meant.
 
-Belongs here: the rows of the manifest. Not here: whether the files agree with it
-(`file_set.py`). Rule: docs/reference/oneroster_csv.md, manifest.
+Called by `file_set.py`, which compares the files with it. Rule: docs/reference/oneroster_csv.md, manifest.
 """
 
 from __future__ import annotations
@@ -9,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from d118_pipelines.sources.oneroster_csv.container import Member
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
-from d118_pipelines.sources.oneroster_csv.headers import plain_name
-from d118_pipelines.sources.oneroster_csv.limits import Limits
-from d118_pipelines.sources.oneroster_csv.splitter import BLANKS, Splitter
-from d118_pipelines.sources.oneroster_csv.tables import files_of
-from d118_pipelines.sources.oneroster_csv.text import (
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.delimited.encodings import (
     CP1252,
     NAMES,
     UTF8,
-    UTF16,
-    starts_as_utf16,
+    decodes,
+    marked_encoding,
     utf8_chunks,
 )
+from d118_pipelines.sources.delimited.splitter import BLANKS, Record, Splitter
+from d118_pipelines.sources.oneroster_csv.container import Member
+from d118_pipelines.sources.oneroster_csv.findings import REJECTED, fatal, refusing
+from d118_pipelines.sources.oneroster_csv.headers import plain_name
+from d118_pipelines.sources.oneroster_csv.limits import Limits
+from d118_pipelines.sources.oneroster_csv.tables import files_of
 
 FILE = "manifest.csv"
 MODES = ("bulk", "delta", "absent")
@@ -53,19 +53,21 @@ class Manifest:
 
 def read_manifest(member: Member, findings: Findings, limits: Limits) -> Manifest:
     """Read the manifest. Raises: IncompleteExtractError with the code of the rule."""
-    text = _text(member, findings, limits)
-    split = Splitter(FILE, limits).split(text, 1, is_last=True)
-    for problem in split.rejected:
-        findings.add(problem.code, "reject", FILE, line=problem.line)
-    rows = list(zip(split.lines, split.records, strict=True))
-    _check_header(rows[0][1] if rows else [], findings)
+    with refusing(FILE):
+        text = _text(member, findings, limits)
+        records = Splitter(limits.dialect).split(text, 1, is_last=True).records
+    for record in records:
+        if record.problem in REJECTED:
+            findings.add(REJECTED[record.problem], "reject", FILE, line=record.line)
+    rows = [record for record in records if not record.problem]
+    _check_header(rows[0].cells if rows else [], findings)
     properties = _properties(rows[1:], findings)
     version = _VERSIONS.get(properties.get("oneroster.version", ""))
     if version is None:
         what = "The value of oneroster.version is neither 1.1 nor 1.2."
         fatal("bundle.version_unsupported", what, file=FILE)
     if properties.get("manifest.version") != "1.0":
-        findings.add("manifest.bad_version", "warn", FILE, column="manifest.version")
+        findings.add("manifest.bad_version", "warn", FILE, field="manifest.version")
     return Manifest(version, dict(_modes(properties, version, findings)))
 
 
@@ -73,16 +75,12 @@ def _text(member: Member, findings: Findings, limits: Limits) -> str:
     if member.size_bytes > limits.max_record_bytes:
         fatal("zip.too_large", "The manifest is too large to be one.", file=FILE)
     data = b"".join(member.chunks())
-    encoding = UTF16 if starts_as_utf16(data) else UTF8
-    if encoding == UTF8:
-        try:
-            data.decode(UTF8)
-        except UnicodeDecodeError:
-            encoding = CP1252
-    if encoding != UTF8:
+    encoding = UTF8
+    if (marked := marked_encoding(data)) in NAMES or not decodes([data], UTF8):
+        encoding = marked or CP1252
         detail = f"read as {NAMES[encoding]}"
         findings.add("csv.encoding", "warn", FILE, detail=detail)
-    text = b"".join(utf8_chunks(iter([data]), encoding, FILE)).decode(UTF8)
+    text = b"".join(utf8_chunks(iter([data]), encoding)).decode(UTF8)
     if "\0" in text:
         fatal("csv.nul", "The manifest has a NUL character.", file=FILE)
     return text
@@ -97,12 +95,10 @@ def _check_header(names: Sequence[str], findings: Findings) -> None:
     findings.add("manifest.bad_header", "warn", FILE, line=1)
 
 
-def _properties(
-    rows: Sequence[tuple[int, Sequence[str]]], findings: Findings
-) -> dict[str, str]:
+def _properties(rows: Sequence[Record], findings: Findings) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line, fields in rows:
-        values = [value.strip(BLANKS) for value in fields]
+    for line, cells, *_ in rows:
+        values = [value.strip(BLANKS) for value in cells]
         if len(values) < 2 or any(values[2:]):
             findings.add("csv.ragged", "reject", FILE, line=line)
             continue
@@ -127,9 +123,9 @@ def _modes(
         elif file != name:
             mode = value.lower() if value.lower() in MODES else None
             if mode != value:
-                findings.add("manifest.bad_mode", "warn", FILE, column=name)
+                findings.add("manifest.bad_mode", "warn", FILE, field=name)
             yield file, mode
     for file in files:
         if f"file.{file}" not in properties:
             name = f"file.{file}"
-            findings.add("manifest.missing_property", "warn", FILE, column=name)
+            findings.add("manifest.missing_property", "warn", FILE, field=name)

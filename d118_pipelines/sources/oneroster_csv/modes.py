@@ -1,7 +1,7 @@
 """What a set says about the records that are not in it, and what it lacks.
 
-Belongs here: judgements that need the rows of all files counted. Not here: the values
-themselves. Rule: docs/reference/oneroster_csv.md, bulk and delta; dependencies.
+Called by `source.py` when the rows of a file, or of all, are counted (`values.py`).
+Rule: docs/reference/oneroster_csv.md, bulk and delta; dependencies.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.tables import MODIFIED, STATUS, needs_of
-from d118_pipelines.sources.oneroster_csv.values import FileFacts
-from d118_pipelines.sources.pull import Absence
+from d118_pipelines.sources.oneroster_csv.values import RowCounts
 
 LEAST_REJECTS = 20
 
@@ -40,7 +41,7 @@ class Rules:
 
 
 def judge_file(
-    file: str, declared: str | None, facts: FileFacts, rules: Rules, findings: Findings
+    file: str, declared: str | None, facts: RowCounts, rules: Rules, findings: Findings
 ) -> Reading:
     """The reading of one file, whose rows have been counted.
 
@@ -63,7 +64,7 @@ def judge_file(
     return Reading("proven" if proves else "never", is_delta)
 
 
-def check_dependencies(file_set: FileSet, facts: Mapping[str, FileFacts]) -> None:
+def check_dependencies(file_set: FileSet, facts: Mapping[str, RowCounts]) -> None:
     """Every bulk file with rows needs the files that its rows point into.
 
     Raises: IncompleteExtractError `bundle.incomplete`.
@@ -79,23 +80,23 @@ def check_dependencies(file_set: FileSet, facts: Mapping[str, FileFacts]) -> Non
             fatal("bundle.incomplete", what, file=file + SUFFIX)
 
 
-def report_values(file: str, facts: FileFacts, findings: Findings) -> None:
+def report_values(file: str, facts: RowCounts, findings: Findings) -> None:
     """What was seen in all values alike: one finding for each column, with a count."""
     name = file + SUFFIX
     for column, count in facts.trimmed.items():
-        findings.add("row.whitespace", "warn", name, column=column, count=count)
+        findings.add("row.whitespace", "warn", name, field=column, count=count)
     for column, count in facts.odd_lists.items():
-        findings.add("row.list_form", "warn", name, column=column, count=count)
+        findings.add("row.list_form", "warn", name, field=column, count=count)
     if count := facts.odd_user_ids:
-        findings.add("row.bad_user_id", "warn", name, column="userIds", count=count)
+        findings.add("row.bad_user_id", "warn", name, field="userIds", count=count)
     if count := facts.passwords:
         findings.add(
-            "row.password_present", "info", name, column="password", count=count
+            "row.password_present", "info", name, field="password", count=count
         )
 
 
 def _check_rejects(
-    name: str, facts: FileFacts, rules: Rules, findings: Findings
+    name: str, facts: RowCounts, rules: Rules, findings: Findings
 ) -> None:
     rejected = findings.rejected(name)
     whole = facts.rows + rejected
@@ -105,13 +106,13 @@ def _check_rejects(
 
 
 def _status_in_bulk(
-    name: str, facts: FileFacts, rules: Rules, findings: Findings
+    name: str, facts: RowCounts, rules: Rules, findings: Findings
 ) -> bool:
     """Whether the file is to be read as delta."""
     count = max(facts.filled[STATUS], facts.filled[MODIFIED])
     if rules.bulk_with_status == "reject":
         what = "A bulk file has values in status or dateLastModified."
         fatal("row.status_in_bulk", what, file=name)
-    findings.add("row.status_in_bulk", "warn", name, column=STATUS, count=count)
+    findings.add("row.status_in_bulk", "warn", name, field=STATUS, count=count)
     filled_throughout = facts.with_status_and_date == facts.rows
     return rules.bulk_with_status == "delta" and filled_throughout

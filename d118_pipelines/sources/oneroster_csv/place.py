@@ -1,26 +1,25 @@
 """Where a provider's set is: on this machine, or in a folder of an SFTP server.
 
-Belongs here: fetching. Not here: opening what was fetched (`container.py`).
+Made by `workflows/provider_sources.py`; `container.py` opens what was fetched here.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.container import (
     Container,
     Member,
-    content_hash,
     find_set,
     open_container,
 )
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.ssh.folder import RemoteFile, SftpFolder
 
@@ -30,24 +29,10 @@ if TYPE_CHECKING:
 GLANCE_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class LocalCopy:
-    """The set on this machine."""
-
-    path: Path
-    content_hash: Callable[[], str]
-
-
 class Place(Protocol):
     """Somewhere a set is handed over."""
 
-    @property
-    def zip_name(self) -> str | None:
-        """The archive's name in its folder; None: found by itself."""
-
-    def local_copy(
-        self, folder: Path, limits: Limits
-    ) -> AbstractContextManager[LocalCopy]:
+    def local_copy(self, folder: Path, limits: Limits) -> AbstractContextManager[Path]:
         """The set on this machine; `folder` may hold a copy until the end."""
 
     def glance(
@@ -64,17 +49,15 @@ class LocalPlace:
     zip_name: str | None = None
 
     @contextmanager
-    def local_copy(self, folder: Path, limits: Limits) -> Iterator[LocalCopy]:
+    def local_copy(self, folder: Path, limits: Limits) -> Iterator[Path]:
         """The set where it is. Raises: IncompleteExtractError."""
-        found = find_set(self.path, self.zip_name)
-        yield LocalCopy(self.path, partial(content_hash, found))
+        yield find_set(self.path, self.zip_name)
 
     @contextmanager
     def glance(self, limits: Limits, findings: Findings) -> Iterator[Container | None]:
         """The set itself. Raises: IncompleteExtractError."""
-        with open_container(
-            self.path, findings, limits, zip_name=self.zip_name
-        ) as container:
+        found = find_set(self.path, self.zip_name)
+        with open_container(found, findings, limits) as container:
             yield container
 
 
@@ -86,7 +69,7 @@ class SftpPlace:
     zip_name: str | None = None
 
     @contextmanager
-    def local_copy(self, folder: Path, limits: Limits) -> Iterator[LocalCopy]:
+    def local_copy(self, folder: Path, limits: Limits) -> Iterator[Path]:
         """Download what is needed, each file checked against the listing.
 
         Raises: what `SftpFolder` raises, and IncompleteExtractError.
@@ -96,8 +79,7 @@ class SftpPlace:
             with SftpFolder(self.settings) as remote:
                 for file in self._wanted(remote.files(), limits):
                     remote.download(file, target / file.name)
-            found = find_set(target, self.zip_name)
-            yield LocalCopy(target, partial(content_hash, found))
+            yield find_set(target, self.zip_name)
 
     @contextmanager
     def glance(self, limits: Limits, findings: Findings) -> Iterator[Container | None]:

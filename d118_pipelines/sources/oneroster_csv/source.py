@@ -1,7 +1,8 @@
 """A provider that hands over OneRoster CSV file sets.
 
-Belongs here: the order of a pull and of a test. Not here: where the files come from
-(`place.py`), form (`reading.py`), judgements (`file_set.py`, `modes.py`).
+Made by `workflows/provider_sources.py`. It has the order of a pull and of a test; where
+files come from is in `place.py`, their form in `reading.py`, judgements in `file_set.py`
+and `modes.py`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from d118_pipelines.errors import D118Error
-from d118_pipelines.sources.oneroster_csv.container import Container, open_container
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.oneroster_csv.container import (
+    Container,
+    content_hash,
+    open_container,
+)
 from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet, open_set
-from d118_pipelines.sources.oneroster_csv.findings import Findings
 from d118_pipelines.sources.oneroster_csv.headers import Layout, check_header
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.modes import (
@@ -27,7 +32,7 @@ from d118_pipelines.sources.oneroster_csv.modes import (
 from d118_pipelines.sources.oneroster_csv.place import Place
 from d118_pipelines.sources.oneroster_csv.reading import FileReader, Sink
 from d118_pipelines.sources.oneroster_csv.tables import COLLECTIONS, table_of
-from d118_pipelines.sources.oneroster_csv.values import LINE, FileFacts, stored_names
+from d118_pipelines.sources.oneroster_csv.values import LINE, RowCounts, stored_names
 from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
@@ -35,35 +40,26 @@ if TYPE_CHECKING:
 
     from d118_pipelines.sources.pull import CollectionWriter, PullStore
 
-KIND = "ONEROSTER_CSV"
 ROWS_PER_WRITE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class BundleSource:
+class OneRosterCsvSource:
     """Reads the set at a place; keeps `RosterSource`.
 
     file_names: names that differ from the standard, as `{"users": "people.csv"}`.
-    is_strict: every finding that a lenient reading mends or sets aside is fatal.
     is_careful: read record by record, without the fast way.
     """
+
+    kind: ClassVar[str] = "ONEROSTER_CSV"
+    # The rostering files, without `.csv`; all are written, some empty.
+    collections: ClassVar[Sequence[str]] = COLLECTIONS
 
     place: Place
     file_names: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
-    is_strict: bool = False
     is_careful: bool = False
-
-    @property
-    def kind(self) -> str:
-        """The provider's type."""
-        return KIND
-
-    @property
-    def collections(self) -> Sequence[str]:
-        """The rostering files, without `.csv`; all are written, some empty."""
-        return COLLECTIONS
 
     def test(self) -> ConnectionReport:
         """Open the set, read its manifest and headers, and say what is there."""
@@ -78,15 +74,12 @@ class BundleSource:
 
     def pull(self, store: PullStore) -> None:
         """Write every collection. Raises: IncompleteExtractError with the rule's code."""
-        findings = Findings(is_strict=self.is_strict)
-        with self.place.local_copy(store.folder, self.limits) as local:
-            zip_name = self.place.zip_name
-            with open_container(
-                local.path, findings, self.limits, zip_name=zip_name
-            ) as container:
+        findings = Findings()
+        with self.place.local_copy(store.folder, self.limits) as found:
+            with open_container(found, findings, self.limits) as container:
                 file_set = open_set(container, findings, self.limits, self.file_names)
                 _Pulling(self, store, file_set, findings).run()
-            store.details["content_hash"] = local.content_hash()
+            store.details["content_hash"] = content_hash(found)
         store.findings.extend(findings.all())
 
     def _look(self) -> tuple[str, dict[str, str]]:
@@ -113,7 +106,7 @@ class BundleSource:
 
 
 def header_check(
-    source: BundleSource, file_set: FileSet, file: str, findings: Findings
+    source: OneRosterCsvSource, file_set: FileSet, file: str, findings: Findings
 ) -> partial[Layout]:
     """The check of one file's header; takes the names."""
     return partial(
@@ -131,14 +124,14 @@ class _Pulling:
 
     def __init__(
         self,
-        source: BundleSource,
+        source: OneRosterCsvSource,
         store: PullStore,
         file_set: FileSet,
         findings: Findings,
     ) -> None:
         self._source, self._store = source, store
         self._set, self._findings = file_set, findings
-        self._facts: dict[str, FileFacts] = {}
+        self._facts: dict[str, RowCounts] = {}
 
     def run(self) -> None:
         self._store.details["version"] = self._set.version
@@ -170,7 +163,7 @@ class _Pulling:
             size_bytes=facts.bytes_read,
         )
 
-    def _read(self, file: str, start: Callable[[], Sink]) -> FileFacts:
+    def _read(self, file: str, start: Callable[[], Sink]) -> RowCounts:
         reader = FileReader(
             self._set.members[file],
             file + SUFFIX,

@@ -1,7 +1,6 @@
 """The column tables of OneRoster CSV, read from `tables.yaml`.
 
-Belongs here: which files and columns a version has. Not here: what is wrong with a
-header (`headers.py`). Rule: docs/reference/oneroster_csv.md, files and columns.
+Called by the modules that compare a set with them (`headers.py`, `file_set.py`). Rule: docs/reference/oneroster_csv.md, files and columns.
 """
 
 from __future__ import annotations

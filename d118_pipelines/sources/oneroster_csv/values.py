@@ -1,7 +1,6 @@
 """Columns as they are stored: all of them, by name, without outer blanks.
 
-Belongs here: what happens to every value alike, and the counts of it. Not here: whether
-a value is right; later steps judge that.
+Called by `reading.py` for every table; `modes.py` judges the counts, staging the values.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.kernel.arrow_arrays import arrow_array
-from d118_pipelines.sources.oneroster_csv.splitter import BLANKS
+from d118_pipelines.sources.delimited.splitter import BLANKS
 from d118_pipelines.sources.oneroster_csv.tables import (
     MODIFIED,
     STATUS,
     list_columns,
     stored_columns,
 )
-from d118_pipelines.sources.oneroster_csv.text import UTF8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +32,11 @@ _USER_IDS = r"^\{[^{}:]+:[^{}]+\}(\s*,\s*\{[^{}:]+:[^{}]+\})*$"
 
 
 @dataclass(slots=True)
-class FileFacts:
+class RowCounts:
     """What was counted while a file was read; `filled` has rows with a value, by column."""
 
     rows: int = 0
     bytes_read: int = 0
-    encoding: str = UTF8
     filled: Counter[str] = field(default_factory=Counter)
     with_status_and_date: int = 0
     passwords: int = 0
@@ -52,7 +49,7 @@ def clean(
     table: pa.Table,
     layout: Layout,
     lines: Sequence[int] | np.ndarray[Any, Any],
-    facts: FileFacts,
+    facts: RowCounts,
     file: str,
     has_blanks: bool,
 ) -> pa.Table:
@@ -83,7 +80,7 @@ def stored_names(file: str) -> list[str]:
 
 
 def _trimmed(
-    column: pa.ChunkedArray, name: str, facts: FileFacts, has_blanks: bool
+    column: pa.ChunkedArray, name: str, facts: RowCounts, has_blanks: bool
 ) -> pa.ChunkedArray:
     """Without outer blanks; what is nothing but blanks becomes null."""
     import pyarrow as pa
@@ -101,7 +98,7 @@ def _trimmed(
     return pc.if_else(has_text, trimmed, pa.nulls(len(trimmed), pa.string()))
 
 
-def _count(columns: dict[str, pa.ChunkedArray], facts: FileFacts, file: str) -> None:
+def _count(columns: dict[str, pa.ChunkedArray], facts: RowCounts, file: str) -> None:
     import pyarrow.compute as pc
 
     for name, column in columns.items():

@@ -1,7 +1,6 @@
 """Names and kinds of the members of an archive: what is refused before reading.
 
-Belongs here: checks on one entry of the directory, and on all names together. Not here:
-the bytes of the archive (`zip_safety.py`). Rule: docs/reference/oneroster_csv.md,
+Called by `zip_safety.py`, which reads the bytes, and by `container.py`. Rule: docs/reference/oneroster_csv.md,
 archives.
 """
 
@@ -13,7 +12,8 @@ import unicodedata
 import zipfile
 from collections.abc import Sequence
 
-from d118_pipelines.sources.oneroster_csv.findings import Findings, fatal
+from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 
 _ARCHIVE_NAME = re.compile(r"\.(zip|gz|tgz|bz2|xz|7z|rar|tar)$", re.IGNORECASE)

@@ -1,8 +1,7 @@
 """A zip archive from outside: its structures are checked, then its bytes are counted.
 
-Belongs here: the directory, the headers of the members and their order in the file, and
-a stream that ends with an error where size, checksum or ratio are not as promised. Not
-here: names (`zip_names.py`). No member is ever unpacked to a file by its name.
+Called by `container.py`; names are checked in `zip_names.py`. A member is a stream that
+ends with an error where size, checksum or ratio are not as promised. No member is ever unpacked to a file by its name.
 Rule: docs/reference/oneroster_csv.md, archives.
 """
 

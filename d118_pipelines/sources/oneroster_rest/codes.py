@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from d118_pipelines.errors import IncompleteExtractError, SourceError
-from d118_pipelines.sources.pull import Finding
+from d118_pipelines.kernel.finding import Finding
 
 WARNINGS = {
     "no_demographics": "refused or not offered; left out",
@@ -28,7 +28,7 @@ Incomplete = Literal[
 def warning(word: str, collection: str, count: int = 1) -> Finding:
     """The finding for something that does not end the pull."""
     detail = WARNINGS[word]
-    return Finding(f"rest.{word}", "warn", collection, detail=detail, count=count)
+    return Finding(f"rest.{word}", "warn", detail=detail, file=collection, count=count)
 
 
 def incomplete(

@@ -15,10 +15,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.addresses import origin
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.oneroster_rest.codes import incomplete, unusable, warning
-from d118_pipelines.sources.pull import Absence, CollectionWriter, Finding
+from d118_pipelines.sources.pull import CollectionWriter
 
 Query = list[tuple[str, str]]
 Row = Mapping[str, Any]

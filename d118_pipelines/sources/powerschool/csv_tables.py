@@ -1,7 +1,8 @@
 """Loading one PowerSchool table from a CSV file into DuckDB, and saying what is wrong.
 
-Belongs here: the form that the files have. Not here: which files a query needs
-(`embedded.py`), the tables' columns and types (`schema.py`).
+Called by `embedded.py`, which knows the files that a query needs; the tables' columns
+and types are in `schema.py`. DuckDB reads the rows; `delimited/records.py` finds the line
+of what it refuses.
 
 Form: `<table>.csv`, comma, a header in any letter case, fields with commas or line ends
 in double quotes, UTF-8 with or without a byte order mark. An empty cell is NULL, spaces
@@ -10,18 +11,23 @@ are kept, columns that the table does not have are ignored.
 
 from __future__ import annotations
 
-import csv
 import glob
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import QueryError
+from d118_pipelines.sources.delimited.encodings import NotUtf8Error, UnreadableError
+from d118_pipelines.sources.delimited.records import read_records
+from d118_pipelines.sources.delimited.splitter import Dialect
 
 if TYPE_CHECKING:
     import duckdb
 
     from d118_pipelines.sources.powerschool.schema import Table
 
+# A longer record is an open quotation mark, to the engine too.
+_DIALECT = Dialect(has_bare_quotes=True, max_record_bytes=2_097_152)
 _DIGITS = r"[+-]?\d+(\.0*)?"
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _DATE = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
@@ -64,12 +70,11 @@ def load_table(
 
 
 def _read_header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
-    except (UnicodeDecodeError, csv.Error):
-        raise _broken_file(path, *_find_fault(path, 0)) from None
-    return [name.strip().lower() for name in header]
+    fault = _find_fault(path, only_header=True)
+    if fault is not None:
+        raise _broken_file(path, *fault)
+    header = next(read_records(path, _DIALECT), None)
+    return [name.strip().lower() for name in header.cells] if header else []
 
 
 def _cells(header: list[str]) -> str:
@@ -131,13 +136,13 @@ def _explain(
     connection: duckdb.DuckDBPyConnection, path: Path, table: Table, header: list[str]
 ) -> QueryError:
     """Look for what the engine refused, slowly and without its message."""
-    line, fault = _find_fault(path, len(header))
-    if line:
-        return _broken_file(path, line, fault)
+    fault = _find_fault(path)
+    if fault is not None:
+        return _broken_file(path, *fault)
     names = [n for n in header if table.columns.get(n, "VARCHAR") != "VARCHAR"]
     row, name = _first_misfit(connection, path, table, header, names)
     if not name:
-        return _broken_file(path, 0, fault)
+        return _broken_file(path, 0, "it has a form that the engine refuses")
     return QueryError(
         f"A cell of {path.name} does not fit its column.",
         where=f"{path}, line {_line_of_row(path, row, len(header))}, column {name}",
@@ -180,16 +185,12 @@ def _first_misfit(
 
 def _line_of_row(path: Path, wanted: int, width: int) -> int:
     """Return the line on which data row `wanted` (from 0) begins; 1 is the header."""
-    row, line = -1, 1
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        for cells in reader:
-            # The engine skips empty lines too, except in a file of one column.
-            row += bool(cells) or width == 1
-            if row > wanted:
-                break
-            line = reader.line_num + 1
-    return line
+    # The engine skips empty lines too, except in a file of one column.
+    rows = (
+        record for record in read_records(path, _DIALECT) if record.cells or width == 1
+    )
+    found = next(islice(rows, wanted + 1, None), None)
+    return found.line if found else 1
 
 
 def _broken_file(path: Path, line: int, fault: str) -> QueryError:
@@ -203,22 +204,21 @@ def _broken_file(path: Path, line: int, fault: str) -> QueryError:
     )
 
 
-def _find_fault(path: Path, width: int) -> tuple[int, str]:
-    """Return the first faulty line, 0 if none was found, and what is wrong."""
-    with path.open("rb") as lines:
-        for number, text in enumerate(lines, start=1):
-            try:
-                text.decode("utf-8")
-            except UnicodeDecodeError:
-                return number, "text that is not UTF-8"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        start = 1
-        try:
-            for cells in reader:
-                if cells and width and len(cells) != width:
-                    return start, f"{len(cells)} cells where the header has {width}"
-                start = reader.line_num + 1
-        except csv.Error:
-            return start, "a quotation mark in the wrong place"
-    return 0, "it has a form that the engine refuses"
+def _find_fault(path: Path, *, only_header: bool = False) -> tuple[int, str] | None:
+    """Return the first faulty line and what is wrong with it, if anything is."""
+    width = 0
+    try:
+        for record in read_records(path, _DIALECT):
+            if record.problem == "bad_quote":
+                return record.line, "a quotation mark in the wrong place"
+            width = width or len(record.cells)
+            if record.cells and len(record.cells) != width:
+                cells = len(record.cells)
+                return record.line, f"{cells} cells where the header has {width}"
+            if only_header:
+                break
+    except NotUtf8Error as exc:
+        return exc.line, "text that is not UTF-8"
+    except UnreadableError as exc:
+        return exc.line or 0, "a quotation mark in the wrong place"
+    return None

@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.mapping import read_mapping
 from d118_pipelines.roster.staging.raw_relations import RawCollection
-from d118_pipelines.roster.staging.staged import Absence, Staged
+from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.staging.staging import StagingOptions, stage
 from d118_pipelines_tests.support.project import REPOSITORY
 

@@ -240,9 +240,10 @@ def test_rows_rejected_while_reading_count_as_present(tmp_path: Path) -> None:
         {
             "code": ["csv.ragged", "csv.nul", "csv.header_case"],
             "severity": ["reject", "reject", "warn"],
-            "file": ["users.csv"] * 3,
-            "line": pa.array([7, 8, 1], pa.int64()),
-            "column": ["", "", "givenName"],
+            "entity": ["", "", ""],
+            "source_file": ["users.csv"] * 3,
+            "source_line": pa.array([7, 8, 1], pa.int64()),
+            "field": ["", "", "givenName"],
             "external_id": ["S7", None, None],
             "detail": ["", "", ""],
             "count": pa.array([1, 1, 1], pa.int64()),

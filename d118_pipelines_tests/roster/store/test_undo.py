@@ -126,7 +126,7 @@ def test_what_changed_again_since_is_named_and_left_alone(store: Store) -> None:
 
     found = planned(store)
 
-    assert [(f.code, f.entity, f.external_id) for f in found.findings] == [
+    assert [(f.code, f.entity, f.key) for f in found.findings] == [
         ("undo.changed_since", "users", "2")
     ]
     assert found.plan.changes == 0

@@ -198,7 +198,9 @@ def test_oddities_are_findings_without_values(tmp_path: Path) -> None:
         pull = pull_of(source_of(server), tmp_path)
 
     rows = pq.read_table(pull.findings_file).to_pylist()
-    found = {(r["code"], r["severity"], r["file"], r["external_id"]) for r in rows}
+    found = {
+        (r["code"], r["severity"], r["source_file"], r["external_id"]) for r in rows
+    }
     assert len(rows) == len(found), "a person with two roles is noted once"
     assert found == {
         ("clever.district_paused", "info", "districts", DISTRICT),

@@ -11,12 +11,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.model.mapping import read_mapping
+from d118_pipelines.roster.staging.raw_relations import RawCollection
+from d118_pipelines.roster.staging.staged import Staged
+from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions, stage
 from d118_pipelines.sources.csv_files.rules import read_rules
 from d118_pipelines.sources.csv_files.source import CsvSource
 from d118_pipelines.sources.pull import Pull, run_pull
 from d118_pipelines_tests.support.project import REPOSITORY
 
-RULES = read_rules(REPOSITORY / "mappings/csv.yaml")
+MAPPING = REPOSITORY / "mappings/csv.yaml"
+RULES = read_rules(MAPPING)
 USERS = "id,first_name,last_name,role,email,birth_date,status,phone,username"
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
@@ -37,7 +43,8 @@ class Pulled:
     def found(self) -> list[tuple[Any, ...]]:
         """Code, severity, line and column of every finding."""
         return [
-            (f["code"], f["severity"], f["line"], f["column"]) for f in self.findings
+            (f["code"], f["severity"], f["source_line"], f["field"])
+            for f in self.findings
         ]
 
 
@@ -56,6 +63,64 @@ def pulled(folder: Path, sheets: Mapping[str, str | bytes], **options: Any) -> P
     if pull.findings_file.exists():
         findings = pq.read_table(pull.findings_file).to_pylist()
     return Pulled(pull, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFiles:
+    """The staged roster of some files with its rows and findings as plain values."""
+
+    made: Staged
+    findings: list[dict[str, Any]]
+
+    def rows(self, entity: str = "users") -> list[dict[str, Any]]:
+        path = self.made.folder / f"{entity}.parquet"
+        rows = pq.read_table(path).to_pylist()
+        return sorted(rows, key=lambda row: str(row["external_id"]))
+
+    def found(self, *, without: str = "row.defaulted") -> list[tuple[Any, ...]]:
+        """Code, severity, line and field of every finding but those of one code."""
+        return [
+            (f["code"], f["severity"], f["source_line"], f["field"])
+            for f in self.findings
+            if f["code"] != without
+        ]
+
+    def rejected(self) -> list[tuple[Any, ...]]:
+        """Key, entity, code and line of every rejected row."""
+        columns = ["external_id", "entity", "code", "source_line"]
+        rows = pq.read_table(self.made.rejected_file, columns=columns).to_pylist()
+        return sorted((tuple(row.values()) for row in rows), key=str)
+
+
+def staged(
+    folder: Path,
+    sheets: Mapping[str, str | bytes],
+    *,
+    mapping: Path = MAPPING,
+    **options: Any,
+) -> StagedFiles:
+    """Write the files into the folder, pull and stage them."""
+    pull = pulled(folder, sheets, district=("d1", "District 1"), **options).pull
+    raw = {
+        name: RawCollection(
+            name, pull.rows_file(name), name, one.absence, one.is_delta, one.rows
+        )
+        for name, one in pull.collections.items()
+    }
+    made = stage(
+        open_frames(),
+        raw=raw,
+        mapping=read_mapping(mapping, project_root=REPOSITORY),
+        options=StagingOptions(
+            district_id="d1", provider_id="sheets", reject_cap=PLAIN_CSV_CAP
+        ),
+        parent=folder / "staged",
+        run_id="0123456789",
+        now=NOW,
+        pull_findings=pull.findings_file,
+    )
+    findings = pq.read_table(made.findings_file).to_pylist()
+    return StagedFiles(made, findings)
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:

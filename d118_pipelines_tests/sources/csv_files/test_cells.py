@@ -1,4 +1,4 @@
-"""What is done to cells: dates of a file, e-mail, phone, status words, lengths."""
+"""What is done to cells: dates of a file; e-mail, phone, status words, lengths."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d118_pipelines.sources.csv_files.cells import RowCleaner
 from d118_pipelines.sources.csv_files.dates import iso_moment
-from d118_pipelines.sources.csv_files.reading import Row
-from d118_pipelines.sources.csv_files.recognition import match_columns
-from d118_pipelines_tests.sources.csv_files.folders import RULES, pulled, user, users
+from d118_pipelines_tests.sources.csv_files.folders import (
+    MAPPING,
+    RULES,
+    USERS,
+    StagedFiles,
+    pulled,
+    staged,
+    user,
+    users,
+)
 from d118_pipelines_tests.support.examples import examples
 
 DETECTION = RULES.format_detection
@@ -108,80 +114,84 @@ def test_moment_may_have_a_time(text: str, form: str | None, expected: object) -
     assert iso_moment(text, form) == expected
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        *((w, "active") for w in ("true", "YES", "y", "1", "Active")),
-        *((w, "inactive") for w in ("False", "no", "N", "0", "INACTIVE")),
-        ("deleted", "deleted"),
-        ("Suspended", "suspended"),
-        ("", None),
-    ],
-)
-@pytest.mark.parametrize("header", ["status", "enabled", "is_active", "active"])
-def test_status_words(
-    tmp_path: Path, word: str, expected: str | None, header: str
-) -> None:
-    text = users(user(status=word)).replace("status", header)
+SCHOOLS = "id,name\nS,Oak\n"
 
-    assert pulled(tmp_path, {"users.csv": text}).rows()[0]["status"] == expected
+
+def people(folder: Path, *rows: str, header: str = USERS) -> StagedFiles:
+    """A users file as it is staged."""
+    text = users(*rows, header=header)
+    return staged(folder, {"schools.csv": SCHOOLS, "users.csv": text})
+
+
+LIVE = ["true", "YES", "y", "1", "Active", ""]
+GONE = ["False", "no", "N", "0", "INACTIVE", "deleted", "Suspended"]
+
+
+@pytest.mark.parametrize("header", ["status", "enabled", "is_active", "active"])
+def test_status_words(tmp_path: Path, header: str) -> None:
+    rows = [user(f"k{n:02}", status=word) for n, word in enumerate([*LIVE, *GONE])]
+    result = people(tmp_path, *rows, header=USERS.replace("status", header))
+
+    read = [row["status"] for row in result.rows()]
+    assert read == ["active"] * len(LIVE) + ["inactive"] * len(GONE)
+    assert result.rejected() == []
 
 
 def test_unknown_status_is_a_reject_and_never_active(tmp_path: Path) -> None:
-    result = pulled(tmp_path, {"users.csv": users(user("1", status="gone"), user("2"))})
+    result = people(tmp_path, user("1", status="gone"), user("2"))
 
-    assert [row["id"] for row in result.rows()] == ["2"]
-    assert result.found() == [("csv.bad_status", "reject", 2, "status")]
-    assert result.findings[0]["external_id"] == "1"
+    assert [row["external_id"] for row in result.rows()] == ["2"]
+    assert result.found() == [("row.bad_status", "reject", 2, "status")]
+    assert result.rejected() == [("1", "users", "row.bad_status", 2)]
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"), [("Y", "true"), ("0", "false"), ("maybe", None), ("", None)]
+    ("word", "expected"), [("Y", True), ("0", False), ("maybe", None), ("", None)]
 )
 def test_primary_is_a_boolean(tmp_path: Path, word: str, expected: object) -> None:
-    text = f"user_id,class_id,role,primary\n1,C,teacher,{word}\n"
-    result = pulled(tmp_path, {"enrollments.csv": text})
+    files: dict[str, str | bytes] = {
+        "schools.csv": SCHOOLS,
+        "users.csv": users(user("1", role="teacher")),
+        "classes.csv": "id,name,school_id,course_id\nC,Art,S,A\n",
+        "enrollments.csv": f"user_id,class_id,role,primary\n1,C,teacher,{word}\n",
+    }
+    result = staged(tmp_path, files)
 
     assert result.rows("enrollments")[0]["is_primary"] == expected
-    assert bool(result.findings) == (word == "maybe")
+    warned = [("row.bad_bool", "warn", 2, "is_primary")]
+    assert result.found() == (warned if word == "maybe" else [])
 
 
-@pytest.mark.parametrize(
-    ("email", "is_kept"),
-    [
-        ("a.b+c@mail.school.example", True),
-        ("Ada@School.example", True),
-        ("ada", False),
-        ("ada@school", False),
-        ("a b@school.example", False),
-        ("ada@@school.example", False),
-        ("ada@school..example", False),
-        ("<ada@school.example>", False),
-    ],
-)
-def test_email_that_is_none_is_blank(tmp_path: Path, email: str, is_kept: bool) -> None:
-    result = pulled(tmp_path, {"users.csv": users(user(email=email))})
-
-    assert result.rows()[0]["email"] == (email if is_kept else None)
-    warned = [("csv.bad_email", "warn", 2, "email")]
-    assert result.found() == ([] if is_kept else warned)
+ADDRESSES = ["a.b+c@mail.school.example", "Ada@School.example"]
+NO_ADDRESSES = [
+    "ada",
+    "ada@school",
+    "a b@school.example",
+    "ada@@school.example",
+    "ada@school..example",
+    "<ada@school.example>",
+]
 
 
-@pytest.mark.parametrize(
-    ("phone", "expected"),
-    [
-        ("(555) 010-0199", "5550100199"),
-        ("+1 555.010.0199", "+15550100199"),
-        ("none", None),
-    ],
-)
-def test_phone_is_digits(tmp_path: Path, phone: str, expected: str | None) -> None:
-    result = pulled(tmp_path, {"users.csv": users(user(phone=phone))})
+def test_email_that_is_none_is_blank(tmp_path: Path) -> None:
+    given = [*ADDRESSES, *NO_ADDRESSES]
+    rows = [user(str(n), email=email) for n, email in enumerate(given)]
+    result = people(tmp_path, *rows)
 
-    assert result.rows()[0]["phone"] == expected
-    assert [f["code"] for f in result.findings] == (
-        [] if expected else ["csv.bad_phone"]
-    )
+    read = [row["email"] for row in result.rows()]
+    assert read == [*ADDRESSES, *(None for _ in NO_ADDRESSES)]
+    lines = range(2 + len(ADDRESSES), 2 + len(given))
+    assert result.found() == [("row.bad_email", "warn", n, "email") for n in lines]
+
+
+def test_phone_is_digits(tmp_path: Path) -> None:
+    phones = ["(555) 010-0199", "+1 555.010.0199", "none"]
+    rows = [user(str(n), phone=phone) for n, phone in enumerate(phones)]
+    result = people(tmp_path, *rows)
+
+    read = [row["phone"] for row in result.rows()]
+    assert read == ["5550100199", "+15550100199", None]
+    assert result.found() == [("row.bad_phone", "warn", 4, "phone")]
 
 
 @pytest.mark.parametrize(
@@ -195,20 +205,31 @@ def test_too_long_a_value_rejects_the_row(
     fits = "x" * (most - len(end)) + end
     rows = [user("1", **{column: fits}), user("2", **{column: "x" + fits})]
 
-    result = pulled(tmp_path, {"users.csv": users(*rows)})
+    result = people(tmp_path, *rows)
 
     assert [row[column] for row in result.rows()] == [fits]
-    assert result.found() == [("csv.too_long", "reject", 3, column)]
+    assert result.found() == [("row.too_long", "reject", 3, column)]
 
 
 @pytest.mark.parametrize("column", ["id", "first_name", "last_name", "role"])
 def test_row_without_a_required_value_is_rejected(tmp_path: Path, column: str) -> None:
-    result = pulled(tmp_path, {"users.csv": users(user(**{column: " "}), user("2"))})
+    result = people(tmp_path, user(**{column: " "}), user("2"))
 
-    assert [row["id"] for row in result.rows()] == ["2"]
-    assert result.found() == [("csv.value_missing", "reject", 2, column)]
+    assert [row["external_id"] for row in result.rows()] == ["2"]
+    field = {"id": "external_id", "role": "roles"}.get(column, column)
+    assert result.found() == [("row.missing_required", "reject", 2, field)]
     key = None if column == "id" else "1"
-    assert result.findings[0]["external_id"] == key
+    assert result.rejected() == [(key, "users", "row.missing_required", 2)]
+    unreadable = result.made.entities["users"].unreadable_keys
+    assert unreadable == (1 if column == "id" else 0)
+
+
+def test_file_of_rejected_rows_alone_proves_no_absence(tmp_path: Path) -> None:
+    bad = people(tmp_path / "bad", user("1", status="gone"))
+    good = people(tmp_path / "good", user("1", status="gone"), user("2"))
+
+    assert bad.made.entities["users"].absence == "never"
+    assert good.made.entities["users"].absence == "proven"
 
 
 def test_cells_are_trimmed_and_keep_their_case(tmp_path: Path) -> None:
@@ -224,19 +245,33 @@ def test_hostile_cells_are_only_text(tmp_path: Path, cell: str) -> None:
     assert result.rows()[0]["first_name"] == cell
 
 
-def test_required_date_rejects_where_an_optional_one_is_blank() -> None:
-    header = ["user_id", "class_id", "role", "start_date"]
-    detection = DETECTION.model_copy(
-        update={
-            "required_columns": {**DETECTION.required_columns, "enrollments": header}
-        }
-    )
-    row = Row(2, ["1", "C", "student", "soon"])
+@pytest.mark.parametrize("is_required", [True, False])
+def test_required_date_rejects_where_an_optional_one_is_blank(
+    tmp_path: Path, is_required: bool
+) -> None:
+    text = MAPPING.read_text("utf-8")
+    if is_required:
+        optional = "begin_date: start_date"
+        assert optional in text
+        required = "begin_date: {from: start_date, required: true}"
+        text = text.replace(optional, required)
+    mapping = tmp_path / "csv.yaml"
+    mapping.write_text(text, "utf-8")
+    files: dict[str, str | bytes] = {
+        "schools.csv": SCHOOLS,
+        "users.csv": users(user("1")),
+        "classes.csv": "id,name,school_id,course_id\nC,Art,S,A\n",
+        "enrollments.csv": "user_id,class_id,role,start_date\n1,C,student,soon\n",
+    }
+    result = staged(tmp_path, files, mapping=mapping)
 
-    for rules, severity in ((detection, "reject"), (DETECTION, "warn")):
-        layout = match_columns("x.csv", "enrollments", header, rules)
-        _, [finding] = RowCleaner("x.csv", layout, None).clean(row)
-        assert (finding.code, finding.severity) == ("csv.bad_date", severity)
+    assert ("csv.bad_date", "warn", 2, "start_date") in result.found()
+    if is_required:
+        missing = ("row.missing_required", "reject", 2, "begin_date")
+        assert missing in result.found()
+        assert result.rows("enrollments") == []
+    else:
+        assert result.rows("enrollments")[0]["begin_date"] is None
 
 
 COLUMNS = DETECTION.columns["users"]

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.roster.model.mapping import read_mapping
-from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
-from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions, stage
-from d118_pipelines_tests.sources.csv_files.folders import NOW, pulled, users
+from d118_pipelines_tests.sources.csv_files.folders import staged as staged_files
+from d118_pipelines_tests.sources.csv_files.folders import users
 from d118_pipelines_tests.support.project import REPOSITORY
 
 TEMPLATES = {p.name: p.read_bytes() for p in (REPOSITORY / "examples/csv").iterdir()}
@@ -41,35 +39,22 @@ CLASSES = "\n".join(
 ENROLLMENTS = "student_id,class_id,end_date\n1,C,\n2,C,10/30/2026\n"
 
 
-def staged(folder: Path, sheets: Mapping[str, str | bytes]) -> tuple[Staged, Any]:
-    """The staged roster of the files, and a function that reads a frame of it."""
-    pull = pulled(folder, sheets, district=("d1", "District 1")).pull
-    raw = {
-        name: RawCollection(
-            name, pull.rows_file(name), name, one.absence, one.is_delta, one.rows
-        )
-        for name, one in pull.collections.items()
-    }
+def frames(made: Staged) -> Any:
+    """A function that reads columns of a staged frame."""
     duck = open_frames()
-    made = stage(
-        duck,
-        raw=raw,
-        mapping=read_mapping(REPOSITORY / "mappings/csv.yaml", project_root=REPOSITORY),
-        options=StagingOptions(
-            district_id="d1", provider_id="sheets", reject_cap=PLAIN_CSV_CAP
-        ),
-        parent=folder / "staged",
-        run_id="0123456789",
-        now=NOW,
-        pull_findings=pull.findings_file,
-    )
 
     def rows(entity: str, *columns: str) -> list[tuple[Any, ...]]:
         path = made.folder / f"{entity}.parquet"
         listed = ", ".join(columns)
         return duck.sql(f"SELECT {listed} FROM '{path}' ORDER BY ALL").fetchall()
 
-    return made, rows
+    return rows
+
+
+def staged(folder: Path, sheets: Mapping[str, str | bytes]) -> tuple[Staged, Any]:
+    """The staged roster of the files, and a function that reads a frame of it."""
+    made = staged_files(folder, sheets).made
+    return made, frames(made)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +166,7 @@ def test_classes_alone_prove_nothing_about_enrollments(tmp_path: Path) -> None:
     assert made.entities["classes"].absence == "proven"
 
 
-def test_row_that_the_source_rejects_counts_as_present(tmp_path: Path) -> None:
+def test_rejected_row_counts_as_present(tmp_path: Path) -> None:
     bad = PEOPLE.replace("suspended", "gone").replace("8,Dan,Dale", "8,Dan,Dale,more")
     sheets = {"schools.csv": SCHOOLS, "my students.csv": bad}
 
@@ -189,7 +174,7 @@ def test_row_that_the_source_rejects_counts_as_present(tmp_path: Path) -> None:
 
     assert rows("users", "external_id") == [("1",), ("7",), ("9",)]
     assert rows("rejected", "external_id", "entity", "code", "source_line") == [
-        ("2", "users", "csv.bad_status", 3),
+        ("2", "users", "row.bad_status", 3),
         ("8", "users", "csv.ragged_row", 5),
     ]
     assert made.entities["users"].unreadable_keys == 0

@@ -145,7 +145,7 @@ def test_broken_row_costs_only_itself(
     assert kept == [1, *range(3, 300)]
     [finding] = result.findings
     assert (finding["code"], finding["severity"]) == (code, "reject")
-    assert (finding["file"], finding["line"]) == ("users.csv/users", 3)
+    assert (finding["source_file"], finding["source_line"]) == ("users.csv/users", 3)
     assert finding["external_id"] == key
     assert result.told("users.csv")["rejected"] == 1
 

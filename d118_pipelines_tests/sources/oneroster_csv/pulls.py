@@ -16,7 +16,7 @@ import pytest
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.oneroster_csv.place import LocalPlace
-from d118_pipelines.sources.oneroster_csv.source import BundleSource
+from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.sources.pull import Pull, run_pull
 from d118_pipelines_tests.support.bundles import write_folder
 
@@ -52,11 +52,11 @@ class Pulled:
 
 def pull_path(path: Path, base: Path, **options: Any) -> Pulled:
     zip_name = options.pop("zip_name", None)
-    source = BundleSource(LocalPlace(path, zip_name), **options)
+    source = OneRosterCsvSource(LocalPlace(path, zip_name), **options)
     return pull_source(source, base)
 
 
-def pull_source(source: BundleSource, base: Path) -> Pulled:
+def pull_source(source: OneRosterCsvSource, base: Path) -> Pulled:
     folder = base / "raw"
     return Pulled(
         run_pull(source, folder, provider="sis", run_id="0123456789", now=NOW)

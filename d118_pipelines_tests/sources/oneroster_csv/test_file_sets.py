@@ -9,7 +9,7 @@ import pytest
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.oneroster_csv.limits import Limits
 from d118_pipelines.sources.oneroster_csv.place import LocalPlace
-from d118_pipelines.sources.oneroster_csv.source import BundleSource
+from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.sources.pull import run_pull
 from d118_pipelines_tests.sources.oneroster_csv.pulls import (
     NOW,
@@ -199,12 +199,6 @@ def test_header_with_too_many_columns_is_refused(tmp_path: Path) -> None:
     assert "csv.record_too_long" in text
 
 
-def test_strict_reading_refuses_what_lenient_reading_mends(tmp_path: Path) -> None:
-    files, _ = WARNED["header in other case"]
-
-    assert "csv.header_case" in refusal(files, tmp_path, is_strict=True)
-
-
 def test_file_with_its_name_in_other_case_is_read_with_a_warning(
     tmp_path: Path,
 ) -> None:
@@ -241,7 +235,7 @@ def test_path_without_anything_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IncompleteExtractError, match=r"bundle\.not_found"):
         pull_path(tmp_path / "nothing", tmp_path)
 
-    report = BundleSource(LocalPlace(tmp_path / "nothing")).test()
+    report = OneRosterCsvSource(LocalPlace(tmp_path / "nothing")).test()
     assert not report.success
     assert "bundle.not_found" in report.message
 
@@ -255,7 +249,7 @@ def test_set_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(IncompleteExtractError, match=r"bundle\.changed"):
         run_pull(
-            BundleSource(LocalPlace(folder)),
+            OneRosterCsvSource(LocalPlace(folder)),
             tmp_path / "raw",
             provider="sis",
             run_id="0123456789",

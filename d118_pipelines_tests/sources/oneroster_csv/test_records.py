@@ -58,7 +58,7 @@ def test_fault_of_a_record_is_found_at_its_line(name: str, tmp_path: Path) -> No
 
     assert pulled.codes() == [code]
     [finding] = pulled.findings()
-    assert (finding["line"], finding["external_id"]) == (3, key)
+    assert (finding["source_line"], finding["external_id"]) == (3, key)
     rows = pulled.rows("enrollments")
     assert rows[0]["_line"] == 2
     assert rows[-1]["_line"] == 3 + text.count("\n")
@@ -118,7 +118,7 @@ def test_rows_of_the_worked_example_have_their_form_checked(tmp_path: Path) -> N
     pulled = pull_set(enrollments(rows), tmp_path)
 
     [finding] = pulled.findings()
-    assert (finding["code"], finding["line"]) == ("csv.ragged", 8)
+    assert (finding["code"], finding["source_line"]) == ("csv.ragged", 8)
     assert finding["external_id"] == "E-7"
     lines = [row["_line"] for row in pulled.rows("enrollments")]
     assert lines == [n for n in range(2, 14) if n != 8]
@@ -206,7 +206,7 @@ def test_values_lose_outer_blanks_and_blank_ones_are_null(tmp_path: Path) -> Non
     assert found["userSourcedId"] == "S-9001"
     assert found["primary"] is None
     assert found["endDate"] is None
-    counts = {f["column"]: f["count"] for f in pulled.found("row.whitespace")}
+    counts = {f["field"]: f["count"] for f in pulled.found("row.whitespace")}
     assert counts == {"classSourcedId": 1, "userSourcedId": 1, "primary": 1}
 
 

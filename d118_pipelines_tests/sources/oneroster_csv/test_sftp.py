@@ -14,7 +14,7 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
 )
 from d118_pipelines.sources.oneroster_csv.place import SftpPlace
-from d118_pipelines.sources.oneroster_csv.source import BundleSource
+from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.ssh.address import Address
 from d118_pipelines.ssh.folder import RemoteFile, SftpFolder
 from d118_pipelines.ssh.settings import SftpSettings
@@ -57,7 +57,7 @@ def test_folder_on_a_server_is_read_like_a_local_one(
 ) -> None:
     files = set_of(BASE_1_2, version="1.2")
     write_folder(sshd.folder, {**files, "notes.txt": b"x" * 99})
-    source = BundleSource(SftpPlace(settings_for(sshd, tmp_path)))
+    source = OneRosterCsvSource(SftpPlace(settings_for(sshd, tmp_path)))
 
     far = pull_source(source, tmp_path / "far")
 
@@ -73,7 +73,7 @@ def test_archive_on_a_server_is_read(sshd: Sshd, tmp_path: Path) -> None:
     write_zip(sshd.folder / "other.zip", {})
     place = SftpPlace(settings_for(sshd, tmp_path), zip_name="set.zip")
 
-    pulled = pull_source(BundleSource(place), tmp_path)
+    pulled = pull_source(OneRosterCsvSource(place), tmp_path)
 
     assert pulled.pull.collections["users"].rows == 2
 
@@ -82,7 +82,7 @@ def test_delta_set_from_a_server_proves_no_absence(sshd: Sshd, tmp_path: Path) -
     row = "E-1,active,2026-10-02T14:05:00.000Z,51234,S5,S-9001,student,,,\n"
     modes = {"enrollments": "delta"}
     write_folder(sshd.folder, set_of({}, enrollments=ENROLLMENTS + row, modes=modes))
-    source = BundleSource(SftpPlace(settings_for(sshd, tmp_path)))
+    source = OneRosterCsvSource(SftpPlace(settings_for(sshd, tmp_path)))
 
     pulled = pull_source(source, tmp_path)
 
@@ -92,7 +92,9 @@ def test_delta_set_from_a_server_proves_no_absence(sshd: Sshd, tmp_path: Path) -
 
 def test_wrong_host_key_stops_before_any_login(sshd: Sshd, tmp_path: Path) -> None:
     write_folder(sshd.folder, set_of())
-    source = BundleSource(SftpPlace(settings_for(sshd, tmp_path, "other_ed25519")))
+    source = OneRosterCsvSource(
+        SftpPlace(settings_for(sshd, tmp_path, "other_ed25519"))
+    )
 
     with pytest.raises(HostKeyError) as caught:
         pull_source(source, tmp_path)
@@ -107,10 +109,10 @@ def test_test_of_the_connection_says_what_is_there(sshd: Sshd, tmp_path: Path) -
     write_folder(sshd.folder, set_of(modes={"demographics": "absent"}))
     settings = settings_for(sshd, tmp_path)
 
-    report = BundleSource(SftpPlace(settings)).test()
+    report = OneRosterCsvSource(SftpPlace(settings)).test()
     write_folder(sshd.folder, {"users.csv": b"a,b\n"})
-    broken = BundleSource(SftpPlace(settings)).test()
-    unknown = BundleSource(
+    broken = OneRosterCsvSource(SftpPlace(settings)).test()
+    unknown = OneRosterCsvSource(
         SftpPlace(replace(settings, known_hosts=Path("/dev/null")))
     ).test()
 
@@ -138,9 +140,9 @@ def test_ways_to_log_in(way: str, sshd: Sshd, tmp_path: Path) -> None:
 
     if way == "wrong password":
         with pytest.raises(AuthenticationError):
-            pull_source(BundleSource(SftpPlace(settings)), tmp_path)
+            pull_source(OneRosterCsvSource(SftpPlace(settings)), tmp_path)
     else:
-        pulled = pull_source(BundleSource(SftpPlace(settings)), tmp_path)
+        pulled = pull_source(OneRosterCsvSource(SftpPlace(settings)), tmp_path)
         assert pulled.pull.collections["users"].rows == 2
 
 
@@ -150,7 +152,7 @@ def test_too_large_file_is_refused_before_it_is_read(
     write_folder(sshd.folder, set_of())
     with (sshd.folder / "enrollments.csv").open("ab") as file:
         file.truncate(9 * 1024**3)  # takes no room on the disk, but time to read
-    source = BundleSource(SftpPlace(settings_for(sshd, tmp_path)))
+    source = OneRosterCsvSource(SftpPlace(settings_for(sshd, tmp_path)))
     started = time.monotonic()
 
     with pytest.raises(IncompleteExtractError, match=r"zip\.too_large"):

@@ -10,12 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.sources.delimited.arrow import may_have_blanks_around, parse_plain
+from d118_pipelines.sources.delimited.splitter import BLANKS, Splitter
 from d118_pipelines.sources.oneroster_csv.limits import Limits
-from d118_pipelines.sources.oneroster_csv.plain import (
-    may_have_blanks_around,
-    parse_plain,
-)
-from d118_pipelines.sources.oneroster_csv.splitter import BLANKS, Splitter
 from d118_pipelines_tests.sources.oneroster_csv.pulls import Pulled, pull_set
 from d118_pipelines_tests.support.bundles import ORGS, set_of
 from d118_pipelines_tests.support.examples import examples
@@ -56,13 +53,13 @@ def test_block_taken_for_plain_has_no_fault(parts: list[str]) -> None:
     if table is None:
         return
 
-    split = Splitter("x.csv", Limits(), 2).split(text, 2, is_last=True)
+    found = Splitter(Limits().dialect, 2).split(text, 2, is_last=True).records
 
-    assert not split.rejected + split.mended + split.blank_lines
-    records = [[value or None for value in fields] for fields in split.records]
+    assert not [record for record in found if record.problem or record.mended]
+    records = [[value or None for value in record.cells] for record in found]
     assert [list(row.values()) for row in table.to_pylist()] == records
-    assert split.lines == list(range(2, 2 + table.num_rows))
-    has_blanks = any(v != v.strip(BLANKS) for fields in split.records for v in fields)
+    assert [record.line for record in found] == list(range(2, 2 + table.num_rows))
+    has_blanks = any(v != v.strip(BLANKS) for record in found for v in record.cells)
     assert may_have_blanks_around(text.encode()) or not has_blanks
 
 
@@ -86,7 +83,7 @@ def test_faults_in_a_file_of_several_blocks_are_found_where_they_are(
     rows, findings = fast
     assert len(rows) == 401 * 140
     assert rows[-1]["_line"] == 403 * 140 - 1
-    ragged = [f["line"] for f in findings if f["code"] == "csv.ragged"]
+    ragged = [f["source_line"] for f in findings if f["code"] == "csv.ragged"]
     assert ragged == [1 + 403 * (n + 1) for n in range(140)]
 
 

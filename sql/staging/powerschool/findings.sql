@@ -73,12 +73,12 @@ numbered AS (
 )
 
 SELECT
-    code, severity, file, CAST(NULL AS BIGINT) AS line, field AS "column", external_id,
-    '' AS detail, CAST(1 AS BIGINT) AS "count"
+    '' AS entity, code, severity, external_id, field, file AS source_file,
+    CAST(NULL AS BIGINT) AS source_line, '' AS detail, CAST(1 AS BIGINT) AS "count"
 FROM numbered
 WHERE place <= 1000
 UNION ALL
-SELECT code, severity, file, NULL, field, NULL, '', count(*)
+SELECT '', code, severity, NULL, field, file, NULL, '', count(*)
 FROM numbered
 WHERE place > 1000
 GROUP BY code, severity, file, field

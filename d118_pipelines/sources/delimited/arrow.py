@@ -1,7 +1,7 @@
 """Blocks of text without a fault, read by Arrow at full speed.
 
-Belongs here: the check that a block is plain, and its parsing. Not here: anything about
-faults: a block that is not plain goes to `splitter.py`, which gives the same rows.
+Called by `oneroster_csv/reading.py`, where files have millions of rows; a block that is
+not plain goes to `splitter.py`, which gives the same rows and says what is wrong.
 Plain is: no NUL, no lone carriage return, quotes only around whole fields, no line
 break inside them, no blank line, as many fields in every line as columns.
 """

@@ -1,29 +1,33 @@
 """Pieces of a file that end with a line, so that each can be read by itself.
 
-Belongs here: cutting. Not here: what the lines hold.
+Called by `records.py` and `oneroster_csv/reading.py`; what the lines hold is found in
+`splitter.py` and `arrow.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from d118_pipelines.sources.oneroster_csv.findings import fatal
+from d118_pipelines.sources.delimited.encodings import UnreadableError
 
 BLOCK_BYTES = 8 * 1024 * 1024
 PIECE_BYTES = 128 * 1024
 
 
 class Blocks:
-    """Hands out blocks of about `BLOCK_BYTES`; what a reader left over comes again."""
+    """Hands out blocks of about `BLOCK_BYTES`; what a reader left over comes again.
 
-    def __init__(self, chunks: Iterator[bytes], file: str, max_record: int) -> None:
-        self._chunks, self._file, self._max_record = chunks, file, max_record
+    max_record: bytes that one record may have; 0: any number.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], max_record: int) -> None:
+        self._chunks, self._max_record = chunks, max_record
         self._rest = b""
 
     def next(self) -> tuple[bytes, bool]:
         """The next block, and whether it is the last; it may be empty then.
 
-        Raises: IncompleteExtractError `csv.record_too_long` for text without lines.
+        Raises: UnreadableError `csv.record_too_long` for text without lines.
         """
         parts, size = [self._rest], len(self._rest)
         self._rest = b""
@@ -37,9 +41,9 @@ class Blocks:
             if cut > 0:
                 self._rest = data[cut:]
                 return data[:cut], False
-            if size > BLOCK_BYTES + self._max_record:
+            if self._max_record and size > BLOCK_BYTES + self._max_record:
                 what = f"A record is longer than {self._max_record} bytes."
-                fatal("csv.record_too_long", what, file=self._file)
+                raise UnreadableError("csv.record_too_long", what)
             parts = [data]
         return b"".join(parts), True
 

@@ -1,0 +1,1 @@
+"""Delimited text from outside: the one reader of CSV records, with lines and problems."""
