@@ -11,9 +11,7 @@ from d118_pipelines.assets.pulls import pull_assets
 from d118_pipelines.assets.raw import raw_asset
 from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
-from d118_pipelines.assets.scim import scim_asset
 from d118_pipelines.assets.staged import staged_assets, staged_entities
-from d118_pipelines.config.district import District
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import (
     PowerSchoolProvider,
@@ -25,8 +23,7 @@ from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
-from d118_pipelines.targets.definition import Target, read_targets
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.powerschool_source import queries_in_use
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
@@ -50,7 +47,7 @@ def build_definitions(
     ]
     applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]
-    sending = [_sending_asset(target, district) for target in targets]
+    sending = [delivery_asset(target, district) for target in targets]
     return dg.Definitions(
         assets=[
             *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
@@ -75,13 +72,6 @@ def build_definitions(
         loggers={"console": console_logger},
         executor=dg.in_process_executor,
     )
-
-
-def _sending_asset(target: Target, district: District) -> dg.AssetsDefinition:
-    """A target's last asset: its files sent, or its users provisioned."""
-    if isinstance(target.model.destination, ScimDestination):
-        return scim_asset(target, district)
-    return delivery_asset(target, district)
 
 
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:

@@ -9,12 +9,11 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
-from d118_pipelines.kernel.clock import local_time, utc_now
-from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import approve as approve_plan
-from d118_pipelines.state.plans import latest_plan
+from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.admission import release
+from d118_pipelines.workflows.all_feeds import named_feed
 
 LONGEST_SYNC_SECONDS = 3600
 
@@ -91,22 +90,14 @@ def release_plan(
 ) -> None:
     """Approve exactly one held plan, as `d118 approve` does."""
     with reported():
-        now = utc_now()
-        with state_database(project).transaction() as connection:
-            approval = approve_plan(
-                connection,
-                latest_plan(connection, config.target),
-                target=config.target,
-                plan_hash=config.plan_hash,
-                reason=config.reason,
-                account=f"ui/{account()}",
-                now=now,
-                valid_hours=project.district().approval_hours,
-            )
+        feed = named_feed(project, config.target)
+        approval = release(
+            feed, config.plan_hash, reason=config.reason, account=f"ui/{account()}"
+        )
     context.log.info(
-        f"Plan {approval.plan_hash[:8]} of {config.target} is released until "
+        f"Plan {approval.plan_hash[:8]} of {feed.name} is released until "
         f"{local_time(approval.expires_at, project.district().zone)}. "
-        f"Now launch its job: {config.target}, or sync_{config.target} of a provider."
+        f"Now launch the job {feed.job}."
     )
 
 

@@ -54,7 +54,7 @@ def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
         return "begins"
     if kind == "ASSET_MATERIALIZATION":
         name = event.asset_key.to_user_string() if event.asset_key else ""
-        return f"made {name}{_rows(event)}"
+        return f"{_made(event, name)} {name}{_rows(event)}"
     if kind == "ASSET_CHECK_EVALUATION":
         data = event.asset_check_evaluation_data
         return f"NOT {data.check_name}: {data.description}"
@@ -75,6 +75,14 @@ def _failure(event: dg.DagsterEvent) -> str:
     cause = error.cause if error and error.cause else error
     name = cause.cls_name if cause else "no reason given"
     return f"FAILED unexpectedly ({name}): see the run's page, make ui"
+
+
+def _made(event: dg.DagsterEvent, name: str) -> str:
+    """What the guard refuses is there, and goes nowhere."""
+    found = event.materialization.metadata.get("verdict")
+    if found is None or found.value not in ("held", "failed"):
+        return "made"
+    return f"prepared, not {'applied' if name.startswith('roster') else 'sent'}:"
 
 
 def _rows(event: dg.DagsterEvent) -> str:

@@ -7,18 +7,16 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.definition_checks import SCIM_NAME
-from d118_pipelines.workflows.admission import failed_text, held_error
+from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.alerts import send_alert
+from d118_pipelines.workflows.all_feeds import find_feed
 from d118_pipelines.workflows.arrivals import is_watched, look_for_files
-from d118_pipelines.workflows.sync import failed_roster, held_roster
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 HELD_EXIT_CODE = HeldError.exit_code
@@ -111,29 +109,21 @@ def _subject(step: str) -> str:
     if step.startswith(("exports", "deliveries")):
         return step.split("__")[-1]
     if step.startswith("scim__"):
-        return SCIM_NAME
+        return SCIM_NAME  # the only target of users
     return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
 
 
 def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
     """The guard's own words, where a blocking check failed an export or a plan."""
-    target = {target.name: target for target in read_targets(project.root)}.get(name)
-    provider = {one.id: one for one in read_providers(project.root)}.get(name)
-    if target is None and provider is None:
+    feed = find_feed(project, name)
+    stopped = stopped_by_guard(feed, run_id) if feed else None
+    if stopped is None:
         return None
-    with state_database(project).transaction() as connection:
-        plan = latest_plan(connection, name, run_id=run_id)
-    if plan is None or plan.run_id != run_id:
-        return None
-    failed = [rule for rule in plan.rules if rule.kind == "failed" and not rule.passed]
-    if failed:
-        cause = f"{name} {' '.join(rule.code for rule in failed)}"
-        text = failed_text(target, failed) if target else ""
-        text = failed_roster(provider, failed) if provider else text
-        return _Reason(False, name, cause, text)
-    error = held_error(project, target, plan) if target else None
-    error = held_roster(project, provider, plan) if provider else error
-    return _Reason(True, name, plan.plan_hash, str(error))
+    plan, error = stopped
+    if isinstance(error, HeldError):
+        return _Reason(True, name, plan.plan_hash, str(error))
+    failed = (r.code for r in plan.rules if r.kind == "failed" and not r.passed)
+    return _Reason(False, name, f"{name} {' '.join(failed)}", str(error))
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:

@@ -1,4 +1,10 @@
-"""Deliveries: one asset per target; materialized only when the set was read back."""
+"""Deliveries: one asset per target; materialized only when the delivery was confirmed.
+
+Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
+`scim/<district>/users`; how each is sent is in `workflows/deliver.py`.
+"""
+
+from typing import Any
 
 import dagster as dg
 
@@ -8,58 +14,92 @@ from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
 from d118_pipelines.config.project import Project
+from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.deliveries import delivery_of
+from d118_pipelines.workflows.scim import SentUsers
+
+Metadata = dict[str, dg.MetadataValue]
+_FILES = "the set sent, read back and entered in the ledger."
+_USERS = (
+    "users created, changed and deactivated as the plan says, each entered in the ledger "
+    "when the provider has confirmed it."
+)
 
 
 def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
-    """The asset `deliveries/<target>`; its deadline is its freshness policy."""
+    """A target's last asset; its deadline is its freshness policy."""
+    users = ["scim", district.id, target.main_file.name]
+    protocol = "scim" if target.sends_users else "sftp"
 
     @dg.asset(
-        key=["deliveries", target.name],
+        key=users if target.sends_users else ["deliveries", target.name],
         deps=[export_key(target, file) for file in target.model.files],
         group_name=target.name,
-        kinds={"sftp"},
+        kinds={protocol},
         owners=["team:data"],
-        pool=f"sftp_{target.name}",
+        pool=f"{protocol}_{target.name}",
         code_version=target.fingerprint[:12],
         freshness_policy=deadline_policy(target, district),
-        description=f"{target.model.title}: the set sent, read back and entered in the "
-        "ledger.",
+        description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
         context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        say = now_and_then(context.log.info)
-
-        def report(name: str, sent: int, total: int) -> None:
-            say(f"{name}: {sent:,} of {total:,} bytes")
-
         with reported():
-            delivered = deliver_plan(
-                project, target, run_id=context.run.run_id, on_progress=report
-            )
-        context.log.info(f"{target.name}: verified at {delivered.label}")
-        return dg.MaterializeResult(metadata=_metadata(delivered))
+            way = delivery_of(project, target, now_and_then(context.log.info))
+            done = deliver_plan(way, run_id=context.run.run_id)
+        if isinstance(done.report, SentUsers):
+            _say_users(context.log, target, done.label, done.report)
+            return dg.MaterializeResult(metadata=_users_metadata(done))
+        context.log.info(f"{target.name}: verified at {done.label}")
+        return dg.MaterializeResult(metadata=_files_metadata(done))
 
     return delivery
 
 
-def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
+def _files_metadata(done: Delivered[DeliveryReport]) -> Metadata:
     value = dg.MetadataValue
     lines = ["| file | rows | bytes |", "|---|---|---|"]
-    lines += [
-        f"| {f['name']} | {f['rows']} | {f['size_bytes']} |" for f in delivered.files
-    ]
+    lines += [f"| {f['name']} | {f['rows']} | {f['size_bytes']} |" for f in done.files]
     return {
-        "destination": value.text(delivered.label),
+        "destination": value.text(done.label),
         "files": value.md("\n".join(lines)),
-        **{f"sha256 {f['name']}": value.text(f["sha256"]) for f in delivered.files},
-        "records_sent": value.int(sum(int(f["rows"]) for f in delivered.files)),
-        "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in delivered.files)),
-        "ledger_entries": value.int(delivered.entries),
-        "read_back": value.text(", ".join(delivered.report.read_back)),
-        "attempts": value.int(delivered.report.attempts),
-        "delivery_seconds": value.float(delivered.seconds),
-        "delivery": value.text(delivered.id),
+        **{f"sha256 {f['name']}": value.text(f["sha256"]) for f in done.files},
+        "records_sent": value.int(sum(int(f["rows"]) for f in done.files)),
+        "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in done.files)),
+        "ledger_entries": value.int(done.entries),
+        "read_back": value.text(", ".join(done.report.read_back)),
+        "attempts": value.int(done.report.attempts),
+        "delivery_seconds": value.float(done.seconds),
+        "delivery": value.text(done.id),
     }
+
+
+def _say_users(
+    log: dg.DagsterLogManager, target: Target, label: str, sent: SentUsers
+) -> None:
+    if sent.report is None:
+        log.info(f"{sent.changes:,} requests written to {label}")
+        return
+    log.info(f"{target.name}: {sent.changes:,} users sent to {label}")
+    if failed := sent.number("failed"):
+        log.warning(f"{failed:,} users failed. See them: d118 findings {target.name}")
+    if pending := sent.number("pending"):
+        log.warning(f"{pending:,} users pending. The next run tries again.")
+
+
+def _users_metadata(done: Delivered[SentUsers]) -> Metadata:
+    value, sent = dg.MetadataValue, done.report
+    numbers: dict[str, Any] = {"changes": sent.changes, **sent.users}
+    last = numbers.pop("last_sync")
+    shown: Metadata = {"destination": value.text(done.label)}
+    if sent.report is not None:
+        numbers |= {f"sent_{name}": n for name, n in sent.report.counts.items()}
+        numbers["requests"] = sent.report.requests
+        shown["way"] = value.text(sent.report.used)
+    if last:
+        shown["last_sync"] = value.timestamp(last)
+    shown |= {name: value.int(number) for name, number in numbers.items()}
+    return {**shown, "delivery_seconds": value.float(done.seconds)}

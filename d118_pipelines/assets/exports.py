@@ -5,20 +5,23 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.guard_checks import (
+    guard_check,
+    guard_check_specs,
+    verdict_shown,
+)
 from d118_pipelines.assets.plan_page import (
-    check_result,
     file_metadata,
     not_checked,
-    verdict_shown,
 )
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.workflows.admission import failed_text, held_error, out_of_term_text
-from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.admission import refusal
+from d118_pipelines.workflows.export import make_export
+from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
@@ -51,15 +54,8 @@ def export_assets(
         )
         for file in target.model.files
     ]
-    checks = [
-        dg.AssetCheckSpec(
-            check_name(code),
-            asset=main,
-            blocking=True,
-            description=f"{meaning} While this is broken, nothing is sent.",
-        )
-        for code, meaning in rule_meanings(target).items()
-    ]
+    meanings = rule_meanings(target)
+    checks = guard_check_specs(main, meanings, consequence="nothing is sent")
 
     @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
     def exports(
@@ -71,38 +67,29 @@ def export_assets(
             )
         if made is None:
             context.log.warning(out_of_term_text(target))
-            yield from (not_checked(main, code) for code in rule_meanings(target))
+            yield from (not_checked(main, code) for code in meanings)
             return
         rows = sum(file.rows for file in made.export.files if not file.file.control)
         context.log.info(
             f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "
-            f"plan {made.plan.plan_hash[:8]} {verdict_shown(made)}"
+            f"plan {made.plan.plan_hash[:8]} {verdict_shown(made.plan, made.approval)}"
         )
-        _say_why_not(context, project, target, made)
+        feed = TargetFeed(project, target)
+        refused = refusal(feed, made.plan, made.approval, now=made.plan.created_at)
+        if refused is not None:
+            # Dagster's own message about a check leaves out the way on.
+            context.log.error(str(refused))
         for file in made.export.files:
             is_main = file.file is target.main_file
             yield dg.MaterializeResult(
                 asset_key=export_key(target, file.file),
                 metadata=file_metadata(made, file, with_plan=is_main),
                 check_results=[
-                    check_result(main, made, rule) for rule in made.plan.rules
+                    guard_check(main, rule, made.plan, made.approval)
+                    for rule in made.plan.rules
                 ]
                 if is_main
                 else [],
             )
 
     return exports
-
-
-def _say_why_not(
-    context: dg.AssetExecutionContext,
-    project: Project,
-    target: Target,
-    made: MadeExport,
-) -> None:
-    """Say in the run's log what Dagster's own message about a check leaves out."""
-    failed = [r for r in made.plan.rules if not r.passed and r.kind == "failed"]
-    if failed:
-        context.log.error(failed_text(target, failed))
-    elif made.plan.verdict == "held" and made.approval is None:
-        context.log.error(str(held_error(project, target, made.plan)))

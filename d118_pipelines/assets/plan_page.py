@@ -1,14 +1,14 @@
 """What an export shows in the UI: counts, findings by code, the plan with keys only.
 
-Belongs here: turning an export into Dagster metadata. No value of a person is in it.
+Called by `exports.py`. No value of a person is in it.
 The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 """
 
 import dagster as dg
 
 from d118_pipelines.assets.facts_page import facts_metadata
-from d118_pipelines.assets.guard_checks import guard_check
-from d118_pipelines.kernel.guard_rule import GuardRule, check_name
+from d118_pipelines.assets.guard_checks import verdict_shown
+from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile
@@ -34,25 +34,12 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
         **(_set_metadata(made, counts) if with_plan and counts else {}),
         **(_changes(made, counts) if counts else {}),
         **facts_metadata(made.export.facts.get(file.file.name)),
+        "verdict": value.text(verdict_shown(made.plan, made.approval)),
         "sent": value.bool(bool(file.file.deliver) and file.mode != "absent"),
         "file": value.text(file.file.file),
         "size_bytes": value.int(file.size_bytes),
         "sha256": value.text(file.sha256),
     }
-
-
-def check_result(
-    asset: dg.AssetKey, made: MadeExport, rule: GuardRule
-) -> dg.AssetCheckResult:
-    """One guard rule as an asset check; a held one passes when the plan is approved."""
-    return guard_check(
-        asset,
-        rule,
-        name=made.plan.target,
-        plan_hash=made.plan.plan_hash,
-        is_approved=made.approval is not None,
-        if_broken="the run fails" if rule.kind == "failed" else "waits for an approval",
-    )
 
 
 def not_checked(asset: dg.AssetKey, code: str) -> dg.AssetCheckResult:
@@ -65,11 +52,6 @@ def not_checked(asset: dg.AssetKey, code: str) -> dg.AssetCheckResult:
     )
 
 
-def verdict_shown(made: MadeExport) -> str:
-    """The guard's verdict, or `approved` where an approval releases the plan."""
-    return "approved" if made.approval else made.plan.verdict
-
-
 def _set_metadata(made: MadeExport, counts: FileCounts) -> Metadata:
     value = dg.MetadataValue
     people, findings = made.export.counts, made.export.findings
@@ -77,7 +59,6 @@ def _set_metadata(made: MadeExport, counts: FileCounts) -> Metadata:
         f"people_{name}": value.int(people[name]) for name in people if name in _READ
     }
     return {
-        "verdict": value.text(verdict_shown(made)),
         "plan": value.md(_plan_page(made)),
         "plan_hash": value.text(made.plan.plan_hash),
         "destination": value.text(made.destination.label),
@@ -117,7 +98,10 @@ def _plan_page(made: MadeExport) -> str:
     against = (
         f"against delivery {plan.baseline[:8]}" if plan.baseline else "first delivery"
     )
-    lines = [f"Plan `{plan.hash[:8]}`, {against}: **{verdict_shown(made)}**", ""]
+    lines = [
+        f"Plan `{plan.hash[:8]}`, {against}: **{verdict_shown(made.plan, made.approval)}**",
+        "",
+    ]
     if not plan.baseline:
         rows = [f"| {name} | {c.rows} |" for name, c in plan.counts.items()]
         return "\n".join([*lines, "| file | records |", "|---|---|", *rows])

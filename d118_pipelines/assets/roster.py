@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.assets.guard_checks import guard_check
+from d118_pipelines.assets.guard_checks import (
+    guard_check,
+    guard_check_specs,
+    verdict_shown,
+)
 from d118_pipelines.assets.provider_runs import provider_run
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.kernel.guard_rule import GuardRule, check_name
+from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep
-from d118_pipelines.workflows.sync import (
-    PlannedRun,
-    apply_provider,
-    plan_provider,
-    refusal,
-)
+from d118_pipelines.workflows.admission import refusal
+from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.sync import PlannedRun, apply_provider, plan_provider
 from d118_pipelines.workflows.sync_runs import close_refused
 
 SHOWN_SCHOOLS = 12
@@ -60,15 +61,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
     @dg.asset(
         key=key,
         deps=[dg.AssetKey(["staged", provider.id, entity]) for entity in staged],
-        check_specs=[
-            dg.AssetCheckSpec(
-                check_name(code),
-                asset=key,
-                blocking=True,
-                description=f"{meaning} While this is broken, nothing is applied.",
-            )
-            for code, meaning in RULES.items()
-        ],
+        check_specs=guard_check_specs(key, RULES, consequence="nothing is applied"),
         group_name=provider.id,
         kinds={"duckdb"},
         owners=["team:data"],
@@ -82,13 +75,14 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         with reported():
             run = provider_run(provider, context.run)
             made = plan_provider(project, run)
-            refused = refusal(project, provider, made.stored, made.approval)
+            feed, now = ProviderFeed(project, provider), made.stored.created_at
+            refused = refusal(feed, made.stored, made.approval, now=now)
             if refused is not None:
                 # The checks block the apply, which would otherwise end the run's row.
                 close_refused(project, run, refused, made.plan.hash)
         context.log.info(
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
-            f"{_shown(made)}"
+            f"{verdict_shown(made.stored, made.approval)}"
         )
         if refused is not None:
             context.log.error(str(refused))
@@ -96,7 +90,12 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         return dg.MaterializeResult(
             metadata=_plan_metadata(made),
             check_results=[
-                _check(key, made, rules.get(code) or _not_judged(code))
+                guard_check(
+                    key,
+                    rules.get(code) or _not_judged(code),
+                    made.stored,
+                    made.approval,
+                )
                 for code in RULES
             ],
         )
@@ -144,22 +143,6 @@ def _not_judged(code: str) -> GuardRule:
     return GuardRule(code, "held", True, "No limit is set.")
 
 
-def _shown(made: PlannedRun) -> str:
-    return "approved" if made.approval else made.plan.verdict
-
-
-def _check(
-    asset: dg.AssetKey, made: PlannedRun, rule: GuardRule
-) -> dg.AssetCheckResult:
-    return guard_check(
-        asset,
-        rule,
-        name=made.plan.provider,
-        plan_hash=made.plan.hash,
-        is_approved=made.approval is not None,
-    )
-
-
 def _plan_metadata(made: PlannedRun) -> dict[str, dg.MetadataValue]:
     value, plan = dg.MetadataValue, made.plan
     entities = {name: c for name, c in plan.counts.items() if "/" not in name}
@@ -169,7 +152,7 @@ def _plan_metadata(made: PlannedRun) -> dict[str, dg.MetadataValue]:
         for column in ("created", "updated", "deactivated", "conflicts")
     }
     return {
-        "verdict": value.text(_shown(made)),
+        "verdict": value.text(verdict_shown(made.stored, made.approval)),
         "changes": value.int(plan.changes),
         "plan_hash": value.text(plan.hash),
         "plan": value.md(_table(entities)),

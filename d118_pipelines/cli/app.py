@@ -1,7 +1,8 @@
 """`d118`: the one command line. Exit codes: 0 done, 1 failed, 2 usage or configuration,
 3 held for approval, 4 busy.
 
-Belongs here: the list of commands and the edge where errors become text and a code.
+The console script `d118` starts here: the list of commands, and the edge where errors
+become text and a code.
 """
 
 from __future__ import annotations

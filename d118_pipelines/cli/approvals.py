@@ -1,4 +1,7 @@
-"""`d118 approve`: release exactly one held plan."""
+"""`d118 approve`: release exactly one held plan.
+
+Called by the command line; the job of the same name in Dagster is in `jobs.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,13 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import (
-    AnyName,
-    AsJson,
-    local,
-    named,
-)
+from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.output import say, show_json
 from d118_pipelines.config.project import Project
-from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import approve as approve_plan
-from d118_pipelines.state.plans import latest_plan
+from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.admission import release
+from d118_pipelines.workflows.all_feeds import named_feed
 
 
 def approve(
@@ -31,23 +28,13 @@ def approve(
 ) -> None:
     """Release exactly one held plan, once, for a limited time."""
     project = Project.here()
-    named(project, target)
-    with state_database(project).transaction() as connection:
-        approval = approve_plan(
-            connection,
-            latest_plan(connection, target),
-            target=target,
-            plan_hash=plan_hash,
-            reason=reason,
-            account=account(),
-            now=utc_now(),
-            valid_hours=project.district().approval_hours,
-        )
+    feed = named_feed(project, target)
+    approval = release(feed, plan_hash, reason=reason, account=account())
     if as_json:
         show_json(approval)
         return
-    until = local(project, approval.expires_at)
+    until = local_time(approval.expires_at, project.district().zone)
     say(
-        f"Plan {approval.plan_hash[:8]} of {target} is released until "
-        f"{until:%Y-%m-%d %H:%M %Z}.\nCarry it out: d118 run {target}"
+        f"Plan {approval.plan_hash[:8]} of {feed.name} is released until {until}.\n"
+        f"Carry it out: d118 run {feed.name}"
     )

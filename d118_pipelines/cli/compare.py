@@ -18,13 +18,14 @@ from d118_pipelines.cli.context import (
     AsJson,
     TargetName,
     named_target,
-    newest_plan,
 )
 from d118_pipelines.cli.output import say, show_csv, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.compare import FileComparison, compare_file
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.admission import newest_plan
+from d118_pipelines.workflows.target_feed import TargetFeed
 
 SHOWN_ROWS = 40
 Folder = Annotated[Path, typer.Option("--with", help="The other program's files.")]
@@ -41,7 +42,7 @@ def compare(
     """Compare the newest export with other files, per row and field; exit 1 if any differ."""
     project = Project.here()
     wanted = named_target(project, target)
-    ours = project.home / newest_plan(project, wanted.name).folder
+    ours = project.home / newest_plan(TargetFeed(project, wanted)).folder
     results = [_compared(wanted, index, ours, folder) for index in _places(wanted)]
     rows = [row for r in results for row in _rows(r, show_values=show_values)]
     if as_json:

@@ -1,4 +1,7 @@
-"""What most commands need: the project, the named target, the times as people read them."""
+"""What most commands need: options, the named target or provider, local times.
+
+Called by the commands. A name of either kind is searched in `workflows/all_feeds.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import typer
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, read_providers
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.state.plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import Target, read_targets
 
 TargetName = Annotated[str, typer.Argument(help="A target; see d118 targets list.")]
@@ -54,35 +56,6 @@ def named_provider(project: Project, name: str) -> Provider:
             next_step="d118 providers list",
         )
     return found
-
-
-def named(project: Project, name: str) -> Target | Provider:
-    """The target or provider of that name. Raises: ConfigurationError listing both."""
-    provider = find_provider(project, name)
-    if provider is not None:
-        return provider
-    targets = {target.name: target for target in read_targets(project.root)}
-    if name in targets:
-        return targets[name]
-    ids = ", ".join(p.id for p in read_providers(project.root)) or "none yet"
-    raise ConfigurationError(
-        f"There is no target or provider {name}.",
-        rule=f"The targets are: {', '.join(targets)}. The providers are: {ids}.",
-        next_step="d118 targets list; d118 providers list",
-    )
-
-
-def newest_plan(project: Project, name: str) -> StoredPlan:
-    """The newest plan of a target or provider. Raises: ConfigurationError if none yet."""
-    from d118_pipelines.state.open import state_database
-
-    with state_database(project).transaction() as connection:
-        plan = latest_plan(connection, name)
-    if plan is None:
-        raise ConfigurationError(
-            f"{name} has no plan yet.", next_step=f"Make one: d118 run {name}"
-        )
-    return plan
 
 
 def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:

@@ -25,7 +25,11 @@ from d118_pipelines.state.run_history import run_history_place
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
-from d118_pipelines.workflows.destinations import resolve, scim_settings
+from d118_pipelines.workflows.destinations import (
+    FileDestination,
+    resolve,
+    scim_settings,
+)
 from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
 from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
 
@@ -108,6 +112,7 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
         from d118_pipelines.delivery.scim.outbox import NAME
 
         files = [NAME]
+    assert isinstance(destination, FileDestination)
     report = test_destination(destination.connect, files)
     return report.success, report.message, round(report.latency_seconds, 3)
 

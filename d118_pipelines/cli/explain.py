@@ -1,4 +1,7 @@
-"""`d118 explain`: why is this person in or out of the files?"""
+"""`d118 explain`: why is this person in or out of the files?
+
+Called by the command line; the findings of all people are in `plans.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from d118_pipelines.cli.context import (
     TargetName,
     local,
     named_target,
-    newest_plan,
 )
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
@@ -27,7 +29,9 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
+from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.export_inputs import entity_folder
+from d118_pipelines.workflows.target_feed import TargetFeed
 
 Key = Annotated[str, typer.Argument(help="The record's key, for staff USERS.DCID.")]
 ShowValues = Annotated[
@@ -44,7 +48,7 @@ def explain(
     """Follow one person through the newest export: extract, rule, line, last sent."""
     project = Project.here()
     wanted = named_target(project, target)
-    plan = newest_plan(project, wanted.name)
+    plan = newest_plan(TargetFeed(project, wanted))
     folder = project.home / plan.folder
     if not folder.is_dir():
         raise ConfigurationError(

@@ -1,4 +1,7 @@
-"""`d118 ledger`: what was delivered, the imported watermark, entries to forget."""
+"""`d118 ledger`: what was delivered, the imported watermark, entries to forget.
+
+Called by the command line; the ledger is in `targets/ledger.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How commands answer: a table for people, JSON for programs, CSV for spreadsheets.
 
-Belongs here: printing. Not here: what is printed.
+Called by every command.
 """
 
 from __future__ import annotations

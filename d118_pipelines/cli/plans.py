@@ -1,9 +1,13 @@
-"""`d118 plan` and `d118 findings`: what the newest export would change, and its problems."""
+"""`d118 plan` and `d118 findings`: what the newest plan would change, and its problems.
+
+Called by the command line. What a plan shows is in `workflows/feed.py`, the findings of
+a provider are in `roster_plans.py`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,9 +17,6 @@ from d118_pipelines.cli.context import (
     AsJson,
     Workbook,
     find_provider,
-    local,
-    named,
-    newest_plan,
 )
 from d118_pipelines.cli.output import (
     save_workbook,
@@ -25,15 +26,14 @@ from d118_pipelines.cli.output import (
     show_table,
 )
 from d118_pipelines.config.project import Project
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import local_time
+from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import StoredPlan, valid_approval
-from d118_pipelines.targets.records import (
-    FINDING_COLUMNS,
-    codes_counted,
-    findings_of,
-)
-from d118_pipelines.targets.show import changes_of
+from d118_pipelines.state.plans import StoredPlan
+from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
+from d118_pipelines.workflows.admission import approval_of, newest_plan, release_text
+from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.feed import Feed, PlanPage
 
 SHOWN_CHANGES = 40
 
@@ -51,55 +51,42 @@ def plan(
     as_csv: AsCsv = False,
 ) -> None:
     """Show the newest plan: totals, each guard rule, what changes (keys, no values)."""
-    project = Project.here()
-    provider = find_provider(project, target)
-    if provider is not None:
-        from d118_pipelines.cli.roster_plans import show_roster_plan
-
-        show_roster_plan(
-            project,
-            provider,
-            school=school,
-            entity=entity,
-            show_all=show_all,
-            as_json=as_json,
-            as_csv=as_csv,
-        )
-        return
-    named(project, target)
-    stored = newest_plan(project, target)
-    with state_database(project).transaction() as connection:
-        approval = valid_approval(
-            connection, target=target, plan_hash=stored.plan_hash, now=utc_now()
-        )
-    folder = project.home / stored.folder
-    changes = changes_of(folder) if folder.is_dir() and stored.baseline else []
-    rows = [{**asdict(c), "fields": ", ".join(c.fields)} for c in changes]
+    feed = named_feed(Project.here(), target)
+    stored = newest_plan(feed)
+    is_whole = show_all or as_json or as_csv
+    page = feed.plan_page(
+        stored, school=school, entity=entity, limit=None if is_whole else SHOWN_CHANGES
+    )
     if as_csv:
-        show_csv(rows)
+        show_csv(page.changes)
         return
+    approval = approval_of(feed, stored)
     if as_json:
-        show_json({**_plain(stored), "approval": approval, "changes": rows})
+        own = {"approval": approval, "changes": page.changes}
+        show_json({**asdict(stored), **page.more, **own})
         return
-    made = local(project, stored.created_at)
-    state = "released by an approval" if approval else stored.verdict
-    against = (
-        f"delivery {stored.baseline[:8]}" if stored.baseline else "nothing (first)"
-    )
+    _show_page(feed, stored, page, is_approved=approval is not None)
+
+
+def _show_page(
+    feed: Feed, stored: StoredPlan, page: PlanPage, *, is_approved: bool
+) -> None:
+    made = local_time(stored.created_at, feed.project.district().zone)
+    state = "released by an approval" if is_approved else stored.verdict
     say(
-        f"Plan {stored.plan_hash[:8]} of {target}, made {made:%Y-%m-%d %H:%M %Z}, "
-        f"against {against}: {state}"
+        f"Plan {stored.plan_hash[:8]} of {feed.name}, made {made}, against "
+        f"{page.against}: {state}"
     )
-    show_table("Files", _file_rows(stored))
-    show_table("Guard", _rule_rows(stored))
-    if rows:
-        shown = rows if show_all else rows[:SHOWN_CHANGES]
-        show_table("Changes", shown)
-        if len(shown) < len(rows):
-            say(f"{len(rows) - len(shown):,} more: d118 plan {target} --all")
-    if stored.verdict == "held" and not approval:
-        short = stored.plan_hash[:8]
-        say(f'Held. Release: d118 approve {target} {short} --reason "..."')
+    show_table(*page.counts)
+    show_table("Guard", [_rule_row(rule) for rule in stored.rules])
+    for title, rows in page.tables.items():
+        show_table(title, rows, empty="None.")
+    show_table("Changes", page.changes, empty="None.")
+    if len(page.changes) < page.total:
+        left = page.total - len(page.changes)
+        say(f"{left:,} more: d118 plan {feed.name} --all")
+    if stored.verdict == "held" and not is_approved:
+        say(f"Held. {release_text(feed.name, stored.plan_hash)}")
 
 
 def findings(
@@ -119,8 +106,7 @@ def findings(
             project, provider, code=code, as_json=as_json, as_csv=as_csv, xlsx=xlsx
         )
         return
-    named(project, target)
-    stored = newest_plan(project, target)
+    stored = newest_plan(named_feed(project, target))
     with state_database(project).transaction() as connection:
         found = findings_of(connection, stored)
     chosen = [f for f in found if code in (None, f.code)]
@@ -143,39 +129,6 @@ def findings(
             show_table("Records", rows)
 
 
-def _plain(stored: StoredPlan) -> dict[str, Any]:
-    return {**asdict(stored), "rules": [asdict(rule) for rule in stored.rules]}
-
-
-def _file_rows(stored: StoredPlan) -> list[dict[str, Any]]:
-    entries = [m for file in stored.files for m in file.get("members", [file])]
-    names = {entry["table"]: entry["name"] for entry in entries}
-    rows = []
-    for table, counts in stored.counts.get("files", {}).items():
-        rows.append(
-            {
-                "file": names.get(table, f"{table} (not sent)"),
-                **{
-                    name: counts[name]
-                    for name in ("rows", "added", "changed", "removed", "unchanged")
-                },
-                "changed columns": ", ".join(
-                    f"{field} {n}" for field, n in counts["changed_fields"].items()
-                ),
-                "commands": ", ".join(
-                    f"{c} {n}" for c, n in counts["commands"].items()
-                ),
-            }
-        )
-    return rows
-
-
-def _rule_rows(stored: StoredPlan) -> list[dict[str, Any]]:
-    return [
-        {
-            "rule": rule.code,
-            "result": "ok" if rule.passed else rule.kind.upper(),
-            "figures": rule.message,
-        }
-        for rule in stored.rules
-    ]
+def _rule_row(rule: GuardRule) -> dict[str, str]:
+    result = "OK" if rule.passed else rule.kind.upper()
+    return {"rule": rule.code, "result": result, "figures": rule.message}

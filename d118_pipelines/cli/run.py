@@ -1,4 +1,8 @@
-"""`d118 run`, `d118 resend` and `d118 runs`: starting work and looking back at it."""
+"""`d118 run`, `d118 resend` and `d118 runs`: starting work and looking back at it.
+
+Called by the command line; the only command that knows Dagster. What a run reports is in
+`workflows/feed.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +17,36 @@ from d118_pipelines.cli.context import (
     AsJson,
     TargetName,
     local,
-    named,
     named_provider,
     named_target,
 )
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.account import account
-from d118_pipelines.workflows.admission import held_error, out_of_term_text
+from d118_pipelines.workflows.admission import stopped_by_guard
+from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.deliver import resend_last
-from d118_pipelines.workflows.sync import held_roster
+from d118_pipelines.workflows.deliveries import file_set_of
+from d118_pipelines.workflows.feed import Feed
 
 if TYPE_CHECKING:
     import dagster as dg
-
-SHOWN_COUNTS = ("fetched", "created", "updated", "deactivated", "unchanged", "errors")
 
 
 def run(target: AnyName, as_json: AsJson = False) -> None:
     """Run one target or provider now, in this process, from extract to end."""
     project = Project.here()
-    wanted = named(project, target)
-    is_provider = isinstance(wanted, Provider)
-    if isinstance(wanted, Provider) and not wanted.model.enabled:
-        raise disabled_error(wanted)
+    feed = named_feed(project, target)
+    feed.refuse_disabled()
     instance = dagster_instance(project)
     from d118_pipelines.definitions import build_definitions
 
     result = (
         build_definitions(project)
-        .resolve_job_def(f"sync_{target}" if is_provider else target)
+        .resolve_job_def(feed.job)
         .execute_in_process(
             instance=instance,
             tags={"sis/trigger": "manual", "sis/triggered_by": account()},
@@ -56,18 +54,25 @@ def run(target: AnyName, as_json: AsJson = False) -> None:
         )
     )
     if not result.success:
-        raise _outcome(project, wanted, result)
-    if isinstance(wanted, Provider):
-        _report_sync(project, wanted, result.run_id, as_json=as_json)
-    else:
-        _report(project, wanted, result.run_id, as_json=as_json)
+        raise _outcome(feed, result)
+    report = feed.report()
+    if as_json:
+        show_json({"run_id": result.run_id, "status": report.state})
+        return
+    if report.text:
+        say(report.text)
+    if report.table:
+        show_table(report.table, report.rows, empty="Nothing was due.")
+    if report.hint:
+        warn(report.hint)
 
 
 def resend(target: TargetName, as_json: AsJson = False) -> None:
     """Send the last verified set again, byte for byte."""
     project = Project.here()
     wanted = named_target(project, target)
-    delivered = resend_last(project, wanted, run_id=f"resend-{uuid.uuid4().hex}")
+    way = file_set_of(project, wanted)
+    delivered = resend_last(way, run_id=f"resend-{uuid.uuid4().hex}")
     if as_json:
         show_json(delivered)
         return
@@ -116,10 +121,8 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def _outcome(
-    project: Project, target: Target | Provider, result: dg.ExecuteInProcessResult
-) -> D118Error:
-    """The error that stands for a run that did not succeed, with its exit code."""
+def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
+    """The error of a run that did not succeed, with its exit code."""
     for event in result.all_events:
         if not event.is_step_failure:
             continue
@@ -129,42 +132,14 @@ def _outcome(
             code = failure.metadata.get("exit_code")
             error.exit_code = int(str(code.value)) if code else 1
             return error
-    name = target.id if isinstance(target, Provider) else target.name
-    with state_database(project).transaction() as connection:
-        plan = latest_plan(connection, name, run_id=result.run_id)
-    if plan is not None and plan.run_id == result.run_id and plan.verdict == "held":
-        if isinstance(target, Provider):
-            return held_roster(project, target, plan)
-        return held_error(project, target, plan)
-    broken = [rule for rule in plan.rules if not rule.passed] if plan else []
-    lines = [f"FAILED {rule.code}  {name}: {rule.message}" for rule in broken]
-    is_provider = isinstance(target, Provider)
+    stopped = stopped_by_guard(feed, result.run_id)
+    if stopped is not None:
+        return stopped[1]
     return D118Error(
-        "\n".join(lines) or f"The run {result.run_id} failed.",
-        not_done="Nothing was changed in the roster."
-        if is_provider
-        else "Nothing was sent; the last delivered files stay.",
-        next_step=f"d118 findings {name}; or open the run in the UI: make ui",
+        f"The run {result.run_id} failed.",
+        not_done=feed.not_done,
+        next_step=f"d118 findings {feed.name}; or open the run in the UI: make ui",
     )
-
-
-def _report_sync(
-    project: Project, provider: Provider, run_id: str, *, as_json: bool
-) -> None:
-    from d118_pipelines.workflows.provider_state import provider_state, todo
-
-    state = provider_state(project, provider)
-    if as_json:
-        show_json({"run_id": run_id, "status": state})
-        return
-    say(f"{provider.id}: {state.last_status}. {state.last_error}".rstrip())
-    rows = [
-        {"entity": name, **{c: counts[c] for c in SHOWN_COUNTS}}
-        for name, counts in state.statistics.items()
-    ]
-    show_table("Roster", rows, empty="Nothing was due.")
-    if todo(state):
-        warn(f"See: {todo(state)}")
 
 
 def _show_syncs(
@@ -192,34 +167,6 @@ def _show_syncs(
         show_json({"runs": page, "total": total, "limit": limit, "offset": offset})
     else:
         show_table(f"Syncs of {provider.id}", page, empty="No run yet.")
-
-
-def _report(project: Project, target: Target, run_id: str, *, as_json: bool) -> None:
-    from d118_pipelines.cli.status import target_state
-
-    state = target_state(project, target)
-    if as_json:
-        show_json({"run_id": run_id, **{"status": state}})
-        return
-    if state.state == "out_of_term":
-        warn(out_of_term_text(target))
-        return
-    if isinstance(target.model.destination, ScimDestination):
-        say(f"{target.name}: sent to {state.destination}. d118 status --scim")
-    else:
-        say(f"{target.name}: delivered to {state.destination} and read back.")
-        show_table("Files", [_file_row(file) for file in state.files])
-    if state.findings:
-        say(f"{state.findings} findings: d118 findings {target.name}")
-
-
-def _file_row(file: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "file": file["name"],
-        "rows": file["rows"],
-        "bytes": file["size_bytes"],
-        "sha256": file["sha256"],
-    }
 
 
 def _run_rows(project: Project) -> list[dict[str, Any]]:

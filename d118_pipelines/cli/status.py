@@ -1,14 +1,13 @@
-"""`d118 status` and `d118 targets list`: did last night's files go out?"""
+"""`d118 status` and `d118 targets list`: did last night's files go out?
+
+Called by the command line. What a line says is in `workflows/target_state.py` and
+`workflows/provider_state.py`.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 
 from d118_pipelines.cli.context import (
@@ -20,17 +19,11 @@ from d118_pipelines.cli.context import (
 from d118_pipelines.cli.output import show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
-from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state import database as db
-from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import StoredPlan, latest_plan
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target, read_targets
-from d118_pipelines.targets.model import Schedule
-from d118_pipelines.targets.records import findings_of
-from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.provider_state import ProviderState, provider_state, todo
+from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.scim_state import scim_counts
+from d118_pipelines.workflows.target_feed import TargetFeed
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 
@@ -38,26 +31,6 @@ targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=T
 @targets_app.callback()
 def _targets() -> None:
     """The targets of this project."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """Where one target stands.
-
-    `state` is one of: delivered, late (the deadline passed without a delivery), held,
-    failed, interrupted, started, not sent, never.
-    """
-
-    target: str
-    state: str
-    last_delivery: dt.datetime | None
-    plan: str
-    findings: int
-    deadline: dt.datetime | None
-    next_run: dt.datetime | None
-    destination: str
-    files: list[dict[str, Any]]
-    last_error: str
 
 
 def status(
@@ -77,21 +50,21 @@ def status(
         _show_users(project, as_json=as_json)
         return
     if provider:
-        one = provider_state(project, named_provider(project, provider))
+        one = ProviderFeed(project, named_provider(project, provider)).state()
         if as_json:
             show_json(one)
         else:
-            show_table("Status", [_provider_row(one)])
+            show_table("Status", [one.row])
         return
     wanted = [named_target(project, target)] if target else read_targets(project.root)
-    states = [target_state(project, one) for one in wanted]
+    states = [TargetFeed(project, one).state() for one in wanted]
     if as_json:
         show_json(states)
         return
-    show_table("Status", [_status_row(state) for state in states], empty="No target.")
+    show_table("Status", [state.row for state in states], empty="No target.")
     providers = [p for p in read_providers(project.root) if p.model.enabled]
     if providers and not target:
-        rows = [_provider_row(provider_state(project, p)) for p in providers]
+        rows = [ProviderFeed(project, p).state().row for p in providers]
         show_table("Rosters in", rows)
     if files:
         rows = [
@@ -125,7 +98,7 @@ def targets_list(as_json: AsJson = False) -> None:
     project = Project.here()
     rows = []
     for target in read_targets(project.root):
-        state = target_state(project, target)
+        state = TargetFeed(project, target).state()
         schedule = target.model.schedule
         rows.append(
             {
@@ -143,122 +116,3 @@ def targets_list(as_json: AsJson = False) -> None:
         show_json(rows)
     else:
         show_table("Targets", rows, empty="No target in mappings/targets.")
-
-
-def target_state(project: Project, target: Target) -> TargetState:
-    """Where the target stands now, for its present destination. Times are local."""
-    destination = resolve(project, target)
-    now = utc_now()
-    d = db.deliveries.c
-    with state_database(project).transaction() as connection:
-        mine = sa.and_(d.target == target.name, d.destination == destination.id)
-        newest = sa.select(db.deliveries).where(mine).order_by(d.started_at.desc())
-        last = connection.execute(newest.limit(1)).first()
-        sent = connection.execute(newest.where(d.status == "verified").limit(1)).first()
-        plan = latest_plan(connection, target.name)
-        found = len(findings_of(connection, plan)) if plan else 0
-        is_sending = is_held(connection, target.name)
-    schedule = target.model.schedule
-    deadline = last_deadline(project, schedule, now) if schedule else None
-    return TargetState(
-        target=target.name,
-        state=_state(plan, last, sent, deadline, is_sending=is_sending),
-        last_delivery=local(project, sent.finished_at if sent else None),
-        plan=f"{plan.plan_hash[:8]} {plan.verdict}".strip() if plan else "",
-        findings=found,
-        deadline=local(project, deadline),
-        next_run=next_run(project, schedule, now) if schedule else None,
-        destination=destination.label,
-        files=list(sent.files) if sent else [],
-        last_error=(last.error or "") if last and last.status == "failed" else "",
-    )
-
-
-def last_deadline(
-    project: Project, schedule: Schedule, now: dt.datetime
-) -> dt.datetime | None:
-    """The last deadline that has passed."""
-    from cronsim import CronSim
-
-    local_now = now.astimezone(_zone(project, schedule))
-    return next(CronSim(schedule.deadline, local_now, reverse=True), None)
-
-
-def next_run(
-    project: Project, schedule: Schedule, now: dt.datetime
-) -> dt.datetime | None:
-    """When the schedule runs next, after `now`."""
-    from cronsim import CronSim
-
-    return next(CronSim(schedule.cron, now.astimezone(_zone(project, schedule))), None)
-
-
-def _zone(project: Project, schedule: Schedule) -> ZoneInfo:
-    return ZoneInfo(schedule.time_zone or project.district().time_zone)
-
-
-def _state(
-    plan: StoredPlan | None,
-    last: Any,
-    sent: Any,
-    deadline: dt.datetime | None,
-    *,
-    is_sending: bool,
-) -> str:
-    if plan is not None and (last is None or plan.created_at > last.started_at):
-        return "not sent" if plan.verdict == "ready" else plan.verdict
-    if last is None:
-        return "never"
-    if last.status == "started" and not is_sending:
-        return "interrupted"
-    if last.status != "verified":
-        return str(last.status)
-    on_time = deadline is None or sent.finished_at >= deadline - DEADLINE_WINDOW
-    return "delivered" if on_time else "late"
-
-
-def _status_row(state: TargetState) -> Mapping[str, Any]:
-    return {
-        "target": state.target,
-        "state": state.state,
-        "last delivery": state.last_delivery,
-        "rows": sum(int(file["rows"]) for file in state.files),
-        "findings": state.findings,
-        "plan": state.plan,
-        "deadline": state.deadline,
-        "next run": state.next_run,
-        "where": state.destination,
-        "to do": _todo(state),
-    }
-
-
-def _provider_row(state: ProviderState) -> Mapping[str, Any]:
-    changed = {"created": 0, "updated": 0, "deactivated": 0}
-    for counts in state.statistics.values():
-        for name in changed:
-            changed[name] += int(counts.get(name, 0))
-    return {
-        "provider": state.provider,
-        "state": "running" if state.is_running else state.last_status,
-        "last sync": state.last_sync,
-        **changed,
-        "plan": state.plan,
-        "next run": state.next_run,
-        "to do": todo(state),
-    }
-
-
-def _todo(state: TargetState) -> str:
-    name = state.target
-    return {
-        "delivered": "",
-        "held": f"d118 plan {name}",
-        "out_of_term": "nothing: no term is current",
-        "failed": state.last_error
-        or f"d118 findings {name}; d118 runs --target {name}",
-        "interrupted": f"d118 run {name}",
-        "late": f"d118 runs --target {name}",
-        "never": f"d118 run {name}",
-        "started": "a run is sending now",
-        "not sent": f"d118 run {name}",
-    }[state.state]

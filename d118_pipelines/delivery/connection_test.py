@@ -1,6 +1,6 @@
 """Whether a destination can be reached, without writing anything there.
 
-Belongs here: the test behind `d118 test-connection TARGET`. Not here: deliveries.
+Called by `d118 test-connection TARGET` and `d118 doctor`.
 """
 
 from __future__ import annotations

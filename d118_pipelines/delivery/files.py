@@ -1,6 +1,6 @@
 """What is sent and what came back: the values that delivery takes and returns.
 
-Belongs here: plain values. Not here: connections, ledgers, rosters.
+Used by the whole room and by `workflows/file_set.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,22 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+from d118_pipelines.errors import ExportError
+
+
+def opened(local: Path) -> BinaryIO:
+    """A file that is sent. Raises: ExportError if it cannot be read."""
+    try:
+        return local.open("rb")
+    except OSError as exc:
+        raise ExportError(
+            f"A file to send cannot be read: {exc.strerror}",
+            where=str(local),
+            not_done="the delivery is not recorded as done",
+            next_step="render the export again",
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)

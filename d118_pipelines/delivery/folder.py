@@ -1,6 +1,7 @@
 """A local folder as a destination: where files go while no address is set.
 
-Belongs here: files on this machine's disk. Not here: the order of a delivery.
+Opened by `workflows/destinations.py`; a server is in `sftp.py`, the order of a delivery in
+`sequence.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from d118_pipelines.delivery.files import opened
 from d118_pipelines.delivery.remote import FileStat
-from d118_pipelines.errors import DestinationError, ExportError
+from d118_pipelines.errors import DestinationError
 
 CHUNK_BYTES = 1 << 20
 
@@ -42,11 +44,11 @@ class FolderRemote:
     def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
         """Copy the file and flush it to the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with _opened(local) as source, self._translated(f"write {name}"):
+        with opened(local) as source, self._translated(f"write {name}"):
             descriptor = os.open(self._path / name, flags, 0o600)
             with os.fdopen(descriptor, "wb") as target:
                 on_bytes(0)
-                while chunk := os.read(source, CHUNK_BYTES):
+                while chunk := source.read(CHUNK_BYTES):
                     target.write(chunk)
                     target.flush()
                     on_bytes(target.tell())
@@ -109,21 +111,3 @@ class FolderRemote:
                 next_step="check free space, owner and permissions of the folder, "
                 "then run again",
             ) from exc
-
-
-@contextmanager
-def _opened(local: Path) -> Iterator[int]:
-    """A descriptor of the file that is sent."""
-    try:
-        descriptor = os.open(local, os.O_RDONLY)
-    except OSError as exc:
-        raise ExportError(
-            f"A file to send cannot be read: {exc.strerror}",
-            where=str(local),
-            not_done="the delivery is not recorded as done",
-            next_step="render the export again",
-        ) from exc
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

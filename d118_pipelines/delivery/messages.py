@@ -1,7 +1,6 @@
 """Alerts on their way: one message, by webhook or by e-mail.
 
-Belongs here: the message and its two ways out. Not here: whether it goes
-(`workflows/alerts.py`). A message holds targets, rule codes, counts, hashes and run ids,
+Called by `workflows/alerts.py`, which decides whether it goes. A message holds targets, rule codes, counts, hashes and run ids,
 nothing of a person.
 """
 
@@ -55,7 +54,7 @@ def post_alert(variable: str, alert: Alert) -> None:
         response = httpx.post(os.environ[variable], json=body, timeout=TIMEOUT_SECONDS)
         response.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        # The address of a webhook is a credential and stands in httpx's texts.
+        # The address of a webhook is a credential, and httpx's texts quote it.
         raise ConnectionLostError(
             f"The alert could not be posted ({type(exc).__name__}).",
             where=f"${variable}",

@@ -1,7 +1,6 @@
 """What a destination can do: the protocol that SFTP and a local folder both keep.
 
-Belongs here: the calls that the sequence of a delivery makes. Not here: the order
-of those calls (`sequence.py`), connections (`sftp.py`), disks (`folder.py`).
+Called by `steps.py`; kept by `sftp.py` and `folder.py`.
 """
 
 from __future__ import annotations

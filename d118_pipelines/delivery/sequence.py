@@ -1,7 +1,7 @@
 """The order in which a set of files is delivered, and what a failure means.
 
-Belongs here: upload, times, checks, renames, retries and the verdict over the set.
-Not here: how a destination does its part (`sftp.py`, `folder.py`); ledgers.
+Called by `workflows/file_set.py`: retries and the verdict over the set. Each step is in
+`steps.py`, how a destination does its part in `sftp.py` and `folder.py`.
 """
 
 from __future__ import annotations

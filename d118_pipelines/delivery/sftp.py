@@ -1,8 +1,7 @@
 """A folder on an SFTP server as a destination.
 
-Belongs here: the calls of `Remote`, made with paramiko. Not here: opening the
-folder (`ssh/opened_folder.py`), limits and error texts (`ssh/calls.py`), the order of a
-delivery (`sequence.py`).
+Opened by `workflows/destinations.py`. The login is in `ssh/opened_folder.py`, limits and
+error texts are in `ssh/calls.py`, the order of a delivery in `sequence.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from d118_pipelines.delivery.files import opened
 from d118_pipelines.delivery.remote import FileStat
-from d118_pipelines.errors import DestinationError, ExportError
+from d118_pipelines.errors import DestinationError
 from d118_pipelines.ssh.opened_folder import OpenedFolder
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SftpRemote(OpenedFolder):
         """Upload with many writes under way; every answer of the server is read."""
         step = "check free space, quota and write permission of the folder"
         with (
-            _opened(local) as source,
+            opened(local) as source,
             self._guarded(f"upload {name}", step, whole=True) as watch,
             self._client.open(name, "wb") as target,
         ):
@@ -120,18 +120,6 @@ class SftpRemote(OpenedFolder):
         """Names of all entries, sorted."""
         with self._guarded("list the folder"):
             return sorted(self._client.listdir())
-
-
-def _opened(local: Path) -> BinaryIO:
-    try:
-        return local.open("rb")
-    except OSError as exc:
-        raise ExportError(
-            f"A file to send cannot be read: {exc.strerror}",
-            where=str(local),
-            not_done="the delivery is not recorded as done",
-            next_step="render the export again",
-        ) from exc
 
 
 def _send(

@@ -1,7 +1,7 @@
 """The steps that deliver one set, and how far they are.
 
-Belongs here: each step of the sequence and the state that outlives a connection. Not
-here: how often to try and what to tell a person (`sequence.py`).
+Called by `sequence.py`, which knows how often to try and what to tell a person. The state
+here outlives a connection.
 """
 
 from __future__ import annotations

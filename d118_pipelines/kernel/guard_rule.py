@@ -1,7 +1,7 @@
 """One rule of a guard and how it went; shared by rosters and by file deliveries.
 
-Belongs here: the shape and the verdict. Not here: any rule (`roster/guard.py`,
-`targets/guard.py`).
+Called by both guards (`roster/planning/guard.py`, `targets/guard.py`) and by whoever
+shows their verdict.
 A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
 approval of exactly this plan.
 """

@@ -1,7 +1,7 @@
 """Stored plans and approvals, of targets and of providers alike.
 
-Belongs here: reading and writing these rows, and when an approval counts. Not here:
-making a plan (`targets/build.py`, `roster/plan.py`), carrying it out.
+Called by `workflows/`. Plans are made by `targets/build.py` and
+`roster/planning/plan.py`; whether one may go is in `workflows/admission.py`.
 """
 
 from __future__ import annotations

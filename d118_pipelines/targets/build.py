@@ -1,7 +1,7 @@
 """Building an export: rules, files, findings, plan and verdict, in one folder.
 
-Belongs here: the order of the work. Pure but for the folder that it fills; the database,
-Dagster and the network stay outside.
+Called by `workflows/export.py`; stored by `records.py`. It touches nothing but the folder
+that it fills: no database, no network.
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
 
 
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
-    """One finding per code and key; what differs stands in the detail, joined."""
+    """One finding per code and key; the details that differ are joined."""
     first: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         known = first.setdefault((finding.code, finding.key), finding)

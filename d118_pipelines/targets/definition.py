@@ -1,7 +1,7 @@
 """A target: its YAML file, the layout that this extends, and the SQL that both name.
 
-Belongs here: reading and checking them. Not here: the keys themselves (`model.py`),
-running any of it (`build.py`), connections (`delivery/`).
+Called wherever a target is named. The keys are in `model.py`, what they must agree on in
+`definition_checks.py`; `build.py` runs it.
 The page for people is docs/add_a_target.md.
 """
 
@@ -16,23 +16,13 @@ from typing import Any
 
 from d118_pipelines.config.yaml_files import Document, KeyPath, check_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.targets.definition_checks import (
-    missing_sql,
-    undeclared,
-    unlike_scim,
-)
+from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
+from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.model import Population, TargetFile, TargetModel, When
 
 # How long before a deadline a delivery counts for that deadline.
 DEADLINE_WINDOW = dt.timedelta(hours=6)
 
-# A target's name is an asset group and a job; two of these are taken.
-TARGET_NAME = re.compile(r"(?!(approve|powerschool)$)[a-z][a-z0-9_]*")
-# Relations of the workbench that SQL may read beside the files.
-RESERVED_NAMES = (
-    *("population", "outcome", "exported", "ledger", "ledger_seed", "known"),
-    "set_files",
-)
 # The option that the engine gives to every target: the district's day.
 TODAY = "today"
 READS = re.compile(r"\b(raw|staged)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I)
@@ -106,6 +96,11 @@ class Target:
         return self.model.population
 
     @property
+    def sends_users(self) -> bool:
+        """Whether users are sent one by one, in place of a set of files."""
+        return isinstance(self.model.destination, ScimDestination)
+
+    @property
     def names_sent(self) -> list[str]:
         """What arrives at the destination: the archive, or the files that are sent."""
         if self.model.package:
@@ -127,14 +122,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     document = _with_layout(read_yaml(path))
     model = _with_own_columns(check_model(TargetModel, document))
     target = Target(path, as_optioned(model), sql_folder)
-    complaints = [
-        *missing_sql(model, sql_folder),
-        *undeclared(model, RESERVED_NAMES),
-        *unlike_scim(target.name, model),
-    ]
-    if not TARGET_NAME.fullmatch(target.name):
-        rule = "small letters, digits and _, and not approve or powerschool"
-        complaints.insert(0, ((), f"the file's name must be {rule}"))
+    complaints = complaints_about(target.name, model, sql_folder)
     if complaints:
         raise ConfigurationError(
             f"{path.name} does not hold together:\n  "
@@ -209,7 +197,7 @@ def _with_layout(document: Document) -> Document:
 
 
 def _merged(base: Any, over: Any) -> Any:
-    """Mappings key by key; of everything else, what stands on top."""
+    """Mappings key by key; of everything else, the upper value."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
     return {

@@ -1,12 +1,13 @@
 """What the parts of one target's YAML file must agree on.
 
-Belongs here: names that nothing declares, and values outside their choices. Not here:
-the models themselves and single values (`model.py`).
+Called by `definition.py`: names that nothing declares, values outside their choices.
+Single values are checked in `model.py`.
 A complaint is a key path and a rule; an empty list is a file that holds together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +27,34 @@ SCIM_NAME = "scim"
 SCIM_FAILED = "scim.failed"
 """The code of a user whom the service provider refuses."""
 
+# A target's name is an asset group and a job; two of these are taken.
+TARGET_NAME = re.compile(r"(?!(approve|powerschool)$)[a-z][a-z0-9_]*")
+# Relations of the workbench that SQL may read beside the files; no file may have the name.
+RESERVED_NAMES = (
+    *("population", "outcome", "exported", "ledger", "ledger_seed", "known"),
+    "set_files",
+)
 # Tables that the workbench makes for itself, beside those that SQL may read.
 _INTERNAL_NAMES = ("marked", "stopped", "changes", "incoming")
 
 
-def unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
+def complaints_about(
+    name: str, model: TargetModel, sql_folder: Path
+) -> list[Complaint]:
+    """Everything in which the target `name` does not hold together."""
+    found: list[Complaint] = []
+    if not TARGET_NAME.fullmatch(name):
+        rule = "small letters, digits and _, and not approve or powerschool"
+        found.append(((), f"the file's name must be {rule}"))
+    return [
+        *found,
+        *_missing_sql(model, sql_folder),
+        *_undeclared(model),
+        *_unlike_scim(name, model),
+    ]
+
+
+def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
     """What a target that provisions users must be like, and is not."""
     if not isinstance(model.destination, ScimDestination):
         return []
@@ -47,7 +71,7 @@ def unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
 
 
-def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
+def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     """SQL files that the target names and `folder` (`sql/exports`) does not have."""
     named: list[tuple[KeyPath, str]] = [
         (("tables", i, "sql"), table.sql) for i, table in enumerate(model.tables)
@@ -63,11 +87,8 @@ def missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     ]
 
 
-def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]:
-    """Codes, options and columns that nothing declares, and names that are taken.
-
-    reserved: relations that SQL may read; no file may be called like one.
-    """
+def _undeclared(model: TargetModel) -> list[Complaint]:
+    """Codes, options and columns that nothing declares, and names that are taken."""
     found = [*_options(model), *_rules(model), *_delta(model)]
     for index, file in enumerate(model.files):
         here = [*_columns(file), *_headers(file, model.format)]
@@ -87,7 +108,7 @@ def undeclared(model: TargetModel, reserved: tuple[str, ...]) -> list[Complaint]
         if change.column not in main:
             key = ("guard", "deactivations", index, "column")
             found.append((key, f"{first.file} has no column {change.column}"))
-    taken = {*reserved, *_INTERNAL_NAMES}
+    taken = {*RESERVED_NAMES, *_INTERNAL_NAMES}
     for index, table in enumerate(model.tables):
         if table.name in taken:
             found.append((("tables", index, "name"), f"{table.name} is taken already"))

@@ -1,7 +1,7 @@
 """A delta set: the changes against the last delivery, in place of everything.
 
-Belongs here: which rows such a file has. Not here: finding the changes (`plan.py`),
-writing lines (`render.py`). Rule: docs/reference/oneroster_export.md.
+Called by `build.py`; the changes are found by `plan.py`, lines written by `render.py`.
+Rule: docs/reference/oneroster_export.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The key `destination` of a target: a server for files, or a service for users.
 
-Belongs here: names, types, defaults and the rules of single values. Not here: the other
-keys (`model.py`), connections (`delivery/`).
+Read as a part of `model.py`; connections are in `delivery/`.
 The page for people is docs/reference/target_yaml.md.
 """
 
@@ -14,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from d118_pipelines.config.yaml_files import Model
 
 
-class Destination(Model):
+class SftpDestination(Model):
     """Where and how the files go. Keys that end in `_env` name environment variables.
 
     While the variable of `address_env` is unset, the set goes to
@@ -39,7 +38,7 @@ class Destination(Model):
     settle_seconds: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
-    def _one_way_to_sign_in(self) -> Destination:
+    def _one_way_to_sign_in(self) -> SftpDestination:
         if (self.password_env is None) == (self.key_file is None):
             raise ValueError("exactly one of password_env and key_file is needed")
         return self
@@ -69,6 +68,6 @@ def _protocol(value: object) -> str:
 
 
 AnyDestination = Annotated[
-    Annotated[Destination, Tag("sftp")] | Annotated[ScimDestination, Tag("scim")],
+    Annotated[SftpDestination, Tag("sftp")] | Annotated[ScimDestination, Tag("scim")],
     Discriminator(_protocol),
 ]

@@ -64,7 +64,7 @@ class Disclosure:
 
     @property
     def must_be_posted(self) -> bool:
-        """Whether the public has to be told: pupils' data really left the house."""
+        """Whether the public has to be told: pupils' data was really sent."""
         return self.holds_pupils and not self.is_trial
 
     @property

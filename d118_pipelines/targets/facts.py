@@ -1,6 +1,6 @@
 """Whom and what a finished file holds: for the disclosure register and its page.
 
-Belongs here: counts. No value of a person is in them.
+Called by `build.py`. Counts alone: no value of a person is in them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The guard: may this finished set leave the house?
+"""The guard of exports: may this finished set be sent without a person looking at it?
 
-Belongs here: pure decisions on counts. Not here: how they are counted (`plan.py`), how
-they are shown, approvals (`approvals.py`).
+Called by `build.py`: pure decisions on the counts of `plan.py`. The guard of rosters is
+in `roster/planning/guard.py`, approvals are in `state/plans.py`.
 A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
 approval of exactly this plan.
 """
@@ -32,7 +32,7 @@ def rule_meanings(target: Target) -> dict[str, str]:
     rules = {
         "guard.rows_enough": f"{main} has at least {guard.min_rows:,} records.{others}",
         "guard.shape_right": "Every line has exactly one value per column.",
-        "guard.keys_unique": "No record key stands twice in one file.",
+        "guard.keys_unique": "No record key occurs twice in one file.",
     }
     for fact in target.model.assertions:
         rules[f"guard.{fact.name}"] = f"Never: {fact.message}"
@@ -129,15 +129,13 @@ def _rows_enough(target: Target, plan: Plan) -> GuardRule:
 def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRule]:
     texts = {
         "guard.shape_right": "A line does not have exactly one value per column.",
-        "guard.keys_unique": "A record key is missing or stands twice in one file.",
+        "guard.keys_unique": "A record key is missing or occurs twice in one file.",
     }
     texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
     if READ_BACK in rule_meanings(target):
         texts[READ_BACK] = "The finished archive does not pass our own importer."
     return [
-        GuardRule(
-            code, "failed", not keys, _with_keys(text, keys) if keys else "Holds."
-        )
+        GuardRule(code, "failed", not keys, _with_keys(text, keys) if keys else "OK.")
         for code, text in texts.items()
         for keys in [broken.get(code, [])]
     ]

@@ -1,7 +1,7 @@
 """The ledger: who was sent to a destination, and the add/change column that follows.
 
-Belongs here: reading and committing the ledger, its seed and the last verified delivery;
-the relations and the macro that a target's SQL sees. Not here: sending.
+Called by the deliveries, which commit it, and by `build.py`, which gives a target's SQL
+its relations and its macro.
 An entry is written only after its delivery was read back. Rules:
 docs/reference/smartfind_express.md, "Add or change".
 """

@@ -1,7 +1,7 @@
 """The keys of `mappings/targets/<target>.yaml` and of the layouts that targets extend.
 
-Belongs here: names, types, defaults and the rules of single values. Not here: reading
-the files (`definition.py`), what their parts must agree on (`definition_checks.py`).
+Read by `definition.py`; what the parts must agree on is in `definition_checks.py`, the
+key `destination` in `destination_model.py`.
 The page for people is docs/reference/target_yaml.md.
 """
 

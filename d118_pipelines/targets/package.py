@@ -1,6 +1,6 @@
 """One zip archive of a set: the same files give the same bytes.
 
-Belongs here: the archive. Not here: its members (`render.py`), its delivery.
+Called by `build.py`; the members are written by `render.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The plan: what a finished set would change against the last verified delivery.
 
-Belongs here: the comparison by key and its hash. Not here: whether it may go (guard).
+Called by `build.py`; whether a plan may go is in `guard.py`, reading one back in
+`show.py`.
 A plan holds keys, counts, names of changed columns and hashes, never values.
 """
 
@@ -40,7 +41,7 @@ class FileCounts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of a set; `hash` stands for exactly these (64 hexadecimal digits).
+    """All changes of a set; `hash` names exactly these (64 hexadecimal digits).
 
     delivered: file -> the columns of what was last delivered, None where nothing was.
     """

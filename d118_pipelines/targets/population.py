@@ -1,6 +1,6 @@
 """Who is exported: the population, the rules on it, and the findings of the rules.
 
-Belongs here: deciding about records. Not here: bytes (`render.py`), limits (`guard.py`).
+Called by `build.py`; bytes are in `render.py`, limits in `guard.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def apply_rules(target: Target, bench: Workbench) -> list[Finding]:
     population: the rows of the population SQL. outcome: key VARCHAR, code, action, one
     row per record that a rule stopped. exported: the rows that no rule stopped.
     Returns: the findings of skip, hold and report rules, in rule order.
-    Raises: ExportError if a key is missing or stands twice (nothing can be exported).
+    Raises: ExportError if a key is missing or occurs twice (nothing can be exported).
     """
     population = target.population
     name = f"sql/exports/{population.sql}"
@@ -89,7 +89,7 @@ def _check_keys(target: Target, bench: Workbench) -> None:
     if rows:
         shown = ", ".join(str(row[0]) for row in rows)
         raise ExportError(
-            f"FAILED keys_unique  {target.name}: {key} is missing or stands twice in the "
+            f"FAILED keys_unique  {target.name}: {key} is missing or occurs twice in the "
             f"extract: {shown}.",
             where=f"sql/exports/{target.population.sql}",
             rule="An extension table has one row per person, and SCHOOLSTAFF one row per "

@@ -1,7 +1,7 @@
 """Storing an export: its plan and its findings, in the state database.
 
-Belongs here: reading and writing these rows. Not here: making a plan (`build.py`),
-approvals (`stored_plans.py`), sending it.
+Called by `workflows/export.py` and whoever shows findings; plans are made by `build.py`,
+approvals are in `state/plans.py`.
 """
 
 from __future__ import annotations

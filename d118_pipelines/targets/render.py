@@ -1,7 +1,7 @@
 """From records to bytes: columns, cleaning, quoting, line ends, encoding.
 
-Belongs here: how a file's rows are written. Not here: which rows (`population.py`).
-A finished file stands in the workbench as a relation under the file's name, kept as
+Called by `build.py`; which rows a file has is in `population.py`.
+A finished file is a relation of the workbench under the file's name, kept as
 `<name>.parquet`: _row (order, from 1), _record (the population's key), _key, _identity,
 _state, _modified (when the record changed, or null), _person, _kind and _school (whom the
 row is about, and where; '' if the file does not say), the columns as text, _dirty (names
@@ -128,7 +128,7 @@ def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[s
     wanted = len(file.columns) - 1 + layout.trailing_delimiter
     bare = "_line"
     if layout.quoting != "none":
-        # What stands in quotes holds no delimiter and no line end that counts.
+        # In quotes, delimiters and line ends do not count.
         quotes = """regexp_replace(_line, '"(?:[^"]|"")*"', '', 'g')"""
         bare = f"""if(contains(_line, '"'), {quotes}, _line)"""
     rows = bench.rows(

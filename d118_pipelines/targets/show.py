@@ -1,10 +1,16 @@
-"""Reading a stored plan back for people: keys, actions, names of changed columns."""
+"""Reading a stored plan of an export back for people: keys, actions, changed columns.
+
+Called by `workflows/target_feed.py`, `workflows/scim.py` and the export's page; the same
+of a roster is in `roster/planning/show.py`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.build import PLAN_FILE
 from d118_pipelines.targets.tables import read_rows
 
@@ -31,6 +37,26 @@ def changes_of(folder: Path, *, limit: int | None = None) -> list[Change]:
         Change(r["file"], r["action"], r["key"], r["identity"], tuple(r["fields"]))
         for r in rows[:limit]
     ]
+
+
+def file_rows(plan: StoredPlan) -> list[dict[str, Any]]:
+    """Per file: rows, changes by kind, changed columns and commands with their counts."""
+    entries = [m for file in plan.files for m in file.get("members", [file])]
+    names = {entry["table"]: entry["name"] for entry in entries}
+    kinds = ("rows", "added", "changed", "removed", "unchanged")
+    return [
+        {
+            "file": names.get(table, f"{table} (not sent)"),
+            **{kind: counts[kind] for kind in kinds},
+            "changed columns": _listed(counts["changed_fields"]),
+            "commands": _listed(counts["commands"]),
+        }
+        for table, counts in plan.counts.get("files", {}).items()
+    ]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items())
 
 
 def _number(key: str) -> int:

@@ -1,4 +1,7 @@
-"""Reading back the tables that an export keeps beside its files."""
+"""Reading back the tables that an export keeps beside its files.
+
+Called by deliveries, `show.py` and `d118 explain`; they are written by `render.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The DuckDB session in which one target's SQL runs.
 
 Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on), the
-roster of record (`roster.users` and so on), the target's own tables, `population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under
-its name. Every option is `$name`. Not here: what the SQL means.
+roster of record (`roster.users` and so on), the target's own tables, `population`,
+`outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under its name.
+Every option is `$name`. Called by `build.py` and the modules of its steps.
 """
 
 from __future__ import annotations

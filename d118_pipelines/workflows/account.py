@@ -1,6 +1,6 @@
 """Who is at the keyboard, for approvals and the audit log.
 
-Belongs here: the account's name. Not here: whether it may do something.
+Called by the command line and the job `approve`.
 """
 
 from __future__ import annotations

@@ -1,118 +1,156 @@
-"""May this plan go? The last questions before anything is sent, and what a no says.
+"""May this plan go? What the guard refuses, who may release it, and the words for it.
 
-Belongs here: asking the stored plan again, and the words for people. Not here: sending
-(`deliver.py`, `scim.py`). Rules: docs/reference/delivery.md, section 7.
+Called by `deliver.py`, `sync.py`, `undo.py`, the assets, the command line and the alert
+sensor, for targets and providers alike. What the two have in common is in `feed.py`.
+Rules: docs/reference/delivery.md, section 7; docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError, ExportError, HeldError
-from d118_pipelines.kernel.clock import local_time
+from d118_pipelines.errors import ConfigurationError, D118Error, FatalError, HeldError
+from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.state.plans import Approval, StoredPlan, valid_approval
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.ledger import Baseline
-from d118_pipelines.workflows.destinations import (
-    ResolvedDestination,
-    refuse_demonstration,
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import (
+    PREFIX_LENGTH,
+    Approval,
+    StoredPlan,
+    approve,
+    latest_plan,
+    valid_approval,
 )
-
-
-def no_plan(target: Target) -> ConfigurationError:
-    """What a delivery says before the first export."""
-    return ConfigurationError(
-        f"{target.name} has no export yet.",
-        not_done="Nothing was sent.",
-        next_step=f"Make and deliver it: d118 run {target.name}",
-    )
+from d118_pipelines.workflows.feed import Feed
 
 
 def admit(
-    connection: sa.Connection,
-    project: Project,
-    target: Target,
-    plan: StoredPlan,
-    destination: ResolvedDestination,
-    last: Baseline | None,
-    *,
-    now: dt.datetime,
+    connection: sa.Connection, feed: Feed, plan: StoredPlan | None, *, now: dt.datetime
 ) -> Approval | None:
-    """The approval that the plan needs, or None if it needs none; raises if it may not go.
+    """The approval that a held plan goes with; None for a plan that needs none.
 
-    last: what the destination has now. A blocking check stops only its own run, so
-    everything is asked again here.
+    A blocking check stops only its own run, so everything is asked again here.
+    Raises: HeldError, `feed.fails_as`; ConfigurationError if there is no plan.
     """
-    if plan.verdict == "out_of_term":
-        raise ExportError(out_of_term_text(target), not_done="Nothing was sent.")
-    refuse_demonstration(target, destination, demonstration=plan.demonstration)
-    overtaken = plan.baseline != (last.delivery if last else None)
-    if plan.destination != destination.id or overtaken:
-        raise ExportError(
-            f"FAILED plan.overtaken  {target.name}: plan {plan.plan_hash[:8]} was made "
-            "against another delivery or for another destination.",
-            rule="A plan is delivered once, to the destination it was made for.",
-            not_done="Nothing was sent.",
-            next_step=f"Make a new one: d118 run {target.name}; to send the last verified "
-            f"set again: d118 resend {target.name}",
+    if plan is None:
+        raise no_plan(feed)
+    approval = None
+    if feed.broken_rules(plan, now):
+        approval = valid_approval(
+            connection, target=feed.name, plan_hash=plan.plan_hash, now=now
         )
-    broken = [rule for rule in plan.rules if not rule.passed]
-    failed = [rule for rule in broken if rule.kind == "failed"]
-    if failed:
-        raise ExportError(
-            failed_text(target, failed),
-            not_done="Nothing was sent; the last delivered files stay.",
-            next_step=f"See the findings: d118 findings {target.name}",
-        )
-    limit = target.model.guard.max_age_hours
-    stale = (now - plan.data_at).total_seconds() / 3600 > limit
-    if not broken and not stale:
-        return None
-    approval = valid_approval(
-        connection, target=target.name, plan_hash=plan.plan_hash, now=now
-    )
-    if approval is None:
-        raise held_error(project, target, plan)
+    refused = refusal(feed, plan, approval, now=now)
+    if refused is not None:
+        raise refused
     return approval
 
 
-def failed_text(target: Target, rules: list[GuardRule]) -> str:
-    """One line per rule that failed."""
-    return "\n".join(f"FAILED {r.code}  {target.name}: {r.message}" for r in rules)
+def refusal(
+    feed: Feed, plan: StoredPlan, approval: Approval | None, *, now: dt.datetime
+) -> D118Error | None:
+    """Why a plan may not go: it failed, or is held and not approved; else None."""
+    broken = feed.broken_rules(plan, now)
+    failed = [rule for rule in broken if rule.kind == "failed"]
+    if failed:
+        return _failed(feed, failed)
+    return None if not broken or approval else _held(feed, plan, broken)
 
 
-def out_of_term_text(target: Target) -> str:
-    """What a target without a current term says; the run itself succeeds."""
+def release(feed: Feed, plan_hash: str, *, reason: str, account: str) -> Approval:
+    """Release exactly the feed's newest plan, once, for the district's time.
+
+    plan_hash: the hash or its first 8 or more characters.
+    Raises: ConfigurationError, as `state.plans.approve`.
+    """
+    with state_database(feed.project).transaction() as connection:
+        return approve(
+            connection,
+            latest_plan(connection, feed.name),
+            target=feed.name,
+            plan_hash=plan_hash,
+            reason=reason,
+            account=account,
+            now=utc_now(),
+            valid_hours=feed.project.district().approval_hours,
+        )
+
+
+def stopped_by_guard(feed: Feed, run_id: str) -> tuple[StoredPlan, D118Error] | None:
+    """The plan of a run that the guard stopped, and the guard's words; else None."""
+    with state_database(feed.project).transaction() as connection:
+        plan = latest_plan(connection, feed.name, run_id=run_id)
+    if plan is None or plan.run_id != run_id:
+        return None
+    # As of its making: what is too old by now did not stop that run.
+    refused = refusal(feed, plan, None, now=plan.created_at)
+    return (plan, refused) if refused else None
+
+
+def newest_plan(feed: Feed) -> StoredPlan:
+    """The feed's newest plan. Raises: ConfigurationError if there is none yet."""
+    with state_database(feed.project).transaction() as connection:
+        plan = latest_plan(connection, feed.name)
+    if plan is None:
+        raise no_plan(feed)
+    return plan
+
+
+def approval_of(feed: Feed, plan: StoredPlan) -> Approval | None:
+    """The approval that releases the plan now, if there is one."""
+    with state_database(feed.project).transaction() as connection:
+        return valid_approval(
+            connection, target=feed.name, plan_hash=plan.plan_hash, now=utc_now()
+        )
+
+
+def no_plan(feed: Feed) -> ConfigurationError:
+    """What is said before the first plan."""
+    return ConfigurationError(
+        f"{feed.name} has no plan yet.",
+        not_done=feed.not_done,
+        next_step=f"Make one: d118 run {feed.name}",
+    )
+
+
+def release_text(name: str, plan_hash: str) -> str:
+    """The commands for a held plan."""
+    short = plan_hash[:PREFIX_LENGTH]
     return (
-        f"OUT OF TERM  {target.name}: no term is current, nothing was made and nothing "
-        "is sent. The vendor keeps the last delivered files."
+        f'Review: d118 plan {name}. Release: d118 approve {name} {short} --reason "..."'
     )
 
 
-def held_error(project: Project, target: Target, plan: StoredPlan) -> HeldError:
-    """What a held plan says to the person who has to decide."""
-    broken = [rule for rule in plan.rules if not rule.passed]
-    lines = [f"HELD {r.code}  {target.name}: {r.message}" for r in broken]
-    if not lines:
-        lines = [
-            f"HELD guard.data_fresh  {target.name}: the extract is too old by now."
-        ]
-    short = plan.plan_hash[:8]
-    made = local_time(plan.created_at, project.district().zone)
-    next_step = (
-        f"Review: d118 plan {target.name}. Release: "
-        f'd118 approve {target.name} {short} --reason "..."'
-        if broken
-        # The plan itself is not held, so there is nothing to approve.
-        else f"Make a new one: d118 run {target.name}"
+def _failed(feed: Feed, rules: Sequence[GuardRule]) -> FatalError:
+    return feed.fails_as(
+        _rule_lines(feed, rules),
+        not_done=feed.not_done,
+        next_step=f"d118 plan {feed.name}; d118 findings {feed.name}",
     )
+
+
+def _held(feed: Feed, plan: StoredPlan, rules: Sequence[GuardRule]) -> HeldError:
+    made = local_time(plan.created_at, feed.project.district().zone)
+    if plan.verdict == "held":
+        release = release_text(feed.name, plan.plan_hash)
+        next_step = f"{release}, then: d118 {feed.again} {feed.name}"
+    else:
+        # It was not held when it was made, so there is nothing to approve.
+        next_step = f"Make a new one: d118 run {feed.name}"
     return HeldError(
-        "\n".join(lines),
-        where=f"plan {short}, made {made}",
-        not_done="Nothing was sent; the last delivered files stay.",
+        _rule_lines(feed, rules),
+        where=f"plan {plan.plan_hash[:PREFIX_LENGTH]}, made {made}: {feed.size(plan)}",
+        not_done=feed.not_done,
         next_step=next_step,
+    )
+
+
+def _rule_lines(feed: Feed, rules: Sequence[GuardRule]) -> str:
+    """Code, name and figures of each rule; further lines are indented."""
+    return "\n".join(
+        f"{rule.kind.upper()} {rule.code}  {feed.name}: "
+        + "\n  ".join(rule.message.splitlines())
+        for rule in rules
     )

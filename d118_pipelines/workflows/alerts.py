@@ -1,7 +1,7 @@
 """Whether an alert goes out, and by which of the configured ways.
 
-Belongs here: one alert a day and cause. Not here: noticing (`sensors.py`), sending
-(`delivery/messages.py`).
+Called by `sensors.py`, which notices; messages are sent by `delivery/messages.py`. One
+alert a day and cause.
 """
 
 from __future__ import annotations

@@ -1,251 +1,234 @@
-"""Delivering a stored plan, or the last verified set again.
+"""Delivering a stored plan: the lease, the question whether it may go, what counts.
 
-Belongs here: the lease, and the one transaction that makes a delivery count. Not here:
-whether a plan may go (`admission.py`). Assets and the command line call it; it knows no
-Dagster. Rules: docs/reference/delivery.md.
+Called by the assets and the command line with one of the two ways to deliver: a set of
+files (`file_set.py`) or users one by one (`scim.py`); `deliveries.py` chooses. Whether a
+plan may go is in `admission.py`. Rules: docs/reference/delivery.md.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.delivery.files import DeliveryReport, FileToSend
-from d118_pipelines.delivery.sequence import deliver_set
 from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
-from d118_pipelines.kernel.clock import Clock, utc_now
+from d118_pipelines.kernel.clock import Clock
 from d118_pipelines.state import database as db
+from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import latest_plan, use_approval
+from d118_pipelines.state.plans import Approval, StoredPlan, latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
-from d118_pipelines.targets.ledger import commit_entries, last_verified
-from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.targets.tables import read_rows
+from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.workflows.admission import admit, no_plan
-from d118_pipelines.workflows.destinations import ResolvedDestination, no_files, resolve
-
-Progress = Callable[[str, int, int], None]
+from d118_pipelines.workflows.destinations import (
+    Destination,
+    refuse_demonstration,
+)
+from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """A verified delivery as it stands in the database."""
+class Parcel:
+    """An export on its way. id: of the delivery. folder: absolute; files: its entries."""
+
+    id: str
+    run_id: str
+    folder: Path
+    files: list[dict[str, Any]]
+
+
+class Sent(Protocol):
+    """What came of sending."""
+
+    @property
+    def read_back(self) -> tuple[str, ...]:
+        """What the destination confirmed."""
+
+
+S_co = TypeVar("S_co", bound=Sent, covariant=True)
+
+
+class Delivery(Protocol[S_co]):
+    """One way to bring a target's plan to its destination."""
+
+    @property
+    def project(self) -> Project:
+        """Whose plan it is."""
+
+    @property
+    def target(self) -> Target:
+        """What is delivered."""
+
+    @property
+    def destination(self) -> Destination:
+        """Where to."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    def last(self, connection: sa.Connection) -> Baseline | None:
+        """What the destination has now; a plan must have been compared with it."""
+
+    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+        """The same with its frames. folder: for those; the caller removes it."""
+
+    def send(self, parcel: Parcel) -> S_co:
+        """Send it. Raises: D118Error; the delivery then counts as failed."""
+
+    def commit(self, connection: sa.Connection, parcel: Parcel) -> int:
+        """Enter in the ledger what was sent; the number of entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Generic[S_co]):
+    """A verified delivery as the database has it."""
 
     id: str
     label: str
-    report: DeliveryReport
+    report: S_co
     files: list[dict[str, Any]]
     entries: int
     seconds: float
 
 
-def deliver_plan(
-    project: Project,
-    target: Target,
-    *,
-    run_id: str,
-    destination: ResolvedDestination | None = None,
-    clock: Clock = utc_now,
-    sleep: Callable[[float], None] = time.sleep,
-    on_progress: Progress | None = None,
-) -> Delivered:
+def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     """Send the plan that this run made, else the target's newest one.
 
-    destination: where to; by default what the environment says now. sleep: waits
-    between the attempts, in seconds.
     Raises: HeldError, ExportError or ConfigurationError if it may not go; BusyError if
-    another run delivers; whatever the delivery raises. In each case the ledger stays.
+    another run delivers; whatever the way raises. In each case the delivery counts not.
     """
-    destination = destination or resolve(project, target)
-    database = state_database(project)
+    target, database = way.target, state_database(way.project)
+    feed = TargetFeed(way.project, target)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
             plan = latest_plan(connection, target.name, run_id=run_id)
             if plan is None:
-                raise no_plan(target)
-            last = last_verified(connection, target.name, destination.id)
-            approval = admit(
-                connection, project, target, plan, destination, last, now=clock()
-            )
-        deliver = partial(deliver_set, sleep=sleep, on_progress=on_progress)
-        sending = Sending(project, target, destination, run_id, clock, deliver)
-        delivered = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
-        with database.transaction() as connection:
-            entries = sending.commit(connection, delivered)
-            if approval is not None:
-                use_approval(connection, approval, target=target.name, now=clock())
-    return sending.result(delivered, entries)
+                raise no_plan(feed)
+            _refuse_unfit(target, plan, way.destination, way.last(connection))
+            approval = admit(connection, feed, plan, now=way.clock())
+        return _send(way, database, plan, run_id=run_id, approval=approval)
 
 
-def resend_last(
-    project: Project,
-    target: Target,
-    *,
-    run_id: str,
-    clock: Clock = utc_now,
-    on_progress: Progress | None = None,
-) -> Delivered:
+def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     """Send the last verified set again, byte for byte, with the commands it had.
 
     Raises: ConfigurationError if nothing was delivered to this destination yet;
     ExportError if the kept files are gone or changed; otherwise as `deliver_plan`.
     """
-    destination = resolve(project, target)
-    if isinstance(target.model.destination, ScimDestination):
-        raise no_files(target, destination.label)
-    database = state_database(project)
+    target, database = way.target, state_database(way.project)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
-            last = last_verified(connection, target.name, destination.id)
+            last = way.last(connection)
             if last is None:
                 raise ConfigurationError(
-                    f"Nothing was delivered to {destination.label} yet.",
+                    f"Nothing was delivered to {way.destination.label} yet.",
                     not_done="Nothing was sent.",
                     next_step=f"Deliver it first: d118 run {target.name}",
                 )
             row = connection.execute(
                 sa.select(db.deliveries).where(db.deliveries.c.id == last.delivery)
             ).one()
-        deliver = partial(deliver_set, on_progress=on_progress)
-        sending = Sending(project, target, destination, run_id, clock, deliver)
-        delivered = sending.send(
-            row.folder, row.files, row.plan_hash, row.counts, resend_of=row.id
+        return _send(way, database, row, run_id=run_id, resend_of=row.id)
+
+
+def _refuse_unfit(
+    target: Target, plan: StoredPlan, destination: Destination, last: Baseline | None
+) -> None:
+    """Raise what keeps a plan back that no approval could release."""
+    if plan.verdict == "out_of_term":
+        raise ExportError(out_of_term_text(target), not_done="Nothing was sent.")
+    refuse_demonstration(target, destination, demonstration=plan.demonstration)
+    overtaken = plan.baseline != (last.delivery if last else None)
+    if plan.destination != destination.id or overtaken:
+        raise ExportError(
+            f"FAILED plan.overtaken  {target.name}: plan {plan.plan_hash[:8]} was made "
+            "against another delivery or for another destination.",
+            rule="A plan is delivered once, to the destination it was made for.",
+            not_done="Nothing was sent.",
+            next_step=f"Make a new one: d118 run {target.name}; to send the last verified "
+            f"set again: d118 resend {target.name}",
         )
+
+
+def _send(
+    way: Delivery[S_co],
+    database: Database,
+    what: StoredPlan | sa.Row[Any],
+    *,
+    run_id: str,
+    approval: Approval | None = None,
+    resend_of: str | None = None,
+) -> Delivered[S_co]:
+    """Record the start, send, and make it count in one transaction."""
+    started, target = time.monotonic(), way.target.name
+    folder = way.project.home / what.folder
+    parcel = Parcel(uuid.uuid4().hex, run_id, folder, what.files)
+    with database.transaction() as connection:
+        _close_interrupted(connection, target, way.clock())
+        connection.execute(
+            db.deliveries.insert().values(
+                id=parcel.id,
+                target=target,
+                destination=way.destination.id,
+                status="started",
+                plan_hash=what.plan_hash,
+                run_id=run_id,
+                folder=what.folder,
+                files=what.files,
+                counts=dict(what.counts),
+                read_back=[],
+                resend_of=resend_of,
+                started_at=way.clock(),
+            )
+        )
+    try:
+        sent = way.send(parcel)
+    except D118Error as exc:
         with database.transaction() as connection:
-            entries = sending.commit(connection, delivered)
-    return sending.result(delivered, entries)
-
-
-class Sending:
-    """One delivery of one set: the started row, the sending, the commit.
-
-    deliver: takes what `deliver_set` takes. id: of the delivery.
-    """
-
-    def __init__(
-        self,
-        project: Project,
-        target: Target,
-        destination: ResolvedDestination,
-        run_id: str,
-        clock: Clock,
-        deliver: Callable[..., DeliveryReport],
-    ) -> None:
-        self._project = project
-        self._target = target
-        self._destination = destination
-        self._run_id = run_id
-        self._clock = clock
-        self._deliver = deliver
-        self._database = state_database(project)
-        self._started = time.monotonic()
-        self.id = uuid.uuid4().hex
-        self._folder = Path()
-        self._files: list[dict[str, Any]] = []
-
-    def send(
-        self,
-        folder: str,
-        files: list[dict[str, Any]],
-        plan_hash: str,
-        counts: Mapping[str, Any],
-        *,
-        resend_of: str | None = None,
-    ) -> DeliveryReport:
-        """Record the start, send, and record a failure if there is one."""
-        self._folder = self._project.home / folder
-        self._files = files
-        with self._database.transaction() as connection:
-            self._close_interrupted(connection)
-            connection.execute(
-                db.deliveries.insert().values(
-                    id=self.id,
-                    target=self._target.name,
-                    destination=self._destination.id,
-                    status="started",
-                    plan_hash=plan_hash,
-                    run_id=self._run_id,
-                    folder=folder,
-                    files=files,
-                    counts=dict(counts),
-                    read_back=[],
-                    resend_of=resend_of,
-                    started_at=self._clock(),
-                )
+            _end(
+                connection, parcel, way.clock(), {"status": "failed", "error": exc.what}
             )
-        try:
-            return self._deliver(
-                self._destination.connect,
-                [self._to_send(file) for file in files],
-                self._destination.options,
-                now=self._clock,
-            )
-        except D118Error as exc:
-            with self._database.transaction() as connection:
-                self._update(connection, status="failed", error=exc.what)
-            raise
+        raise
+    with database.transaction() as connection:
+        counts = {"status": "verified", "read_back": list(sent.read_back)}
+        _end(connection, parcel, way.clock(), counts)
+        entries = way.commit(connection, parcel)
+        if approval is not None:
+            use_approval(connection, approval, target=target, now=way.clock())
+    seconds = round(time.monotonic() - started, 3)
+    label = way.destination.label
+    return Delivered(parcel.id, label, sent, what.files, entries, seconds)
 
-    def commit(self, connection: sa.Connection, report: DeliveryReport) -> int:
-        """Make the delivery count: its row and the ledger, in one transaction."""
-        self._update(connection, status="verified", read_back=list(report.read_back))
-        return commit_entries(
-            connection,
-            target=self._target.name,
-            destination=self._destination.id,
-            delivery=self.id,
-            now=self._clock(),
-            ledger=self._target.model.ledger,
-            records=self._records(),
-        )
 
-    def result(self, report: DeliveryReport, entries: int) -> Delivered:
-        """What the caller shows."""
-        seconds = round(time.monotonic() - self._started, 3)
-        label = self._destination.label
-        return Delivered(self.id, label, report, self._files, entries, seconds)
+def _end(
+    connection: sa.Connection,
+    parcel: Parcel,
+    now: dt.datetime,
+    values: Mapping[str, Any],
+) -> None:
+    connection.execute(
+        db.deliveries.update()
+        .where(db.deliveries.c.id == parcel.id)
+        .values(finished_at=now, **values)
+    )
 
-    def _update(self, connection: sa.Connection, **values: Any) -> None:
-        connection.execute(
-            db.deliveries.update()
-            .where(db.deliveries.c.id == self.id)
-            .values(finished_at=self._clock(), **values)
-        )
 
-    def _close_interrupted(self, connection: sa.Connection) -> None:
-        """A delivery that began and never ended was cut off: we hold the lease now."""
-        c = db.deliveries.c
-        connection.execute(
-            db.deliveries.update()
-            .where(c.target == self._target.name, c.status == "started")
-            .values(status="interrupted", finished_at=self._clock())
-        )
-
-    def _to_send(self, file: Mapping[str, Any]) -> FileToSend:
-        path = self._folder / file["name"]
-        if not path.is_file():
-            raise ExportError(
-                f"The kept file {file['name']} is gone.",
-                where=str(path.parent.name),
-                not_done="Nothing was sent.",
-                next_step=f"Make a new set: d118 run {self._target.name}",
-            )
-        return FileToSend(file["name"], path, file["size_bytes"], file["sha256"])
-
-    def _records(self) -> Iterator[tuple[TargetFile, Mapping[str, Any]]]:
-        if self._target.model.ledger.keep == "files":
-            return
-        for file in self._target.model.files:
-            names = ["_key", "_identity", "_state", "_hash", "_line"]
-            names += [file.command] if file.command else []
-            for row in read_rows(self._folder / f"{file.name}.parquet", names):
-                yield file, row
+def _close_interrupted(
+    connection: sa.Connection, target: str, now: dt.datetime
+) -> None:
+    """A delivery that began and never ended was cut off: we hold the lease now."""
+    c = db.deliveries.c
+    connection.execute(
+        db.deliveries.update()
+        .where(c.target == target, c.status == "started")
+        .values(status="interrupted", finished_at=now)
+    )

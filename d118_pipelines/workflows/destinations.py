@@ -1,7 +1,8 @@
 """Where a target goes: the configured server or service, else the local outbox.
 
-Belongs here: reading a destination's environment. Its values are never shown: a
-destination is known by a short hash and named by its variable.
+Called by `deliveries.py`, `target_state.py` and `d118 doctor`. The environment is read
+here; its values are never shown: a destination is known by a short hash and named by its
+variable.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import Destination, ScimDestination
+from d118_pipelines.targets.destination_model import ScimDestination, SftpDestination
 
 if TYPE_CHECKING:
     from d118_pipelines.delivery.scim.changes import ScimSettings
@@ -26,44 +27,44 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedDestination:
-    """id: what ledger and baseline belong to. label: what people read.
+class Destination:
+    """id: what ledger and baseline belong to. label: what people read."""
+
+    id: str
+    label: str
+    is_outbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileDestination(Destination):
+    """A place for files.
 
     `connect()` opens a connection; it raises what delivery raises, and
     MissingSecretError if the login is not set.
     """
 
-    id: str
-    label: str
-    is_outbox: bool
     options: DeliveryOptions
     connect: Callable[[], Remote]
 
 
-def resolve(project: Project, target: Target) -> ResolvedDestination:
+def resolve(project: Project, target: Target) -> Destination:
     """The target's destination as the environment has it now; opens no connection.
 
+    A FileDestination for the outbox and for a server, a plain one for a service of users.
     Raises: ConfigurationError for a bad address.
     """
     wanted = target.model.destination
+    address = os.environ.get(wanted.address_env)
+    if not address:
+        return _outbox(project, target)
     if isinstance(wanted, ScimDestination):
-        return _scim(project, target, wanted)
-    options = DeliveryOptions(
-        use_temp_names=wanted.use_temp_names,
-        confirm_size=wanted.confirm_size,
-        confirm_hash=wanted.confirm_hash,
-        set_mtime=wanted.set_mtime,
-        ordered_mtimes=wanted.ordered_mtimes,
-        verify_after_rename=wanted.verify_after_rename,
-        settle_seconds=wanted.settle_seconds,
-    )
-    if not os.environ.get(wanted.address_env):
-        return _outbox(project, target, options)
-    return _sftp(project, target, wanted, options)
+        name = f"scim-{_digest(address.rstrip('/'))}"
+        return Destination(name, f"${wanted.address_env}", False)
+    return _sftp(project, target, wanted)
 
 
 def refuse_demonstration(
-    target: Target, destination: ResolvedDestination, *, demonstration: bool
+    target: Target, destination: Destination, *, demonstration: bool
 ) -> None:
     """Raise ConfigurationError if made-up people would go to a configured address."""
     if demonstration and not destination.is_outbox:
@@ -77,9 +78,7 @@ def refuse_demonstration(
         )
 
 
-def _outbox(
-    project: Project, target: Target, options: DeliveryOptions
-) -> ResolvedDestination:
+def _outbox(project: Project, target: Target) -> FileDestination:
     folder = project.home / "outbox" / target.name
 
     def connect() -> Remote:
@@ -88,33 +87,20 @@ def _outbox(
         project.folder("outbox")
         return FolderRemote(folder)
 
-    return ResolvedDestination("outbox", shown_path(folder), True, options, connect)
+    options = _options(target.model.destination)
+    return FileDestination("outbox", shown_path(folder), True, options, connect)
 
 
-def _scim(
-    project: Project, target: Target, wanted: ScimDestination
-) -> ResolvedDestination:
-    if not os.environ.get(wanted.address_env):
-        return _outbox(project, target, DeliveryOptions())
-    base_url = os.environ[wanted.address_env].rstrip("/")
-    digest = hashlib.sha256(base_url.encode("utf-8")).hexdigest()[:12]
-    label = f"${wanted.address_env}"
-
-    def connect() -> Remote:
-        raise no_files(target, label)
-
-    return ResolvedDestination(
-        f"scim-{digest}", label, False, DeliveryOptions(), connect
-    )
+def _options(wanted: SftpDestination | ScimDestination) -> DeliveryOptions:
+    """The keys of the target that say how its server wants files."""
+    if isinstance(wanted, ScimDestination):
+        return DeliveryOptions()
+    names = DeliveryOptions.__slots__
+    return DeliveryOptions(**{name: getattr(wanted, name) for name in names})
 
 
-def no_files(target: Target, label: str) -> ConfigurationError:
-    """What a target of users says to whoever wants its files sent."""
-    return ConfigurationError(
-        f"{target.name} sends no files: {label} gets its users one by one.",
-        not_done="Nothing was sent.",
-        next_step=f"Send what has changed: d118 run {target.name}",
-    )
+def _digest(address: str) -> str:
+    return hashlib.sha256(address.encode("utf-8")).hexdigest()[:12]
 
 
 def scim_settings(target: Target, wanted: ScimDestination) -> ScimSettings:
@@ -135,16 +121,12 @@ def scim_settings(target: Target, wanted: ScimDestination) -> ScimSettings:
     )
 
 
-def _sftp(
-    project: Project, target: Target, wanted: Destination, options: DeliveryOptions
-) -> ResolvedDestination:
+def _sftp(project: Project, target: Target, wanted: SftpDestination) -> FileDestination:
     from d118_pipelines.ssh.address import parse_address
 
-    address = parse_address(
-        os.environ[wanted.address_env], describe=f"${wanted.address_env}"
-    )
+    variable = f"${wanted.address_env}"
+    address = parse_address(os.environ[wanted.address_env], describe=variable)
     where = f"{address.host}:{address.port} {wanted.directory}"
-    digest = hashlib.sha256(where.encode("utf-8")).hexdigest()[:12]
 
     def connect() -> Remote:
         from d118_pipelines.delivery.sftp import SftpRemote
@@ -152,12 +134,12 @@ def _sftp(
         # The login is read here: status and plans need no credential.
         return SftpRemote(sftp_settings(project, target, wanted))
 
-    label = f"${wanted.address_env}:{wanted.directory}"
-    return ResolvedDestination(f"sftp-{digest}", label, False, options, connect)
+    name, label = f"sftp-{_digest(where)}", f"{variable}:{wanted.directory}"
+    return FileDestination(name, label, False, _options(wanted), connect)
 
 
 def sftp_settings(
-    project: Project, target: Target, wanted: Destination
+    project: Project, target: Target, wanted: SftpDestination
 ) -> SftpSettings:
     """The server, folder and login of a target whose address is set.
 

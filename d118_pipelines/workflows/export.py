@@ -10,9 +10,10 @@ import datetime as dt
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.run_folders import run_folder_name
@@ -21,7 +22,6 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import Approval, StoredPlan, valid_approval
 from d118_pipelines.targets.build import Export, ReadBack, build_export
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.ledger import (
     cycle_start,
     import_seed,
@@ -29,13 +29,10 @@ from d118_pipelines.targets.ledger import (
     read_snapshot,
 )
 from d118_pipelines.targets.records import store_export
-from d118_pipelines.workflows.destinations import (
-    ResolvedDestination,
-    refuse_demonstration,
-    resolve,
-)
+from d118_pipelines.workflows.deliver import Delivery
+from d118_pipelines.workflows.deliveries import delivery_of
+from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
 from d118_pipelines.workflows.export_inputs import Gathered, gather
-from d118_pipelines.workflows.scim_state import users_place, with_confirmed
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
 # No run lasts so long: what is older belongs to none.
@@ -49,7 +46,7 @@ class MadeExport:
     export: Export
     plan: StoredPlan
     approval: Approval | None
-    destination: ResolvedDestination
+    destination: Destination
 
 
 def make_export(
@@ -62,7 +59,7 @@ def make_export(
     ConfigurationError for a wrong definition or destination; ExportError for records
     without a unique key.
     """
-    destination = resolve(project, target)
+    way = delivery_of(project, target)
     database = state_database(project)
     folder = _new_folder(project, target, run_id, now)
     passing = folder / ".inputs"
@@ -71,9 +68,7 @@ def make_export(
         gathered = gather(
             project, target, database, run_id=run_id, folder=passing, now=now
         )
-        return _make(
-            project, target, database, gathered, destination, folder, run_id, now
-        )
+        return _make(project, target, database, gathered, way, folder, run_id, now)
     finally:
         # Both hold people, and nobody reads them again.
         shutil.rmtree(passing)
@@ -85,24 +80,22 @@ def _make(
     target: Target,
     database: Database,
     gathered: Gathered,
-    destination: ResolvedDestination,
+    way: Delivery[Any],
     folder: Path,
     run_id: str,
     now: dt.datetime,
 ) -> MadeExport | None:
-    demonstration = gathered.is_demonstration
+    demonstration, destination = gathered.is_demonstration, way.destination
     refuse_demonstration(target, destination, demonstration=demonstration)
     if demonstration:
         _seed_demonstration(project, target, database, now)
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
     with database.transaction() as connection:
-        snapshot = read_snapshot(connection, target.name, destination.id, since=since)
-        if isinstance(target.model.destination, ScimDestination):
-            place, own = users_place(target, destination.id), folder / ".inputs/scim"
-            snapshot = with_confirmed(
-                connection, place, snapshot, target.main_file, own
-            )
+        snapshot = replace(
+            read_snapshot(connection, target.name, destination.id, since=since),
+            baseline=way.baseline(connection, folder / ".inputs"),
+        )
     baseline = snapshot.baseline
     export = build_export(
         target,

@@ -1,9 +1,14 @@
-"""Where a provider stands: is a run at work, how did the last one end, when is the next."""
+"""How a provider is doing: is a run at work, how did the last one end, when is the next.
+
+Called by `provider_feed.py` and `d118 providers list`; the same for targets is in
+`target_state.py`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +44,43 @@ class ProviderState:
     last_error: str
     statistics: dict[str, Any]
 
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """One line of `d118 status`."""
+        changed = {
+            name: sum(int(c.get(name, 0)) for c in self.statistics.values())
+            for name in ("created", "updated", "deactivated")
+        }
+        return {
+            "provider": self.provider,
+            "state": "running" if self.is_running else self.last_status,
+            "last sync": self.last_sync,
+            **changed,
+            "plan": self.plan,
+            "next run": self.next_run,
+            "to do": self.todo,
+        }
+
+    @property
+    def todo(self) -> str:
+        """The command that goes on from here; empty where all is well."""
+        name = self.provider
+        if not self.enabled:
+            return "disabled in config/providers.yaml"
+        if self.is_running:
+            return "a run is at work now"
+        return {
+            "SUCCESS": "",
+            "PARTIAL": f"d118 findings {name}{self._conflicts}",
+            "HELD": f"d118 plan {name}",
+            "FAILURE": f"d118 runs --provider {name}",
+        }.get(self.last_status, f"d118 run {name}")
+
+    @property
+    def _conflicts(self) -> str:
+        has_some = any(c.get("conflicts") for c in self.statistics.values())
+        return f"; d118 conflicts list --provider {self.provider}" if has_some else ""
+
 
 def provider_state(project: Project, provider: Provider) -> ProviderState:
     """Read the provider's state from the database."""
@@ -66,31 +108,6 @@ def provider_state(project: Project, provider: Provider) -> ProviderState:
         last_error=str(newest["error_message"] or "") if newest else "",
         statistics=json.loads(stats) if stats else {},
     )
-
-
-def todo(state: ProviderState) -> str:
-    """The command that goes on from here; empty where all is well."""
-    name = state.provider
-    if not state.enabled:
-        return "disabled in config/providers.yaml"
-    if state.is_running:
-        return "a run is at work now"
-    return {
-        "SUCCESS": "",
-        "PARTIAL": _partial(state),
-        "HELD": f"d118 plan {name}",
-        "FAILURE": f"d118 runs --provider {name}",
-        "CANCELLED": f"d118 run {name}",
-        "IN_PROGRESS": f"d118 run {name}",
-        "PENDING": f"d118 run {name}",
-        "never": f"d118 run {name}",
-    }[state.last_status]
-
-
-def _partial(state: ProviderState) -> str:
-    has_conflicts = any(c.get("conflicts") for c in state.statistics.values())
-    conflicts = f"; d118 conflicts list --provider {state.provider}"
-    return f"d118 findings {state.provider}{conflicts if has_conflicts else ''}"
 
 
 def _milliseconds(started: dt.datetime | None) -> int | None:

@@ -1,19 +1,20 @@
-"""Provisioning the users of a stored plan: plan in, requests out, state kept per batch.
+"""A target's users, brought to a service provider one by one; state is kept per batch.
 
-Belongs here: joining plan, state and service provider for one target. Assets and the
-command line call it; it knows no Dagster. Rule: docs/reference/scim.md.
+Called by `deliveries.py`, which chooses between this and a set of files (`file_set.py`);
+when a delivery counts is in `deliver.py`, what is known of users in `scim_state.py`,
+requests are in `delivery/scim/`. Rule: docs/reference/scim.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from d118_pipelines.config.project import Project
-from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.delivery.scim.changes import (
     PAUSES,
     ScimChange,
@@ -32,22 +33,16 @@ from d118_pipelines.errors import DestinationError
 from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.kernel.finding import DETAILED, Finding
 from d118_pipelines.state.database import Database
-from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import SCIM_FAILED
 from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.targets.records import store_findings
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
-from d118_pipelines.workflows.admission import admit, no_plan
-from d118_pipelines.workflows.deliver import Sending
-from d118_pipelines.workflows.destinations import (
-    ResolvedDestination,
-    resolve,
-    scim_settings,
-)
+from d118_pipelines.workflows.deliver import Parcel
+from d118_pipelines.workflows.destinations import Destination, scim_settings
 from d118_pipelines.workflows.scim_state import (
     Confirmed,
     Place,
@@ -58,7 +53,7 @@ from d118_pipelines.workflows.scim_state import (
     record_outcomes,
     scim_counts,
     unsettled_users,
-    users_place,
+    write_confirmed,
 )
 
 ALL_FAILED_FROM = 10
@@ -67,105 +62,89 @@ ANSWERS = "answers"
 """What confirms a user: the service's answer to its request."""
 
 Rows = Mapping[str, Mapping[str, Any]]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Provisioned:
-    """What a run did, and where the users stand now (`scim_counts`).
+class SentUsers:
+    """What was asked for, and how the users are now (`scim_counts`).
 
-    report: None for the outbox, where nothing was sent.
+    report: None for the outbox, where nothing was sent, and where nothing changes.
     """
 
-    label: str
     changes: int
     report: ScimReport | None
     users: Mapping[str, Any]
-    seconds: float
+    read_back: tuple[str, ...]
 
     def number(self, status: Status) -> int:
         """How many of the changes ended so."""
         return self.report.counts.get(status, 0) if self.report else 0
 
 
-def provision_plan(
-    project: Project,
-    target: Target,
-    *,
-    run_id: str,
-    clock: Clock = utc_now,
-    pauses: tuple[float, ...] = PAUSES,
-    on_progress: Progress | None = None,
-) -> Provisioned:
-    """Send the plan that this run made, else the target's newest one.
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Keeps `Delivery` for a target of users.
 
-    pauses: seconds before each repetition of a request.
-    What the provider confirmed is committed with every batch and stays, whatever comes.
-    Raises: HeldError, ExportError or ConfigurationError if the plan may not go;
-    BusyError if another run sends; DestinationError if every user is refused; what
-    `provision` raises when the service as a whole does not answer.
+    pauses: seconds before each repetition of a request. tell: is told of the progress.
     """
-    destination = resolve(project, target)
-    database = state_database(project)
-    with lease(database, target.name, run_id):
-        place = users_place(target, destination.id)
-        with database.transaction() as connection:
-            plan = latest_plan(connection, target.name, run_id=run_id)
-            if plan is None:
-                raise no_plan(target)
-            last = last_confirmed(connection, place)
-            approval = admit(
-                connection, project, target, plan, destination, last, now=clock()
-            )
-        run = _Run(project, target, destination, database, place, clock, pauses)
-        run.on_progress = on_progress
-        deliver = partial(run.deliver, project.home / plan.folder)
-        sending = Sending(project, target, destination, run_id, clock, deliver)
-        run.id, run.run_id = sending.id, run_id
-        report = sending.send(plan.folder, plan.files, plan.plan_hash, plan.counts)
-        with database.transaction() as connection:
-            sending.commit(connection, report)
-            if approval is not None:
-                use_approval(connection, approval, target=target.name, now=clock())
-            users = scim_counts(connection, project.district().id)
-    seconds = sending.result(report, 0).seconds
-    return Provisioned(destination.label, run.changes, run.report, users, seconds)
-
-
-@dataclass
-class _Run:
-    """One run; `deliver` is what `Sending` calls."""
 
     project: Project
     target: Target
-    destination: ResolvedDestination
-    database: Database
-    place: Place
-    clock: Clock
-    pauses: tuple[float, ...]
-    on_progress: Progress | None = None
-    id: str = ""
-    run_id: str = ""
-    changes: int = 0
-    report: ScimReport | None = None
-    failed: list[ScimOutcome] = field(default_factory=list)
+    destination: Destination
+    clock: Clock = utc_now
+    pauses: tuple[float, ...] = PAUSES
+    tell: Callable[[str], None] | None = None
 
-    def deliver(
-        self, folder: Path, connect: object, files: object, options: object, **_: Any
-    ) -> DeliveryReport:
-        """Send the changes of the export in `folder`."""
-        with self.database.transaction() as connection:
+    @property
+    def place(self) -> Place:
+        """Where the ledger keeps the users."""
+        kind = self.target.main_file.record_type
+        return Place(self.target.name, self.destination.id, kind)
+
+    def last(self, connection: sa.Connection) -> Baseline | None:
+        """The delivery that confirmed a user last, finished or not."""
+        return last_confirmed(connection, self.place)
+
+    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+        """The same, with the confirmed users as what was delivered."""
+        last, own = self.last(connection), folder / "scim"
+        if last is None:
+            return None
+        own.mkdir(mode=0o700)
+        write_confirmed(connection, self.place, self.target.main_file, own)
+        return replace(last, folder=str(own))
+
+    def send(self, parcel: Parcel) -> SentUsers:
+        """Send the changes of the export.
+
+        What the provider confirmed is committed with every batch and stays, whatever
+        comes. Raises: DestinationError if every user is refused; what `provision` raises
+        when the service as a whole does not answer.
+        """
+        database, district = state_database(self.project), self.project.district().id
+        with database.transaction() as connection:
             confirmed = confirmed_users(connection, self.place)
-            unsettled = unsettled_users(connection, self.project.district().id)
-        rows = self._rows(folder)
-        changes = planned_changes(folder, rows, confirmed, unsettled)
-        self.changes = len(changes)
+            unsettled = unsettled_users(connection, district)
+        rows = self._rows(parcel.folder)
+        changes = planned_changes(parcel.folder, rows, confirmed, unsettled)
+        report: ScimReport | None = None
+        read_back: tuple[str, ...] = (ANSWERS,)
         if self.destination.is_outbox:
-            self.project.folder("outbox", self.target.name)
-            write_requests(self.project.home / "outbox" / self.target.name, changes)
+            outbox = self.project.folder("outbox", self.target.name)
+            write_requests(outbox, changes)
+            read_back = ()
         elif changes:
-            self._send(changes, _sent_rows(rows, confirmed), is_first=not confirmed)
-        return DeliveryReport((), 1, () if self.destination.is_outbox else (ANSWERS,))
+            sent_rows = _sent_rows(rows, confirmed)
+            report = _Run(self, database, parcel, sent_rows).send(
+                changes, is_first=not confirmed
+            )
+        with database.transaction() as connection:
+            users = scim_counts(connection, district)
+        return SentUsers(len(changes), report, users, read_back)
+
+    def commit(self, connection: sa.Connection, parcel: Parcel) -> int:
+        """Enter nothing: each confirmed user was entered with its batch."""
+        return 0
 
     def _rows(self, folder: Path) -> Rows:
         """Internal id -> row as it should be at the provider."""
@@ -175,67 +154,86 @@ class _Run:
         kept = read_rows(folder / f"{file.name}.parquet", ["_key", "_hash", *columns])
         return {str(row.pop("_key")): row for row in kept}
 
-    def _send(
-        self, changes: Sequence[ScimChange], rows: Rows, *, is_first: bool
+
+class _Run:
+    """One run of requests; what becomes of users is committed as soon as it is known.
+
+    rows: internal id -> row as sent.
+    """
+
+    def __init__(
+        self, way: Users, database: Database, parcel: Parcel, rows: Rows
     ) -> None:
-        wanted = self.target.model.destination
+        self._way = way
+        self._database = database
+        self._parcel = parcel
+        self._rows = rows
+        self._failed: list[ScimOutcome] = []
+
+    def send(self, changes: Sequence[ScimChange], *, is_first: bool) -> ScimReport:
+        """Send all changes."""
+        target = self._way.target
+        wanted = target.model.destination
         assert isinstance(wanted, ScimDestination)
-        settings = replace(
-            scim_settings(self.target, wanted), pauses_seconds=self.pauses
-        )
-        with self.database.transaction() as connection:
+        settings = scim_settings(target, wanted)
+        with self._database.transaction() as connection:
             mark_pending(connection, [change.key for change in changes])
         try:
-            self.report = provision(
-                settings,
+            report = provision(
+                replace(settings, pauses_seconds=self._way.pauses),
                 changes,
                 on_sending=self._mark_sent,
-                on_outcomes=partial(self._keep, rows),
-                on_progress=self.on_progress,
+                on_outcomes=self._keep,
+                on_progress=self._tell,
             )
         finally:
             self._store_findings()
-        refused = self.report.counts.get("failed", 0)
+        refused = report.counts.get("failed", 0)
         if refused == len(changes) and (is_first or refused >= ALL_FAILED_FROM):
             raise DestinationError(
-                f"FAILED scim.all_failed  {self.target.name}: the service refused all "
-                f"{refused:,} users (for example: {self.failed[0].error}).",
+                f"FAILED scim.all_failed  {target.name}: the service refused all "
+                f"{refused:,} users (for example: {self._failed[0].error}).",
                 not_done="No user was changed.",
-                next_step=f"See them: d118 findings {self.target.name}",
+                next_step=f"See them: d118 findings {target.name}",
             )
+        return report
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._way.tell is not None:
+            self._way.tell(f"{done:,} of {total:,} users")
 
     def _mark_sent(self, changes: Sequence[ScimChange]) -> None:
-        with self.database.transaction() as connection:
+        with self._database.transaction() as connection:
             mark_sent(connection, [change.key for change in changes])
 
-    def _keep(self, rows: Rows, outcomes: Sequence[ScimOutcome]) -> None:
+    def _keep(self, outcomes: Sequence[ScimOutcome]) -> None:
         """Commit what is known; called for every batch."""
-        self.failed += [o for o in outcomes if o.status == "failed"]
-        with self.database.transaction() as connection:
+        self._failed += [o for o in outcomes if o.status == "failed"]
+        with self._database.transaction() as connection:
             record_outcomes(
                 connection,
-                self.place,
+                self._way.place,
                 outcomes,
-                rows,
-                delivery=self.id,
-                now=self.clock(),
+                self._rows,
+                delivery=self._parcel.id,
+                now=self._way.clock(),
             )
 
     def _store_findings(self) -> None:
-        meaning = self.target.model.codes[SCIM_FAILED]
+        target = self._way.target
+        meaning = target.model.codes[SCIM_FAILED]
         found = [
             Finding(
                 *(SCIM_FAILED, meaning.level, outcome.key, meaning.field),
                 detail=outcome.error,
                 todo=meaning.todo,
             )
-            for outcome in self.failed[:DETAILED]
+            for outcome in self._failed[:DETAILED]
         ]
-        if found:
-            with self.database.transaction() as connection:
-                store_findings(
-                    connection, found, target=self.target.name, run_id=self.run_id
-                )
+        with self._database.transaction() as connection:
+            store_findings(
+                connection, found, target=target.name, run_id=self._parcel.run_id
+            )
 
 
 def planned_changes(

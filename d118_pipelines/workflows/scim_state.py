@@ -1,7 +1,7 @@
 """What is known about users at a service provider: their status, and what it confirmed.
 
-Belongs here: the columns scim_* of the users, the ledger's entries of a SCIM target, and
-the base of its next plan. Not here: requests (`delivery/scim/`), plans, runs.
+Called by `scim.py` and `d118 status --scim`: the columns scim_* of the users, the
+ledger's entries of a SCIM target, and the base of its next plan.
 The ledger has one entry per confirmed user: key the internal id, identity the provider's
 id, last_line the row as JSON. Rule: docs/reference/scim.md.
 """
@@ -12,7 +12,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
 from d118_pipelines.state import database as db
 from d118_pipelines.state.bulk import frame_to_parquet
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.ledger import Baseline, LedgerSnapshot, updating_known
+from d118_pipelines.targets.ledger import Baseline, updating_known
 from d118_pipelines.targets.model import TargetFile
 
 STATUSES = ("PENDING", "PROVISIONED", "UPDATED", "FAILED", "DELETED")
@@ -66,16 +65,11 @@ class Place:
         ]
 
 
-def users_place(target: Target, destination: str) -> Place:
-    """Where the entries of a SCIM target stand."""
-    return Place(target.name, destination, target.main_file.record_type)
-
-
 def last_confirmed(connection: sa.Connection, place: Place) -> Baseline | None:
     """The delivery that confirmed a user last, finished or not; None before any.
 
     Users are confirmed one by one, so this and no whole delivery is what a plan is
-    compared with. Its folder is not there: `with_confirmed` makes one.
+    compared with. It has no folder; `write_confirmed` fills one.
     """
     c = _ledger.c
     row = connection.execute(
@@ -85,25 +79,6 @@ def last_confirmed(connection: sa.Connection, place: Place) -> Baseline | None:
         .limit(1)
     ).first()
     return Baseline(row.last_delivery, "", row.last_delivered_at) if row else None
-
-
-def with_confirmed(
-    connection: sa.Connection,
-    place: Place,
-    snapshot: LedgerSnapshot,
-    file: TargetFile,
-    folder: Path,
-) -> LedgerSnapshot:
-    """The snapshot with the confirmed users as what was last delivered.
-
-    folder: made, for the comparison; the caller removes it.
-    """
-    last = last_confirmed(connection, place)
-    if last is not None:
-        folder.mkdir(mode=0o700)
-        write_confirmed(connection, place, file, folder)
-        last = replace(last, folder=str(folder))
-    return replace(snapshot, baseline=last)
 
 
 def write_confirmed(

@@ -1,7 +1,7 @@
 """A finished OneRoster set, read back by this project's own importer before it may go.
 
-Belongs here: the importer's steps on one archive, and which of its findings count. Not
-here: the importer (`sources/bundle/`, `roster/staging.py`), the set (`targets/`).
+Called by `export.py`. The importer is `sources/oneroster_csv/` and `roster/staging/`;
+which of its findings count is said here.
 Rule: docs/reference/oneroster_export.md, read back.
 """
 

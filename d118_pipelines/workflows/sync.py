@@ -6,17 +6,13 @@ and the command line call it; it knows no Dagster.
 
 from __future__ import annotations
 
-import datetime as dt
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-import sqlalchemy as sa
 
 from d118_pipelines.config.guard_limits import (
     CSV_REJECTS,
@@ -29,21 +25,14 @@ from d118_pipelines.config.providers import (
     PowerSchoolProvider,
     Provider,
 )
-from d118_pipelines.errors import (
-    D118Error,
-    FatalError,
-    HeldError,
-)
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.baseline import (
     baseline_revision,
     load_baseline,
     load_kept,
     load_values,
 )
-from d118_pipelines.roster.planning.guard import held_text
 from d118_pipelines.roster.planning.plan import (
     PlanRequest,
     RosterPlan,
@@ -64,6 +53,8 @@ from d118_pipelines.state.plans import (
     use_approval,
     valid_approval,
 )
+from d118_pipelines.workflows.admission import admit
+from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
 from d118_pipelines.workflows.provider_sources import (
     provider_mapping,
     provider_source,
@@ -86,7 +77,6 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "2500MB"
 QUERY_INTERRUPTED = "Query interrupted"
 SYSTEM = "powerschool"  # the second segment of its raw extracts
-ROSTER = "roster"  # the destination of a provider's plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +207,8 @@ def apply_provider(
     with sync_step(project, run) as database, frames(project) as duck:
         with database.transaction() as connection:
             stored = latest_plan(connection, provider.id, run_id=run.run_id)
-            approval = admitted(connection, project, provider, stored)
+            feed = ProviderFeed(project, provider)
+            approval = admit(connection, feed, stored, now=utc_now())
         plan = find_plan(
             project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
         )
@@ -261,107 +252,11 @@ def guard_of(project: Project, provider: Provider) -> RosterGuard:
     return merged_guard(guard, provider.model.guard)
 
 
-def held_roster(
-    project: Project, provider: Provider, plan: StoredPlan, *, again: str = "run"
-) -> HeldError:
-    """What a held plan says to the person who has to decide."""
-    keeps_until = plan.created_at + dt.timedelta(
-        days=30
-    )  # plan rows are removed after that
-    local = keeps_until.astimezone(project.district().zone)
-    return HeldError(
-        held_text(
-            provider.id,
-            plan.plan_hash,
-            int(plan.counts["changes"]),
-            plan.rules,
-            f"{local:%Y-%m-%d %H:%M %Z}",
-        ),
-        next_step=f"Once approved: d118 {again} {provider.id}",
-    )
-
-
 def _staged(project: Project, run: ProviderRun) -> Staged:
     staged = find_staged(project.folder("staged", run.provider.id), run.run_id)
     if staged is None:
         raise nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
     return staged
-
-
-def stored_plan(
-    project: Project, plan: RosterPlan, *, data_at: dt.datetime
-) -> StoredPlan:
-    """The row that the table of plans gets for a roster's plan."""
-    return StoredPlan(
-        id=uuid.uuid4().hex,
-        target=plan.provider,
-        destination=ROSTER,
-        plan_hash=plan.hash,
-        baseline=str(plan.revision),
-        run_id=plan.run_id,
-        verdict=plan.verdict,
-        rules=list(plan.rules),
-        counts={
-            "changes": plan.changes,
-            "entities": {name: c.as_dict() for name, c in plan.counts.items()},
-        },
-        files=[],
-        folder=str(plan.folder.relative_to(project.home)),
-        demonstration=plan.is_demonstration,
-        data_at=data_at,
-        created_at=plan.made_at,
-    )
-
-
-def admitted(
-    connection: sa.Connection,
-    project: Project,
-    provider: Provider,
-    stored: StoredPlan | None,
-    *,
-    again: str = "run",
-) -> Approval | None:
-    """The approval that a held plan goes with, None for one that needs none.
-
-    again: the command that carries an approved plan out. Raises: HeldError, FatalError.
-    """
-    if stored is None:
-        raise nothing_yet(provider, "plan", f"d118 run {provider.id}")
-    approval = None
-    if stored.verdict != "ready":
-        approval = valid_approval(
-            connection, target=provider.id, plan_hash=stored.plan_hash, now=utc_now()
-        )
-    refused = refusal(project, provider, stored, approval, again=again)
-    if refused is not None:
-        raise refused
-    return approval
-
-
-def refusal(
-    project: Project,
-    provider: Provider,
-    stored: StoredPlan,
-    approval: Approval | None,
-    *,
-    again: str = "run",
-) -> D118Error | None:
-    """Why a plan may not be applied: it failed, or is held and not approved."""
-    failed = [r for r in stored.rules if not r.passed and r.kind == "failed"]
-    if failed:
-        return FatalError(
-            failed_roster(provider, failed),
-            not_done="Nothing was changed in the roster.",
-            next_step=f"d118 plan {provider.id}; d118 findings {provider.id}",
-        )
-    if stored.verdict == "ready" or approval is not None:
-        return None
-    return held_roster(project, provider, stored, again=again)
-
-
-def failed_roster(provider: Provider, rules: Sequence[GuardRule]) -> str:
-    """One line per rule that failed."""
-    return "\n".join(f"FAILED {r.code}  {provider.id}: {r.message}" for r in rules)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`d118 undo`: the reverse of a provider's last change, planned, guarded and recorded.
 
-Belongs here: joining the plan of an undo, its approval and its apply. Not here: what an
-undo is (`roster/undo.py`).
+Called by `cli/providers.py`; what an undo is, is in `roster/store/undo.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from d118_pipelines.roster.store.undo import Undo, apply_undo, plan_undo
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import store_plan, use_approval
-from d118_pipelines.workflows.sync import admitted, frames, guard_of, stored_plan
+from d118_pipelines.workflows.admission import admit
+from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
+from d118_pipelines.workflows.sync import frames, guard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def undo_provider(
     ConfigurationError if there is nothing to undo; BusyError if a run is at work.
     """
     database, district = state_database(project), project.district()
+    feed = ProviderFeed(project, provider, again="undo")
     with lease(database, provider.id, run_id), frames(project) as duck:
         with database.reading() as connection:
             planned = plan_undo(
@@ -56,7 +58,7 @@ def undo_provider(
             store_plan(connection, stored)
         try:
             with database.transaction() as connection:
-                approval = admitted(connection, project, provider, stored, again="undo")
+                approval = admit(connection, feed, stored, now=utc_now())
         except D118Error as exc:
             with database.transaction() as connection:
                 open_run(

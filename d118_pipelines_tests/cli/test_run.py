@@ -48,6 +48,8 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
     assert f"where: plan {short}" in answer.err.lower()
     assert "Not done: Nothing was sent; the last delivered files stay." in answer.err
     assert f'd118 approve hr_records {short} --reason "..."' in answer.err
+    assert "prepared, not sent: exports/hr_records/staff_data, 10 rows" in answer.err
+    assert "made exports" not in answer.err
     assert project.outbox("hr_records") == before
 
 

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from d118_pipelines.config.yaml_files import Model
 from d118_pipelines.targets import destination_model as places
 from d118_pipelines.targets import model as keys
-from d118_pipelines.targets.definition import RESERVED_NAMES
+from d118_pipelines.targets.definition_checks import RESERVED_NAMES
 from d118_pipelines.targets.ledger import LEDGER_COLUMNS
 from d118_pipelines_tests.docs.markdown import Row, page, tables_headed, ticked
 
@@ -33,7 +33,7 @@ MODELS = (
     keys.Guard,
     keys.FileLimits,
     keys.Transition,
-    places.Destination,
+    places.SftpDestination,
     places.ScimDestination,
     keys.Schedule,
     keys.Disclosure,

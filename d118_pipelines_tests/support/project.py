@@ -27,11 +27,13 @@ import yaml
 
 from d118_pipelines.cli import app as cli
 from d118_pipelines.config.project import Project
+from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.export import MadeExport, make_export
 from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
 from d118_pipelines_tests.support.district import Person, write_tables
@@ -145,11 +147,12 @@ class ProjectFolder:
                 )
             return make_export(self.project, wanted, run_id=run_id, now=utc_now())
 
-    def deliver(self, target: str) -> Delivered:
+    def deliver(self, target: str) -> Delivered[DeliveryReport]:
         """Extract, export and deliver as a run does, but without Dagster."""
         run_id = self.export(target).plan.run_id
         with self.entered():
-            return deliver_plan(self.project, self.target(target), run_id=run_id)
+            way = file_set_of(self.project, self.target(target))
+            return deliver_plan(way, run_id=run_id)
 
     def target(self, name: str) -> Target:
         """The target as its YAML file says now."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
 from d118_pipelines.state import database as db
-from d118_pipelines.targets.definition import read_target
-from d118_pipelines.workflows.scim import Provisioned, provision_plan
+from d118_pipelines.targets.definition import Target, read_target
+from d118_pipelines.workflows.deliver import deliver_plan
+from d118_pipelines.workflows.deliveries import delivery_of
+from d118_pipelines.workflows.scim import SentUsers, Users
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN
@@ -64,13 +67,12 @@ class ScimProject(RosterProject):
         """Let the users go to this service."""
         self.environment |= {"SCIM_BASE_URL": base_url, "SCIM_TOKEN": TOKEN}
 
-    def send(self) -> Provisioned:
+    def send(self) -> SentUsers:
         """Export and provision, as a run does."""
         run_id = self.export("scim").plan.run_id
         with self.entered():
-            return provision_plan(
-                self.project, self.target("scim"), run_id=run_id, pauses=(0.1,) * 3
-            )
+            way = users_of(self.project, self.target("scim"), pauses=(0.1,) * 3)
+            return deliver_plan(way, run_id=run_id).report
 
     def send_and_die(self, at: int) -> None:
         """Export, then provision in a process that dies at the nth look at the clock."""
@@ -125,6 +127,13 @@ class Refusing:
         return self._reply if body.get("userName") in self.names else None
 
 
+def users_of(project: Project, target: Target, **changes: Any) -> Users:
+    """The target's way to deliver, with other values."""
+    way = delivery_of(project, target)
+    assert isinstance(way, Users)
+    return replace(way, **changes)
+
+
 def _die(root: Path, run_id: str, kill_at: int) -> None:
     looks = 0
 
@@ -137,7 +146,8 @@ def _die(root: Path, run_id: str, kill_at: int) -> None:
 
     os.chdir(root)
     target = read_target(root / YAML, root / "sql/exports")
-    provision_plan(Project(root, root / "var"), target, run_id=run_id, clock=clock)
+    way = users_of(Project(root, root / "var"), target, clock=clock)
+    deliver_plan(way, run_id=run_id)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.state import database as db
+from d118_pipelines.targets.destination_model import SftpDestination
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
-from d118_pipelines.workflows.destinations import (
-    ResolvedDestination,
-    resolve,
-    sftp_settings,
-)
+from d118_pipelines.workflows.deliveries import file_set_of
+from d118_pipelines.workflows.destinations import FileDestination, sftp_settings
 from d118_pipelines.workflows.export import MadeExport
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -137,37 +136,30 @@ class ServerSync(Sync):
         after: Callable[[str], None] | None = None,
         limits: Mapping[str, float] | None = None,
         **more: Any,
-    ) -> Delivered:
+    ) -> Delivered[DeliveryReport]:
         """Send what this run made, without pauses; a minute passes.
 
-        after: told of every call to the server. limits: other time limits. more: for
-        `deliver_plan`.
+        after: told of every call to the server. limits: other time limits. more: of
+        the `FileSet`.
         """
         with self.entered():
             if after or limits:
                 more["destination"] = self._destination(after, limits or {})
-            delivered = deliver_plan(
-                self.project,
-                self.target,
-                **{
-                    "run_id": self.run_id,
-                    "clock": lambda: self.now,
-                    "sleep": lambda seconds: None,
-                    **more,
-                },
-            )
+            still = {"clock": lambda: self.now, "sleep": lambda seconds: None}
+            way = replace(file_set_of(self.project, self.target), **{**still, **more})
+            delivered = deliver_plan(way, run_id=self.run_id)
         self.now += dt.timedelta(minutes=1)
         return delivered
 
     def _destination(
         self, after: Callable[[str], None] | None, limits: Mapping[str, float]
-    ) -> ResolvedDestination:
-        settings = sftp_settings(
-            self.project, self.target, self.target.model.destination
-        )
+    ) -> FileDestination:
+        wanted = self.target.model.destination
+        assert isinstance(wanted, SftpDestination)
+        settings = sftp_settings(self.project, self.target, wanted)
         settings = replace(settings, **limits)  # type: ignore[arg-type]
         return replace(
-            resolve(self.project, self.target),
+            file_set_of(self.project, self.target).destination,
             connect=lambda: WatchedRemote(
                 SftpRemote(settings), after=after or (lambda call: None)
             ),

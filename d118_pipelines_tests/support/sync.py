@@ -11,6 +11,7 @@ import datetime as dt
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 import yaml
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
@@ -29,6 +31,7 @@ from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.export import MadeExport, make_export
 from d118_pipelines.workflows.export_inputs import entity_folder
@@ -164,11 +167,10 @@ class Sync:
         self.now += MINUTE
         return made
 
-    def deliver(self) -> Delivered:
+    def deliver(self) -> Delivered[DeliveryReport]:
         """Send what this run made; a minute passes."""
-        delivered = deliver_plan(
-            self.project, self.target, run_id=self.run_id, clock=lambda: self.now
-        )
+        way = replace(file_set_of(self.project, self.target), clock=lambda: self.now)
+        delivered = deliver_plan(way, run_id=self.run_id)
         self.now += MINUTE
         return delivered
 

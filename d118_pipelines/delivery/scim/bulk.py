@@ -1,7 +1,7 @@
 """Many users in one request, within the limits that the provider names.
 
-Belongs here: splitting, the operations, reading what became of each. Not here: users
-that a bulk request could not settle; they are asked for one by one (one_user.py).
+Called by `client.py`; users that a bulk request could not settle are asked for one by one
+(`one_user.py`).
 Rule: RFC 7644 section 3.7.
 """
 
@@ -139,7 +139,7 @@ def _outcome(
 
 
 def _status(answer: Mapping[str, Any] | None) -> int | None:
-    """The status of one operation, which stands as number, text or {code: text}."""
+    """The status of one operation: a number, a text or {code: text}."""
     status = (answer or {}).get("status")
     if isinstance(status, dict):
         status = status.get("code")

@@ -1,6 +1,6 @@
 """What is asked of a SCIM service provider and what became of it.
 
-Belongs here: plain values and the checks of the settings. Not here: requests.
+Used by the whole room and by `workflows/scim.py`.
 Rule: docs/reference/scim.md.
 """
 

@@ -1,7 +1,7 @@
 """Brings users to a service provider: order, bulk or threads, what is handed over when.
 
-Belongs here: the run over all changes. Not here: what one user needs (one_user.py), what
-a bulk request looks like (bulk.py), state, plans.
+Called by `workflows/scim.py`; what one user needs is in `one_user.py`, many in one request
+in `bulk.py`.
 Rule: docs/reference/scim.md.
 """
 

@@ -1,6 +1,6 @@
 """What is asked for one user, and what an answer means for that user.
 
-Belongs here: the life cycle of docs/reference/scim.md. Not here: HTTP, bulk, threads.
+Called by `client.py`; requests are made by `service.py`. Rule: docs/reference/scim.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The requests that a service provider would be sent, as a file of JSON lines.
 
-Belongs here: the file. Not here: a connection, nor what was sent before.
+Called by `workflows/scim.py` while no address is set.
 """
 
 from __future__ import annotations

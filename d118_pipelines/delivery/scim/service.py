@@ -1,7 +1,7 @@
 """A service provider as the rest of this room sees it: users in, identifiers out.
 
-Belongs here: scim2-client and scim2-models, what the provider says that it can do. Not
-here: what a refusal means for a user, order, threads.
+Called by `client.py`, `one_user.py` and `bulk.py`; scim2-client and scim2-models are used
+here only, requests go through `transport.py`.
 Rule: docs/reference/scim.md; RFC 7644.
 """
 

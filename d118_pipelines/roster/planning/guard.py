@@ -225,26 +225,3 @@ def _blackout(guard: RosterGuard, today: dt.date) -> GuardRule:
         return GuardRule(code, "held", True, "No blackout today.")
     text = f"Nothing is applied until {blackout.last} without an approval"
     return GuardRule(code, "held", False, f"{text}: {blackout.reason}.")
-
-
-def held_text(
-    provider: str,
-    plan_hash: str,
-    changes: int,
-    rules: Iterable[GuardRule],
-    keeps_until: str,
-) -> str:
-    """The message about a plan that is not applied; keeps_until: a time with its zone."""
-    broken = [rule for rule in rules if not rule.passed]
-    parts = []
-    for rule in broken:
-        lines = "\n  ".join(rule.message.splitlines())
-        parts.append(f"{rule.kind.upper()} {rule.code}  {provider}\n  {lines}")
-    short = plan_hash[:8]
-    parts.append(
-        f"  Nothing was applied. Plan {short} keeps {changes:,} changes until "
-        f"{keeps_until}.\n  Review:  d118 plan {provider}"
-    )
-    if all(rule.kind == "held" for rule in broken):
-        parts.append(f'  Approve: d118 approve {provider} {short} --reason "..."')
-    return "\n".join(parts)

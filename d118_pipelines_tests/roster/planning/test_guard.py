@@ -18,7 +18,7 @@ from d118_pipelines.config.guard_limits import (
     merged_guard,
 )
 from d118_pipelines.kernel.guard_rule import GuardRule, verdict
-from d118_pipelines.roster.planning.guard import RULES, SchoolConflict, held_text, judge
+from d118_pipelines.roster.planning.guard import RULES, SchoolConflict, judge
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
 
 TODAY = dt.date(2026, 11, 2)
@@ -282,27 +282,6 @@ def test_message_names_the_ten_largest_with_figure_limit_and_base() -> None:
     )
     assert len(lines) == 11
     assert lines[-1] == "And 2 more."
-
-
-def test_text_of_a_hold_says_what_was_not_done_and_what_to_do() -> None:
-    rules = judged({"users": Counts(active=100, fetched=100, missing=11)})
-
-    text = held_text("clever", "9f3c61d2" + "0" * 56, 9713, rules.values(), "02:10 CDT")
-
-    assert text.splitlines() == [
-        "HELD guard.deactivated.per_entity  clever",
-        "  users: 11 of 100 active records would be deactivated "
-        "(11.0 %, limit 10 %, minimum 10).",
-        "  Nothing was applied. Plan 9f3c61d2 keeps 9,713 changes until 02:10 CDT.",
-        "  Review:  d118 plan clever",
-        '  Approve: d118 approve clever 9f3c61d2 --reason "..."',
-    ]
-
-
-def test_text_of_a_failure_offers_no_approval() -> None:
-    rules = judged({"users": Counts(active=100)})
-
-    assert "Approve" not in held_text("clever", "0" * 64, 0, rules.values(), "now")
 
 
 def test_check_names_say_what_holds() -> None:

@@ -1,0 +1,113 @@
+"""A feed: a provider whose roster comes in, or a target whose data goes out.
+
+Called by the command line, the assets, the alert sensor and the job `approve`, which
+know only this protocol. The two kinds are in `provider_feed.py` and `target_feed.py`,
+the search by name in `all_feeds.py`, the words of a refusal in `admission.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import FatalError
+from d118_pipelines.kernel.guard_rule import GuardRule
+from d118_pipelines.state.plans import StoredPlan
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """What a stored plan changes, for people: keys and counts, no values.
+
+    against: what it was compared with. tables: title -> rows, before and after the rules
+    of the guard. changes: at most as many rows as were asked for, of `total`. more:
+    further keys of the JSON form.
+    """
+
+    against: str
+    counts: tuple[str, Sequence[Row]]
+    changes: Sequence[Row]
+    total: int
+    tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    more: Row = field(default_factory=dict)
+
+
+class FeedState(Protocol):
+    """How a feed is doing now; its fields are the JSON form."""
+
+    @property
+    def row(self) -> Row:
+        """One line of `d118 status`."""
+
+    @property
+    def todo(self) -> str:
+        """The command that goes on from here; empty where all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What `d118 run` says of a run that ended well. hint: the next command."""
+
+    state: FeedState
+    text: str = ""
+    table: str = ""
+    rows: Sequence[Row] = ()
+    hint: str = ""
+
+
+class Feed(Protocol):
+    """A provider or a target: its name, its stored plan, its texts, its state."""
+
+    fails_as: ClassVar[type[FatalError]]
+    """The error of a plan that nobody may approve."""
+    not_done: ClassVar[str]
+    """What a plan that may not go leaves undone."""
+
+    @property
+    def project(self) -> Project:
+        """Whose feed it is."""
+
+    @property
+    def name(self) -> str:
+        """The target's name, or the provider's id; plans are stored under it."""
+
+    @property
+    def job(self) -> str:
+        """The Dagster job that runs it."""
+
+    @property
+    def again(self) -> str:
+        """The `d118` command that carries an approved plan out: run or undo."""
+
+    def refuse_disabled(self) -> None:
+        """Raises: ConfigurationError if the configuration has switched it off."""
+
+    def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
+        """The guard's rules that the plan breaks, at this time."""
+
+    def size(self, plan: StoredPlan) -> str:
+        """How much the plan changes, and how long it is kept, in words."""
+
+    def plan_page(
+        self,
+        plan: StoredPlan,
+        *,
+        school: str | None = None,
+        entity: str | None = None,
+        limit: int | None = None,
+    ) -> PlanPage:
+        """The plan for people. school, entity: only these, where there are any.
+
+        Raises: ConfigurationError if the plan's files are gone.
+        """
+
+    def state(self) -> FeedState:
+        """How it is doing now. Times are local."""
+
+    def report(self) -> RunReport:
+        """What a run that has just ended well did."""

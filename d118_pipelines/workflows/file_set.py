@@ -1,0 +1,97 @@
+"""A target's files as one set: sent in order, read back, entered in the ledger.
+
+Called by `deliveries.py`, which chooses between this and users (`scim.py`); when a
+delivery counts is in `deliver.py`, the steps of sending are in `delivery/sequence.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.delivery.files import DeliveryReport, FileToSend
+from d118_pipelines.delivery.sequence import deliver_set
+from d118_pipelines.errors import ExportError
+from d118_pipelines.kernel.clock import Clock, utc_now
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.ledger import Baseline, commit_entries, last_verified
+from d118_pipelines.targets.model import TargetFile
+from d118_pipelines.targets.tables import read_rows
+from d118_pipelines.workflows.deliver import Parcel
+from d118_pipelines.workflows.destinations import FileDestination
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """Keeps `Delivery` for a target of files.
+
+    sleep: waits between the attempts, in seconds. tell: is told of the progress.
+    """
+
+    project: Project
+    target: Target
+    destination: FileDestination
+    clock: Clock = utc_now
+    sleep: Callable[[float], None] = time.sleep
+    tell: Callable[[str], None] | None = None
+
+    def last(self, connection: sa.Connection) -> Baseline | None:
+        """The last verified delivery."""
+        return last_verified(connection, self.target.name, self.destination.id)
+
+    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+        """The last verified delivery; its export has the frames."""
+        return self.last(connection)
+
+    def send(self, parcel: Parcel) -> DeliveryReport:
+        """Send the files of the export. Raises: as `deliver_set`."""
+        return deliver_set(
+            self.destination.connect,
+            [self._to_send(parcel.folder, file) for file in parcel.files],
+            self.destination.options,
+            now=self.clock,
+            sleep=self.sleep,
+            on_progress=self._tell,
+        )
+
+    def commit(self, connection: sa.Connection, parcel: Parcel) -> int:
+        """Enter every record of the set."""
+        return commit_entries(
+            connection,
+            target=self.target.name,
+            destination=self.destination.id,
+            delivery=parcel.id,
+            now=self.clock(),
+            ledger=self.target.model.ledger,
+            records=self._records(parcel.folder),
+        )
+
+    def _tell(self, name: str, sent: int, total: int) -> None:
+        if self.tell is not None:
+            self.tell(f"{name}: {sent:,} of {total:,} bytes")
+
+    def _to_send(self, folder: Path, file: Mapping[str, Any]) -> FileToSend:
+        path = folder / file["name"]
+        if not path.is_file():
+            raise ExportError(
+                f"The kept file {file['name']} is gone.",
+                where=folder.name,
+                not_done="Nothing was sent.",
+                next_step=f"Make a new set: d118 run {self.target.name}",
+            )
+        return FileToSend(file["name"], path, file["size_bytes"], file["sha256"])
+
+    def _records(self, folder: Path) -> Iterator[tuple[TargetFile, Mapping[str, Any]]]:
+        if self.target.model.ledger.keep == "files":
+            return
+        for file in self.target.model.files:
+            names = ["_key", "_identity", "_state", "_hash", "_line"]
+            names += [file.command] if file.command else []
+            for row in read_rows(folder / f"{file.name}.parquet", names):
+                yield file, row
