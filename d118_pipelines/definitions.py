@@ -22,7 +22,7 @@ from d118_pipelines.config.providers import (
 )
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
-from d118_pipelines.resources import PowerSchoolResource
+from d118_pipelines.resources import PowerSchoolResource, run_resource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
 from d118_pipelines.targets.definition import Target, read_targets
@@ -69,6 +69,7 @@ def build_definitions(
         sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
         resources={
             "project": project,
+            "run": run_resource,
             "powerschool": PowerSchoolResource(),
             **(resources or {}),
         },

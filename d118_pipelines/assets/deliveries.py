@@ -7,9 +7,9 @@ from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
-from d118_pipelines.config.project import Project
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.run import Run
 
 
 def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
@@ -28,7 +28,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         "ledger.",
     )
     def delivery(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         say = now_and_then(context.log.info)
 
@@ -37,7 +37,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
 
         with reported():
             delivered = deliver_plan(
-                project, target, run_id=context.run.run_id, on_progress=report
+                run.project, target, run_id=run.run_id, on_progress=report
             )
         context.log.info(f"{target.name}: verified at {delivered.label}")
         return dg.MaterializeResult(metadata=_metadata(delivered))

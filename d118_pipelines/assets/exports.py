@@ -19,6 +19,7 @@ from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.workflows.admission import failed_text, held_error, out_of_term_text
 from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.run import Run
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:
@@ -63,12 +64,11 @@ def export_assets(
 
     @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
     def exports(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported():
-            made = make_export(
-                project, target, run_id=context.run.run_id, now=utc_now()
-            )
+            run.hold(target.name)  # until the delivery has ended
+            made = make_export(run.project, target, run_id=run.run_id, now=utc_now())
         if made is None:
             context.log.warning(out_of_term_text(target))
             yield from (not_checked(main, code) for code in rule_meanings(target))
@@ -78,7 +78,7 @@ def export_assets(
             f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "
             f"plan {made.plan.plan_hash[:8]} {verdict_shown(made)}"
         )
-        _say_why_not(context, project, target, made)
+        _say_why_not(context, run.project, target, made)
         for file in made.export.files:
             is_main = file.file is target.main_file
             yield dg.MaterializeResult(

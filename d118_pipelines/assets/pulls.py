@@ -6,11 +6,10 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.sources.pull import Collection, Pull
 from d118_pipelines.workflows.provider_sources import host_pool
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import pull_provider
 
 MEANING = {
@@ -40,11 +39,10 @@ def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition
 
     @dg.multi_asset(name=f"raw__{provider.id}", specs=specs, pool=host_pool(provider))
     def pull(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            made = pull_provider(project, run, progress(context.log))
+            made = pull_provider(run, provider, progress(context.log))
         context.log.info(
             f"{provider.id}: {sum(c.rows for c in made.collections.values()):,} records "
             f"in {made.seconds:.1f} s"

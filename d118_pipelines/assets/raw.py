@@ -1,6 +1,7 @@
 """Raw extracts: one asset per query of `sql/powerschool/`."""
 
 import datetime as dt
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -8,13 +9,11 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.resources import PowerSchoolResource
 from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync_runs import sync_step
 
 # Before classes are scheduled a district has neither.
@@ -39,16 +38,16 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
     )
     def extract(
         context: dg.AssetExecutionContext,
-        project: dg.ResourceParam[Project],
+        run: dg.ResourceParam[Run],
         powerschool: PowerSchoolResource,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with reported(), _part_of_a_sync(project, context.run):
+        with reported(), _part_of_a_sync(run, context.run.tags):
             result = pull_extract(
-                powerschool.source(project),
+                powerschool.source(run.project),
                 query,
                 {},
-                entity_folder=project.folder("raw", "powerschool", query.name),
-                run_id=context.run.run_id,
+                entity_folder=run.project.folder("raw", "powerschool", query.name),
+                run_id=run.run_id,
                 now=utc_now(),
                 on_progress=_progress(context.log),
                 may_be_empty=query.name in MAY_BE_EMPTY,
@@ -64,13 +63,13 @@ def raw_asset(path: Path) -> dg.AssetsDefinition:
 
 
 def _part_of_a_sync(
-    project: Project, run: dg.DagsterRun
+    run: Run, tags: Mapping[str, str]
 ) -> AbstractContextManager[object]:
     """In a provider's sync its lease and its run's row; else nothing."""
-    wanted = run.tags.get("sis/provider")
-    for provider in read_providers(project.root) if wanted else []:
+    wanted = tags.get("sis/provider")
+    for provider in run.project.providers():
         if provider.id == wanted:
-            return sync_step(project, provider_run(provider, run))
+            return sync_step(run, provider)
     return nullcontext()
 
 

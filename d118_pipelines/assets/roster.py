@@ -6,13 +6,12 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.guard_checks import guard_check
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import (
     PlannedRun,
     apply_provider,
@@ -77,15 +76,14 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         "judged and kept before anything is written.",
     )
     def plan(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            made = plan_provider(project, run)
-            refused = refusal(project, provider, made.stored, made.approval)
+            made = plan_provider(run, provider)
+            refused = refusal(run.project, provider, made.stored, made.approval)
             if refused is not None:
                 # The checks block the apply, which would otherwise end the run's row.
-                close_refused(project, run, refused, made.plan.hash)
+                close_refused(run, provider, refused, made.plan.hash)
         context.log.info(
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
             f"{_shown(made)}"
@@ -116,11 +114,10 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         "transaction, with history; all of it or nothing.",
     )
     def apply(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            result = apply_provider(project, run, _told_to(context.log))
+            result = apply_provider(run, provider, _told_to(context.log))
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"

@@ -7,8 +7,8 @@ from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
-from d118_pipelines.config.project import Project
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.scim import Provisioned, provision_plan
 
 
@@ -28,7 +28,7 @@ def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:
         "the plan says, each entered in the ledger when the provider has confirmed it.",
     )
     def users(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         say = now_and_then(context.log.info)
 
@@ -37,7 +37,7 @@ def scim_asset(target: Target, district: District) -> dg.AssetsDefinition:
 
         with reported():
             done = provision_plan(
-                project, target, run_id=context.run.run_id, on_progress=report
+                run.project, target, run_id=run.run_id, on_progress=report
             )
         _say(context, target, done)
         return dg.MaterializeResult(metadata=_metadata(done))
