@@ -1,7 +1,7 @@
-"""Dagster resources: the run that the assets belong to, and PowerSchool.
+"""The Dagster resource of a run: what its steps share.
 
-Wired in `definitions.py`. Credentials stay in the environment and are read when a run needs
-them, so neither the UI nor a run's configuration ever holds one.
+Wired in `definitions.py`, taken by every asset. Credentials are not in it: they stay in the
+environment and are read when a run needs them, so the UI never holds one.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.sources.powerschool.source import PowerSchoolSource
-from d118_pipelines.workflows.powerschool_source import powerschool_source
 from d118_pipelines.workflows.run import Run, actor_of
 
 
@@ -26,11 +24,3 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
     run = Run(project.fresh(), context.run.run_id, actor_of(context.run.tags))
     with run.leases:
         yield run
-
-
-class PowerSchoolResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """PowerSchool as the environment names it: Oracle, CSV folder or demonstration."""
-
-    def source(self, project: Project) -> PowerSchoolSource:
-        """The source to read in this run. Raises: MissingSecretError."""
-        return powerschool_source(project)

@@ -1,13 +1,20 @@
-"""Raw extracts of providers other than PowerSchool: one pull, one asset per collection."""
+"""Raw extracts: one asset per collection of a provider, or per query of PowerSchool.
 
-from collections.abc import Iterator, Mapping, Sequence
+Wired in `definitions.py`; the pull itself is in `workflows/sync.py`, an extract of one query
+in `workflows/powerschool_source.py`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.sources.pull import Collection, Pull
+from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.sources.pull import Collection, Progress, Pull
+from d118_pipelines.workflows.powerschool_source import SYSTEM, extract
 from d118_pipelines.workflows.provider_sources import host_pool
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import pull_provider
@@ -17,6 +24,9 @@ MEANING = {
     "ended": "absence counts after two pulls",
     "never": "absence means nothing",
 }
+_FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=dt.timedelta(hours=48), warn_window=dt.timedelta(hours=26)
+)
 
 
 def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition:
@@ -43,34 +53,135 @@ def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
             made = pull_provider(run, provider, progress(context.log))
-        context.log.info(
-            f"{provider.id}: {sum(c.rows for c in made.collections.values()):,} records "
-            f"in {made.seconds:.1f} s"
-        )
+        _say(context.log, made)
         for name in names:
-            # A set of files need not hold every collection.
-            collection = made.collections.get(name) or Collection(name)
             yield dg.MaterializeResult(
-                asset_key=["raw", provider.id, name],
-                metadata=_metadata(made, collection),
+                asset_key=["raw", provider.id, name], metadata=_metadata(made, name)
             )
 
     return pull
 
 
-def progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
+def roster_query_assets(
+    provider: Provider, queries: Sequence[Query]
+) -> dg.AssetsDefinition:
+    """The assets `raw/<provider>/<query>` of a roster from PowerSchool.
+
+    Selected together they are one pull, of one moment, that can be staged. A part of them
+    is not: each is then an extract of one query, for a target or for a look.
+    """
+    specs = {query.name: _query_spec(provider.id, query) for query in queries}
+
+    @dg.multi_asset(
+        name=f"raw__{provider.id}",
+        specs=list(specs.values()),
+        pool=host_pool(provider),
+        can_subset=True,
+    )
+    def pull(
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        chosen = [
+            q for q in queries if specs[q.name].key in context.selected_asset_keys
+        ]
+        if len(chosen) < len(queries):
+            for query in chosen:
+                yield _extracted(context, run, provider.id, query)
+            return
+        with reported():
+            made = pull_provider(run, provider, progress(context.log))
+        _say(context.log, made)
+        for query in queries:
+            yield _query_result(specs[query.name].key, made, query)
+
+    return pull
+
+
+def query_asset(query: Query) -> dg.AssetsDefinition:
+    """The asset `raw/powerschool/<query>` of a query that no roster reads."""
+
+    @dg.multi_asset(
+        name=f"raw__{SYSTEM}__{query.name}",
+        specs=[_query_spec(SYSTEM, query)],
+        pool="sis_oracle",
+    )
+    def pull(
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return _extracted(context, run, SYSTEM, query)
+
+    return pull
+
+
+def _query_spec(system: str, query: Query) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["raw", system, query.name],
+        group_name=system,
+        kinds={"oracle", "parquet"},
+        owners=["team:data"],
+        code_version=query.fingerprint[:12],
+        description=_first_comment(query.sql),
+        freshness_policy=_FRESHNESS,
+    )
+
+
+def _extracted(
+    context: dg.AssetExecutionContext, run: Run, system: str, query: Query
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One query pulled by itself."""
+    with reported():
+        if target := context.run.tags.get("sis/target"):
+            run.hold(target)
+        made = extract(
+            run.project,
+            query,
+            run_id=run.run_id,
+            on_progress=progress(context.log),
+        )
+    _say(context.log, made)
+    return _query_result(dg.AssetKey(["raw", system, query.name]), made, query)
+
+
+def _say(log: dg.DagsterLogManager, made: Pull) -> None:
+    """How much was pulled, and what a person should know of it."""
+    name = next(iter(made.collections)) if len(made.collections) == 1 else made.provider
+    rows = sum(collection.rows for collection in made.collections.values())
+    log.info(f"{name}: {rows:,} rows in {made.seconds:.1f} s")
+    for warning in made.warnings:
+        log.warning(warning)
+
+
+def progress(log: dg.DagsterLogManager) -> Progress:
     """Log rows, pages and rate of a collection, every two seconds at most."""
-    say = now_and_then(log.info)
+    say: Callable[[str], None] = now_and_then(log.info)
 
     def report(name: str, rows: int, pages: int, seconds: float) -> None:
+        in_pages = f" in {pages:,} pages" if pages else ""
         rate = rows / max(seconds, 0.001)
-        say(f"{name}: {rows:,} rows in {pages:,} pages, {rate:,.0f} rows a second")
+        say(f"{name}: {rows:,} rows{in_pages}, {rate:,.0f} rows a second")
 
     return report
 
 
-def _metadata(pull: Pull, collection: Collection) -> Mapping[str, dg.MetadataValue]:
+def _query_result(key: dg.AssetKey, made: Pull, query: Query) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    import pyarrow.parquet as pq  # heavy: only while a run writes it
+
+    schema = pq.read_schema(made.rows_file(query.name))
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    more: dict[str, dg.MetadataValue] = {
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "query_fingerprint": dg.MetadataValue.text(query.fingerprint),
+        "attempts": dg.MetadataValue.int(int(made.details["attempts"])),
+        "warnings": dg.MetadataValue.int(len(made.warnings)),
+    }
+    metadata = {**_metadata(made, query.name), **more}
+    return dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+
+def _metadata(pull: Pull, name: str) -> Mapping[str, dg.MetadataValue]:
     value = dg.MetadataValue
+    # A set of files need not hold every collection.
+    collection = pull.collections.get(name) or Collection(name)
     known = {
         "source_total": value.int(collection.source_total)
         if collection.source_total is not None
@@ -86,3 +197,13 @@ def _metadata(pull: Pull, collection: Collection) -> Mapping[str, dg.MetadataVal
         "delta": value.bool(collection.is_delta),
         **{name: shown for name, shown in known.items() if shown is not None},
     }
+
+
+def _first_comment(sql: str) -> str:
+    """The comment lines at the head of a query file, as one paragraph."""
+    lines = []
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)

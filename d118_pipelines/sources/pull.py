@@ -73,7 +73,8 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One stored pull. `details` says what the source told about itself."""
+    """One stored pull. `details` says what the source told about itself; `warnings` are
+    for a person and name none."""
 
     folder: Path
     provider: str
@@ -84,6 +85,7 @@ class Pull:
     is_demonstration: bool
     collections: Mapping[str, Collection]
     details: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     def rows_file(self, collection: str) -> Path:
         """The Parquet file of one collection."""
@@ -148,8 +150,8 @@ class RosterSource(Protocol):
 class PullStore:
     """Where a source writes a pull; `commit` makes it the newest.
 
-    One at a time for each provider: what a killed pull left is removed. max_records: of
-    each collection; None is no limit.
+    is_alone: nobody else fills the folder, so what a killed pull left there is removed.
+    max_records: of each collection; None is no limit.
     """
 
     def __init__(
@@ -160,8 +162,11 @@ class PullStore:
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
         max_records: int | None = None,
+        is_alone: bool = True,
     ) -> None:
-        self._made = RunFolder(provider_folder, run_id=run_id, now=now, is_alone=True)
+        self._made = RunFolder(
+            provider_folder, run_id=run_id, now=now, is_alone=is_alone
+        )
         self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
@@ -169,6 +174,8 @@ class PullStore:
         self.collections: dict[str, Collection] = {}
         self.findings: list[Finding] = []
         self.details: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.is_demonstration = False
 
     def collection(self, name: str) -> CollectionWriter:
         """Begin one collection, or begin it again from nothing."""
@@ -181,7 +188,7 @@ class PullStore:
         self.collections.clear()
         self.findings.clear()
 
-    def commit(self, *, provider: str, kind: str, is_demonstration: bool) -> Pull:
+    def commit(self, *, provider: str, kind: str) -> Pull:
         """Give the pull its name. Raises: IncompleteExtractError if it is empty."""
         if not self.collections:
             raise IncompleteExtractError(
@@ -197,9 +204,10 @@ class PullStore:
             kind=kind,
             made_at=self._now,
             seconds=round(time.monotonic() - self._started, 3),
-            is_demonstration=is_demonstration,
+            is_demonstration=self.is_demonstration,
             collections=dict(self.collections),
             details=dict(self.details),
+            warnings=list(self.warnings),
         )
         _write_manifest(self.folder / MANIFEST_FILE, pull)
         self._made.complete()
@@ -298,13 +306,13 @@ def run_pull(
     provider: str,
     run_id: str,
     now: dt.datetime,
-    is_demonstration: bool = False,
     on_progress: Progress = lambda name, rows, pages, seconds: None,
     max_records: int | None = None,
+    is_alone: bool = True,
 ) -> Pull:
     """Pull everything and store it, or store nothing and raise what the source raised.
 
-    max_records: of each collection. Raises: IncompleteExtractError
+    max_records, is_alone: see `PullStore`. Raises: IncompleteExtractError
     (`pull.too_many_records`) for one more.
     """
     store = PullStore(
@@ -313,12 +321,11 @@ def run_pull(
         now=now,
         on_progress=on_progress,
         max_records=max_records,
+        is_alone=is_alone,
     )
     try:
         source.pull(store)
-        return store.commit(
-            provider=provider, kind=source.kind, is_demonstration=is_demonstration
-        )
+        return store.commit(provider=provider, kind=source.kind)
     finally:
         store.discard()
 

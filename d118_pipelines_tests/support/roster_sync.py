@@ -25,13 +25,10 @@ from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store.apply import ApplyResult
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
-from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import approve, latest_plan
 from d118_pipelines.workflows import sync
-from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
-from d118_pipelines.workflows.provider_sources import collections_of
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.undo import UndoneRun, undo_provider
 from d118_pipelines_tests.support.oneroster_server import (
@@ -98,12 +95,8 @@ class RosterProject(ProjectFolder):
     def pull(self, name: str) -> None:
         """Begin a run: read the source."""
         self.run_id = uuid.uuid4().hex
-        provider = self.provider(name)
         with self.step() as run:
-            if provider.model.type == "POWERSCHOOL":
-                self._extract(run, provider)
-            else:
-                sync.pull_provider(run, provider, lambda *_: None)
+            sync.pull_provider(run, self.provider(name), lambda *_: None)
 
     @contextmanager
     def step(self) -> Iterator[Run]:
@@ -111,17 +104,6 @@ class RosterProject(ProjectFolder):
         run = Run(self.project, self.run_id, ACTOR)
         with self.entered(), run.leases:
             yield run
-
-    def _extract(self, run: Run, provider: Provider) -> None:
-        for query in collections_of(self.project, provider):
-            pull_extract(
-                powerschool_source(self.project),
-                read_query(self.project, query),
-                {},
-                entity_folder=self.project.folder("raw", "powerschool", query),
-                run_id=run.run_id,
-                now=utc_now(),
-            )
 
     def stage(self, name: str) -> Staged:
         """Read the source and stage it."""
