@@ -7,7 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
 from d118_pipelines.kernel.clock import utc_now
@@ -119,7 +119,7 @@ def _subject(step: str) -> str:
 def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
     """The guard's own words, where a blocking check failed an export or a plan."""
     target = {target.name: target for target in read_targets(project.root)}.get(name)
-    provider = {one.id: one for one in read_providers(project.root)}.get(name)
+    provider = {one.id: one for one in project.providers()}.get(name)
     if target is None and provider is None:
         return None
     with state_database(project).transaction() as connection:

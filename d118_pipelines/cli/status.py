@@ -19,7 +19,6 @@ from d118_pipelines.cli.context import (
 )
 from d118_pipelines.cli.output import show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import database as db
 from d118_pipelines.state.leases import is_held
@@ -89,7 +88,7 @@ def status(
         show_json(states)
         return
     show_table("Status", [_status_row(state) for state in states], empty="No target.")
-    providers = [p for p in read_providers(project.root) if p.model.enabled]
+    providers = [p for p in project.providers() if p.model.enabled]
     if providers and not target:
         rows = [_provider_row(provider_state(project, p)) for p in providers]
         show_table("Rosters in", rows)
