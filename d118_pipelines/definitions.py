@@ -7,7 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
-from d118_pipelines.assets.pulls import pull_assets, query_asset, roster_query_assets
+from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.scim import scim_asset
@@ -91,11 +91,9 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     collections = collections_of(project, provider)
     mapping = provider_mapping(project, provider)
     entities = staged_entities(provider, mapping)
-    if isinstance(provider.model, PowerSchoolProvider):
-        queries = [read_query(project, name) for name in collections]
-        raw = roster_query_assets(provider, queries)
-    else:
-        raw = pull_assets(provider, collections)
+    is_sis = isinstance(provider.model, PowerSchoolProvider)
+    queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    raw = pull_assets(provider, collections, queries)
     staged = staged_assets(provider, collections, entities, mapping.fingerprint)
     return [raw, staged, *roster_assets(provider, entities)]
 

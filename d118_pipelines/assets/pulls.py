@@ -14,7 +14,8 @@ from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines.sources.pull import Collection, Progress, Pull
-from d118_pipelines.workflows.powerschool_source import SYSTEM, extract
+from d118_pipelines.workflows.powerschool_source import SYSTEM
+from d118_pipelines.workflows.powerschool_source import extract as pull_query
 from d118_pipelines.workflows.provider_sources import host_pool
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import pull_provider
@@ -24,96 +25,77 @@ MEANING = {
     "ended": "absence counts after two pulls",
     "never": "absence means nothing",
 }
-_FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=dt.timedelta(hours=48), warn_window=dt.timedelta(hours=26)
-)
 
 
-def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition:
+def pull_assets(
+    provider: Provider, names: Sequence[str], queries: Mapping[str, Query] | None = None
+) -> dg.AssetsDefinition:
     """The assets `raw/<provider>/<collection>`, made together: a pull is whole or nothing.
 
-    names: of its collections, in the order in which they are read.
+    names: of its collections, in the order in which they are read. queries: of those that
+    come from PowerSchool. There a part of the assets can be selected: each of them is then
+    an extract of one query, and no roster is staged from it.
     """
+    queries = queries or {}
     specs = [
-        dg.AssetSpec(
-            ["raw", provider.id, name],
-            group_name=provider.id,
-            kinds={provider.model.type.lower().split("_")[0], "parquet"},
-            owners=["team:data"],
-            code_version=provider.fingerprint[:12],
-            description=f"{name} as {provider.model.name} sent them; kept for debugging "
-            "until retention removes them.",
-        )
+        _query_spec(provider.id, queries[name])
+        if name in queries
+        else _collection_spec(provider, name)
         for name in names
     ]
 
-    @dg.multi_asset(name=f"raw__{provider.id}", specs=specs, pool=host_pool(provider))
-    def pull(
-        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        with reported():
-            made = pull_provider(run, provider, progress(context.log))
-        _say(context.log, made)
-        for name in names:
-            yield dg.MaterializeResult(
-                asset_key=["raw", provider.id, name], metadata=_metadata(made, name)
-            )
-
-    return pull
-
-
-def roster_query_assets(
-    provider: Provider, queries: Sequence[Query]
-) -> dg.AssetsDefinition:
-    """The assets `raw/<provider>/<query>` of a roster from PowerSchool.
-
-    Selected together they are one pull, of one moment, that can be staged. A part of them
-    is not: each is then an extract of one query, for a target or for a look.
-    """
-    specs = {query.name: _query_spec(provider.id, query) for query in queries}
-
     @dg.multi_asset(
         name=f"raw__{provider.id}",
-        specs=list(specs.values()),
+        specs=specs,
         pool=host_pool(provider),
-        can_subset=True,
+        can_subset=bool(queries),
     )
     def pull(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        chosen = [
-            q for q in queries if specs[q.name].key in context.selected_asset_keys
-        ]
-        if len(chosen) < len(queries):
-            for query in chosen:
-                yield _extracted(context, run, provider.id, query)
+        if len(context.selected_asset_keys) < len(specs):
+            for spec in specs:
+                if spec.key in context.selected_asset_keys:
+                    yield _extracted(context, run, spec.key, queries[spec.key.path[-1]])
             return
         with reported():
             made = pull_provider(run, provider, progress(context.log))
         _say(context.log, made)
-        for query in queries:
-            yield _query_result(specs[query.name].key, made, query)
+        for spec, name in zip(specs, names, strict=True):
+            yield _result(spec.key, made, queries.get(name))
 
     return pull
 
 
 def query_asset(query: Query) -> dg.AssetsDefinition:
     """The asset `raw/powerschool/<query>` of a query that no roster reads."""
+    spec = _query_spec(SYSTEM, query)
 
     @dg.multi_asset(
-        name=f"raw__{SYSTEM}__{query.name}",
-        specs=[_query_spec(SYSTEM, query)],
-        pool="sis_oracle",
+        name=f"raw__{SYSTEM}__{query.name}", specs=[spec], pool="sis_oracle"
     )
-    def pull(
+    def extract(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        return _extracted(context, run, SYSTEM, query)
+        return _extracted(context, run, spec.key, query)
 
-    return pull
+    return extract
+
+
+def _collection_spec(provider: Provider, name: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["raw", provider.id, name],
+        group_name=provider.id,
+        kinds={provider.model.type.lower().split("_")[0], "parquet"},
+        owners=["team:data"],
+        code_version=provider.fingerprint[:12],
+        description=f"{name} as {provider.model.name} sent them; kept for debugging "
+        "until retention removes them.",
+    )
 
 
 def _query_spec(system: str, query: Query) -> dg.AssetSpec:
+    """The asset of one query of PowerSchool."""
     return dg.AssetSpec(
         ["raw", system, query.name],
         group_name=system,
@@ -121,25 +103,23 @@ def _query_spec(system: str, query: Query) -> dg.AssetSpec:
         owners=["team:data"],
         code_version=query.fingerprint[:12],
         description=_first_comment(query.sql),
-        freshness_policy=_FRESHNESS,
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=dt.timedelta(hours=48), warn_window=dt.timedelta(hours=26)
+        ),
     )
 
 
 def _extracted(
-    context: dg.AssetExecutionContext, run: Run, system: str, query: Query
+    context: dg.AssetExecutionContext, run: Run, key: dg.AssetKey, query: Query
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """One query pulled by itself."""
+    """One query pulled by itself, in a target's run under the target's lease."""
     with reported():
         if target := context.run.tags.get("sis/target"):
             run.hold(target)
-        made = extract(
-            run.project,
-            query,
-            run_id=run.run_id,
-            on_progress=progress(context.log),
-        )
+        told = progress(context.log)
+        made = pull_query(run.project, query, run_id=run.run_id, on_progress=told)
     _say(context.log, made)
-    return _query_result(dg.AssetKey(["raw", system, query.name]), made, query)
+    return _result(key, made, query)
 
 
 def _say(log: dg.DagsterLogManager, made: Pull) -> None:
@@ -163,40 +143,35 @@ def progress(log: dg.DagsterLogManager) -> Progress:
     return report
 
 
-def _query_result(key: dg.AssetKey, made: Pull, query: Query) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    import pyarrow.parquet as pq  # heavy: only while a run writes it
-
-    schema = pq.read_schema(made.rows_file(query.name))
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
-    more: dict[str, dg.MetadataValue] = {
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
-        "query_fingerprint": dg.MetadataValue.text(query.fingerprint),
-        "attempts": dg.MetadataValue.int(int(made.details["attempts"])),
-        "warnings": dg.MetadataValue.int(len(made.warnings)),
+def _result(key: dg.AssetKey, made: Pull, query: Query | None) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One collection of a pull; of a query also its columns and its text's hash."""
+    value, name = dg.MetadataValue, key.path[-1]
+    # A set of files need not hold every collection.
+    found = made.collections.get(name) or Collection(name)
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": value.int(found.rows),
+        "pages": value.int(found.pages),
+        "size_bytes": value.int(found.size_bytes),
+        "extract_seconds": value.float(found.seconds),
+        "completeness": value.text(MEANING[found.absence]),
+        "delta": value.bool(found.is_delta),
+        "warnings": value.int(len(made.warnings)),
+        **{detail: value.text(text) for detail, text in made.details.items()},
     }
-    metadata = {**_metadata(made, query.name), **more}
+    if found.source_total is not None:
+        metadata["source_total"] = value.int(found.source_total)
+    if query is not None:
+        metadata["query_fingerprint"] = value.text(query.fingerprint)
+        metadata["attempts"] = value.int(int(made.details["attempts"]))
+        metadata["dagster/column_schema"] = value.table_schema(_columns(made, name))
     return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
-def _metadata(pull: Pull, name: str) -> Mapping[str, dg.MetadataValue]:
-    value = dg.MetadataValue
-    # A set of files need not hold every collection.
-    collection = pull.collections.get(name) or Collection(name)
-    known = {
-        "source_total": value.int(collection.source_total)
-        if collection.source_total is not None
-        else None,
-        **{name: value.text(text) for name, text in pull.details.items()},
-    }
-    return {
-        "dagster/row_count": value.int(collection.rows),
-        "pages": value.int(collection.pages),
-        "size_bytes": value.int(collection.size_bytes),
-        "extract_seconds": value.float(collection.seconds),
-        "completeness": value.text(MEANING[collection.absence]),
-        "delta": value.bool(collection.is_delta),
-        **{name: shown for name, shown in known.items() if shown is not None},
-    }
+def _columns(made: Pull, name: str) -> dg.TableSchema:
+    import pyarrow.parquet as pq  # heavy: only while a run writes it
+
+    schema = pq.read_schema(made.rows_file(name))
+    return dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in schema])
 
 
 def _first_comment(sql: str) -> str:

@@ -49,24 +49,34 @@ class HeldGate(TokenGate):
         return super().admits(request, url)
 
 
-@pytest.fixture
-def gate() -> Iterator[HeldGate]:
-    gate = HeldGate()
-    yield gate
-    gate.go.set()
-
-
-@pytest.fixture
-def project(gate: HeldGate, tmp_path: Path) -> Iterator[RosterProject]:
+@pytest.fixture(scope="module")
+def synced(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RosterProject, HeldGate]]:
     """A project that was synced once: Dagster makes its own databases in its first run."""
+    gate = HeldGate()
+    root = tmp_path_factory.mktemp("synced") / "project"
     with OneRosterServer(district(3), gate=gate) as server:
-        project = RosterProject(tmp_path / "project", oneroster(server))
+        project = RosterProject(root, oneroster(server))
         gate.go.set()
         assert project.d118("run", "sis").code == 0
-        gate.go.clear()
-        gate.asked.clear()
-        yield project
+        yield project, gate
         gate.go.set()
+
+
+@pytest.fixture
+def gate(synced: tuple[RosterProject, HeldGate]) -> HeldGate:
+    gate = synced[1]
+    gate.go.clear()
+    gate.asked.clear()
+    return gate
+
+
+@pytest.fixture
+def project(
+    synced: tuple[RosterProject, HeldGate], gate: HeldGate, tmp_path: Path
+) -> RosterProject:
+    return synced[0].copied(tmp_path / "project")
 
 
 def start(project: RosterProject, provider: str = "sis") -> subprocess.Popen[str]:
