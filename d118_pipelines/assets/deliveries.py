@@ -1,4 +1,8 @@
-"""Deliveries: one asset per target; materialized only when the set was read back."""
+"""Deliveries: one asset per target; materialized only when the set was read back.
+
+Wired in `definitions.py` behind the exports of `exports.py`; the sending is in
+`workflows/deliver.py`, the same for users at a service in `scim.py`.
+"""
 
 import dagster as dg
 

@@ -1,4 +1,8 @@
-"""Exports: one asset per file of a target, made together, guarded by blocking checks."""
+"""Exports: one asset per file of a target, made together, guarded by blocking checks.
+
+Wired in `definitions.py`; the files are made in `workflows/export.py`, their page in the UI
+in `plan_page.py`.
+"""
 
 from collections.abc import Iterator, Sequence
 

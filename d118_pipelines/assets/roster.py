@@ -1,4 +1,7 @@
-"""The roster: the plan with the guard as blocking checks, and its apply."""
+"""The roster: the plan with the guard as blocking checks, and its apply.
+
+Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/sync.py`.
+"""
 
 from collections.abc import Sequence
 

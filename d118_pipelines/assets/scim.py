@@ -1,4 +1,8 @@
-"""SCIM: the asset `scim/<district>/users`, materialized when every user was answered."""
+"""SCIM: the asset `scim/<district>/users`, materialized when every user was answered.
+
+Wired in `definitions.py` instead of a delivery of files; the sending is in
+`workflows/scim.py`.
+"""
 
 import dagster as dg
 

@@ -1,4 +1,8 @@
-"""Staged rosters: one asset per entity of a provider, made together from one pull."""
+"""Staged rosters: one asset per entity of a provider, made together from one pull.
+
+Wired in `definitions.py` between `pulls.py` and `roster.py`; the staging is in
+`workflows/sync.py`.
+"""
 
 from collections.abc import Iterator, Sequence
 

@@ -2,10 +2,12 @@
 
 Layout: `D118_HOME/raw/<provider>/<time>-<run>/` with `<collection>.parquet` for each
 collection, `findings.parquet` and `manifest.json`; the folder gets its name only when
-the pull is proven to be as complete as its manifest says. A collection that came as JSON
-has the columns `record` (JSON text) and `page`; one that came as a table has its own
-columns, all text, and `_line` (BIGINT, the physical line, header is 1).
-Belongs here: the store and the words. Not here: HTTP, files, what the rows mean.
+the pull is proven to be as complete as its manifest says. An extract of one query lies in
+`raw/<provider>/<query>/` in the same form. A collection that came as JSON has the columns
+`record` (JSON text) and `page`; one from files has its own columns, all text, and `_line`
+(BIGINT, the physical line, header is 1); one from a query has the query's columns and types.
+Called by `workflows/sync.py` and `workflows/powerschool_source.py`; every source of
+`sources/` writes into a `PullStore`.
 """
 
 from __future__ import annotations

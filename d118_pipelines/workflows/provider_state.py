@@ -1,4 +1,7 @@
-"""Where a provider stands: is a run at work, how did the last one end, when is the next."""
+"""Where a provider is: does a run work, how did the last one end, when is the next.
+
+Called by the command line; the rows are written by `sync_runs.py`.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ from d118_pipelines_tests.support.roster_sync import RosterProject
 
 POWERSCHOOL = {"id": "powerschool", "type": "POWERSCHOOL", "name": "PowerSchool"}
 RAW = {f"raw/powerschool/{name}" for name in RAW_COLLECTIONS}
-STAGED = "staged/powerschool/users"
+STAGED = [
+    f"staged/powerschool/{name}"
+    for name in ("orgs", "terms", "courses", "classes", "users", "enrollments")
+]
 ONE = "raw/powerschool/staff"
 
 
@@ -56,7 +59,7 @@ def test_one_asset_alone_is_an_extract_and_never_a_roster(
     assert whole is not None
 
     alone = execute(project, select=[ONE])
-    staged = execute(project, select=[STAGED])
+    staged = execute(project, select=STAGED)
 
     assert alone.success
     assert made(alone) == {ONE}
@@ -77,7 +80,7 @@ def test_extracts_without_a_whole_pull_cannot_be_staged(tmp_path: Path) -> None:
     project = RosterProject(tmp_path / "project", POWERSCHOOL)
     assert execute(project, select=sorted(RAW - {ONE})).success
 
-    result = execute(project, select=[STAGED])
+    result = execute(project, select=STAGED)
 
     [failure] = failures(result).values()
     assert "There is no complete pull of powerschool yet" in (failure.description or "")
