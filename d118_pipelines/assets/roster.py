@@ -21,7 +21,7 @@ from d118_pipelines.workflows.sync import (
     plan_provider,
     refusal,
 )
-from d118_pipelines.workflows.sync_runs import close_refused
+from d118_pipelines.workflows.sync_runs import close_failed
 
 SHOWN_SCHOOLS = 12
 _COLUMNS = (
@@ -86,7 +86,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
             refused = refusal(run.project, provider, made.stored, made.approval)
             if refused is not None:
                 # The checks block the apply, which would otherwise end the run's row.
-                close_refused(run, provider, refused, made.plan.hash)
+                close_failed(run, provider, refused, made.plan.hash)
         context.log.info(
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
             f"{_shown(made)}"

@@ -40,27 +40,24 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
         _open(run, provider)
     try:
         yield run.database
-    except HeldError as exc:
-        close_row(run, provider, "HELD", exc.what)
-        raise
-    except D118Error as exc:
-        close_row(run, provider, "FAILURE", exc.what)
-        raise
     except BaseException as exc:
-        if isinstance(exc, Exception):
-            # Only the class: the text may carry a person's data.
-            close_row(run, provider, "FAILURE", f"internal.{type(exc).__name__}")
-        else:
-            close_row(run, provider, "CANCELLED", "The run was ended from outside.")
+        close_failed(run, provider, exc)
         raise
 
 
-def close_refused(
-    run: Run, provider: Provider, error: D118Error, plan_hash: str
+def close_failed(
+    run: Run, provider: Provider, exc: BaseException, plan_hash: str | None = None
 ) -> None:
-    """End the row of a run whose plan may not be applied: HELD, or FAILURE."""
-    status = "HELD" if isinstance(error, HeldError) else "FAILURE"
-    close_row(run, provider, status, error.what, plan_hash)
+    """End the row of a run as what ended it says: HELD, FAILURE or CANCELLED."""
+    if isinstance(exc, D118Error):
+        status = "HELD" if isinstance(exc, HeldError) else "FAILURE"
+        text = exc.what
+    elif isinstance(exc, Exception):
+        # Only the class: the text may carry a person's data.
+        status, text = "FAILURE", f"internal.{type(exc).__name__}"
+    else:
+        status, text = "CANCELLED", "The run was ended from outside."
+    close_row(run, provider, status, text, plan_hash)
 
 
 def close_lost_runs(project: Project, provider: str) -> int:
