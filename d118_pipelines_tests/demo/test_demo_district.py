@@ -121,7 +121,10 @@ def test_every_day_lies_in_the_school_year_and_its_terms(
     sql = "SELECT schoolid, portion, id, yearid, firstday, lastday FROM terms"
     rows: list[dict[str, Any]] = []
     fetch(
-        EmbeddedSource(tmp_path / "d"), Query("t", sql, Path("t.sql")), {}, collect(rows)
+        EmbeddedSource(tmp_path / "d"),
+        Query("t", sql, Path("t.sql")),
+        {},
+        collect(rows),
     )
     for school in (0, 5, 1003, 1004, 2001, 2005, 2007):
         first_year = today.year - (today.month < 7)

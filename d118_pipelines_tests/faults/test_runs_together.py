@@ -3,7 +3,6 @@ first step and leaves nothing. However a run ends, its lease ends with it."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from d118_pipelines.state import database as db
 from d118_pipelines.workflows import sync
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync_runs import KILLED
+from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.in_process import execute
 from d118_pipelines_tests.support.oneroster_data import district
 from d118_pipelines_tests.support.oneroster_server import OneRosterServer, TokenGate
@@ -30,7 +30,7 @@ from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-PAIRS = int(os.environ.get("D118_PAIRS", "2"))
+PAIRS = some(range(8), 0, 1)
 """How often two runs are started together."""
 LIMIT_SECONDS = 120
 POWERSCHOOL = {"id": "powerschool", "type": "POWERSCHOOL", "name": "PowerSchool"}
@@ -107,7 +107,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
-@pytest.mark.parametrize("pair", range(PAIRS))
+@pytest.mark.parametrize("pair", PAIRS)
 def test_of_two_commands_at_once_one_proceeds_and_one_is_busy(
     project: RosterProject, gate: HeldGate, pair: int
 ) -> None:
@@ -135,7 +135,7 @@ def powerschool(tmp_path_factory: pytest.TempPathFactory) -> RosterProject:
     return project
 
 
-@pytest.mark.parametrize("pair", range(PAIRS))
+@pytest.mark.parametrize("pair", PAIRS)
 def test_of_two_syncs_of_powerschool_at_once_never_both_fail(
     powerschool: RosterProject, pair: int
 ) -> None:

@@ -93,6 +93,10 @@ def _no_rows(query: Query) -> pa.Table:
             not_done="Nothing was stored, nothing was sent.",
             next_step="Check the account's rights on the tables, then run: d118 doctor",
         )
+    import pyarrow as pa  # heavy: only while a pull is written
+
     from d118_pipelines.sources.powerschool.schema import expected_schema
 
-    return expected_schema(query).empty_table()
+    schema = expected_schema(query)
+    # pa.array would import pandas.
+    return pa.Table.from_arrays([pa.nulls(0, f.type) for f in schema], schema=schema)
