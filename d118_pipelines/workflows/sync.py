@@ -110,7 +110,7 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
             run_id=run.run_id,
             now=utc_now(),
             on_progress=on_progress,
-            max_records=run.provider.model.limits.max_records,
+            max_records=provider.model.limits.max_records,
         )
 
 

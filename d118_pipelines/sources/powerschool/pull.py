@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from d118_pipelines.errors import IncompleteExtractError, RetriableError
-from d118_pipelines.kernel.retry import retried
+from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.retry import doubling_pause, retried
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
 from d118_pipelines.sources.pull import ConnectionReport, PullStore
 
@@ -57,16 +57,13 @@ class QueriesSource:
         """
         store.is_demonstration = self._source.is_demonstration
         kind = "demonstration" if store.is_demonstration else self._source.kind
-        attempts = 0
 
-        def attempt() -> None:
-            nonlocal attempts
-            attempts += 1
+        def attempt(number: int) -> None:
             store.restart()
-            store.details = {"source": kind, "attempts": str(attempts)}
+            store.details = {"source": kind, "attempts": str(number)}
             self._read(store)
 
-        retried(attempt, attempts=ATTEMPTS, pause=_pause, sleep=self._sleep)
+        retried(attempt, attempts=ATTEMPTS, pause=doubling_pause, sleep=self._sleep)
 
     def _read(self, store: PullStore) -> None:
         with self._source.reading(self._queries) as moment:
@@ -77,10 +74,6 @@ class QueriesSource:
                 if writer.rows == 0:
                     writer.add_table(_no_rows(query))
                 writer.finish(absence="proven")
-
-
-def _pause(failed: int, exc: Exception) -> float | None:
-    return 2.0**failed if isinstance(exc, RetriableError) else None
 
 
 def _no_rows(query: Query) -> pa.Table:
