@@ -21,13 +21,13 @@ from typing import Any
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
 from d118_pipelines.roster.store.runs import Actor
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
-from d118_pipelines.workflows.sync_runs import ProviderRun
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     os.environ["BENCH_FOLDER"] = folder
     project = Project(root, root / "var")
     [provider] = read_providers(root)
-    run = ProviderRun(provider, uuid.uuid4().hex, Actor("bench"))
+    run = Run(project, uuid.uuid4().hex, Actor("bench"))
     steps: dict[str, float] = {}
 
     def timed(name: str, step: Callable[[], Any]) -> Any:
@@ -46,12 +46,12 @@ def main() -> None:
         print(f"{name}: {steps[name]} s", file=sys.stderr)
         return result
 
-    pull = timed("pull", lambda: pull_provider(project, run, lambda *_: None))
-    timed("stage", lambda: stage_provider(project, run))
-    plan = timed("plan", lambda: plan_provider(project, run))
+    pull = timed("pull", lambda: pull_provider(run, provider, lambda *_: None))
+    timed("stage", lambda: stage_provider(run, provider))
+    plan = timed("plan", lambda: plan_provider(run, provider))
     if plan.plan.verdict != "ready":
         raise SystemExit([rule.message for rule in plan.plan.rules if not rule.passed])
-    timed("apply", lambda: apply_provider(project, run))
+    timed("apply", lambda: apply_provider(run, provider))
     answer = {
         "steps": steps,
         "seconds": round(sum(steps.values()), 2),

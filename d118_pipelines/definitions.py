@@ -7,8 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
-from d118_pipelines.assets.pulls import pull_assets
-from d118_pipelines.assets.raw import raw_asset
+from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
@@ -20,11 +19,11 @@ from d118_pipelines.config.providers import (
 )
 from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
 from d118_pipelines.loggers import console_logger
-from d118_pipelines.resources import PowerSchoolResource
+from d118_pipelines.resources import run_resource
 from d118_pipelines.schedules import provider_schedule, target_schedule
 from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.workflows.powerschool_source import queries_in_use
+from d118_pipelines.workflows.powerschool_source import read_query, target_queries
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
 
@@ -50,7 +49,10 @@ def build_definitions(
     sending = [delivery_asset(target, district) for target in targets]
     return dg.Definitions(
         assets=[
-            *(raw_asset(path) for path in queries_in_use(project, targets, enabled)),
+            *(
+                query_asset(query)
+                for query in target_queries(project, targets, enabled)
+            ),
             *(asset for one in enabled for asset in _assets_of(one, project)),
             *(export_assets(target, applies) for target in targets),
             *sending,
@@ -66,7 +68,7 @@ def build_definitions(
         sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
         resources={
             "project": project,
-            "powerschool": PowerSchoolResource(),
+            "run": run_resource,
             **(resources or {}),
         },
         loggers={"console": console_logger},
@@ -75,14 +77,15 @@ def build_definitions(
 
 
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
-    """A provider's assets; PowerSchool's raw extracts are one per query."""
+    """A provider's assets, from its raw extracts to the roster."""
     collections = collections_of(project, provider)
     mapping = provider_mapping(project, provider)
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
-    raw = [] if is_sis else [pull_assets(provider, collections)]
+    queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    raw = pull_assets(provider, collections, queries)
     staged = staged_assets(provider, collections, entities, mapping.fingerprint)
-    return [*raw, staged, *roster_assets(provider, entities)]
+    return [raw, staged, *roster_assets(provider, entities)]
 
 
 defs = build_definitions(Project.here())

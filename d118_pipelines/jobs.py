@@ -21,20 +21,18 @@ LONGEST_SYNC_SECONDS = 3600
 def target_job(target: Target, district_id: str) -> Any:
     """The job `<target>`: its group and the raw extracts that it reads.
 
-    A target that is fed by the roster reads its last commit and starts no sync. Returns what `dg.define_asset_job` returns; Dagster does not publish that type.
+    A target that is fed by the roster reads its last commit and starts no sync. Returns
+    what `dg.define_asset_job` returns; Dagster does not publish that type.
     """
+    raw = [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
     return dg.define_asset_job(
         target.name,
         selection=dg.AssetSelection.groups(target.name)
-        | dg.AssetSelection.assets(*_raw_keys(target)),
+        | dg.AssetSelection.assets(*raw),
         description=f"{target.model.title}: extract, export, guard, deliver.",
         tags={"sis/target": target.name, "sis/district": district_id},
         config={"loggers": {"console": {}}},
     )
-
-
-def _raw_keys(target: Target) -> list[dg.AssetKey]:
-    return [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
 
 
 def sync_job(provider: Provider, district_id: str) -> Any:

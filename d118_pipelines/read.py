@@ -20,11 +20,11 @@ from d118_pipelines.kernel.run_folders import newest_run_folder
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
-from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.build import MANIFEST_FILE
 from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.workflows.powerschool_source import find_extract
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,24 +50,22 @@ def extract(name: str, *, project: Place = None) -> pd.DataFrame:
     per column of the file, all text.
     Raises: ConfigurationError if there is none.
     """
-    home = _project(project).home
+    place = _project(project)
     system, _, part = name.rpartition("/")
-    if system in ("", "powerschool"):
-        found = find_extract(home / "raw/powerschool" / part)
-        path = found.rows_file if found else None
-        kept = [folder.name for folder in (home / "raw/powerschool").glob("*")]
-        command = (
-            "dagster asset materialize -m d118_pipelines.definitions --select "
-            f"'key:\"raw/powerschool/{part}\"'"
-        )
-    else:
-        pull = find_pull(home / "raw" / system)
-        kept = list(pull.collections) if pull else []
-        path = pull.rows_file(part) if pull and part in kept else None
+    system = system or "powerschool"
+    found = find_extract(place, system, part)
+    if found is None:
+        pull = find_pull(place.home / "raw" / system)
+        kept = set(pull.collections if pull else ())
+        kept |= {folder.name for folder in (place.home / "raw" / system).glob("[a-z]*")}
         command = f"d118 run {system}"
-    if path is None:
-        raise _missing(f"extract {name}", kept, command)
-    return _frame(path)
+        if system == "powerschool":
+            command = (
+                "dagster asset materialize -m d118_pipelines.definitions --select "
+                f"'key:\"raw/powerschool/{part}\"'"
+            )
+        raise _missing(f"extract {name}", sorted(kept), command)
+    return _frame(found.rows_file(part))
 
 
 def staged(provider: str, entity: str, *, project: Place = None) -> pd.DataFrame:

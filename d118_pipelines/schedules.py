@@ -1,4 +1,7 @@
-"""Schedules: one per target and provider that has one, running from the start."""
+"""Schedules: one per target and provider that has one, running from the start.
+
+Wired in `definitions.py`; when one fires next is said by `workflows/sync_runs.py`.
+"""
 
 import dagster as dg
 
@@ -12,14 +15,9 @@ def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition
     wanted = target.model.schedule
     if wanted is None:
         return None
-    return dg.ScheduleDefinition(
-        name=f"{target.name}_schedule",
-        job_name=target.name,
-        cron_schedule=wanted.cron,
-        execution_timezone=wanted.time_zone or district.time_zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        tags={"sis/trigger": "schedule"},
-        description=f"{target.model.title}, due by {wanted.deadline} (cron).",
+    text = f"{target.model.title}, due by {wanted.deadline} (cron)."
+    return _schedule(
+        target.name, wanted.cron, wanted.time_zone or district.time_zone, text
     )
 
 
@@ -27,15 +25,21 @@ def provider_schedule(
     provider: Provider, district: District
 ) -> dg.ScheduleDefinition | None:
     """The schedule `sync_<provider>_schedule`, or None where it is started by hand."""
-    cron = provider.model.schedule
-    if cron is None:
+    model = provider.model
+    if model.schedule is None:
         return None
+    text = f"{model.name}: bring the roster up to date."
+    zone = model.timezone or district.time_zone
+    return _schedule(f"sync_{provider.id}", model.schedule, zone, text)
+
+
+def _schedule(job: str, cron: str, zone: str, text: str) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
-        name=f"sync_{provider.id}_schedule",
-        job_name=f"sync_{provider.id}",
+        name=f"{job}_schedule",
+        job_name=job,
         cron_schedule=cron,
-        execution_timezone=provider.model.timezone or district.time_zone,
+        execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"sis/trigger": "schedule"},
-        description=f"{provider.model.name}: bring the roster up to date.",
+        description=text,
     )

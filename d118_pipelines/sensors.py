@@ -35,6 +35,7 @@ def run_alert_sensor(
     context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]
 ) -> None:
     """Send one alert for what failed in the run and one for what is held."""
+    project = project.fresh()  # this process outlives changes of the files
     run, district = context.dagster_run, project.district()
     provider = run.tags.get("sis/provider")
     if provider:

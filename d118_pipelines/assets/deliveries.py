@@ -13,11 +13,11 @@ from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
-from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import delivery_of
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.scim import SentUsers
 
 Metadata = dict[str, dg.MetadataValue]
@@ -45,11 +45,11 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            way = delivery_of(project, target, now_and_then(context.log.info))
-            done = deliver_plan(way, run_id=context.run.run_id)
+            way = delivery_of(run.project, target, now_and_then(context.log.info))
+            done = deliver_plan(way, run_id=run.run_id)
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
             return dg.MaterializeResult(metadata=_users_metadata(done))

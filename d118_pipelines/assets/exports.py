@@ -1,4 +1,8 @@
-"""Exports: one asset per file of a target, made together, guarded by blocking checks."""
+"""Exports: one asset per file of a target, made together, guarded by blocking checks.
+
+Wired in `definitions.py`; the files are made in `workflows/export.py`, their page in the UI
+in `plan_page.py`.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,13 +18,13 @@ from d118_pipelines.assets.plan_page import (
     file_metadata,
     not_checked,
 )
-from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.workflows.admission import refusal
 from d118_pipelines.workflows.export import make_export
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
@@ -59,12 +63,11 @@ def export_assets(
 
     @dg.multi_asset(name=f"exports__{target.name}", specs=specs, check_specs=checks)
     def exports(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported():
-            made = make_export(
-                project, target, run_id=context.run.run_id, now=utc_now()
-            )
+            run.hold(target.name)  # until the delivery has ended
+            made = make_export(run.project, target, run_id=run.run_id, now=utc_now())
         if made is None:
             context.log.warning(out_of_term_text(target))
             yield from (not_checked(main, code) for code in meanings)
@@ -74,7 +77,7 @@ def export_assets(
             f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "
             f"plan {made.plan.plan_hash[:8]} {verdict_shown(made.plan, made.approval)}"
         )
-        feed = TargetFeed(project, target)
+        feed = TargetFeed(run.project, target)
         refused = refusal(feed, made.plan, made.approval, now=made.plan.created_at)
         if refused is not None:
             # Dagster's own message about a check leaves out the way on.

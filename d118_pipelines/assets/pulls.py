@@ -1,16 +1,23 @@
-"""Raw extracts of providers other than PowerSchool: one pull, one asset per collection."""
+"""Raw extracts: one asset per collection of a provider, or per query of PowerSchool.
 
-from collections.abc import Iterator, Mapping, Sequence
+Wired in `definitions.py`; the pull itself is in `workflows/sync.py`, an extract of one query
+in `workflows/powerschool_source.py`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.sources.pull import Collection, Pull
+from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.sources.pull import Collection, Progress, Pull
+from d118_pipelines.workflows.powerschool_source import SYSTEM
+from d118_pipelines.workflows.powerschool_source import extract as pull_query
 from d118_pipelines.workflows.provider_sources import host_pool
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import pull_provider
 
 MEANING = {
@@ -20,71 +27,158 @@ MEANING = {
 }
 
 
-def pull_assets(provider: Provider, names: Sequence[str]) -> dg.AssetsDefinition:
+def pull_assets(
+    provider: Provider, names: Sequence[str], queries: Mapping[str, Query] | None = None
+) -> dg.AssetsDefinition:
     """The assets `raw/<provider>/<collection>`, made together: a pull is whole or nothing.
 
-    names: of its collections, in the order in which they are read.
+    names: of its collections, in the order in which they are read. queries: of those that
+    come from PowerSchool. There a part of the assets can be selected: each of them is then
+    an extract of one query, and no roster is staged from it.
     """
+    queries = queries or {}
     specs = [
-        dg.AssetSpec(
-            ["raw", provider.id, name],
-            group_name=provider.id,
-            kinds={provider.model.type.lower().split("_")[0], "parquet"},
-            owners=["team:data"],
-            code_version=provider.fingerprint[:12],
-            description=f"{name} as {provider.model.name} sent them; kept for debugging "
-            "until retention removes them.",
-        )
+        _query_spec(provider.id, queries[name])
+        if name in queries
+        else _collection_spec(provider, name)
         for name in names
     ]
 
-    @dg.multi_asset(name=f"raw__{provider.id}", specs=specs, pool=host_pool(provider))
+    @dg.multi_asset(
+        name=f"raw__{provider.id}",
+        specs=specs,
+        pool=host_pool(provider),
+        can_subset=bool(queries),
+    )
     def pull(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        if len(context.selected_asset_keys) < len(specs):
+            for spec in specs:
+                if spec.key in context.selected_asset_keys:
+                    yield _extracted(context, run, spec.key, queries[spec.key.path[-1]])
+            return
         with reported():
-            run = provider_run(provider, context.run)
-            made = pull_provider(project, run, progress(context.log))
-        context.log.info(
-            f"{provider.id}: {sum(c.rows for c in made.collections.values()):,} records "
-            f"in {made.seconds:.1f} s"
-        )
-        for name in names:
-            # A set of files need not hold every collection.
-            collection = made.collections.get(name) or Collection(name)
-            yield dg.MaterializeResult(
-                asset_key=["raw", provider.id, name],
-                metadata=_metadata(made, collection),
-            )
+            made = pull_provider(run, provider, progress(context.log))
+        _say(context.log, made)
+        for spec, name in zip(specs, names, strict=True):
+            yield _result(spec.key, made, queries.get(name))
 
     return pull
 
 
-def progress(log: dg.DagsterLogManager):  # type: ignore[no-untyped-def]
+def query_asset(query: Query) -> dg.AssetsDefinition:
+    """The asset `raw/powerschool/<query>` of a query that no roster reads."""
+    spec = _query_spec(SYSTEM, query)
+
+    @dg.multi_asset(
+        name=f"raw__{SYSTEM}__{query.name}", specs=[spec], pool="sis_oracle"
+    )
+    def extract(
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return _extracted(context, run, spec.key, query)
+
+    return extract
+
+
+def _collection_spec(provider: Provider, name: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["raw", provider.id, name],
+        group_name=provider.id,
+        kinds={provider.model.type.lower().split("_")[0], "parquet"},
+        owners=["team:data"],
+        code_version=provider.fingerprint[:12],
+        description=f"{name} as {provider.model.name} sent them; kept for debugging "
+        "until retention removes them.",
+    )
+
+
+def _query_spec(system: str, query: Query) -> dg.AssetSpec:
+    """The asset of one query of PowerSchool."""
+    return dg.AssetSpec(
+        ["raw", system, query.name],
+        group_name=system,
+        kinds={"oracle", "parquet"},
+        owners=["team:data"],
+        code_version=query.fingerprint[:12],
+        description=_first_comment(query.sql),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=dt.timedelta(hours=48), warn_window=dt.timedelta(hours=26)
+        ),
+    )
+
+
+def _extracted(
+    context: dg.AssetExecutionContext, run: Run, key: dg.AssetKey, query: Query
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One query pulled by itself, in a target's run under the target's lease."""
+    with reported():
+        if target := context.run.tags.get("sis/target"):
+            run.hold(target)
+        told = progress(context.log)
+        made = pull_query(run.project, query, run_id=run.run_id, on_progress=told)
+    _say(context.log, made)
+    return _result(key, made, query)
+
+
+def _say(log: dg.DagsterLogManager, made: Pull) -> None:
+    """How much was pulled, and what a person should know of it."""
+    name = next(iter(made.collections)) if len(made.collections) == 1 else made.provider
+    rows = sum(collection.rows for collection in made.collections.values())
+    log.info(f"{name}: {rows:,} rows in {made.seconds:.1f} s")
+    for warning in made.warnings:
+        log.warning(warning)
+
+
+def progress(log: dg.DagsterLogManager) -> Progress:
     """Log rows, pages and rate of a collection, every two seconds at most."""
-    say = now_and_then(log.info)
+    say: Callable[[str], None] = now_and_then(log.info)
 
     def report(name: str, rows: int, pages: int, seconds: float) -> None:
+        in_pages = f" in {pages:,} pages" if pages else ""
         rate = rows / max(seconds, 0.001)
-        say(f"{name}: {rows:,} rows in {pages:,} pages, {rate:,.0f} rows a second")
+        say(f"{name}: {rows:,} rows{in_pages}, {rate:,.0f} rows a second")
 
     return report
 
 
-def _metadata(pull: Pull, collection: Collection) -> Mapping[str, dg.MetadataValue]:
-    value = dg.MetadataValue
-    known = {
-        "source_total": value.int(collection.source_total)
-        if collection.source_total is not None
-        else None,
-        **{name: value.text(text) for name, text in pull.details.items()},
+def _result(key: dg.AssetKey, made: Pull, query: Query | None) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One collection of a pull; of a query also its columns and its text's hash."""
+    value, name = dg.MetadataValue, key.path[-1]
+    # A set of files need not hold every collection.
+    found = made.collections.get(name) or Collection(name)
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": value.int(found.rows),
+        "pages": value.int(found.pages),
+        "size_bytes": value.int(found.size_bytes),
+        "extract_seconds": value.float(found.seconds),
+        "completeness": value.text(MEANING[found.absence]),
+        "delta": value.bool(found.is_delta),
+        "warnings": value.int(len(made.warnings)),
+        **{detail: value.text(text) for detail, text in made.details.items()},
     }
-    return {
-        "dagster/row_count": value.int(collection.rows),
-        "pages": value.int(collection.pages),
-        "size_bytes": value.int(collection.size_bytes),
-        "extract_seconds": value.float(collection.seconds),
-        "completeness": value.text(MEANING[collection.absence]),
-        "delta": value.bool(collection.is_delta),
-        **{name: shown for name, shown in known.items() if shown is not None},
-    }
+    if found.source_total is not None:
+        metadata["source_total"] = value.int(found.source_total)
+    if query is not None:
+        metadata["query_fingerprint"] = value.text(query.fingerprint)
+        metadata["attempts"] = value.int(int(made.details["attempts"]))
+        metadata["dagster/column_schema"] = value.table_schema(_columns(made, name))
+    return dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+
+def _columns(made: Pull, name: str) -> dg.TableSchema:
+    import pyarrow.parquet as pq  # heavy: only while a run writes it
+
+    schema = pq.read_schema(made.rows_file(name))
+    return dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in schema])
+
+
+def _first_comment(sql: str) -> str:
+    """The comment lines at the head of a query file, as one paragraph."""
+    lines = []
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)

@@ -22,6 +22,7 @@ from d118_pipelines.workflows.disclosures import (
     shown,
     write_register,
 )
+from d118_pipelines.workflows.run import Run
 
 KEY = dg.AssetKey(["reports", "district", "disclosures"])
 
@@ -56,9 +57,9 @@ def disclosure_report(
         "reasons, generated from what was delivered and read back.",
     )
     def disclosures(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        now = utc_now()
+        project, now = run.project, utc_now()
         with reported():
             found = register(project, targets)
             files = write_register(project, found, now)

@@ -1,4 +1,7 @@
-"""The roster: the plan with the guard as blocking checks, and its apply."""
+"""The roster: the plan with the guard as blocking checks, and its apply.
+
+Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/sync.py`.
+"""
 
 from collections.abc import Sequence
 
@@ -10,8 +13,6 @@ from d118_pipelines.assets.guard_checks import (
     guard_check_specs,
     verdict_shown,
 )
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
@@ -19,8 +20,9 @@ from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep
 from d118_pipelines.workflows.admission import refusal
 from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import PlannedRun, apply_provider, plan_provider
-from d118_pipelines.workflows.sync_runs import close_refused
+from d118_pipelines.workflows.sync_runs import close_failed
 
 SHOWN_SCHOOLS = 12
 _COLUMNS = (
@@ -70,16 +72,15 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         "judged and kept before anything is written.",
     )
     def plan(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            made = plan_provider(project, run)
-            feed, now = ProviderFeed(project, provider), made.stored.created_at
+            made = plan_provider(run, provider)
+            feed, now = ProviderFeed(run.project, provider), made.stored.created_at
             refused = refusal(feed, made.stored, made.approval, now=now)
             if refused is not None:
                 # The checks block the apply, which would otherwise end the run's row.
-                close_refused(project, run, refused, made.plan.hash)
+                close_failed(run, provider, refused, made.plan.hash)
         context.log.info(
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
             f"{verdict_shown(made.stored, made.approval)}"
@@ -115,11 +116,10 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         "transaction, with history; all of it or nothing.",
     )
     def apply(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            result = apply_provider(project, run, _told_to(context.log))
+            result = apply_provider(run, provider, _told_to(context.log))
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"

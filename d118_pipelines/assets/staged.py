@@ -1,17 +1,20 @@
-"""Staged rosters: one asset per entity of a provider, made together from one pull."""
+"""Staged rosters: one asset per entity of a provider, made together from one pull.
+
+Wired in `definitions.py` between `pulls.py` and `roster.py`; the staging is in
+`workflows/sync.py`.
+"""
 
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.assets.provider_runs import provider_run
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.staging.staged import EntityCounts, Staged
 from d118_pipelines.workflows.provider_sources import wanted_entities
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import stage_provider
 
 
@@ -47,11 +50,10 @@ def staged_assets(
 
     @dg.multi_asset(name=f"staged__{provider.id}", specs=specs)
     def staged(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
-            run = provider_run(provider, context.run)
-            made = stage_provider(project, run)
+            made = stage_provider(run, provider)
         if made is None:
             context.log.warning(
                 f"{provider.id}: no school is in term, nothing is due. Nothing was "

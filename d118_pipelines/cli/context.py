@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target, read_targets
 
@@ -42,14 +42,14 @@ def named_target(project: Project, name: str) -> Target:
 
 def find_provider(project: Project, name: str) -> Provider | None:
     """The provider of that id, or None. Raises: ConfigurationError for a wrong file."""
-    return next((p for p in read_providers(project.root) if p.id == name), None)
+    return next((p for p in project.providers() if p.id == name), None)
 
 
 def named_provider(project: Project, name: str) -> Provider:
     """The provider of that id. Raises: ConfigurationError listing the ids."""
     found = find_provider(project, name)
     if found is None:
-        ids = ", ".join(p.id for p in read_providers(project.root)) or "none yet"
+        ids = ", ".join(p.id for p in project.providers()) or "none yet"
         raise ConfigurationError(
             f"There is no provider {name}.",
             rule=f"The providers are: {ids}.",

@@ -17,7 +17,7 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import PowerSchoolProvider, read_providers
+from d118_pipelines.config.providers import read_providers
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
@@ -86,13 +86,12 @@ def test_connection(
 
 def _reach(project: Project, name: str) -> tuple[bool, str, float]:
     provider = find_provider(project, name)
-    if name == POWERSCHOOL or (
-        provider is not None and isinstance(provider.model, PowerSchoolProvider)
-    ):
-        source = powerschool_source(project).test()
-        return source.success, source.message, round(source.latency_seconds, 3)
-    if provider is not None:
-        found = provider_source(project, provider).test()
+    if provider is not None or name == POWERSCHOOL:
+        found = (
+            provider_source(project, provider)
+            if provider
+            else powerschool_source(project)
+        ).test()
         details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
         message = found.message
         if details:
@@ -168,7 +167,7 @@ def _guards(project: Project) -> Iterator[Check]:
     """What is odd about the guard's windows, each with where they stand."""
     district = project.district()
     guards = {"district.yaml": district.guard}
-    for provider in read_providers(project.root):
+    for provider in project.providers():
         if provider.model.enabled and "windows" in provider.model.guard:
             own = merged_guard(district.guard, provider.model.guard)
             guards[provider.id] = own
@@ -206,7 +205,7 @@ def _installation(project: Project) -> Iterator[Check]:
 
 
 def _connections(project: Project) -> Iterator[Check]:
-    enabled = [p.id for p in read_providers(project.root) if p.model.enabled]
+    enabled = [p.id for p in project.providers() if p.model.enabled]
     targets = [target.name for target in read_targets(project.root)]
     for name in dict.fromkeys([POWERSCHOOL, *enabled, *targets]):
         yield _connection(project, name)

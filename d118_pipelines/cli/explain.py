@@ -20,7 +20,6 @@ from d118_pipelines.cli.context import (
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
@@ -30,7 +29,7 @@ from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
 from d118_pipelines.workflows.admission import newest_plan
-from d118_pipelines.workflows.export_inputs import entity_folder
+from d118_pipelines.workflows.powerschool_source import find_extract
 from d118_pipelines.workflows.target_feed import TargetFeed
 
 Key = Annotated[str, typer.Argument(help="The record's key, for staff USERS.DCID.")]
@@ -80,14 +79,15 @@ def _extracts(
 ) -> list[dict[str, Any]]:
     rows = []
     for parts in target.reads:
-        found = find_extract(entity_folder(project, parts), run_id=plan.run_id)
-        if found is not None:
+        layer, system, name = parts
+        found = find_extract(project, system, name, plan.run_id)
+        if layer == "raw" and found is not None:
             rows.append(
                 {
                     "extract": "/".join(parts),
                     "made": local(project, found.made_at),
-                    "rows": found.row_count,
-                    "source": found.source,
+                    "rows": found.collections[name].rows,
+                    "source": found.details.get("source", found.kind),
                 }
             )
     return rows

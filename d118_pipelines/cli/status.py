@@ -18,7 +18,6 @@ from d118_pipelines.cli.context import (
 )
 from d118_pipelines.cli.output import show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.provider_feed import ProviderFeed
@@ -62,7 +61,7 @@ def status(
         show_json(states)
         return
     show_table("Status", [state.row for state in states], empty="No target.")
-    providers = [p for p in read_providers(project.root) if p.model.enabled]
+    providers = [p for p in project.providers() if p.model.enabled]
     if providers and not target:
         rows = [ProviderFeed(project, p).state().row for p in providers]
         show_table("Rosters in", rows)

@@ -1,23 +1,29 @@
 """The project: where its files lie, where it writes, what its environment says.
 
-Belongs here: folders and environment variables. Not here: what a file says (`district.py`,
-`providers.py`), how one is read (`yaml_files.py`).
+Every room above takes one. What a file says is in `district.py` and `providers.py`, how
+one is read in `yaml_files.py`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from d118_pipelines.config.district import District
+from d118_pipelines.config.providers import Provider, read_providers
 from d118_pipelines.config.yaml_files import read_model, shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
-    """Where the files of this project lie, and where it writes."""
+    """Where the files of this project lie, and where it writes.
+
+    It reads each file once: a command or a run sees one state. What lives longer asks
+    for `fresh()`.
+    """
 
     root: Path
     home: Path
@@ -34,9 +40,25 @@ class Project:
         )
         return cls(root, root / os.environ.get("D118_HOME", "var"))
 
+    def fresh(self) -> Project:
+        """The same project with nothing read yet."""
+        return replace(self)
+
     def district(self) -> District:
-        """Read `config/district.yaml`. Raises: ConfigurationError."""
+        """What `config/district.yaml` says. Raises: ConfigurationError."""
+        return self._district
+
+    def providers(self) -> list[Provider]:
+        """What `config/providers.yaml` says, in its order. Raises: ConfigurationError."""
+        return self._providers
+
+    @cached_property
+    def _district(self) -> District:
         return read_model(District, self.root / "config/district.yaml")
+
+    @cached_property
+    def _providers(self) -> list[Provider]:
+        return read_providers(self.root)
 
     def folder(self, *parts: str) -> Path:
         """A folder below `D118_HOME`, made if absent, readable by its owner alone.

@@ -2,10 +2,12 @@
 
 Layout: `D118_HOME/raw/<provider>/<time>-<run>/` with `<collection>.parquet` for each
 collection, `findings.parquet` and `manifest.json`; the folder gets its name only when
-the pull is proven to be as complete as its manifest says. A collection that came as JSON
-has the columns `record` (JSON text) and `page`; one that came as a table has its own
-columns, all text, and `_line` (BIGINT, the physical line, header is 1).
-Belongs here: the store and the words. Not here: HTTP, files, what the rows mean.
+the pull is proven to be as complete as its manifest says. An extract of one query lies in
+`raw/<provider>/<query>/` in the same form. A collection that came as JSON has the columns
+`record` (JSON text) and `page`; one from files has its own columns, all text, and `_line`
+(BIGINT, the physical line, header is 1); one from a query has the query's columns and types.
+Called by `workflows/sync.py` and `workflows/powerschool_source.py`; every source of
+`sources/` writes into a `PullStore`.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One stored pull. `details` says what the source told about itself."""
+    """One stored pull. `details` says what the source told about itself; `warnings` are
+    for a person and name none."""
 
     folder: Path
     provider: str
@@ -70,6 +73,7 @@ class Pull:
     is_demonstration: bool
     collections: Mapping[str, Collection]
     details: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     def rows_file(self, collection: str) -> Path:
         """The Parquet file of one collection."""
@@ -134,8 +138,8 @@ class RosterSource(Protocol):
 class PullStore:
     """Where a source writes a pull; `commit` makes it the newest.
 
-    One at a time for each provider: what a killed pull left is removed. max_records: of
-    each collection; None is no limit.
+    is_alone: nobody else fills the folder, so what a killed pull left there is removed.
+    max_records: of each collection; None is no limit.
     """
 
     def __init__(
@@ -146,8 +150,11 @@ class PullStore:
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
         max_records: int | None = None,
+        is_alone: bool = True,
     ) -> None:
-        self._made = RunFolder(provider_folder, run_id=run_id, now=now, is_alone=True)
+        self._made = RunFolder(
+            provider_folder, run_id=run_id, now=now, is_alone=is_alone
+        )
         self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
@@ -155,6 +162,8 @@ class PullStore:
         self.collections: dict[str, Collection] = {}
         self.findings: list[Finding] = []
         self.details: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.is_demonstration = False
 
     def collection(self, name: str) -> CollectionWriter:
         """Begin one collection, or begin it again from nothing."""
@@ -167,7 +176,7 @@ class PullStore:
         self.collections.clear()
         self.findings.clear()
 
-    def commit(self, *, provider: str, kind: str, is_demonstration: bool) -> Pull:
+    def commit(self, *, provider: str, kind: str) -> Pull:
         """Give the pull its name. Raises: IncompleteExtractError if it is empty."""
         if not self.collections:
             raise IncompleteExtractError(
@@ -183,9 +192,10 @@ class PullStore:
             kind=kind,
             made_at=self._now,
             seconds=round(time.monotonic() - self._started, 3),
-            is_demonstration=is_demonstration,
+            is_demonstration=self.is_demonstration,
             collections=dict(self.collections),
             details=dict(self.details),
+            warnings=list(self.warnings),
         )
         _write_manifest(self.folder / MANIFEST_FILE, pull)
         self._made.complete()
@@ -284,13 +294,13 @@ def run_pull(
     provider: str,
     run_id: str,
     now: dt.datetime,
-    is_demonstration: bool = False,
     on_progress: Progress = lambda name, rows, pages, seconds: None,
     max_records: int | None = None,
+    is_alone: bool = True,
 ) -> Pull:
     """Pull everything and store it, or store nothing and raise what the source raised.
 
-    max_records: of each collection. Raises: IncompleteExtractError
+    max_records, is_alone: see `PullStore`. Raises: IncompleteExtractError
     (`pull.too_many_records`) for one more.
     """
     store = PullStore(
@@ -299,12 +309,11 @@ def run_pull(
         now=now,
         on_progress=on_progress,
         max_records=max_records,
+        is_alone=is_alone,
     )
     try:
         source.pull(store)
-        return store.commit(
-            provider=provider, kind=source.kind, is_demonstration=is_demonstration
-        )
+        return store.commit(provider=provider, kind=source.kind)
     finally:
         store.discard()
 

@@ -1,7 +1,8 @@
-"""A lease per target: two runs of one target cannot interleave.
+"""A lease per target and provider: two runs of one of them cannot interleave.
 
-Belongs here: taking, renewing and releasing. A lease is dead when its process no longer
-exists on this host, or, from another host, when it was not renewed for the time-out.
+`workflows/run.py` holds them for a whole run; deliveries and undo take their own. A lease
+is dead when its process no longer exists on this host, or, from another host, when it was
+not renewed for the time-out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -27,9 +28,12 @@ DEFAULT_TIMEOUT_MILLISECONDS = 1_800_000
 def lease(database: Database, name: str, holder: str) -> Iterator[None]:
     """Hold the lease `name` for `holder` (a run id) while the block runs.
 
-    Raises: BusyError if a live run holds it; it names the holder and the age.
+    A run that has it already goes on holding it after the block.
+    Raises: BusyError if another live run holds it; it names the holder and the age.
     """
-    _take(database, name, holder)
+    if not _take(database, name, holder):
+        yield
+        return
     stop = threading.Event()
     renewer = threading.Thread(
         target=_renew, args=(database, name, holder, stop), daemon=True
@@ -44,6 +48,32 @@ def lease(database: Database, name: str, holder: str) -> Iterator[None]:
             connection.execute(sync_leases.delete().where(_mine(name, holder)))
 
 
+class Leases(ExitStack):
+    """What one run holds: each lease from the step that first needs it to the run's end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: dict[str, BusyError | None] = {}
+
+    def hold(self, database: Database, name: str, holder: str) -> bool:
+        """Take a lease and keep it; False if it is held already.
+
+        Raises: BusyError; what was refused once stays refused, so that a later step does
+        not begin in the middle.
+        """
+        if name in self._answers:
+            if refused := self._answers[name]:
+                raise refused
+            return False
+        try:
+            self.enter_context(lease(database, name, holder))
+        except BusyError as exc:
+            self._answers[name] = exc
+            raise
+        self._answers[name] = None
+        return True
+
+
 def is_held(connection: sa.Connection, name: str) -> bool:
     """Whether a live process holds the lease now."""
     row = connection.execute(
@@ -52,13 +82,16 @@ def is_held(connection: sa.Connection, name: str) -> bool:
     return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
 
 
-def _take(database: Database, name: str, holder: str) -> None:
+def _take(database: Database, name: str, holder: str) -> bool:
+    """Enter the lease; False if the holder has it already."""
     now = dt.datetime.now(dt.UTC)
     with database.transaction() as connection:
         row = connection.execute(
             sa.select(sync_leases).where(sync_leases.c.name == name)
         ).first()
         if row is not None and _is_alive(row, now):
+            if row.holder == holder:
+                return False
             age = int((now - row.acquired_at).total_seconds())
             raise BusyError(
                 f"BUSY  {name}: another run is at work.",
@@ -77,6 +110,7 @@ def _take(database: Database, name: str, holder: str) -> None:
                 renewed_at=now,
             )
         )
+    return True
 
 
 def _renew(database: Database, name: str, holder: str, stop: threading.Event) -> None:

@@ -7,7 +7,6 @@ Called by the command line, the alert sensor and the job `approve`; the protocol
 from __future__ import annotations
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.feed import Feed
@@ -17,7 +16,7 @@ from d118_pipelines.workflows.target_feed import TargetFeed
 
 def find_feed(project: Project, name: str) -> Feed | None:
     """The provider or target of that name, or None."""
-    for provider in read_providers(project.root):
+    for provider in project.providers():
         if provider.id == name:
             return ProviderFeed(project, provider)
     for target in read_targets(project.root):
@@ -31,7 +30,7 @@ def named_feed(project: Project, name: str) -> Feed:
     found = find_feed(project, name)
     if found is None:
         targets = ", ".join(target.name for target in read_targets(project.root))
-        ids = ", ".join(p.id for p in read_providers(project.root)) or "none yet"
+        ids = ", ".join(p.id for p in project.providers()) or "none yet"
         raise ConfigurationError(
             f"There is no target or provider {name}.",
             rule=f"The targets are: {targets}. The providers are: {ids}.",

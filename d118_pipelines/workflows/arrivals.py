@@ -1,7 +1,7 @@
 """Whether a provider of files has something new: the question its sensor asks.
 
-Belongs here: which look fits which provider. Not here: what a complete set is
-(`sources/bundle/arrival.py`, `sources/csv_files/arrival.py`), starting a run.
+Called by `sensors.py`, which starts the run. What a complete set is stands in
+`sources/oneroster_csv/arrival.py` and `sources/csv_files/arrival.py`.
 """
 
 from __future__ import annotations

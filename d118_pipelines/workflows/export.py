@@ -1,7 +1,7 @@
 """Making an export: extracts, ledger and destination in, a stored plan out.
 
-Belongs here: joining sources, targets and the database for one target. Assets and the
-command line call it; it knows no Dagster.
+Called by `assets/exports.py`; what it is made from is found in `export_inputs.py`, the
+files are built in `targets/build.py`.
 """
 
 from __future__ import annotations

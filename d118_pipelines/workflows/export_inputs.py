@@ -1,7 +1,6 @@
 """What an export is made from: extracts, staged rosters and the roster of record.
 
-Belongs here: finding them, and since when they are true. Not here: the export itself
-(`export.py`).
+Called by `export.py`; it finds them and says since when they are true.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.tables import sis_providers
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import write_snapshot
-from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.powerschool_source import find_extract
 
 Parts = tuple[str, str, str]
 
@@ -76,11 +75,6 @@ def gather(
     return Gathered(inputs, min(times, default=now), demonstration)
 
 
-def entity_folder(project: Project, parts: Parts) -> Path:
-    """Where the extracts of an asset lie."""
-    return project.home.joinpath(*parts)
-
-
 def _find(project: Project, parts: Parts, run_id: str) -> _Found:
     layer, system, entity = parts
     if layer == "staged":
@@ -88,12 +82,12 @@ def _find(project: Project, parts: Parts, run_id: str) -> _Found:
         if staged is None or entity not in staged.entities:
             raise _not_made("/".join(parts), f"d118 run {system}")
         return _Found(staged.rows_file(entity), staged.made_at, staged.is_demonstration)
-    extract = find_extract(entity_folder(project, parts), run_id=run_id)
+    extract = find_extract(project, system, entity, run_id)
     if extract is None:
         name = "/".join(parts)
         command = "dagster asset materialize -m d118_pipelines.definitions --select "
         raise _not_made(name, f"{command}'key:\"{name}\"'")
-    return _Found(extract.rows_file, extract.made_at, extract.is_demonstration)
+    return _Found(extract.rows_file(entity), extract.made_at, extract.is_demonstration)
 
 
 def _not_made(name: str, command: str) -> IncompleteExtractError:

@@ -1,6 +1,7 @@
 """Which PowerSchool is read: the database, a folder of CSV files, or made-up people.
 
-Belongs here: the choice by environment. Not here: how each source reads.
+Called by `provider_sources.py` for a roster, by `assets/pulls.py` for single queries. How
+each source reads is in `sources/powerschool`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from d118_pipelines.config.project import Project, environment_value
-from d118_pipelines.config.providers import (
-    PowerSchoolProvider,
-    Provider,
-    read_providers,
-)
+from d118_pipelines.config.providers import PowerSchoolProvider, Provider
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.staging.powerschool import RAW_COLLECTIONS
+from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
+from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
 from d118_pipelines.targets.definition import Target, read_targets
+
+SYSTEM = "powerschool"  # the second segment of the asset keys of its queries
 
 
 def powerschool_source(project: Project) -> PowerSchoolSource:
@@ -63,27 +65,81 @@ def query_files(project: Project) -> list[Path]:
     return sorted((project.root / "sql/powerschool").glob("*.sql"))
 
 
-def queries_in_use(
+def target_queries(
     project: Project, targets: Iterable[Target], providers: Iterable[Provider]
-) -> list[Path]:
-    """The queries that a target or an enabled provider reads, ordered by name."""
+) -> list[Query]:
+    """The queries that targets read and no roster of an enabled provider does, by name."""
     wanted = {
         entity
         for target in targets
         for layer, system, entity in target.reads
-        if (layer, system) == ("raw", "powerschool")
+        if (layer, system) == ("raw", SYSTEM)
     }
-    if any(isinstance(p.model, PowerSchoolProvider) for p in providers):
-        wanted |= set(RAW_COLLECTIONS)
-    return [path for path in query_files(project) if path.stem in wanted]
+    if any(_is_roster(provider) and provider.id == SYSTEM for provider in providers):
+        wanted -= set(RAW_COLLECTIONS)
+    return [Query.read(path) for path in query_files(project) if path.stem in wanted]
 
 
 def _in_use(project: Project) -> list[Path]:
-    targets = read_targets(project.root)
-    enabled = [p for p in read_providers(project.root) if p.model.enabled]
-    return queries_in_use(project, targets, enabled)
+    """The query files that a target or an enabled provider reads."""
+    enabled = [one for one in project.providers() if one.model.enabled]
+    queries = target_queries(project, read_targets(project.root), enabled)
+    names = {query.name for query in queries}
+    if any(_is_roster(provider) for provider in enabled):
+        names |= set(RAW_COLLECTIONS)
+    return [path for path in query_files(project) if path.stem in names]
+
+
+def _is_roster(provider: Provider) -> bool:
+    return isinstance(provider.model, PowerSchoolProvider)
 
 
 def read_query(project: Project, name: str) -> Query:
     """The query of one raw extract."""
     return Query.read(project.root / "sql/powerschool" / f"{name}.sql")
+
+
+def roster_queries(project: Project) -> QueriesSource:
+    """Every query of a roster, to be pulled from one moment. Raises: MissingSecretError."""
+    queries = [read_query(project, name) for name in RAW_COLLECTIONS]
+    return QueriesSource(powerschool_source(project), queries)
+
+
+def extract(
+    project: Project,
+    query: Query,
+    *,
+    run_id: str,
+    on_progress: Progress = lambda name, rows, pages, seconds: None,
+) -> Pull:
+    """Pull one query for a target; no roster is ever staged from it.
+
+    Raises: MissingSecretError; what `QueriesSource.pull` raises. The newest complete
+    extract then stays the newest.
+    """
+    return run_pull(
+        QueriesSource(powerschool_source(project), [query]),
+        project.folder("raw", SYSTEM, query.name),
+        provider=SYSTEM,
+        run_id=run_id,
+        now=utc_now(),
+        on_progress=on_progress,
+        is_alone=False,  # targets that read the same query may run at once
+    )
+
+
+def find_extract(
+    project: Project, system: str, name: str, run_id: str | None = None
+) -> Pull | None:
+    """The rows `raw/<system>/<name>` that the run made, else the newest; None without.
+
+    They are an extract of one query, or part of a pull of the whole roster.
+    """
+    folder = project.home / "raw" / system
+    places = (folder / name, folder)
+    pulls = [pull for place in places if (pull := find_pull(place, run_id=run_id))]
+    return max(
+        (pull for pull in pulls if name in pull.collections),
+        key=lambda pull: (pull.run_id == run_id, pull.made_at),
+        default=None,
+    )

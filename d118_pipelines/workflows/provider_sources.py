@@ -1,7 +1,8 @@
 """The source behind a provider's entry: its address, its credentials, its collections.
 
-Belongs here: the choice by type, and the environment. Not here: how each source reads.
-Values of secrets are resolved when a source is made, never when definitions load.
+Called by `sync.py`, `arrivals.py` and the command line; how each source reads is in
+`sources/`, which PowerSchool it is in `powerschool_source.py`. Values of secrets are resolved
+when a source is made, never when definitions load.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from d118_pipelines.workflows.api_settings import (
     clever_version,
     oneroster_api,
 )
+from d118_pipelines.workflows.powerschool_source import roster_queries
 
 if TYPE_CHECKING:
     from d118_pipelines.sources.http.client import Auth, HttpClient
@@ -84,6 +86,8 @@ def collections_of(project: Project, provider: Provider) -> list[str]:
 
 def host_pool(provider: Provider) -> str:
     """The pool of the vendor's host: runs against one host queue for each other."""
+    if isinstance(provider.model, PowerSchoolProvider):
+        return "sis_oracle"
     return f"{provider.model.type.lower()}_{provider.id}"
 
 
@@ -98,7 +102,7 @@ def rest_paths(project: Project, provider: Provider) -> dict[str, str]:
 
 
 def provider_source(project: Project, provider: Provider) -> RosterSource:
-    """The source, ready to be tested or pulled; PowerSchool has one of its own.
+    """The source, ready to be tested or pulled.
 
     Raises: MissingSecretError, ConfigurationError.
     """
@@ -113,8 +117,8 @@ def provider_source(project: Project, provider: Provider) -> RosterSource:
             return _bundle(project, provider)
         case CsvProvider():
             return _csv(project, provider)
-        case _:
-            raise TypeError("PowerSchool is read by its queries")
+        case PowerSchoolProvider():
+            return roster_queries(project)
 
 
 def _values(provider: Provider, config: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What staging is given: raw collections, the mapping in their shape, what is known.
 
-Belongs here: joining stored pulls and extracts with the mapping of one provider. Not
-here: staging itself (`roster/staging.py`), the order of the steps (`sync.py`).
+Called by `sync.py`; it joins a stored pull with the mapping of one provider. Staging itself
+is in `roster/staging`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,11 @@ from d118_pipelines.roster.staging.staging import (
     PLAIN_CSV_CAP,
     StagingOptions,
 )
-from d118_pipelines.sources.extracts import find_extract
-from d118_pipelines.sources.pull import check_size, find_pull
-from d118_pipelines.workflows.provider_sources import collections_of, wanted_entities
+from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.workflows.provider_sources import wanted_entities
 
 if TYPE_CHECKING:
     import duckdb
-
-SYSTEM = "powerschool"  # the second segment of its raw extracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,6 @@ class RawInputs:
 
 def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
     """What this run read, else the newest. Raises: IncompleteExtractError if nothing."""
-    if isinstance(provider.model, PowerSchoolProvider):
-        return _extracts(project, provider, run_id)
     pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
     if pull is None:
         raise nothing_yet(provider, "pull", f"d118 run {provider.id}")
@@ -70,23 +65,6 @@ def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
         for name, collection in pull.collections.items()
     }
     return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
-
-
-def _extracts(project: Project, provider: Provider, run_id: str) -> RawInputs:
-    """PowerSchool's extracts, one per query; a table of the SIS is always whole."""
-    found, demonstration = {}, False
-    for name in collections_of(project, provider):
-        extract = find_extract(project.home / "raw" / SYSTEM / name, run_id=run_id)
-        if extract is None:
-            command = f"d118 run {provider.id}"
-            raise nothing_yet(provider, f"extract raw/{SYSTEM}/{name}", command)
-        check_size(name, extract.row_count, provider.model.limits.max_records)
-        demonstration |= extract.is_demonstration
-        path = str(extract.rows_file.relative_to(project.home))
-        found[name] = RawCollection(
-            name, extract.rows_file, path, "proven", False, extract.row_count
-        )
-    return RawInputs(found, None, demonstration)
 
 
 def in_term(

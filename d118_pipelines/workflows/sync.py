@@ -1,7 +1,8 @@
 """A provider's sync, step by step: pull, stage, plan, apply.
 
-Belongs here: joining sources, the roster room and the database for one provider. Assets
-and the command line call it; it knows no Dagster.
+Called by the assets of `pulls.py`, `staged.py` and `roster.py`, and by the command line;
+it joins sources, the roster room and the database. A step's lease and row are in
+`sync_runs.py`, what staging is given in `staging_inputs.py`.
 """
 
 from __future__ import annotations
@@ -41,10 +42,8 @@ from d118_pipelines.roster.planning.plan import (
 )
 from d118_pipelines.roster.staging.staged import Staged, find_staged
 from d118_pipelines.roster.staging.staging import stage
-from d118_pipelines.roster.store import runs as history
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep, apply_plan, no_step
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
-from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import (
     Approval,
     StoredPlan,
@@ -59,6 +58,7 @@ from d118_pipelines.workflows.provider_sources import (
     provider_mapping,
     provider_source,
 )
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.staging_inputs import (
     in_term,
     is_whole,
@@ -68,15 +68,14 @@ from d118_pipelines.workflows.staging_inputs import (
     shaped,
     staging_options,
 )
-from d118_pipelines.workflows.sync_log import finding_rows, write_log
-from d118_pipelines.workflows.sync_runs import ProviderRun, sync_step
+from d118_pipelines.workflows.sync_log import write_log
+from d118_pipelines.workflows.sync_runs import close_row, sync_step
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY_LIMIT = "2500MB"
 QUERY_INTERRUPTED = "Query interrupted"
-SYSTEM = "powerschool"  # the second segment of its raw extracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +87,40 @@ class PlannedRun:
     approval: Approval | None
 
 
-def pull_provider(project: Project, run: ProviderRun, on_progress: Progress) -> Pull:
+def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
     """Read everything that the provider shares; whole or nothing.
 
     Raises: what the source raises; the newest pull then stays the newest.
     """
-    with sync_step(project, run):
+    with sync_step(run, provider):
         return run_pull(
-            provider_source(project, run.provider),
-            project.folder("raw", run.provider.id),
-            provider=run.provider.id,
+            provider_source(run.project, provider),
+            run.project.folder("raw", provider.id),
+            provider=provider.id,
             run_id=run.run_id,
             now=utc_now(),
             on_progress=on_progress,
-            max_records=run.provider.model.limits.max_records,
+            max_records=provider.model.limits.max_records,
         )
 
 
-def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
+def stage_provider(run: Run, provider: Provider) -> Staged | None:
     """Stage what this run pulled, else the newest pull; None when out of term.
 
     Raises: IncompleteExtractError if there is no pull, or too many rows are rejected.
     """
-    provider = run.provider
+    project = run.project
     raw = raw_inputs(project, provider, run.run_id)
     with (
-        sync_step(project, run) as database,
+        sync_step(run, provider) as database,
         frames(project) as duck,
         TemporaryDirectory(dir=project.folder("tmp")) as folder,
     ):
         if isinstance(provider.model, PowerSchoolProvider):
             raw, is_due = in_term(project, provider.model, raw, Path(folder))
             if not is_due:
-                _close_out_of_term(database, run)
+                nothing_due = "Nothing was due: no school is in term."
+                close_row(run, provider, "SUCCESS", nothing_due)
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
         with database.reading() as connection:
@@ -139,32 +139,19 @@ def stage_provider(project: Project, run: ProviderRun) -> Staged | None:
             now=utc_now(),
             pull_findings=raw.findings,
         )
-        rows = finding_rows(duck, staged)
-        write_log(project, database, provider, run.run_id, rows)
+        write_log(run, provider, duck, staged)
         return staged
 
 
-def _close_out_of_term(database: Database, run: ProviderRun) -> None:
-    with database.transaction() as connection:
-        history.close_run(
-            connection,
-            provider=run.provider.id,
-            run_id=run.run_id,
-            status="SUCCESS",
-            now=utc_now(),
-            error="Nothing was due: no school is in term.",
-        )
-
-
-def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
+def plan_provider(run: Run, provider: Provider) -> PlannedRun:
     """Compare the staged roster with the roster; store and judge the difference.
 
     Raises: IncompleteExtractError if nothing is staged yet.
     """
-    provider, now = run.provider, utc_now()
+    project, now = run.project, utc_now()
     district = project.district()
-    with sync_step(project, run) as database, frames(project) as duck:
-        staged = _staged(project, run)
+    with sync_step(run, provider) as database, frames(project) as duck:
+        staged = _staged(run, provider)
         with database.reading() as connection:
             load_baseline(connection, duck, district=district.id, provider=provider.id)
             plan = make_plan(
@@ -195,7 +182,7 @@ def plan_provider(project: Project, run: ProviderRun) -> PlannedRun:
 
 
 def apply_provider(
-    project: Project, run: ProviderRun, on_step: OnStep = no_step
+    run: Run, provider: Provider, on_step: OnStep = no_step
 ) -> ApplyResult:
     """Carry out the plan that this run made, else the newest one, in one transaction.
 
@@ -203,8 +190,8 @@ def apply_provider(
     Raises: HeldError if the guard holds it; FatalError if it failed or the roster has
     changed since it was made. The roster then stays as it was.
     """
-    provider = run.provider
-    with sync_step(project, run) as database, frames(project) as duck:
+    project = run.project
+    with sync_step(run, provider) as database, frames(project) as duck:
         with database.transaction() as connection:
             stored = latest_plan(connection, provider.id, run_id=run.run_id)
             feed = ProviderFeed(project, provider)
@@ -252,10 +239,10 @@ def guard_of(project: Project, provider: Provider) -> RosterGuard:
     return merged_guard(guard, provider.model.guard)
 
 
-def _staged(project: Project, run: ProviderRun) -> Staged:
-    staged = find_staged(project.folder("staged", run.provider.id), run.run_id)
+def _staged(run: Run, provider: Provider) -> Staged:
+    staged = find_staged(run.project.folder("staged", provider.id), run.run_id)
     if staged is None:
-        raise nothing_yet(run.provider, "staged roster", f"d118 run {run.provider.id}")
+        raise nothing_yet(provider, "staged roster", f"d118 run {provider.id}")
     return staged
 
 

@@ -249,6 +249,6 @@ def test_an_unforeseen_error_shows_its_place_and_no_text(
 
     [failure] = failures(result).values()
     assert (failure.description or "").startswith("FAILED internal.")
-    assert "extracts.py:" in (failure.description or "")
+    assert "pull.py:" in (failure.description or "")
     everything = "".join(map(str, result.all_events))
     assert "canary-name" not in everything

@@ -21,6 +21,7 @@ from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, EmbeddedSource
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines_tests.demo.awkward import make_awkward_district
+from d118_pipelines_tests.support.queries import fetch
 
 TODAY = dt.date(2025, 11, 3)
 DAYS = [
@@ -119,8 +120,11 @@ def test_every_day_lies_in_the_school_year_and_its_terms(
     make_demo_district(tmp_path / "d", today=today)
     sql = "SELECT schoolid, portion, id, yearid, firstday, lastday FROM terms"
     rows: list[dict[str, Any]] = []
-    EmbeddedSource(tmp_path / "d").fetch(
-        Query("t", sql, Path("t.sql")), {}, collect(rows)
+    fetch(
+        EmbeddedSource(tmp_path / "d"),
+        Query("t", sql, Path("t.sql")),
+        {},
+        collect(rows),
     )
     for school in (0, 5, 1003, 1004, 2001, 2005, 2007):
         first_year = today.year - (today.month < 7)
@@ -144,8 +148,11 @@ def test_students_move_up_in_july(tmp_path: Path) -> None:
     for today in (dt.date(2025, 6, 30), dt.date(2025, 7, 1)):
         make_demo_district(tmp_path / "d", today=today)
         rows: list[dict[str, Any]] = []
-        EmbeddedSource(tmp_path / "d").fetch(
-            Query("s", sql, Path("s.sql")), {}, collect(rows)
+        fetch(
+            EmbeddedSource(tmp_path / "d"),
+            Query("s", sql, Path("s.sql")),
+            {},
+            collect(rows),
         )
         years.append({r["dcid"]: (r["last_name"], r["grade_level"]) for r in rows})
     both = years[0].keys() & years[1].keys()
@@ -201,7 +208,7 @@ def test_the_queries_read_the_district_without_a_warning(
     assert source.is_demonstration
     assert source.test().success
     for path in sorted(QUERIES_FOLDER.glob("*.sql")):
-        assert source.fetch(Query.read(path), {}, lambda batch: None) == []
+        assert fetch(source, Query.read(path), {}, lambda batch: None) == []
 
 
 def test_about_ten_exportable_people_are_newer_than_the_watermark(

@@ -28,7 +28,9 @@ from d118_pipelines_tests.docs.markdown import (
 TARGETS = read_targets(REPOSITORY)
 NOW = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
 # Not the name of a statement, as in roster/plan.digests.
-_PREFIXED = re.compile(r"(?<![\w/])(guard|extract|plan|internal)\.((?:[a-z_]+(?:\.[a-z_]+)*)?)")
+_PREFIXED = re.compile(
+    r"(?<![\w/])(guard|extract|plan|internal)\.((?:[a-z_]+(?:\.[a-z_]+)*)?)"
+)
 _AFTER_VERDICT = re.compile(r"\b(?:FAILED|HELD) ([a-z]+)\.([a-z_]*)")
 _FILE_SUFFIXES = {"parquet", "json", "py", "sql"}
 

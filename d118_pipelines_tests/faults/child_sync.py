@@ -15,13 +15,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from d118_pipelines.errors import D118Error
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
-from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines.sources.powerschool.source import Binds, Moment, Query, Sink
 from d118_pipelines_tests.support.server_sync import ServerSync
 
 if TYPE_CHECKING:
@@ -62,14 +63,18 @@ def _die() -> NoReturn:
 class _KilledSource(EmbeddedSource):
     """Dies when the first batch is written and the file is not closed yet."""
 
-    def fetch(
-        self, query: Query, binds: Binds, sink: Callable[[pa.RecordBatch], None]
-    ) -> list[str]:
-        def write_and_die(batch: pa.RecordBatch) -> None:
-            sink(batch)
-            _die()
+    @contextmanager
+    def reading(self, queries: Sequence[Query]) -> Iterator[Moment]:
+        with super().reading(queries) as moment:
 
-        return super().fetch(query, binds, write_and_die)
+            def fetch(query: Query, binds: Binds, sink: Sink) -> None:
+                def write_and_die(batch: pa.RecordBatch) -> None:
+                    sink(batch)
+                    _die()
+
+                moment.fetch(query, binds, write_and_die)
+
+            yield Moment(fetch)
 
 
 class _Killer:

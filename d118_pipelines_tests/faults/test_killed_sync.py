@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.sources.extracts import find_extract
 from d118_pipelines.state import database as db
+from d118_pipelines.workflows.powerschool_source import find_extract
 from d118_pipelines_tests.faults.child_sync import run_until_killed
 from d118_pipelines_tests.faults.days import THIRD_DAY, Days, Vendor
 from d118_pipelines_tests.support.examples import some
@@ -33,7 +33,7 @@ RENAMED = {
 
 def pulled(sync: ServerSync) -> list[str]:
     """The run of the newest complete extract of all that the target reads."""
-    found = [find_extract(sync.project.home.joinpath(*p)) for p in sync.target.reads]
+    found = [find_extract(sync.project, *p[1:]) for p in sync.target.reads]
     return [extract.run_id for extract in found if extract]
 
 

@@ -22,13 +22,13 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
 from d118_pipelines.errors import D118Error
 from d118_pipelines.roster.store.runs import Actor
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
-from d118_pipelines.workflows.sync_runs import ProviderRun
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 
@@ -78,7 +78,7 @@ def _main(job: dict[str, Any]) -> None:
     os.chdir(root)
     project = Project(root, root / "var")
     provider = next(p for p in read_providers(root) if p.id == job["provider"])
-    run = ProviderRun(provider, job["run_id"], Actor("tester"))
+    run = Run(project, job["run_id"], Actor("tester"))
 
     def reached(point: str) -> None:
         if point == job["kill_at"]:
@@ -87,15 +87,16 @@ def _main(job: dict[str, Any]) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        if not job["only_apply"]:
-            pull_provider(project, run, lambda name, *_: reached(f"pull {name}"))
-            reached("pulled")
-            stage_provider(project, run)
-            reached("staged")
-            plan_provider(project, run)
-            reached("planned")
-        apply_provider(project, run, reached)
-        reached("applied")
+        with run.leases:
+            if not job["only_apply"]:
+                pull_provider(run, provider, lambda name, *_: reached(f"pull {name}"))
+                reached("pulled")
+                stage_provider(run, provider)
+                reached("staged")
+                plan_provider(run, provider)
+                reached("planned")
+            apply_provider(run, provider, reached)
+            reached("applied")
     except D118Error as exc:
         print(f"{type(exc).__name__} {exc.exit_code}\n{exc}")
     else:

@@ -17,6 +17,7 @@ from d118_pipelines.sources.powerschool.schema import SCHEMA_FILE
 from d118_pipelines.sources.powerschool.source import Binds, PowerSchoolSource, Query
 from d118_pipelines_tests.support.oracle_engine import create_tables
 from d118_pipelines_tests.support.oracle_listener import OracleListener
+from d118_pipelines_tests.support.queries import fetch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +51,7 @@ def batches(
 ) -> list[pa.RecordBatch]:
     """Every batch of a query."""
     found: list[pa.RecordBatch] = []
-    source.fetch(query, binds or {}, found.append)
+    fetch(source, query, binds or {}, found.append)
     return found
 
 

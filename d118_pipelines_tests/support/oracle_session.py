@@ -228,6 +228,8 @@ class Session:
 
     def _fetch(self, reader: wire.Reader) -> bytes:
         cursor, count = self._known(reader.uint()), reader.uint()
+        if self._faults.fetch_errors:
+            raise OracleError(self._faults.fetch_errors.pop(0), "on request")
         if self._faults.fetches_before_drop is not None:
             if self._faults.fetches_before_drop == 0:
                 raise ConnectionResetError("cut on request")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from d118_pipelines_tests.support.oracle_engine import Value
@@ -26,6 +26,7 @@ class Faults:
     delay_seconds: how long every SELECT takes.
     ignores_breaks: a SELECT that takes long cannot be cancelled.
     fetches_before_drop: cut the connection at the fetch after so many.
+    fetch_errors: the ORA- codes of the next fetches.
     requires_encryption: demand Oracle's native network encryption.
     verifier: the kind of password verifier (see oracle_login.py).
     login_error: an ORA- code for a login with the right password.
@@ -35,6 +36,7 @@ class Faults:
     delay_seconds: float = 0
     ignores_breaks: bool = False
     fetches_before_drop: int | None = None
+    fetch_errors: list[int] = field(default_factory=list)
     requires_encryption: bool = False
     verifier: int = VERIFIER_12C
     login_error: int | None = None

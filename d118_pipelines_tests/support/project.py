@@ -29,13 +29,12 @@ from d118_pipelines.cli import app as cli
 from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.export import MadeExport, make_export
-from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
+from d118_pipelines.workflows.powerschool_source import extract, read_query
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]
@@ -137,14 +136,8 @@ class ProjectFolder:
         run_id = uuid.uuid4().hex
         with self.entered():
             for parts in wanted.reads:
-                pull_extract(
-                    powerschool_source(self.project),
-                    read_query(self.project, parts[-1]),
-                    {},
-                    entity_folder=self.project.folder(*parts),
-                    run_id=run_id,
-                    now=utc_now(),
-                )
+                query = read_query(self.project, parts[-1])
+                extract(self.project, query, run_id=run_id)
             return make_export(self.project, wanted, run_id=run_id, now=utc_now())
 
     def deliver(self, target: str) -> Delivered[DeliveryReport]:

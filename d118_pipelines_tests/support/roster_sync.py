@@ -25,14 +25,11 @@ from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store.apply import ApplyResult
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
-from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import approve, latest_plan
 from d118_pipelines.workflows import sync
-from d118_pipelines.workflows.powerschool_source import powerschool_source, read_query
-from d118_pipelines.workflows.provider_sources import collections_of
-from d118_pipelines.workflows.sync_runs import ProviderRun
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.undo import UndoneRun, undo_provider
 from d118_pipelines_tests.support.oneroster_server import (
     OneRosterServer,
@@ -95,49 +92,37 @@ class RosterProject(ProjectFolder):
         """The entry as the package reads it."""
         return next(p for p in read_providers(self.root) if p.id == name)
 
-    def pull(self, name: str) -> ProviderRun:
+    def pull(self, name: str) -> None:
         """Begin a run: read the source."""
         self.run_id = uuid.uuid4().hex
-        run = self._run(name)
-        with self.entered():
-            if run.provider.model.type == "POWERSCHOOL":
-                self._extract(run)
-            else:
-                sync.pull_provider(self.project, run, lambda *_: None)
-        return run
+        with self.step() as run:
+            sync.pull_provider(run, self.provider(name), lambda *_: None)
 
-    def _run(self, name: str) -> ProviderRun:
-        return ProviderRun(self.provider(name), self.run_id, ACTOR)
-
-    def _extract(self, run: ProviderRun) -> None:
-        for query in collections_of(self.project, run.provider):
-            pull_extract(
-                powerschool_source(self.project),
-                read_query(self.project, query),
-                {},
-                entity_folder=self.project.folder("raw", "powerschool", query),
-                run_id=run.run_id,
-                now=utc_now(),
-            )
+    @contextmanager
+    def step(self) -> Iterator[Run]:
+        """The run for one of its steps, as where each step is a process of its own."""
+        run = Run(self.project, self.run_id, ACTOR)
+        with self.entered(), run.leases:
+            yield run
 
     def stage(self, name: str) -> Staged:
         """Read the source and stage it."""
-        run = self.pull(name)
-        with self.entered():
-            staged = sync.stage_provider(self.project, run)
+        self.pull(name)
+        with self.step() as run:
+            staged = sync.stage_provider(run, self.provider(name))
         assert staged is not None, "out of term"
         return staged
 
     def plan(self, name: str) -> sync.PlannedRun:
         """Read, stage and compare; nothing is changed in the roster."""
         self.stage(name)
-        with self.entered():
-            return sync.plan_provider(self.project, self._run(name))
+        with self.step() as run:
+            return sync.plan_provider(run, self.provider(name))
 
     def apply(self, name: str) -> ApplyResult:
         """Carry out the plan that the last run made."""
-        with self.entered():
-            return sync.apply_provider(self.project, self._run(name))
+        with self.step() as run:
+            return sync.apply_provider(run, self.provider(name))
 
     def apply_alone(self, name: str) -> ApplyResult:
         """Carry out the newest plan in a run of its own."""
@@ -265,11 +250,15 @@ def sync_together(*runs: tuple[RosterProject, str]) -> list[ApplyResult]:
 
 
 def _whole_run(project: RosterProject, name: str) -> ApplyResult:
-    run = ProviderRun(project.provider(name), uuid.uuid4().hex, ACTOR)
-    sync.pull_provider(project.project, run, lambda *_: None)
-    sync.stage_provider(project.project, run)
-    sync.plan_provider(project.project, run)
-    return sync.apply_provider(project.project, run)
+    provider, run = (
+        project.provider(name),
+        Run(project.project, uuid.uuid4().hex, ACTOR),
+    )
+    with run.leases:
+        sync.pull_provider(run, provider, lambda *_: None)
+        sync.stage_provider(run, provider)
+        sync.plan_provider(run, provider)
+        return sync.apply_provider(run, provider)
 
 
 class SyncedDistrict:

@@ -21,9 +21,10 @@ import yaml
 from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.sources.extracts import Extract, pull_extract
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
+from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
+from d118_pipelines.sources.pull import Pull, run_pull
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import Approval, approve, latest_plan
@@ -34,7 +35,6 @@ from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.export import MadeExport, make_export
-from d118_pipelines.workflows.export_inputs import entity_folder
 from d118_pipelines_tests.support.district import Person, write_tables
 from d118_pipelines_tests.support.templates import new_state
 
@@ -129,23 +129,23 @@ class Sync:
         """Let days pass."""
         self.now += dt.timedelta(days=days)
 
-    def pull(self, source: PowerSchoolSource | None = None) -> list[Extract]:
+    def pull(self, source: PowerSchoolSource | None = None) -> list[Pull]:
         """Start a run: extract whatever the target's SQL reads, from the tables."""
         self.run_id = uuid.uuid4().hex
         source = source or EmbeddedSource(self.tables)
         extracts = []
         for parts in self.target.reads:
             path = self.project.root / f"sql/powerschool/{parts[-1]}.sql"
+            # The resolved path is the same in every test: parsed only once.
+            query = Query.read(path.resolve())
             extracts.append(
-                pull_extract(
-                    source,
-                    # The resolved path is the same in every test: parsed only once.
-                    Query.read(path.resolve()),
-                    {},
-                    entity_folder=entity_folder(self.project, parts),
+                run_pull(
+                    QueriesSource(source, [query], sleep=lambda seconds: None),
+                    self.project.folder(*parts),
+                    provider="powerschool",
                     run_id=self.run_id,
                     now=self.now,
-                    pause=lambda seconds: None,
+                    is_alone=False,
                 )
             )
         return extracts

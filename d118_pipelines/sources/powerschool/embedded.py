@@ -1,14 +1,16 @@
 """PowerSchool without Oracle: the same queries over a folder of CSV files, by DuckDB.
 
-Belongs here: the source over `POWERSCHOOL_CSV_DIR` or the demonstration district.
-Not here: the form of a file (`csv_tables.py`), the generated district (`demo.py`).
+Called by `pull.py`, over `POWERSCHOOL_CSV_DIR` or the demonstration district. The form of a
+file is in `csv_tables.py`, a query made ready in `prepared.py`.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
-from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines.sources.powerschool.source import Binds, Moment, Query, Sink
 from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def _own_queries() -> Sequence[Path]:
 
 
 class EmbeddedSource:
-    """A PowerSchoolSource over `<table>.csv` files; each query loads what it reads."""
+    """A PowerSchoolSource over `<table>.csv` files; what the queries read is loaded once."""
 
     kind = "csv"
 
@@ -61,27 +63,19 @@ class EmbeddedSource:
         """Whether the folder is marked as holding made-up people."""
         return (self.folder / DEMONSTRATION_MARKER).is_file()
 
-    def fetch(
-        self,
-        query: Query,
-        binds: Binds,
-        sink: Callable[[pa.RecordBatch], None],
-    ) -> list[str]:
-        """Run the query over the files it reads; see PowerSchoolSource.fetch.
+    @contextmanager
+    def reading(self, queries: Sequence[Query]) -> Iterator[Moment]:
+        """Load the files that the queries read; see PowerSchoolSource.reading.
 
-        Raises: ConfigurationError if a file is missing or the query leaves the common
-        subset; QueryError if a file does not fit its table or the query fails.
+        Raises: ConfigurationError if a file is missing or a query leaves the common
+        subset; QueryError if a file does not fit its table or a query fails.
         """
-        prepared = prepare(query, self.cache)
-        values = {name.lower(): value for name, value in binds.items()}
-        if sorted(values) != prepared.binds:
-            raise _wrong_binds(query, prepared)
-        paths = self._paths(query, prepared)
+        prepared = {query.name: prepare(query, self.cache) for query in queries}
+        for query in queries:
+            self._check_files(query, prepared[query.name])
         with tempfile.TemporaryDirectory() as spill, self._connect(spill) as connection:
-            warnings = _load(connection, prepared, paths)
-            for batch in _run(connection, query, prepared, values):
-                sink(batch)
-        return warnings
+            warnings = self._load(connection, list(prepared.values()))
+            yield Moment(partial(_fetch, connection, prepared), warnings)
 
     def test(self) -> ConnectionReport:
         """Say which of the files that the queries need are there, without raising."""
@@ -107,34 +101,35 @@ class EmbeddedSource:
     def _path(self, table: str) -> Path:
         return self.folder / f"{table}.csv"
 
-    def _paths(self, query: Query, prepared: Prepared) -> dict[str, Path]:
-        paths = {name: self._path(name) for name in prepared.tables}
-        missing = [path.name for path in paths.values() if not path.is_file()]
+    def _check_files(self, query: Query, prepared: Prepared) -> None:
+        paths = [self._path(name) for name in prepared.tables]
+        missing = [path.name for path in paths if not path.is_file()]
         if missing:
             raise ConfigurationError(
                 f"The folder of PowerSchool tables lacks {', '.join(missing)}.",
                 where=f"{self.folder} ({FOLDER_VARIABLE})",
-                rule=f"{query.path} reads {', '.join(p.name for p in paths.values())}",
+                rule=f"{query.path} reads {', '.join(p.name for p in paths)}",
                 not_done="The query was not run.",
                 next_step=f"Put the file there, or set {FOLDER_VARIABLE} to the folder "
                 "that has it.",
             )
-        return paths
 
-
-def _load(
-    connection: duckdb.DuckDBPyConnection, prepared: Prepared, paths: dict[str, Path]
-) -> list[str]:
-    warnings = []
-    for name, columns in prepared.tables.items():
-        layout = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
-        connection.execute(f'CREATE TABLE "{name}" ({layout})')
-        table = schema.Table(name, columns)
-        needed = frozenset(prepared.columns[name])
-        warnings += load_table(connection, paths[name], table, needed)
-    for statement in prepared.views:
-        connection.execute(statement)
-    return warnings
+    def _load(
+        self, connection: duckdb.DuckDBPyConnection, queries: Sequence[Prepared]
+    ) -> list[str]:
+        """Fill each table once with all columns that a query reads; what they lack."""
+        tables = {name: kinds for one in queries for name, kinds in one.tables.items()}
+        warnings = []
+        for name, kinds in tables.items():
+            layout = ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())
+            connection.execute(f'CREATE TABLE "{name}" ({layout})')
+            needed = {c for one in queries for c in one.columns.get(name, ())}
+            table = schema.Table(name, kinds)
+            path = self._path(name)
+            warnings += load_table(connection, path, table, frozenset(needed))
+        for statement in dict.fromkeys(view for one in queries for view in one.views):
+            connection.execute(statement)
+        return warnings
 
 
 def _files(names: list[str]) -> str:
@@ -150,6 +145,21 @@ def _wrong_binds(query: Query, prepared: Prepared) -> QueryError:
         not_done="The query was not run.",
         next_step=f"Compare {query.path} with the binds of its asset.",
     )
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection,
+    prepared: Mapping[str, Prepared],
+    query: Query,
+    binds: Binds,
+    sink: Sink,
+) -> None:
+    ready = prepared[query.name]
+    values = {name.lower(): value for name, value in binds.items()}
+    if sorted(values) != ready.binds:
+        raise _wrong_binds(query, ready)
+    for batch in _run(connection, query, ready, values):
+        sink(batch)
 
 
 def _run(

@@ -1,21 +1,22 @@
 """PowerSchool as it is in production: an Oracle database, read as Arrow batches.
 
-Belongs here: one attempt at one query. Not here: retries (the caller starts again on
-RetriableError), the schema (`schema.py`), threads and limits (`oracle_session.py`), the
-meaning of errors (`oracle_errors.py`). See docs/reference/powerschool.md.
+Called by `pull.py`, which begins again on RetriableError. Threads and limits are in
+`oracle_session.py`, the meaning of errors in `oracle_errors.py`, types in `schema.py`.
+See docs/reference/powerschool.md.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import D118Error
 from d118_pipelines.sources.powerschool.oracle_errors import translated
 from d118_pipelines.sources.powerschool.oracle_session import Session
-from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines.sources.powerschool.source import Binds, Moment, Query, Sink
 from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ BATCH_ROWS = 10_000
 
 
 class OracleSource:
-    """Reads PowerSchool's database with a read-only transaction per query.
+    """Reads PowerSchool's database, all queries of a pull in one read-only transaction.
 
     `dsn` is `host:port/service`. `call_timeout_seconds` limits one round trip, not the
     query. Keeps `PowerSchoolSource`; nothing is connected between calls.
@@ -50,28 +51,32 @@ class OracleSource:
         self._limits = (connect_timeout_seconds, call_timeout_seconds)
         self._batch_rows = batch_rows
 
-    def fetch(
-        self, query: Query, binds: Binds, sink: Callable[[pa.RecordBatch], None]
-    ) -> list[str]:
+    @contextmanager
+    def reading(self, queries: Sequence[Query]) -> Iterator[Moment]:
+        """A connection with a read-only transaction; there are never warnings.
+
+        Raises: see `PowerSchoolSource.reading`; besides ConfigurationError for an
+        address or a server that cannot work.
+        """
+        with self._connected() as session:
+            with translated(queries[0]):
+                # All that is read is from one moment, and nothing is written.
+                session.execute("SET TRANSACTION READ ONLY")
+            yield Moment(partial(self._fetch, session))
+
+    def _fetch(self, session: Session, query: Query, binds: Binds, sink: Sink) -> None:
         """Run the query once and push its batches, conformed, into `sink`.
 
         A batch has 1 to `batch_rows` rows; a query without rows pushes none. `sink` is
         called in the caller's thread, and no more once this has returned or raised.
-        There are never warnings. Raises: see `PowerSchoolSource.fetch`; besides
-        ConfigurationError for an address or a server that cannot work.
         """
         from d118_pipelines.sources.powerschool.schema import conform, expected_schema
 
         promise = expected_schema(query)
-        with self._connected() as session:
-            with translated(query):
-                # All that the query reads is from one moment, and nothing is written.
-                session.execute("SET TRANSACTION READ ONLY")
-            for batch in self._batches(session, query, binds):
-                conformed = conform(batch, promise, query)
-                if conformed.num_rows:
-                    sink(conformed)
-        return []
+        for batch in self._batches(session, query, binds):
+            conformed = conform(batch, promise, query)
+            if conformed.num_rows:
+                sink(conformed)
 
     def test(self) -> ConnectionReport:
         """Log in and run the smallest query. Reports instead of raising D118Error."""

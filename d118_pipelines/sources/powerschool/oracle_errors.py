@@ -21,6 +21,7 @@ from d118_pipelines.errors import (
     D118Error,
     QueryError,
     TimeLimitError,
+    UnavailableError,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ _QUERY_REFUSED = {
     "DPY-4008": "a value was given for a bind that the query does not have",
     "DPY-4010": "a bind of the query was given no value",
 }
+_MOMENT_LOST = "ORA-01555"
 _CALL_TIMEOUT = "DPY-4024"
 _CONNECTION_CLOSED = "DPY-4011"
 _CONNECTION_FAILED = "DPY-6005"
@@ -79,7 +81,8 @@ def translated(query: Query | None = None) -> Iterator[None]:
     """Turn the driver's errors into the project's. `query` is None while connecting.
 
     Raises: ConfigurationError, AuthenticationError, QueryError (final);
-    ConnectionLostError, TimeLimitError (may be tried again from the start).
+    ConnectionLostError, TimeLimitError, UnavailableError (may be tried again from the
+    start).
     """
     import oracledb
 
@@ -106,6 +109,14 @@ def _meaning(exc: oracledb.Error, query: Query | None) -> D118Error:
         return _login_refused(codes[0])
     if _CALL_TIMEOUT in codes:
         return _no_answer()
+    if codes[0] == _MOMENT_LOST:
+        return UnavailableError(
+            "PowerSchool's database no longer knows the rows of the moment at which the "
+            f"pull began ({_MOMENT_LOST}).",
+            not_done=_NOT_DONE,
+            next_step="Run again when fewer people work in PowerSchool; the database's "
+            "administrator can raise UNDO_RETENTION.",
+        )
     lost = any(error.isrecoverable for error in errors)
     # Too many sessions, or a database that is just starting: both pass.
     no_session = query is None and errors[0].code != 0

@@ -1,13 +1,14 @@
 """The protocol that both PowerSchool sources keep, and the query they are given.
 
-Belongs here: what a caller may rely on. Not here: Oracle, CSV, files on disk.
+`pull.py` calls it; `oracle.py` and `embedded.py` keep it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -40,8 +41,26 @@ class Query:
         return hashlib.sha256(self.sql.encode("utf-8")).hexdigest()
 
 
+Sink = Callable[["pa.RecordBatch"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """PowerSchool as it is at one moment, for as long as it is being read.
+
+    fetch: runs one of the queries that were named and pushes every batch into the sink,
+    in result order. Columns have the names (lower case) and types that
+    `schema.expected_schema(query)` gives: int64, float64, string, timestamp[us] or
+    decimal128 for integers of more than 18 digits; '' is null.
+    warnings: for a person, for example a column that a CSV file lacks.
+    """
+
+    fetch: Callable[[Query, Binds, Sink], None]
+    warnings: Sequence[str] = ()
+
+
 class PowerSchoolSource(Protocol):
-    """Runs one query and hands over its rows as Arrow batches."""
+    """Runs queries and hands over their rows as Arrow batches."""
 
     @property
     def kind(self) -> str:
@@ -51,21 +70,13 @@ class PowerSchoolSource(Protocol):
     def is_demonstration(self) -> bool:
         """Whether the rows are made up and must never reach a configured address."""
 
-    def fetch(
-        self,
-        query: Query,
-        binds: Binds,
-        sink: Callable[[pa.RecordBatch], None],
-    ) -> list[str]:
-        """Run the query once and push every batch into `sink`, in result order.
+    def reading(self, queries: Sequence[Query]) -> AbstractContextManager[Moment]:
+        """A context in which the queries can be run; all see the same rows.
 
-        Columns have the names (lower case) and types that
-        `schema.expected_schema(query)` gives: int64, float64, string,
-        timestamp[us] or decimal128 for integers of more than 18 digits; '' is null.
-        Returns warnings for a person (for example a column that a CSV file lacks).
-        Raises: QueryError, IncompleteExtractError, AuthenticationError (final);
-        ConnectionLostError, TimeLimitError (may be tried again from the start; what
-        went into `sink` so far must then be thrown away).
+        It and `Moment.fetch` raise: QueryError, IncompleteExtractError,
+        AuthenticationError (final); ConnectionLostError, TimeLimitError,
+        UnavailableError (may be tried again from the start, with a new context; what
+        went into a sink so far must then be thrown away).
         """
 
     def test(self) -> ConnectionReport:

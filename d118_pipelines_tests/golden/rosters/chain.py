@@ -22,13 +22,13 @@ from d118_pipelines.config.providers import read_providers
 from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
-from d118_pipelines.workflows.sync_runs import ProviderRun
 
 REPOSITORY = Path(__file__).parents[3]
 PROVIDER = "golden"
@@ -67,11 +67,12 @@ class Chain:
     def sync(self) -> Day:
         """Pull, stage, plan, apply."""
         [provider] = read_providers(self.root)
-        run = ProviderRun(provider, uuid.uuid4().hex, Actor("golden"))
-        pull_provider(self.project, run, lambda *_: None)
-        stage_provider(self.project, run)
-        plan = plan_provider(self.project, run).plan
-        apply_provider(self.project, run)
+        run = Run(self.project, uuid.uuid4().hex, Actor("golden"))
+        with run.leases:
+            pull_provider(run, provider, lambda *_: None)
+            stage_provider(run, provider)
+            plan = plan_provider(run, provider).plan
+            apply_provider(run, provider)
         [staged] = (self.home / "staged" / PROVIDER).glob(f"*-{run.run_id[:8]}")
         tables = self.tables()
         ids = {

@@ -15,6 +15,7 @@ from d118_pipelines.errors import ConfigurationError, QueryError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, EmbeddedSource
 from d118_pipelines.sources.powerschool.source import Binds, Query
+from d118_pipelines_tests.support.queries import fetch
 
 SECRET = "Zanzibar-4711"
 
@@ -25,7 +26,7 @@ def query(sql: str) -> Query:
 
 def rows(folder: Path, sql: str, binds: Binds | None = None) -> list[dict[str, Any]]:
     batches: list[pa.RecordBatch] = []
-    EmbeddedSource(folder).fetch(query(sql), binds or {}, batches.append)
+    fetch(EmbeddedSource(folder), query(sql), binds or {}, batches.append)
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -159,7 +160,7 @@ def test_a_column_that_the_file_lacks_is_null_and_warned_about(tmp_path: Path) -
     write(tmp_path, "users.csv", "dcid\n1\n")
     got: list[pa.RecordBatch] = []
     sql = "SELECT u.dcid, u.city FROM users u WHERE u.state IS NULL"
-    warnings = EmbeddedSource(tmp_path).fetch(query(sql), {}, got.append)
+    warnings = fetch(EmbeddedSource(tmp_path), query(sql), {}, got.append)
     assert got[0].to_pylist() == [{"dcid": 1, "city": None}]
     assert warnings == [
         "users.csv has no column city; it is read as empty",
@@ -211,8 +212,11 @@ def test_rows_come_in_order_in_several_batches(tmp_path: Path) -> None:
     with (tmp_path / "users.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["dcid"], *([n] for n in range(120_000, 0, -1))])
     batches: list[pa.RecordBatch] = []
-    EmbeddedSource(tmp_path).fetch(
-        query("SELECT dcid FROM users ORDER BY dcid"), {}, batches.append
+    fetch(
+        EmbeddedSource(tmp_path),
+        query("SELECT dcid FROM users ORDER BY dcid"),
+        {},
+        batches.append,
     )
     assert len(batches) > 1
     got = [n for batch in batches for n in batch.column("dcid").to_pylist()]
@@ -226,7 +230,7 @@ def test_an_error_of_the_receiver_passes_through_unchanged(tmp_path: Path) -> No
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        EmbeddedSource(tmp_path).fetch(query("SELECT dcid FROM users"), {}, full)
+        fetch(EmbeddedSource(tmp_path), query("SELECT dcid FROM users"), {}, full)
 
 
 def test_a_folder_name_with_wildcards_reads_its_own_files(tmp_path: Path) -> None:

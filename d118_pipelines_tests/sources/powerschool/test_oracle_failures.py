@@ -35,6 +35,7 @@ from d118_pipelines_tests.support.oracle_case import (
 )
 from d118_pipelines_tests.support.oracle_listener import OracleListener
 from d118_pipelines_tests.support.oracle_login import VERIFIER_10G
+from d118_pipelines_tests.support.queries import fetch
 
 IDS = query("SELECT CAST(u.DCID AS NUMBER(18)) AS dcid FROM USERS u ORDER BY u.DCID")
 LOGIN_VARIABLES = ("POWERSCHOOL_READ_USER", "POWERSCHOOL_DB_PASSWORD")
@@ -215,7 +216,7 @@ def test_a_connection_cut_between_batches_is_lost(oracle: OracleListener) -> Non
     sizes: list[int] = []
 
     with pytest.raises(ConnectionLostError, match="DPY-4011"):
-        cut.fetch(IDS, {}, lambda batch: sizes.append(batch.num_rows))
+        fetch(cut, IDS, {}, lambda batch: sizes.append(batch.num_rows))
 
     assert sizes == [30, 30]
     oracle.faults.fetches_before_drop = None

@@ -23,6 +23,7 @@ from d118_pipelines_tests.support.oracle_case import (
     source,
 )
 from d118_pipelines_tests.support.oracle_listener import OracleListener
+from d118_pipelines_tests.support.queries import fetch
 
 IDS = query("SELECT CAST(u.DCID AS NUMBER(18)) AS dcid FROM USERS u ORDER BY u.DCID")
 TABLES = ("users", "person", "gen", "students", "u_humanresources")
@@ -127,8 +128,11 @@ def test_a_number_without_precision_is_refused_as_an_id(oracle: OracleListener) 
     pushed: list[pa.RecordBatch] = []
 
     with pytest.raises(IncompleteExtractError) as caught:
-        source(oracle).fetch(
-            query("SELECT COUNT(*) AS people FROM USERS u"), {}, pushed.append
+        fetch(
+            source(oracle),
+            query("SELECT COUNT(*) AS people FROM USERS u"),
+            {},
+            pushed.append,
         )
 
     message = str(caught.value)
@@ -242,7 +246,7 @@ def test_an_error_of_the_sink_ends_the_fetch_and_its_thread(
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        source(oracle, batch_rows=1).fetch(IDS, {}, full)
+        fetch(source(oracle, batch_rows=1), IDS, {}, full)
 
     assert len(seen) == 1
     assert "powerschool" not in {thread.name for thread in threading.enumerate()}

@@ -23,6 +23,7 @@ from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, Embedded
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines_tests.demo.awkward import make_awkward_district
 from d118_pipelines_tests.support.examples import examples
+from d118_pipelines_tests.support.queries import fetch
 
 Rows = list[dict[str, Any]]
 STAFF_TABLES = (
@@ -223,7 +224,7 @@ def test_a_person_without_a_home_row_comes_back_without_a_school(
     for name in ("hr_records_staff", "smartfind_staff"):
         batches: list[Any] = []
         query = Query.read(QUERIES_FOLDER / f"{name}.sql")
-        EmbeddedSource(tmp_path).fetch(query, {}, batches.append)
+        fetch(EmbeddedSource(tmp_path), query, {}, batches.append)
         (first, second) = [row for batch in batches for row in batch.to_pylist()]
         assert (first["home_row_schoolid"], first["active_elsewhere"]) == (None, 1)
         assert (second["home_row_schoolid"], second["active_elsewhere"]) == (None, 0)

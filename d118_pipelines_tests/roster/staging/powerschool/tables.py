@@ -23,10 +23,11 @@ from d118_pipelines.roster.staging.powerschool import (
 from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.staging.staging import StagingOptions, stage
-from d118_pipelines.sources.extracts import pull_extract
 from d118_pipelines.sources.powerschool.embedded import QUERIES_FOLDER, EmbeddedSource
+from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.schema import expected_schema
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.sources.pull import run_pull
 from d118_pipelines_tests.support.project import REPOSITORY
 
 if TYPE_CHECKING:
@@ -61,18 +62,10 @@ def files_of(folder: Path, **rows: Rows) -> dict[str, Path]:
 
 def pulled(tables: Path, home: Path) -> dict[str, Path]:
     """Pull every raw collection from a folder of PowerSchool tables."""
-    source = EmbeddedSource(tables)
-    return {
-        name: pull_extract(
-            source,
-            Query.read(QUERIES_FOLDER / f"{name}.sql"),
-            {},
-            entity_folder=home / name,
-            run_id="demo-run",
-            now=NOW,
-        ).rows_file
-        for name in RAW_COLLECTIONS
-    }
+    queries = [Query.read(QUERIES_FOLDER / f"{name}.sql") for name in RAW_COLLECTIONS]
+    source = QueriesSource(EmbeddedSource(tables), queries)
+    made = run_pull(source, home, provider="powerschool", run_id="demo-run", now=NOW)
+    return {name: made.rows_file(name) for name in RAW_COLLECTIONS}
 
 
 def staged(raw: Mapping[str, Path], folder: Path, given: PowerSchoolSettings) -> Staged:
