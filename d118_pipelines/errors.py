@@ -27,7 +27,7 @@ from __future__ import annotations
 
 
 class D118Error(Exception):
-    """Root of the tree. Its text has up to five parts, each on a line of its own.
+    """Root of the tree. Its text has up to five parts, each on its own line.
 
     what: what happened, with the rule code first where there is one.
     where: file and line, column, record key, school; never a personal value.
@@ -85,7 +85,7 @@ class HostKeyError(FatalError):
 
 
 class IncompleteExtractError(FatalError):
-    """A pull that is empty, broke off or has another shape than the query promises."""
+    """A pull that is empty, incomplete or has other columns than the query promises."""
 
 
 class QueryError(FatalError):
@@ -93,7 +93,7 @@ class QueryError(FatalError):
 
 
 class SourceError(FatalError):
-    """A service refused a request for good, or answered what cannot be used."""
+    """A service refused a request for good, or gave an unusable answer."""
 
 
 class DestinationError(FatalError):
@@ -109,7 +109,7 @@ class ExportError(FatalError):
 
 
 class RetriableError(D118Error):
-    """A failure that may pass; raised for good once the attempts are used up."""
+    """A failure that may be temporary; raised once the attempts are used up."""
 
     wait_seconds: float | None = None
     """What the other side asks to wait before the next attempt, if it says so."""

@@ -77,7 +77,7 @@ class ApproveConfig(dg.Config):
         description="The target or provider, for example smartfind or powerschool."
     )
     plan_hash: str = Field(description="The plan's hash, 8 or more characters.")
-    reason: str = Field(description="Why this plan may go; names no person.")
+    reason: str = Field(description="Why this plan is right; without naming a person.")
 
 
 @dg.op

@@ -64,7 +64,7 @@ def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
 
 
 def _failure(event: dg.DagsterEvent) -> str:
-    """Our own words, or the class of an error that nobody expected.
+    """Our own message, or the class of an unexpected error.
 
     Such an error's text could name people; the run's page has it.
     """

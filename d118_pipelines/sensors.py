@@ -1,4 +1,4 @@
-"""Sensors: what the project notices by itself, running from the start."""
+"""Sensors: what the project notices automatically; they run from the start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LOOK_SECONDS = 60
 
 @dg.run_failure_sensor(
     name="run_alert_sensor",
-    description="Tells people that a run failed or is held, once a day for each cause.",
+    description="Sends an alert about a failed or held run, once a day for each cause.",
     # Without it runs from a shell would fail unseen.
     monitor_all_code_locations=True,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -47,14 +47,14 @@ def run_alert_sensor(
     ]
     for alert in _alerts(reasons or [_ended(run)], run.run_id):
         ways = send_alert(state_database(project), district.alerts, alert, now=now)
-        told = ", ".join(ways) or "nobody (not set up, or told today)"
-        context.log.info(f"{alert.title}: told by {told}")
+        told = ", ".join(ways) or "nobody (not set up, or already today)"
+        context.log.info(f"{alert.title}: alert sent by {told}")
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:
     """The sensor `<provider>_files_sensor` of a provider of files, else None.
 
-    It starts the sync when a complete new set stands still between two looks; the hash
+    It starts the sync when a complete new set is unchanged between two checks; the hash
     of the contents is the run key, so the same files start one run.
     """
     if not is_watched(provider):
@@ -91,7 +91,7 @@ class _Reason:
 
 
 def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
-    """What a failed step says; only texts that the boundary let through are used."""
+    """What a failed step says; only texts that passed the boundary are used."""
     step = event.step_key or "run"
     name = _subject(step)
     own = event.step_failure_data.user_failure_data
@@ -115,7 +115,7 @@ def _subject(step: str) -> str:
 
 
 def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
-    """The guard's own words, where a blocking check failed an export or a plan."""
+    """The guard's own message, where a blocking check failed an export or a plan."""
     feed = find_feed(project, name)
     stopped = stopped_by_guard(feed, run_id) if feed else None
     if stopped is None:
@@ -135,7 +135,7 @@ def _ended(run: dg.DagsterRun) -> _Reason:
 def _alerts(reasons: Sequence[_Reason], run_id: str) -> list[Alert]:
     alerts = []
     for kind, is_held, what in [
-        ("failed", False, "nothing of it counts as sent"),
+        ("failed", False, "nothing counts as sent"),
         ("held", True, "waits for an approval"),
     ]:
         mine = [reason for reason in reasons if reason.is_held is is_held]

@@ -31,7 +31,7 @@ def guard_check_specs(
 def guard_check(
     asset: dg.AssetKey, rule: GuardRule, plan: StoredPlan, approval: Approval | None
 ) -> dg.AssetCheckResult:
-    """How one rule went; a broken one that holds passes when the plan is approved."""
+    """The result of one rule; a broken rule that holds passes once the plan is approved."""
     released = approval is not None and rule.kind == "held"
     text = rule.message
     if not rule.passed and released:

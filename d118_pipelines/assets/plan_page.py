@@ -48,7 +48,7 @@ def not_checked(asset: dg.AssetKey, code: str) -> dg.AssetCheckResult:
         asset_key=asset,
         check_name=check_name(code),
         passed=True,
-        description="Out of term: nothing was made, nothing is sent.",
+        description="Out of term: nothing was made or sent.",
     )
 
 

@@ -30,7 +30,7 @@ MEANING = {
 def pull_assets(
     provider: Provider, names: Sequence[str], queries: Mapping[str, Query] | None = None
 ) -> dg.AssetsDefinition:
-    """The assets `raw/<provider>/<collection>`, made together: a pull is whole or nothing.
+    """The assets `raw/<provider>/<collection>`, made together: a pull is complete or nothing.
 
     names: of its collections, in the order in which they are read. queries: of those that
     come from PowerSchool. There a part of the assets can be selected: each of them is then
@@ -90,7 +90,7 @@ def _collection_spec(provider: Provider, name: str) -> dg.AssetSpec:
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
         description=f"{name} as {provider.model.name} sent them; kept for debugging "
-        "until retention removes them.",
+        "until somebody deletes them.",
     )
 
 

@@ -103,10 +103,10 @@ def _posting(project: Project, found: Sequence[Disclosure]) -> dg.AssetCheckResu
     age = utc_now() - posted if posted else None
     overdue = age is None or age > OVERDUE_AFTER
     severity = dg.AssetCheckSeverity
-    told = f"Last posted {posted:%Y-%m-%d}." if posted else "Never posted."
+    last = f"Last posted {posted:%Y-%m-%d}." if posted else "Never posted."
     return dg.AssetCheckResult(
         check_name="posting_fresh",
         passed=age is not None and age <= REMIND_AFTER,
         severity=severity.ERROR if overdue and posted else severity.WARN,
-        description=f"{told} After posting, run: d118 ledger disclosures --posted",
+        description=f"{last} After posting, run: d118 ledger disclosures --posted",
     )

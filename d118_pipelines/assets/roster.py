@@ -112,7 +112,7 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         kinds={"sql"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
-        description=f"The plan of {provider.model.name} carried out in one "
+        description=f"The plan of {provider.model.name} applied in one "
         "transaction, with history; all of it or nothing.",
     )
     def apply(

@@ -19,7 +19,7 @@ from d118_pipelines.workflows.sync import stage_provider
 
 
 def staged_entities(provider: Provider, mapping: MappingFile) -> list[str]:
-    """The entities that the provider's mapping makes and its switches let through."""
+    """The entities of the provider's mapping whose switches are on."""
     made = {e.entity for e in mapping.endpoints}
     wanted = wanted_entities(provider)
     return [entity for entity in ENTITIES if entity in made and entity in wanted]
@@ -56,8 +56,8 @@ def staged_assets(
             made = stage_provider(run, provider)
         if made is None:
             context.log.warning(
-                f"{provider.id}: no school is in term, nothing is due. Nothing was "
-                "staged; the roster stays as it is."
+                f"{provider.id}: no school is in term: there is nothing to do. Nothing was "
+                "staged; the roster is unchanged."
             )
             return
         context.log.info(

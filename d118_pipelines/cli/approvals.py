@@ -23,7 +23,7 @@ def approve(
     plan_hash: Annotated[
         str, typer.Argument(help="The hash, or its first 8 characters.")
     ],
-    reason: Annotated[str, typer.Option(help="Why this plan may go.")],
+    reason: Annotated[str, typer.Option(help="Why this plan is right.")],
     as_json: AsJson = False,
 ) -> None:
     """Release exactly one held plan, once, for a limited time."""

@@ -64,7 +64,7 @@ def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileCompa
     file = target.model.files[index]
     mine = _bytes_of(target, ours, file.file)
     if mine is None:
-        raise _missing(file.file, ours, f"Make our files first: d118 run {target.name}")
+        raise _missing(file.file, ours, f"Make the files first: d118 run {target.name}")
     theirs = _bytes_of(None, folder, file.file)
     if theirs is None:
         remedy = "Copy the other program's files into the folder under these names."

@@ -38,7 +38,7 @@ POWERSCHOOL = "powerschool"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `result` is ok, note or wrong."""
+    """One thing that was checked. `result` is ok, note or wrong."""
 
     check: str
     result: str
@@ -164,7 +164,7 @@ def _configuration(project: Project) -> Iterator[Check]:
 
 
 def _guards(project: Project) -> Iterator[Check]:
-    """What is odd about the guard's windows, each with where they stand."""
+    """What is odd about the guard's windows, and where each one is."""
     district = project.district()
     guards = {"district.yaml": district.guard}
     for provider in project.providers():
@@ -200,7 +200,9 @@ def _installation(project: Project) -> Iterator[Check]:
     yield _attempt("state database", database)
     yield _attempt("run history", lambda: run_history_place(project.root))
     ways = configured_ways(project.district().alerts)
-    told = ", ".join(ways) or "nobody is told: set ALERT_WEBHOOK_URL, or alerts.email"
+    told = (
+        ", ".join(ways) or "no alerts are sent: set ALERT_WEBHOOK_URL, or alerts.email"
+    )
     yield Check("alerts", "ok" if ways else "note", told)
 
 
@@ -213,7 +215,7 @@ def _connections(project: Project) -> Iterator[Check]:
         try:
             is_outbox = resolve(project, target).is_outbox
         except D118Error:
-            continue  # told above, as the connection's fault
+            continue  # reported above, as the connection's fault
         if is_outbox:
             variable = target.model.destination.address_env
             text = f"{variable} is unset: files go to the outbox only"

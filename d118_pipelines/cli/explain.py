@@ -51,7 +51,7 @@ def explain(
     folder = project.home / plan.folder
     if not folder.is_dir():
         raise ConfigurationError(
-            f"The export behind plan {plan.plan_hash[:8]} is gone.",
+            f"The export behind plan {plan.plan_hash[:8]} no longer exists.",
             next_step=f"Make a new one: d118 run {target}",
         )
     answer = {
@@ -94,15 +94,15 @@ def _extracts(
 
 
 def _outcome(target: Target, folder: Path, key: str) -> dict[str, str]:
-    """What became of the record, in one sentence, with the rule's code."""
+    """What happened to the record, in one sentence, with the rule's code."""
     if target.model.population is None:
-        text = f"{target.name} decides file by file: see lines and findings."
+        text = f"{target.name} decides for each file: see lines and findings."
         return {"code": "file_by_file", "text": text}
     rows = read_rows(folder / OUTCOME_FILE, where=("key", key))
     if not rows:
         return {
             "code": "not_in_extract",
-            "text": f"{key} is not in the extract: no such person, or no e-mail there.",
+            "text": f"{key} is not in the extract: no such person, or no e-mail.",
         }
     code, action = rows[0]["code"], rows[0]["action"]
     if code is None:
@@ -171,7 +171,7 @@ def _sent(
 
 def _show(answer: dict[str, Any]) -> None:
     say(answer["outcome"]["text"])
-    show_table("Extract", answer["extracts"], empty="No extract is kept.")
+    show_table("Extract", answer["extracts"], empty="There is no stored extract.")
     show_table("Lines in the newest export", answer["lines"], empty="In no file.")
     show_table("Findings", answer["findings"], empty="None.")
     show_table("Change against the last delivery", answer["change"], empty="None.")

@@ -45,7 +45,7 @@ ledger_app = typer.Typer(
 @ledger_app.command("deliveries")
 def deliveries(
     target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many.")] = 20,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -65,7 +65,7 @@ def deliveries(
     if as_csv:
         show_csv(rows)
     else:
-        show_table("Deliveries", rows, empty="Nothing was delivered yet.")
+        show_table("Deliveries", rows, empty="Nothing has been delivered yet.")
 
 
 @ledger_app.command("disclosures")
@@ -77,7 +77,8 @@ def disclosures(
     ] = False,
     html: Annotated[bool, typer.Option("--html", help="A web page to post.")] = False,
     posted: Annotated[
-        bool, typer.Option("--posted", help="Note that the register was posted today.")
+        bool,
+        typer.Option("--posted", help="Record that the register was posted today."),
     ] = False,
 ) -> None:
     """Show who got which data about how many people, and why."""
@@ -91,9 +92,11 @@ def disclosures(
         print(shown(found, form, project, utc_now()), end="")
         return
     rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]
-    show_table("Disclosures", rows, empty="Nothing was delivered yet.")
+    show_table("Disclosures", rows, empty="Nothing has been delivered yet.")
     for target in sorted({one.target for one in found if one.lacks_agreement}):
-        warn(f"{target} gets pupils' data and names no agreement: key disclosure.")
+        warn(
+            f"{target} receives pupils' data without a named agreement: key disclosure."
+        )
     at = last_posting(project)
     day = local(project, at)
     say(f"Last posted: {day:%Y-%m-%d}" if day else "Never posted.")
@@ -144,7 +147,7 @@ def remove(
     record_type: Annotated[str, typer.Argument(help="For example P or E.")],
     key: Annotated[str, typer.Argument(help="The record's key, for example 4001/2.")],
     identity: Annotated[
-        str | None, typer.Option(help="Which one, where it was sent under several.")
+        str | None, typer.Option(help="Which one, if it was sent under several.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -175,9 +178,9 @@ def _watermark(text: str) -> int:
         return parse_watermark(content)
     except ValueError:
         raise ConfigurationError(
-            "This is no watermark.",
+            "This is not a watermark.",
             where=text if path.is_file() else "--newest-dcid",
-            rule="NewestDCID.txt holds one whole number on its first line.",
+            rule="NewestDCID.txt has one whole number on its first line.",
             not_done="Nothing was imported.",
         ) from None
 

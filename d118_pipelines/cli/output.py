@@ -22,7 +22,7 @@ from d118_pipelines.kernel.workbook import write_workbook
 
 
 def console() -> Console:
-    """Standard output; wide when it is not a terminal, so that nothing is cut."""
+    """Standard output; wide when it is not a terminal, so that nothing is truncated."""
     return Console(width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
 
 

@@ -42,10 +42,10 @@ def plan(
     target: AnyName,
     show_all: Annotated[bool, typer.Option("--all", help="List every change.")] = False,
     school: Annotated[
-        str | None, typer.Option(help="Of a provider: only this school.")
+        str | None, typer.Option(help="For a provider: only this school.")
     ] = None,
     entity: Annotated[
-        str | None, typer.Option(help="Of a provider: only this entity.")
+        str | None, typer.Option(help="For a provider: only this entity.")
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,

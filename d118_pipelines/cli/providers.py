@@ -1,4 +1,4 @@
-"""`d118 providers`, `d118 conflicts`, `d118 undo`: what comes in, and how to mend it."""
+"""`d118 providers`, `d118 conflicts`, `d118 undo`: what comes in, and how to correct it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from d118_pipelines.workflows.provider_state import provider_state
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
 conflicts_app = typer.Typer(
-    help="People and schools that could not be told apart.", no_args_is_help=True
+    help="People and schools that could not be matched for certain.",
+    no_args_is_help=True,
 )
 
 # What a person types -> the state that is stored.
@@ -80,11 +81,11 @@ def providers_list(
 def conflicts_list(
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Also those that are resolved.")
+        bool, typer.Option("--resolved", help="Resolved ones too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the open conflicts, gravest first; ids only, no names."""
+    """List the open conflicts, most serious first; ids only, no names."""
     project = Project.here()
     if provider:
         named_provider(project, provider)
@@ -113,9 +114,10 @@ def conflicts_resolve(
     decision: Annotated[
         str, typer.Option("--as", help=f"One of: {', '.join(RESOLUTIONS)}.")
     ],
-    reason: Annotated[str, typer.Option(help="Why; names no person.")],
+    reason: Annotated[str, typer.Option(help="Why; without naming a person.")],
     record: Annotated[
-        str | None, typer.Option(help="With merged: the internal id it belongs to.")
+        str | None,
+        typer.Option(help="With merged: the internal id of the record to merge with."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -155,7 +157,7 @@ def undo(
         show_json({**asdict(done.result), "undoes_run": done.undone.undoes_run})
         return
     say(
-        f"{provider}: {done.result.changed:,} records are as they were before run "
+        f"{provider}: {done.result.changed:,} records are back to what they were before run "
         f"{done.undone.undoes_run}. Roster revision {done.result.revision}."
     )
     left = [
@@ -164,9 +166,11 @@ def undo(
     ]
     if left:
         show_table(
-            "Left as they are: changed since, or their old values are gone", left
+            "Not reverted: changed since, or the old values no longer exist", left
         )
-    say(f"The next sync brings the changes back; hold it first, or mend {provider}.")
+    say(
+        f"The next sync brings the changes back: correct {provider} first, or disable it."
+    )
 
 
 def _case_row(project: Project, case: dict[str, Any]) -> dict[str, Any]:

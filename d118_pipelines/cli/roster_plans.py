@@ -34,7 +34,7 @@ def show_roster_findings(
     staged = find_staged(project.home / "staged" / provider.id)
     if staged is None:
         raise ConfigurationError(
-            f"Nothing of {provider.id} is staged yet.",
+            f"{provider.id} has no staged roster yet.",
             next_step=f"d118 run {provider.id}",
         )
     rows = _findings(staged.findings_file, code)

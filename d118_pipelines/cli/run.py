@@ -62,7 +62,7 @@ def run(target: AnyName, as_json: AsJson = False) -> None:
     if report.text:
         say(report.text)
     if report.table:
-        show_table(report.table, report.rows, empty="Nothing was due.")
+        show_table(report.table, report.rows, empty="There was nothing to do.")
     if report.hint:
         warn(report.hint)
 
@@ -89,8 +89,10 @@ def runs(
     provider: Annotated[
         str | None, typer.Option(help="Only syncs of this provider.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
-    offset: Annotated[int, typer.Option(min=0, help="Leave out the newest.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many.")] = 20,
+    offset: Annotated[
+        int, typer.Option(min=0, help="Skip this many of the newest.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """List past runs, newest first, whoever started them."""

@@ -47,7 +47,7 @@ def encrypt() -> None:
 
 @secrets_app.command("rotate")
 def rotate() -> None:
-    """Make every fernet value anew with the newest key; all other bytes stay."""
+    """Encrypt every fernet value again with the newest key; nothing else changes."""
     project = Project.here()
     path = project.root / FILE
     count = rotate_file(path)
@@ -65,13 +65,13 @@ def rotate() -> None:
 
 @secrets_app.command("verify")
 def verify() -> None:
-    """Say whether every fernet value can be opened with the keys that are set."""
+    """Check that the keys that are set can decrypt every fernet value."""
     path = Project.here().root / FILE
     lines = unreadable_tokens(path)
     if lines:
         raise ConfigurationError(
-            f"{len(lines)} values cannot be opened with any key.",
+            f"{len(lines)} values cannot be decrypted with any key.",
             where=", ".join(f"{shown_path(path)}:{line}" for line in lines),
-            next_step="Make each again: d118 secrets encrypt",
+            next_step="Encrypt each one again: d118 secrets encrypt",
         )
-    say("Every fernet value can be opened.")
+    say("Every fernet value can be decrypted.")

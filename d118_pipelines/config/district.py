@@ -1,4 +1,4 @@
-"""`config/district.yaml`: what is true of this district, for all providers and targets.
+"""`config/district.yaml`: this district's settings, for all providers and targets.
 
 Belongs here: the shape of that file. Not here: reading it (`configuration.py`).
 """
@@ -24,14 +24,14 @@ class Email(Model):
 
 
 class Alerts(Model):
-    """Ways to tell people that a run failed or is held. Each is off while unset."""
+    """Ways to send alerts about failed and held runs. Each is off while unset."""
 
     webhook_env: str = "ALERT_WEBHOOK_URL"
     email: Email | None = None
 
 
 class District(Model):
-    """`config/district.yaml`: what is true of this district."""
+    """`config/district.yaml`: this district's settings."""
 
     id: str
     name: str

@@ -19,14 +19,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DeactivatedLimits(Model):
-    """Shares of active records that may turn inactive."""
+    """Shares of active records that may become inactive."""
 
     per_entity: Share = 0.10
     per_school: Share = 0.20
 
 
 class MinimumCounts(Model):
-    """A share is judged only where at least so many records are concerned."""
+    """A share counts only if at least this many records are affected."""
 
     per_entity: int = Field(default=10, ge=1)
     per_school: int = Field(default=5, ge=1)
@@ -52,23 +52,23 @@ class DateRange(Model):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"to ({self.last}) lies before from ({self.first})")
+            raise ValueError(f"to ({self.last}) is before from ({self.first})")
         return self
 
     def has(self, day: dt.date) -> bool:
-        """Whether the day lies inside."""
+        """Whether the day is inside."""
         return self.first <= day <= self.last
 
 
 class WindowDeactivated(Model):
-    """The shares that a window replaces; what is not named stays."""
+    """The shares that a window replaces; the others stay."""
 
     per_entity: Share | None = None
     per_school: Share | None = None
 
 
 class Window(DateRange):
-    """Other limits between two dates; they fall back by themselves."""
+    """Other limits between two dates; they end automatically."""
 
     name: str
     deactivated: WindowDeactivated = WindowDeactivated()
@@ -118,7 +118,7 @@ class RosterGuard(Model):
         return self.model_copy(update=changes)
 
     def blackout_on(self, day: dt.date) -> Blackout | None:
-        """The blackout that the day lies in."""
+        """The blackout that the day is in."""
         return next((b for b in self.blackouts if b.has(day)), None)
 
 
@@ -142,14 +142,14 @@ def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def guard_warnings(guard: RosterGuard, today: dt.date) -> list[str]:
-    """What is odd about the windows, as `d118 doctor` shows it."""
+    """What is unusual about the windows, as `d118 doctor` shows it."""
     found = []
     for window in guard.windows:
         days = (window.last - window.first).days + 1
         if days > LONGEST_WINDOW_DAYS:
             found.append(
                 f"The guard window {window.name} is open for {days} days; "
-                f"more than {LONGEST_WINDOW_DAYS} are not meant."
+                f"at most {LONGEST_WINDOW_DAYS} are intended."
             )
         if window.last < today:
             found.append(

@@ -1,4 +1,4 @@
-"""The project: where its files lie, where it writes, what its environment says.
+"""The project: where its files are, where it writes, what its environment says.
 
 Every room above takes one. What a file says is in `district.py` and `providers.py`, how
 one is read in `yaml_files.py`.
@@ -19,7 +19,7 @@ from d118_pipelines.errors import ConfigurationError, MissingSecretError
 
 @dataclass(frozen=True)
 class Project:
-    """Where the files of this project lie, and where it writes.
+    """Where the files of this project are, and where it writes.
 
     It reads each file once: a command or a run sees one state. What lives longer asks
     for `fresh()`.
@@ -69,7 +69,7 @@ class Project:
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for part in parts:
-                # One by one: parents that mkdir makes by itself are open to everybody.
+                # One by one: parents that mkdir makes are open to everybody.
                 path = path / part
                 path.mkdir(exist_ok=True, mode=0o700)
         except OSError as exc:

@@ -21,7 +21,7 @@ _REFERENCE = re.compile(r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|fernet:[A-Za-z0-9_=-]+)
 def _check_secret(text: str) -> str:
     if not _REFERENCE.match(text):
         raise ValueError(
-            "a secret may not stand here in clear: write ${NAME} of an environment "
+            "a secret must not be here in clear text: write ${NAME} of an environment "
             "variable, or fernet:... made by: d118 secrets encrypt"
         )
     return text
@@ -42,7 +42,7 @@ class ProviderConfig(Model):
         for name, value in values.items():
             known = _spelling(str(name), cls.model_fields)
             if known in spelled:
-                raise ValueError(f"{known} stands here in two spellings")
+                raise ValueError(f"{known} is here in two spellings")
             spelled[known] = value
         return spelled
 
@@ -162,7 +162,7 @@ class OneRosterApiConfig(_RestConfig):
 
 
 class Sftp(ProviderConfig):
-    """A login at an SFTP server; exactly one way to prove who we are."""
+    """A login at an SFTP server; exactly one kind of credential."""
 
     host: str
     username: str

@@ -47,7 +47,7 @@ PRESETS = {
 }
 # Names of two older services, and what they mean here.
 TYPE_SYNONYMS = {"oneroster": "ONEROSTER_API", "clever": "CLEVER", "csv": "CSV"}
-# Which entities each switch of `sync` stands for.
+# The entities of each switch of `sync`.
 SWITCHES: dict[str, tuple[str, ...]] = {
     "sync_schools": ("orgs",),
     "sync_classes": ("terms", "courses", "classes"),
@@ -57,7 +57,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 
 
 class Sync(Model):
-    """Which entities are read; what is switched off is never touched."""
+    """Which entities are read; what is off stays untouched."""
 
     sync_schools: bool = True
     sync_classes: bool = True
@@ -66,7 +66,7 @@ class Sync(Model):
 
 
 class Matching(Model):
-    """The steps by which a person who is new to this provider is recognised."""
+    """The steps that match a person who is new to this provider."""
 
     create: bool = True
     email: bool = True
@@ -74,7 +74,7 @@ class Matching(Model):
 
 
 class Limits(Model):
-    """Ceilings of one pull."""
+    """Limits of one pull."""
 
     max_records: int = Field(default=1_000_000, ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
@@ -226,7 +226,7 @@ class _File(Model):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider as read: the model, where it stands, and the hash of its entry."""
+    """A provider as read: the model, where it is, and the hash of its entry."""
 
     model: AnyProvider
     where: str
@@ -263,7 +263,7 @@ def read_providers(
 ) -> list[Provider]:
     """All providers in the order of the file; none if the file does not exist.
 
-    taken: ids of targets and where they stand; the two share one set of names.
+    taken: ids of targets and where they are; the two share one set of names.
     district: the district's id, which an entry may repeat but not change.
     Raises: ConfigurationError with file, line and key of everything that is wrong.
     """
@@ -288,7 +288,7 @@ def read_providers(
 
 
 def disabled_error(provider: Provider) -> ConfigurationError:
-    """What is said to whoever starts a provider that is switched off."""
+    """The error of starting a provider that is disabled."""
     return ConfigurationError(
         "Provider disabled",
         where=provider.where,
@@ -342,7 +342,7 @@ def _check_entries(
         seen[model.id] = where
         if district and model.district not in (None, district):
             raise wrong(
-                f"The provider {model.id} is of another district.",
+                f"The provider {model.id} belongs to another district.",
                 document.where(("providers", index, "district")),
                 f"config/district.yaml says id: {district}.",
             )

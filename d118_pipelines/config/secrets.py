@@ -52,7 +52,7 @@ def encrypted(value: str) -> str:
 
 
 def rotate_file(path: Path) -> int:
-    """Make every token of the file anew with the newest key; all other bytes stay.
+    """Encrypt every token of the file again with the newest key; nothing else changes.
 
     Returns how many tokens there are. Raises: ConfigurationError if one cannot be
     opened; the file then stays as it was.
@@ -76,7 +76,7 @@ def rotate_file(path: Path) -> int:
 
 
 def unreadable_tokens(path: Path) -> list[int]:
-    """Lines of the file with a token that no key opens."""
+    """Lines of the file with a token that no key decrypts."""
     from cryptography.fernet import InvalidToken
 
     keys, bad = _keys(), []
@@ -97,8 +97,8 @@ def _opened(opener: Callable[[bytes], bytes], token: str, used_in: str) -> str:
         return opener(token.encode("ascii")).decode("utf-8")
     except InvalidToken:
         raise ConfigurationError(
-            f"A fernet value cannot be opened with any key ({used_in}).",
-            rule="ENCRYPTION_KEY or ENCRYPTION_KEY_FILE must hold the key that it was "
+            f"A fernet value cannot be decrypted with any key ({used_in}).",
+            rule="ENCRYPTION_KEY or ENCRYPTION_KEY_FILE must have the key that it was "
             "made with.",
             not_done="No connection was made, nothing was changed.",
             next_step="d118 secrets verify names the lines; make the value again with: "
@@ -127,7 +127,7 @@ def _keys() -> MultiFernet:
         return MultiFernet([Fernet(key) for key in keys])
     except ValueError:
         raise ConfigurationError(
-            "ENCRYPTION_KEY or ENCRYPTION_KEY_FILE holds something that is not a key.",
+            "ENCRYPTION_KEY or ENCRYPTION_KEY_FILE has something in it that is not a key.",
             rule="Keys are 32 bytes in URL-safe base64, newest first, separated by commas.",
             next_step="Make one: d118 secrets new-key",
         ) from None

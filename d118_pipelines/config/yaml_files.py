@@ -1,6 +1,6 @@
 """Reading YAML files into typed models; every error names file, line, key and rule.
 
-Belongs here: the loader, the model base class, where things lie. Not here: what is true
+Belongs here: the loader, the model base class, where things are. Not here: what is true
 of the district (`district.py`), what a target is (`targets/definition.py`).
 """
 
@@ -40,10 +40,10 @@ class Document:
     data: Any
     lines: Mapping[KeyPath, int]
     base: Document | None = None
-    """The document that this one was laid over; it has the lines of what it gave."""
+    """The document that this one extends; it has the lines of what it gave."""
 
     def has(self, key: KeyPath) -> bool:
-        """Whether the key stands in this document or in the one below it."""
+        """Whether this document or the one below it has the key."""
         return key in self.lines or (self.base is not None and self.base.has(key))
 
     def where(self, key: KeyPath) -> str:
@@ -111,7 +111,7 @@ def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyM
 
 
 def configuration_error(document: Document, exc: ValidationError) -> ConfigurationError:
-    """Turn a model's complaint into one message with a line per wrong key."""
+    """Turn a model's errors into one message with a line per wrong key."""
     found = [
         f"{document.where(_key_of(error, document))}: {_rule(error)}"
         for error in exc.errors(include_url=False, include_context=False)
@@ -125,9 +125,9 @@ def configuration_error(document: Document, exc: ValidationError) -> Configurati
 
 
 def _key_of(error: Any, document: Document) -> KeyPath:
-    """The part of an error's location that stands in the file (it adds union tags).
+    """The part of an error's location that the file has (it adds union tags).
 
-    A key that is missing stands nowhere and is named all the same.
+    A missing key has no line, but is named too.
     """
     loc: tuple[str | int, ...] = error["loc"]
     key: KeyPath = ()
@@ -163,7 +163,7 @@ def _collect_lines(
         line = name_node.start_mark.line + 1
         if child in lines:
             raise ConfigurationError(
-                f"{shown_path(path)}:{line}: the key {name_node.value} stands here twice."
+                f"{shown_path(path)}:{line}: the key {name_node.value} occurs twice."
             )
         lines[child] = line
         _collect_lines(path, value, child, lines)

@@ -1,7 +1,7 @@
 """`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
 
 Starts the code server, the daemon and the guarded web server of the project in the
-working directory, and ends them together. It takes the place of `dagster dev`, which
+working directory, and ends them together. It replaces `dagster dev`, which
 opens an unguarded port. Neighbours: `web_server.py` (the guard's way in),
 `processes.py` (who else runs a daemon here).
 """
@@ -39,7 +39,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def main() -> None:
-    """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends by itself."""
+    """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends unexpectedly."""
     # A script that starts this with & hands SIGINT down as ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -68,7 +68,7 @@ def serve(project: Project, port: int) -> None:
     """Start all services and wait.
 
     Raises: FatalError if the port is taken, another daemon works on this project, or a
-    service ends by itself.
+    service ends unexpectedly.
     """
     os.chdir(project.root)  # folders in dagster.yaml are relative to it
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
@@ -103,10 +103,10 @@ def refuse_second_daemon(project: Project) -> None:
     others = daemons(Path(os.environ.get("DAGSTER_HOME", project.root)))
     if others:
         raise FatalError(
-            f"A Dagster daemon (process {others[0]}) already works on this project; "
+            f"A Dagster daemon (process {others[0]}) is already running for this project; "
             "two would start every schedule twice.",
             not_done="Nothing was started.",
-            next_step=f"Use the one that runs, or stop it: kill {others[0]}",
+            next_step=f"Use that one, or stop it: kill {others[0]}",
         )
 
 
@@ -184,7 +184,7 @@ def _wait(services: Services) -> None:
 
 def _ended(name: str) -> FatalError:
     return FatalError(
-        f"Dagster's {name} ended by itself; its last lines are above.",
+        f"Dagster's {name} ended unexpectedly; its last lines are above.",
         not_done="The other services were stopped with it.",
         next_step="Check the project with: d118 doctor; then: make ui",
     )

@@ -38,7 +38,7 @@ class FileToSend:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOptions:
-    """How one destination wants its files. The defaults are the safe ones.
+    """How files go to one destination. The defaults are the safe ones.
 
     use_temp_names: upload as `<name>.part` and rename in order once all are there. Off,
         for a server that refuses renames: straight to the real names, each file with

@@ -24,7 +24,7 @@ SMTP_PORT = 25
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message. `cause` is what it is about: the same cause is told once a day."""
+    """One message. `cause` is what it is about: the same cause is reported once a day."""
 
     kind: str
     cause: str

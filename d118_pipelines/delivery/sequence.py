@@ -100,7 +100,7 @@ def _unfit(what: str, where: str) -> ExportError:
 
 
 def _unverified(exc: D118Error) -> D118Error:
-    """The same error, saying that the files are there all the same."""
+    """The same error, saying that the files are there anyway."""
     return type(exc)(
         f"All files were replaced, but not verified. {exc.what}",
         where=exc.where,
@@ -114,7 +114,7 @@ def _mixed(steps: Steps, exc: D118Error) -> MixedSetError:
     new, in_doubt, old = steps.states()
     parts = [
         ("new", new),
-        ("in doubt", in_doubt),
+        ("uncertain", in_doubt),
         ("as before", old),
     ]
     return MixedSetError(
@@ -122,7 +122,7 @@ def _mixed(steps: Steps, exc: D118Error) -> MixedSetError:
         where="; ".join(
             f"{state}: {', '.join(names)}" for state, names in parts if names
         ),
-        rule="a set of files counts as delivered whole or not at all",
+        rule="a set of files counts as delivered completely or not at all",
         not_done="the delivery is not recorded as done",
         next_step="run again soon: it sends the whole set; tell the vendor if the files "
         "are imported before that",

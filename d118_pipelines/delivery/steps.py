@@ -30,8 +30,8 @@ MTIME_GAP_SECONDS = 2.0
 class Steps:
     """Delivers one set. Files are done in order, so two counts say how far it is.
 
-    _staged: so many of the first files are uploaded and checked.
-    _final: so many of the first files are complete under their real names.
+    _staged: this many of the first files are uploaded and checked.
+    _final: this many of the first files are complete under their real names.
     _in_doubt: the next one may be too; the connection broke before the answer.
     """
 
@@ -57,7 +57,7 @@ class Steps:
         self._first_final: dt.datetime | None = None
 
     def run(self, remote: Remote) -> tuple[DeliveredFile, ...]:
-        """Do what is left to do and read the set back.
+        """Do the remaining steps and read the set back.
 
         Raises: DestinationError, ConnectionLostError, TimeLimitError, ExportError.
         """
@@ -73,7 +73,7 @@ class Steps:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the destination may hold a part of the set, or a part of a file."""
+        """Whether the destination may have part of the set, or part of a file."""
         if self._in_doubt and not self._options.use_temp_names:
             return True
         count = len(self._files)
@@ -92,7 +92,7 @@ class Steps:
         return isinstance(exc, RetriableError)
 
     def states(self) -> tuple[list[str], list[str], list[str]]:
-        """Names of the files that are new, in doubt, and as they were before."""
+        """Names of the files that are new, uncertain, and as they were before."""
         names = [file.name for file in self._files]
         doubtful = self._final + int(self._in_doubt)
         return names[: self._final], names[self._final : doubtful], names[doubtful:]
@@ -106,7 +106,7 @@ class Steps:
         return tuple(kind for kind, on in {**kinds, "mtime": mtime}.items() if on)
 
     def _look(self, remote: Remote) -> None:
-        """Find out what of the earlier attempts still stands."""
+        """Find out what is left of the earlier attempts."""
         if self._options.verify_after_rename:
             for file in self._files:
                 remote.stat(file.name)  # raises if a folder is in the way
@@ -255,7 +255,7 @@ def _check_size(file: FileToSend, name: str, size_bytes: int | None) -> None:
 def _check_order(delivered: Sequence[DeliveredFile]) -> None:
     for earlier, later in pairwise(delivered):
         if earlier.modified_at is None or later.modified_at is None:
-            raise _differs("the destination does not tell modification times")
+            raise _differs("the destination does not report modification times")
         if earlier.modified_at >= later.modified_at:
             raise _differs(f"{later.name} is not newer than {earlier.name}")
 
@@ -266,5 +266,5 @@ def _differs(what: str) -> DestinationError:
         rule="a delivery counts when size, hash and order were read back "
         "(docs/reference/delivery.md)",
         not_done="the delivery is not recorded as done",
-        next_step="run again; if it stays, ask the vendor what takes or changes files",
+        next_step="run again; if it happens again, ask the vendor what removes or changes files",
     )

@@ -24,7 +24,7 @@ def checked_address(url: str, *, name: str, may_have_query: bool = False) -> str
     """
     if not may_be_asked(url, may_have_query=may_have_query):
         raise ConfigurationError(
-            f"{name} is not an address that may be asked.",
+            f"{name} is not an allowed address.",
             rule="https://host/path (http only for this machine), without user name, "
             "password or fragment" + ("" if may_have_query else ", without query"),
             not_done="Nothing was contacted.",

@@ -45,7 +45,7 @@ def shown(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A number as programs read it, any other value so that no spreadsheet runs it."""
+    """A number as programs read it, any other value so that no spreadsheet executes it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return harmless(shown(value))

@@ -1,4 +1,4 @@
-"""One rule of a guard and how it went; shared by rosters and by file deliveries.
+"""One rule of a guard and its result; shared by rosters and by file deliveries.
 
 Called by both guards (`roster/planning/guard.py`, `targets/guard.py`) and by whoever
 shows their verdict.
@@ -19,7 +19,7 @@ Verdict = Literal["ready", "held", "failed", "out_of_term"]
 
 @dataclass(frozen=True, slots=True)
 class GuardRule:
-    """One rule and how it went. `code` is stable; `message` has figures and limits."""
+    """One rule and its result. `code` is stable; `message` has figures and limits."""
 
     code: str
     kind: Kind

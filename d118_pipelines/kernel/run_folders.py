@@ -2,7 +2,7 @@
 
 The time is UTC to the microsecond, so names sort by age; the run is the first eight
 characters of its id. While it is filled, a folder has a hidden name.
-Belongs here: names, filling, finding. Not here: what stands in such a folder.
+Belongs here: names, filling, finding. Not here: what is in such a folder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RunFolder:
         self.path.mkdir(parents=True, mode=0o700)
 
     def complete(self) -> None:
-        """Give it its name; from here on it is found."""
+        """Give it its final name, so that it is found."""
         self.path.rename(self.final)
 
     def discard(self) -> None:
@@ -62,7 +62,7 @@ def newest_run_folder(
 ) -> Path | None:
     """The folder that the run made, else the newest one, else None.
 
-    marker: the file that stands in every complete folder.
+    marker: the file that every complete folder has.
     """
     complete = (f for f in parent.glob("[0-9]*") if (f / marker).is_file())
     folders = sorted(complete, reverse=True)

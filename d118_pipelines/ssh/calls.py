@@ -109,7 +109,7 @@ def guarded(line: Line, action: str, next_step: str = "") -> Iterator[Watch]:
                 f"Could not {action}: it {watch.expired}",
                 where=line.where,
                 not_done=line.not_done,
-                next_step="run again later; if it stays, ask the vendor",
+                next_step="run again later; if it happens again, ask the vendor",
             ) from None
         raise _translated(exc, line, action, next_step) from None
 
@@ -122,10 +122,10 @@ def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118
     broken = isinstance(exc, paramiko.SSHException | EOFError) or not line.is_open()
     if broken or number not in (None, errno.ENOENT, errno.EACCES):
         return ConnectionLostError(
-            f"The connection broke while it was to {action}",
+            f"The connection was lost at the step: {action}",
             where=line.where,
             not_done=line.not_done,
-            next_step="run again; if it stays, ask the vendor and the network team",
+            next_step="run again; if it happens again, ask the vendor and the network team",
         )
     reason = {
         errno.ENOENT: "the server says that there is no such file or folder",
@@ -140,12 +140,12 @@ def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118
 
 
 def too_late(settings: SftpSettings, action: str, limit: float) -> TimeLimitError:
-    """The server did not do something within so many seconds, before any file."""
+    """The server did not do something within this many seconds, before any file."""
     return TimeLimitError(
         f"The server of {settings.describe} did not {action} within {limit:g} s",
         where=settings.where,
         not_done=NOTHING_SENT,
-        next_step="run again later; if it stays, ask the vendor",
+        next_step="run again later; if it happens again, ask the vendor",
     )
 
 
@@ -155,5 +155,5 @@ def lost(settings: SftpSettings, moment: str) -> ConnectionLostError:
         f"The server of {settings.describe} ended the connection {moment}",
         where=settings.where,
         not_done=NOTHING_SENT,
-        next_step="run again later; if it stays, ask the vendor",
+        next_step="run again later; if it happens again, ask the vendor",
     )

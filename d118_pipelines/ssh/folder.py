@@ -15,7 +15,7 @@ from d118_pipelines.ssh.opened_folder import OpenedFolder
 
 CHUNK_BYTES = 32768
 REQUESTS_UNDER_WAY = 64
-NOT_READ = "no file of this folder was taken over"
+NOT_READ = "no file of this folder was stored"
 
 
 @dataclass(frozen=True, slots=True)

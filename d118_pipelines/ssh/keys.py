@@ -104,7 +104,7 @@ def _parse(where: str, data: bytes, passphrase: str | None) -> PrivateKeyTypes:
     except UnsupportedAlgorithm:
         raise _error(where, _UNSUPPORTED) from None
     except ValueError:
-        remedy = f"correct the passphrase; `ssh-keygen -y -f {where}` tells if it fits"
+        remedy = f"correct the passphrase; `ssh-keygen -y -f {where}` says if it fits"
         raise _error(where, ("protected with another passphrase", remedy)) from None
 
 

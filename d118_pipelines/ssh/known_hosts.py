@@ -47,7 +47,7 @@ class KnownHost:
 
 
 def read_known_hosts(path: Path, address: Address) -> list[KnownHost]:
-    """Read the file; lines that are not entries are passed over, as OpenSSH does.
+    """Read the file; lines that are not entries are skipped, as OpenSSH does.
 
     Raises: ConfigurationError when there is no readable file.
     """
@@ -128,7 +128,7 @@ def _where(path: Path, address: Address, lines: Sequence[KnownHost]) -> str:
     if lines:
         text += ", see line " + ", ".join(str(entry.line) for entry in lines)
     if lines and not any(entry.is_for(host_pattern(address)) for entry in lines):
-        text += f" (without the port it does not count; write {host_pattern(address)})"
+        text += f" (without the port it does not apply; write {host_pattern(address)})"
     return text
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OpenedFolder:
-    """Opened by `with`; `_client` stands in the folder.
+    """Opened by `with`; `_client` is in the folder.
 
     Raises on enter: ConfigurationError, AuthenticationError, HostKeyError; in every
     call DestinationError (refused), ConnectionLostError, TimeLimitError.

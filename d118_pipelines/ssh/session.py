@@ -141,7 +141,7 @@ def _exchange_keys(transport: paramiko.Transport, settings: SftpSettings) -> Non
             next_step="ask the vendor for current algorithms; for a server with only "
             "ssh-rsa host keys set allow_ssh_rsa: true in the target",
         )
-    raise lost(settings, "before its host key was verified, or is no SSH server")
+    raise lost(settings, "before its host key was verified, or is not an SSH server")
 
 
 def _verify(
@@ -155,7 +155,7 @@ def _verify(
         key = transport.get_remote_server_key()
     except paramiko.SSHException:
         raise lost(
-            settings, "before its host key was verified, or is no SSH server"
+            settings, "before its host key was verified, or is not an SSH server"
         ) from None
     known_hosts.verify_host_key(
         entries,

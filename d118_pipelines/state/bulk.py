@@ -251,7 +251,7 @@ def _copy_out(connection: sa.Connection, query: sa.TextClause, path: Path) -> No
     text_of = query.compile(connection, compile_kwargs={"literal_binds": True})
     with path.open("wb") as file:
         cursor = _driver(connection).cursor()
-        # The driver reads no marks here: % stands for itself.
+        # The driver reads no marks here: % is a plain character.
         text = str(text_of).replace("%%", "%")
         cursor.copy_expert(f"COPY ({text}) TO STDOUT (FORMAT csv)", file, 1 << 20)
 

@@ -220,10 +220,10 @@ class Database:
             raise FatalError(
                 f"The state database cannot be opened ({type(exc).__name__}).",
                 where=self.place,
-                rule="It holds the ledger: what every vendor is known to have.",
+                rule="It has the ledger: what every vendor is known to have.",
                 not_done="Nothing was read, nothing was sent.",
                 next_step="Check that the server runs and lets this account in, or the "
-                "folder's rights and space; if it is damaged, bring back the last "
+                "folder's rights and space; if it is damaged, restore the last "
                 "backup.",
             ) from (None if url else exc)
 

@@ -94,7 +94,7 @@ def _take(database: Database, name: str, holder: str) -> bool:
                 return False
             age = int((now - row.acquired_at).total_seconds())
             raise BusyError(
-                f"BUSY  {name}: another run is at work.",
+                f"BUSY  {name}: another run is active.",
                 where=f"run {row.holder} on {row.host}, for {age} s",
                 not_done="Nothing was sent or changed by this run.",
                 next_step=f"Wait for it to end (d118 status), then: d118 run {name}",

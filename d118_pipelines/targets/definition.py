@@ -125,7 +125,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     complaints = complaints_about(target.name, model, sql_folder)
     if complaints:
         raise ConfigurationError(
-            f"{path.name} does not hold together:\n  "
+            f"{path.name} contradicts itself:\n  "
             + "\n  ".join(_at(document, key, text) for key, text in complaints),
             not_done="Nothing was started.",
             next_step="Correct the lines named above, then run: d118 doctor",

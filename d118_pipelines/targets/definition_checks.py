@@ -23,7 +23,7 @@ from d118_pipelines.targets.model import (
 Complaint = tuple[KeyPath, str]
 
 SCIM_NAME = "scim"
-"""The name of the target that provisions users; each has one state of that."""
+"""The name of the target that provisions users; each user has one state of provisioning."""
 SCIM_FAILED = "scim.failed"
 """The code of a user whom the service provider refuses."""
 
@@ -98,7 +98,7 @@ def _undeclared(model: TargetModel) -> list[Complaint]:
         ]
     records = [file for file in model.files if not file.control]
     if not records:
-        return [*found, (("files",), "no file holds records")]
+        return [*found, (("files",), "no file has records")]
     named = [file for file in records if file.name == model.main]
     if model.main and not named:
         found.append((("main",), f"no file of records is called {model.main}"))

@@ -20,7 +20,7 @@ READ_BACK = "guard.read_back"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
-    "The files of the last verified delivery are gone: nothing to compare with."
+    "The files of the last verified delivery no longer exist: nothing to compare with."
 )
 
 
@@ -49,7 +49,7 @@ def rule_meanings(target: Target) -> dict[str, str]:
         ),
         "adds": (guard.max_adds, "At most {:,} new records."),
         "changes": (guard.max_changes, "At most {:,} changed records."),
-        "deactivations": (guard.max_deactivations, "At most {:,} turn inactive."),
+        "deactivations": (guard.max_deactivations, "At most {:,} become inactive."),
     }
     for name, (limit, text) in limits.items():
         if limit is not None:
@@ -58,7 +58,7 @@ def rule_meanings(target: Target) -> dict[str, str]:
         removed, changed = "guard.removed_within_limit", "guard.changed_within_limit"
         per_file = "of the records of any file, since the last delivery."
         rules[removed] = (
-            f"At most {guard.files.max_removed_percent:g} % gone {per_file}"
+            f"At most {guard.files.max_removed_percent:g} % removed {per_file}"
         )
         rules[changed] = (
             f"At most {guard.files.max_changed_percent:g} % changed {per_file}"
@@ -94,7 +94,7 @@ def judge(
                 "guard.ledger_seeded",
                 "failed",
                 not is_ledger_empty,
-                "The ledger is empty and has no seed: everybody would be sent as new. "
+                "The ledger is empty and has no seed, so everybody would be sent as new. "
                 f"Import the old watermark (0 for a start from nothing): "
                 f"d118 ledger seed {target.name} --newest-dcid FILE|N"
                 if is_ledger_empty
@@ -133,7 +133,9 @@ def _facts(target: Target, broken: Mapping[str, Sequence[str]]) -> list[GuardRul
     }
     texts |= {f"guard.{a.name}": a.message for a in target.model.assertions}
     if READ_BACK in rule_meanings(target):
-        texts[READ_BACK] = "The finished archive does not pass our own importer."
+        texts[READ_BACK] = (
+            "Our own importer finds something wrong in the finished archive."
+        )
     return [
         GuardRule(code, "failed", not keys, _with_keys(text, keys) if keys else "OK.")
         for code, text in texts.items()
@@ -151,7 +153,7 @@ def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[Gua
     guard = target.model.guard
     by_command = bool(main.commands)
     adds = main.commands.get(target.model.ledger.add, 0) if by_command else main.added
-    turning = "turning inactive" + " or leaving" * guard.leaving_is_deactivation
+    turning = "becoming inactive" + " or leaving" * guard.leaving_is_deactivation
     rules = []
     if guard.max_drop_percent is not None:
         rules.append(_drop(main, guard.max_drop_percent, has_baseline=has_baseline))
@@ -179,7 +181,7 @@ def _file_limits(target: Target, plan: Plan) -> list[GuardRule]:
         return []
     rules = []
     for name, limit, word in [
-        ("removed", limits.max_removed_percent, "gone"),
+        ("removed", limits.max_removed_percent, "removed"),
         ("changed", limits.max_changed_percent, "changed"),
     ]:
         beyond = [

@@ -90,7 +90,7 @@ def last_verified(
 def read_snapshot(
     connection: sa.Connection, target: str, destination: str, *, since: dt.datetime
 ) -> LedgerSnapshot:
-    """Read ledger, seed and baseline as they stood at `since`, the cycle's start."""
+    """Read ledger, seed and baseline as they were at `since`, the cycle's start."""
     e, d, s = db.delivery_ledger.c, db.deliveries.c, db.ledger_seeds.c
     baseline = last_verified(connection, target, destination)
     last = baseline.delivery if baseline else None

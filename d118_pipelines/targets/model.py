@@ -71,7 +71,7 @@ class Format(Model):
 class Table(Model):
     """A relation that is made before the files, for all SQL after it.
 
-    view: read anew each time, for what is too large to keep.
+    view: read again each time, for what is too large to keep.
     """
 
     name: Identifier
@@ -267,7 +267,7 @@ class Schedule(Model):
         try:
             CronSim(value, dt.datetime(2000, 1, 1))
         except CronSimError:
-            raise ValueError(f"'{value}' is not a time that comes") from None
+            raise ValueError(f"'{value}' never occurs") from None
         return value
 
     @field_validator("time_zone")

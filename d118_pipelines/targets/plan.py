@@ -174,7 +174,7 @@ def _count(
 
 
 def _deactivations(target: Target, file: TargetFile, old: set[str]) -> str:
-    """SQL counting the records that turn inactive, or leave where that counts as well."""
+    """SQL counting the records that become inactive, or leave where that counts as well."""
     guard = target.model.guard
     if file is not target.main_file:
         return "SELECT 0"

@@ -95,7 +95,7 @@ def _check_keys(target: Target, bench: Workbench) -> None:
             rule="An extension table has one row per person, and SCHOOLSTAFF one row per "
             "person and school.",
             not_done="Nothing was exported, nothing was sent.",
-            next_step="Remove the double record in the source, then run: "
+            next_step="Remove the duplicate record in the source, then run: "
             f"d118 run {target.name}",
         )
 
@@ -159,7 +159,7 @@ def _stop(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Findi
 
 
 def _report(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Finding]:
-    """The findings on records that are exported all the same, in rule order."""
+    """The findings on records that are exported anyway, in rule order."""
     if not rules:
         return []
     key = target.population.key

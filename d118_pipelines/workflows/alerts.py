@@ -22,9 +22,9 @@ from d118_pipelines.state.database import Database
 def send_alert(
     database: Database, settings: Alerts, alert: Alert, *, now: dt.datetime
 ) -> list[str]:
-    """Send the alert by every configured way, unless its cause was told today.
+    """Send the alert by every configured way, unless its cause was reported today.
 
-    Returns: the ways used (`webhook`, `e-mail`), empty if none or told already.
+    Returns: the ways used (`webhook`, `e-mail`), empty if none or already reported.
     Raises: ConnectionLostError or ConfigurationError if a configured way does not work,
     after the other was tried.
     """

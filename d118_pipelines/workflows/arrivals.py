@@ -43,7 +43,9 @@ def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival
         from d118_pipelines.sources.csv_files.arrival import look
 
         found = look(folder, cursor)
-        return Arrival(found.cursor, found.run_key, "no files, or they still change")
+        return Arrival(
+            found.cursor, found.run_key, "no files, or they are still changing"
+        )
     from d118_pipelines.sources.oneroster_csv.arrival import look_for_set
 
     seen = look_for_set(folder, cursor, file_names=model.config.fileNames)
@@ -66,5 +68,5 @@ def _look_far(project: Project, provider: Provider, cursor: str) -> Arrival:
         )
     now = json.dumps(files)
     if not files or now != cursor:
-        return Arrival(now, None, "no files, or they have changed since the last look")
+        return Arrival(now, None, "no files, or they have changed since the last check")
     return Arrival(now, hashlib.sha256(now.encode()).hexdigest(), "")

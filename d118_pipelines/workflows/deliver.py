@@ -152,7 +152,7 @@ def _refuse_unfit(
         raise ExportError(
             f"FAILED plan.overtaken  {target.name}: plan {plan.plan_hash[:8]} was made "
             "against another delivery or for another destination.",
-            rule="A plan is delivered once, to the destination it was made for.",
+            rule="A plan is delivered once, to the destination that it was made for.",
             not_done="Nothing was sent.",
             next_step=f"Make a new one: d118 run {target.name}; to send the last verified "
             f"set again: d118 resend {target.name}",

@@ -35,7 +35,7 @@ from d118_pipelines.workflows.destinations import Destination, refuse_demonstrat
 from d118_pipelines.workflows.export_inputs import Gathered, gather
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
-# No run lasts so long: what is older belongs to none.
+# No run takes this long: older ones belong to none.
 LEFT_AFTER_SECONDS = 24 * 3600
 
 
@@ -166,7 +166,7 @@ def _new_folder(
     project: Project, target: Target, run_id: str, now: dt.datetime
 ) -> Path:
     for left in (project.home / "exports" / target.name).glob("*/.inputs"):
-        # A killed run could not; a younger one can belong to a run at work.
+        # A killed run could not; a younger one can belong to an active run.
         with suppress(FileNotFoundError):  # or the other run has just ended
             if now.timestamp() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
                 shutil.rmtree(left)

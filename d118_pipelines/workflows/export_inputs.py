@@ -110,7 +110,7 @@ def _roster_state(database: Database, district: str) -> tuple[dt.datetime, bool]
         plans = [latest_plan(connection, row.id) for row in rows]
     if not rows:
         raise IncompleteExtractError(
-            "The roster is empty: no enabled provider was ever synced.",
+            "The roster is empty: no enabled provider has been synced.",
             not_done="Nothing was exported.",
             next_step="See them with d118 providers list, then run: d118 run PROVIDER",
         )

@@ -80,7 +80,7 @@ class FileSet:
         path = folder / file["name"]
         if not path.is_file():
             raise ExportError(
-                f"The kept file {file['name']} is gone.",
+                f"The kept file {file['name']} no longer exists.",
                 where=folder.name,
                 not_done="Nothing was sent.",
                 next_step=f"Make a new set: d118 run {self.target.name}",

@@ -84,7 +84,7 @@ class ProviderFeed:
         if not folder.is_dir():
             raise ConfigurationError(
                 f"The rows of plan {plan.plan_hash[:8]} are gone.",
-                rule="They are kept until retention removes them.",
+                rule="They are in plans/ below D118_HOME until somebody deletes them.",
                 next_step=f"Make a new one: d118 run {self.name}",
             )
         made = read_plan(folder)

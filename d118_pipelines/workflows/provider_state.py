@@ -68,7 +68,7 @@ class ProviderState:
         if not self.enabled:
             return "disabled in config/providers.yaml"
         if self.is_running:
-            return "a run is at work now"
+            return "a run is active now"
         return {
             "SUCCESS": "",
             "PARTIAL": f"d118 findings {name}{self._conflicts}",

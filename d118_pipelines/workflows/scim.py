@@ -57,7 +57,7 @@ from d118_pipelines.workflows.scim_state import (
 )
 
 ALL_FAILED_FROM = 10
-"""So many changes that all fail are the service's fault, not that of the users."""
+"""If this many changes all fail, the fault is the service's, not the users'."""
 ANSWERS = "answers"
 """What confirms a user: the service's answer to its request."""
 

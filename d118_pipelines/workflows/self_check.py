@@ -1,4 +1,4 @@
-"""A finished OneRoster set, read back by this project's own importer before it may go.
+"""A finished OneRoster set, read back by this project's own importer before it is sent.
 
 Called by `export.py`. The importer is `sources/oneroster_csv/` and `roster/staging/`;
 which of its findings count is said here.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NAME = "self_check"
-# What the importer only doubts, and what a set may not change or is asked for: the year
+# What the importer only warns about, and a set must not change or is configured to have: the year
 # that the roster gives a session, identifiers that differ in case alone, and files that
 # the option empty_files sends as a header.
 _NO_FAULT = ("sem.school_year", "id.case_collision", "bundle.empty_file")
@@ -47,7 +47,7 @@ _REFERRED = {
 def read_back(archive: Path, folder: Path, root: Path = ROOT) -> list[str]:
     """Every finding of severity warn or above: code, file, line, sourcedId.
 
-    archive: the finished set. In its folder lie the kept tables of all files, in which
+    archive: the finished set. In its folder are the kept tables of all files, in which
     the references of a delta set are looked up. folder: an empty place for the frames,
     which hold people; the caller removes it. root: the project's folder.
     """

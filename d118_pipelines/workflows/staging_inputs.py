@@ -99,7 +99,7 @@ def shaped(
 ) -> MappingFile:
     """The mapping; a OneRoster CSV set is first given the shape of the REST service.
 
-    An entity whose file the set lacks is not staged: nothing was said about it.
+    An entity without a file in the set is not staged: the set says nothing about it.
     """
     if not isinstance(provider.model, OneRosterCsvProvider):
         return mapping

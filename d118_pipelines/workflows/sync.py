@@ -119,7 +119,7 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
         if isinstance(provider.model, PowerSchoolProvider):
             raw, is_due = in_term(project, provider.model, raw, Path(folder))
             if not is_due:
-                nothing_due = "Nothing was due: no school is in term."
+                nothing_due = "Nothing to do: no school is in term."
                 close_row(run, provider, "SUCCESS", nothing_due)
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
@@ -186,7 +186,7 @@ def apply_provider(
 ) -> ApplyResult:
     """Carry out the plan that this run made, else the newest one, in one transaction.
 
-    on_step: is told what has been written so far, entity by entity.
+    on_step: gets what has been written so far, entity by entity.
     Raises: HeldError if the guard holds it; FatalError if it failed or the roster has
     changed since it was made. The roster then stays as it was.
     """
@@ -250,7 +250,7 @@ def _staged(run: Run, provider: Provider) -> Staged:
 def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB session for roster-sized work; it spills below `D118_HOME`.
 
-    Raises: KeyboardInterrupt if the process was told to end during a query.
+    Raises: KeyboardInterrupt if the process was stopped during a query.
     """
     duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
     try:

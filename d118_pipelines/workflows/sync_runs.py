@@ -30,7 +30,7 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
     The run holds the provider's lease from then on. An error closes the row as FAILURE
     or HELD, an interruption as CANCELLED; the row stays open after a block that ended
     well.
-    Raises: BusyError if another run of the provider is at work; FatalError if this one
+    Raises: BusyError if another run of the provider is active; FatalError if this one
     has ended.
     """
     with run.database.reading() as connection:
@@ -65,7 +65,7 @@ def close_lost_runs(project: Project, provider: str) -> int:
     # In one transaction: no run can begin in between.
     with state_database(project).transaction() as connection:
         if is_held(connection, provider):
-            return 0  # a run is at work, and its row with it
+            return 0  # a run is active, and its row belongs to it
         return history.close_open_runs(
             connection,
             provider=provider,

@@ -29,7 +29,9 @@ class TargetFeed:
     again: str = "run"
 
     fails_as: ClassVar[type[FatalError]] = ExportError
-    not_done: ClassVar[str] = "Nothing was sent; the last delivered files stay."
+    not_done: ClassVar[str] = (
+        "Nothing was sent; the vendor keeps the last delivered files."
+    )
 
     @property
     def name(self) -> str:
@@ -109,6 +111,6 @@ class TargetFeed:
 def out_of_term_text(target: Target) -> str:
     """What a target without a current term says; the run itself succeeds."""
     return (
-        f"OUT OF TERM  {target.name}: no term is current, nothing was made and nothing "
+        f"OUT OF TERM  {target.name}: no term is current; nothing was made and nothing "
         "is sent. The vendor keeps the last delivered files."
     )

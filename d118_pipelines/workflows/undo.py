@@ -24,7 +24,7 @@ from d118_pipelines.workflows.sync import frames, guard_of
 
 @dataclass(frozen=True, slots=True)
 class UndoneRun:
-    """What was put back, and what was left as it is."""
+    """What was reverted, and what was not."""
 
     undone: Undo
     result: ApplyResult
@@ -36,7 +36,7 @@ def undo_provider(
     """Plan the undo, ask the guard, and apply it in one transaction.
 
     Raises: HeldError if the guard holds it: approve its hash, then start again;
-    ConfigurationError if there is nothing to undo; BusyError if a run is at work.
+    ConfigurationError if there is nothing to undo; BusyError if another run is active.
     """
     database, district = state_database(project), project.district()
     feed = ProviderFeed(project, provider, again="undo")

@@ -215,7 +215,7 @@ def test_a_second_d118_run_exits_4_and_names_the_first(
         now = project.d118("providers", "list", "--json").json()
 
     assert busy.code == 4
-    assert "BUSY  files: another run is at work." in busy.err
+    assert "BUSY  files: another run is active." in busy.err
     assert f"run {HOLDER} on " in busy.err
     assert now[0]["is_running"]
     assert project.dump() == before

@@ -61,7 +61,7 @@ def test_a_seed_that_is_no_number_is_2(fresh: ProjectFolder, garbage: str) -> No
     answer = fresh.d118("ledger", "seed", "smartfind", f"--newest-dcid={garbage}")
 
     assert answer.code == 2
-    assert "This is no watermark." in answer.err
+    assert "This is not a watermark." in answer.err
     assert "Nothing was imported." in answer.err
     assert seeds(fresh) == []
 
@@ -125,7 +125,7 @@ def test_deliveries_as_csv_have_plain_numbers(delivered: ProjectFolder) -> None:
 
 
 def test_nothing_was_delivered_yet(fresh: ProjectFolder) -> None:
-    assert "Nothing was delivered yet." in fresh.d118("ledger", "deliveries").out
+    assert "Nothing has been delivered yet." in fresh.d118("ledger", "deliveries").out
     assert fresh.d118("ledger", "deliveries", "--json").json() == []
     assert fresh.d118("ledger", "deliveries", "--csv").out == ""
 

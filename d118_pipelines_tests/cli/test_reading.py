@@ -196,7 +196,7 @@ def test_explain_names_the_rule_that_stopped_a_person(delivered: ProjectFolder) 
 def test_explain_says_that_nobody_has_a_key(delivered: ProjectFolder) -> None:
     answer = delivered.d118("explain", "hr_records", "999999").out
 
-    assert "999999 is not in the extract: no such person, or no e-mail there." in answer
+    assert "999999 is not in the extract: no such person, or no e-mail." in answer
     assert "Never." in answer
 
 

@@ -46,7 +46,10 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
         "HELD guard.drop_within_limit  hr_records: 10 records against 19" in answer.err
     )
     assert f"where: plan {short}" in answer.err.lower()
-    assert "Not done: Nothing was sent; the last delivered files stay." in answer.err
+    assert (
+        "Not done: Nothing was sent; the vendor keeps the last delivered files."
+        in answer.err
+    )
     assert f'd118 approve hr_records {short} --reason "..."' in answer.err
     assert "prepared, not sent: exports/hr_records/staff_data, 10 rows" in answer.err
     assert "made exports" not in answer.err

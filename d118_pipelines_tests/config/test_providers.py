@@ -203,7 +203,7 @@ MISTAKES = {
     ),
     "another district": (
         CLEVER + "    district: district_9\n",
-        f"The provider clever is of another district.\n  Where: {FILE}:8, {KEY}.district\n"
+        f"The provider clever belongs to another district.\n  Where: {FILE}:8, {KEY}.district\n"
         "  Rule: config/district.yaml says id: district_118.",
     ),
     "an unknown key of the guard": (

@@ -93,7 +93,7 @@ def test_a_key_may_stand_in_a_file_of_its_owner(project: ProjectFolder) -> None:
     ("variables", "says"),
     [
         ({}, "Neither ENCRYPTION_KEY nor ENCRYPTION_KEY_FILE is set."),
-        ({"ENCRYPTION_KEY": SECRET}, "holds something that is not a key."),
+        ({"ENCRYPTION_KEY": SECRET}, "has something in it that is not a key."),
         ({"ENCRYPTION_KEY_FILE": "nowhere"}, "The key file nowhere cannot be read"),
     ],
 )
@@ -116,7 +116,7 @@ def test_another_key_opens_nothing_and_says_which_line(project: ProjectFolder) -
     verified = project.d118("secrets", "verify", ENCRYPTION_KEY=other)
 
     assert tested.code == 2
-    assert "A fernet value cannot be opened with any key" in tested.err
+    assert "A fernet value cannot be decrypted with any key" in tested.err
     assert "(the provider files)" in tested.err
     assert verified.code == 2
     assert f"Where: {FILE}:9" in verified.err

@@ -164,7 +164,7 @@ def test_server_that_speaks_no_ssh_is_said(sshd: Sshd, tmp_path: Path) -> None:
         answer = threading.Thread(target=say_http, args=(listener,))
         answer.start()
 
-        with pytest.raises(ConnectionLostError, match="or is no SSH server"):
+        with pytest.raises(ConnectionLostError, match="or is not an SSH server"):
             list_folder(settings)
 
         answer.join()

@@ -119,7 +119,7 @@ def test_of_two_commands_at_once_one_proceeds_and_one_is_busy(
     now = [status for status, _ in project.runs("sis")]
     gate.go.set()
 
-    assert (code, "BUSY  sis: another run is at work." in said) == (4, True), said
+    assert (code, "BUSY  sis: another run is active." in said) == (4, True), said
     assert now == ["SUCCESS", "IN_PROGRESS"]
     assert ended(winner)[0] == 0
     assert project.runs("sis") == [("SUCCESS", None)] * 2

@@ -31,7 +31,7 @@ def test_a_target_that_is_being_sent_is_4(project: ProjectFolder) -> None:
         other = project.d118("resend", "smartfind")
 
     assert answer.code == 4
-    assert "BUSY  hr_records: another run is at work." in answer.err
+    assert "BUSY  hr_records: another run is active." in answer.err
     assert f"run {HOLDER} on " in answer.err
     assert "Nothing was sent or changed by this run." in answer.err
     assert resent.code == 4

@@ -25,7 +25,7 @@ EMPTY = GuardRule("guard.rows_enough", "failed", False, "No record (at least 1).
 PASSED = GuardRule("guard.blackout", "held", True, "No blackout today.")
 NOT_DONE = {
     "powerschool": "Nothing was changed in the roster.",
-    "hr_records": "Nothing was sent; the last delivered files stay.",
+    "hr_records": "Nothing was sent; the vendor keeps the last delivered files.",
 }
 SIZE = {
     "powerschool": "9,713 changes, kept until 2026-09-03 02:10 CDT",

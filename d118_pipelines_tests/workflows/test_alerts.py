@@ -124,7 +124,7 @@ def test_a_failed_guard_is_told_with_its_rule(
 
     [alert] = noticed(project, webhook, "hr_records")
 
-    assert alert["title"] == "FAILED: hr_records; nothing of it counts as sent"
+    assert alert["title"] == "FAILED: hr_records; nothing counts as sent"
     assert "FAILED guard.rows_enough  hr_records:" in alert["text"]
 
 

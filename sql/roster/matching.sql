@@ -58,7 +58,7 @@ SELECT
 FROM base.users
 WHERE id NOT IN (SELECT internal_id FROM match.own WHERE entity = 'users');
 
--- One row per staged person with all that speaks for one record or another.
+-- One row per staged person with all evidence for one record or another.
 CREATE OR REPLACE TABLE match.evidence AS
 WITH by_email AS (
     SELECT email, count(*) AS users, min(id) AS id

@@ -23,7 +23,7 @@ from d118_pipelines.delivery.scim.service import (
 from d118_pipelines.delivery.scim.transport import RefusedError
 
 ENVELOPE_BYTES = 200
-# Answers that are followed up for the one user: adopt, create anew, wait.
+# Answers that are followed up for the one user: adopt, create again, wait.
 FOLLOWED_UP = frozenset({404, 409})
 DONE: Mapping[str, Status] = {
     "create": "provisioned",
@@ -35,7 +35,7 @@ Operation = dict[str, Any]
 
 
 def operation(service: ScimService, change: ScimChange) -> Operation | None:
-    """The bulk operation of one change; None if it needs a look first.
+    """The bulk operation of one change; None if the user must be looked up first.
 
     Raises: InvalidUserError.
     """
@@ -122,7 +122,7 @@ def _by_key(
 def _outcome(
     service: ScimService, change: ScimChange, answer: Mapping[str, Any] | None
 ) -> ScimOutcome | None:
-    """What the answer says; None if the user has to be asked for by itself."""
+    """What the answer says; None if the user must be looked up."""
     status = _status(answer)
     if answer is None or status is None or status in FOLLOWED_UP:
         return None

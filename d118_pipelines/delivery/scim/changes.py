@@ -20,7 +20,7 @@ Way = Literal["bulk", "concurrent", "sequential"]
 
 @dataclass(frozen=True, slots=True)
 class ScimSettings:
-    """How one service provider is asked.
+    """Settings of one service provider.
 
     base_url: of the SCIM service, with its version (`https://idp.example/scim/v2`).
     token: bearer token. timeout_seconds: to connect, and between two bytes.
@@ -56,7 +56,7 @@ class ScimSettings:
 
 @dataclass(frozen=True, slots=True)
 class ScimChange:
-    """One user as it should be.
+    """The wanted state of one user.
 
     key: the externalId. scim_id: the provider's own id, None while it is not known.
     user: JSON body without `id` and `meta`. removed: SCIM paths that had a value and
@@ -74,7 +74,7 @@ class ScimChange:
 
 @dataclass(frozen=True, slots=True)
 class ScimOutcome:
-    """What became of one change.
+    """The outcome of one change.
 
     scim_id: to be remembered; None forgets it. error: status and words of the standard,
     never text of the provider, which could quote a person.

@@ -1,4 +1,4 @@
-"""Brings users to a service provider: order, bulk or threads, what is handed over when.
+"""Brings users to a service provider: order, bulk or threads, what is reported when.
 
 Called by `workflows/scim.py`; what one user needs is in `one_user.py`, many in one request
 in `bulk.py`.
@@ -29,9 +29,9 @@ from d118_pipelines.errors import DestinationError, UnavailableError
 
 BATCH = 100
 LONGEST_HOLD = 1.0
-"""Seconds after which known outcomes are handed over even if the batch is not full."""
+"""Seconds after which known outcomes are reported even if the batch is not full."""
 GIVE_UP_AFTER = 20
-"""So many users in a row that only got 429 or 5xx end the run."""
+"""This many users in a row that only got 429 or 5xx end the run."""
 # A name that one user gives up may be the new name of another.
 ORDER = ("deactivate", "update", "create")
 
@@ -52,10 +52,10 @@ def provision(
 
     on_sending: called in this thread with at most 100 changes before any of them is
     sent. on_outcomes: called in this thread with at most 100 outcomes as soon as they are
-    known; what it was called with stands, whatever happens later. on_progress: with the
+    known; what it was called with is final, whatever happens later. on_progress: with the
     number of settled changes and of all. A refused user never stops the others. Raises:
     AuthenticationError, DestinationError, ConnectionLostError, TimeLimitError,
-    UnavailableError, after the known outcomes were handed over.
+    UnavailableError, after the known outcomes were reported.
     """
     started = time.monotonic()
     ordered = sorted(changes, key=lambda change: ORDER.index(change.action))
@@ -88,7 +88,7 @@ def look(settings: ScimSettings) -> tuple[str, float]:
         service.find("userName", "d118-connection-test")
     except RefusedError as refused:
         raise DestinationError(
-            f"FAILED scim.service  The SCIM service lets nobody be searched ({refused}).",
+            f"FAILED scim.service  The SCIM service does not allow searching for users ({refused}).",
             not_done="Nothing was changed.",
             next_step="Check the rights of the token.",
         ) from None
@@ -114,7 +114,7 @@ class _Collected:
     def add(self, outcomes: Sequence[ScimOutcome]) -> None:
         """Take some; several at once are handed over at once.
 
-        Raises: UnavailableError when too many users in a row were put off.
+        Raises: UnavailableError when too many users in a row were postponed.
         """
         self._held += outcomes
         late = time.monotonic() - self._since > LONGEST_HOLD
@@ -124,10 +124,10 @@ class _Collected:
             self._pending = self._pending + 1 if outcome.status == "pending" else 0
         if self._pending >= GIVE_UP_AFTER:
             raise UnavailableError(
-                f"FAILED scim.unavailable  The SCIM service put off {self._pending} "
+                f"FAILED scim.unavailable  The SCIM service postponed {self._pending} "
                 f"users in a row ({outcomes[-1].error}).",
                 not_done="The remaining users were not sent; they stay pending.",
-                next_step="Run it again when the service is well.",
+                next_step="Run it again when the service is available.",
             )
 
     def hand_over(self) -> None:

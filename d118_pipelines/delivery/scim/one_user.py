@@ -15,11 +15,11 @@ SEVERAL = "several users have this externalId or user name"
 
 
 class _UnadoptableError(Exception):
-    """A user exists that may not be taken over; the text says why."""
+    """A user exists that must not be adopted; the text says why."""
 
 
 def settle(service: ScimService, change: ScimChange) -> ScimOutcome:
-    """Bring one user to what the change says.
+    """Carry out one change of one user.
 
     A refusal of this user never raises: it is `failed`, or `pending` where the same may
     succeed later. Raises: what stops all users (ScimService).
@@ -39,7 +39,7 @@ def settle(service: ScimService, change: ScimChange) -> ScimOutcome:
 
 
 def refused_outcome(change: ScimChange, refused: RefusedError) -> ScimOutcome:
-    """What a refusal means for the user."""
+    """The outcome of a refusal for the user."""
     status: Status = "pending" if refused.may_pass else "failed"
     return ScimOutcome(change.key, status, change.scim_id, str(refused))
 
@@ -57,7 +57,7 @@ def _create(service: ScimService, change: ScimChange) -> ScimOutcome:
 
 
 def _adopt(service: ScimService, change: ScimChange, scim_id: str) -> ScimOutcome:
-    """Take over a user that exists; it gets all attributes."""
+    """Adopt an existing user; it gets all attributes."""
     try:
         service.update(scim_id, change.user)
     except RefusedError as refused:

@@ -44,7 +44,7 @@ Json = Mapping[str, Any]
 
 
 class InvalidUserError(Exception):
-    """A body that is no SCIM user; only this room sees it. Its text names attributes."""
+    """A body that is not a SCIM user; only this room sees it. Its text names attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ _AS_IT_IS = {"check_request_payload": False}
 
 
 def _client(http: PatientClient, model: Any) -> SyncSCIMClient:
-    """The library's client, asking through `http`; answers are not judged by models."""
+    """The library's client, asking through `http`; models do not check the answers."""
     from scim2_client.engines.httpx2 import SyncSCIMClient
     from scim2_models import EnterpriseUser, ResourceType, ScimProvider, User
 

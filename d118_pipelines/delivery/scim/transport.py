@@ -90,7 +90,7 @@ class PatientClient:
         self.client.close()
 
     def request(self, method: str, url: str, **options: Any) -> httpx2.Response:
-        """Ask, and ask again after 429, 5xx or a lost connection.
+        """Send a request; repeat it after 429, 5xx or a lost connection.
 
         Raises: RefusedError for 4xx and 5xx; AuthenticationError, DestinationError,
         ConnectionLostError, TimeLimitError, which concern all users.

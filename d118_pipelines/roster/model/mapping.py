@@ -41,7 +41,7 @@ PERSONAL = ["birth_date", "gender"]  # sent with demographics, kept with the use
 
 
 class Authentication(Model):
-    """How the source lets callers in; the credentials are in the provider's entry."""
+    """How callers authenticate at the source; the credentials are in the provider's entry."""
 
     type: Literal["oauth2_client_credentials", "oauth1", "bearer_token", "none"]
     scope: str | None = None

@@ -3,7 +3,7 @@
 Called by `workflows/sync.py` and `store/undo.py`: reads the roster into the schemas `base`
 and `base_values` of a DuckDB session. Comparing is in `comparison.py`, writing in
 `store/apply.py`, the fixed SQL in sql/roster/baseline.sql.
-Schools and people are those of the whole district, all else is the provider's own.
+Schools and people are those of the whole district, everything else is the provider's own.
 Rule: docs/reference/roster_database.md.
 """
 

@@ -30,12 +30,12 @@ RULES = {
     "guard.zero_rows": "No entity with active records comes back empty.",
     "guard.deactivated.per_entity": "Few records of each entity and role leave.",
     "guard.deactivated.per_school": "Few records of each school leave it.",
-    "guard.updated": "Not nearly every record of an entity changes.",
-    "guard.id_churn": "Few records vanish and return under another id.",
+    "guard.updated": "No entity changes in nearly every record.",
+    "guard.id_churn": "Few records disappear and return under another id.",
     "guard.created": "New records stay within the limit, where there is one.",
-    "guard.schools_linked": "Each school is linked to one record without doubt.",
+    "guard.schools_linked": "Each school is linked to one record for certain.",
     "guard.too_many_rejects": "Few rows of each entity are rejected.",
-    "guard.blackout": "Today lies in no blackout.",
+    "guard.blackout": "Today is not in a blackout.",
 }
 
 
@@ -104,7 +104,7 @@ def judge(
         ),
         _share(
             "guard.id_churn",
-            "active records vanish and return under another id",
+            "active records disappear and return under another id",
             (_Case(_name(n), c.churned, c.active) for n, c in entities.items()),
             limits.id_churn,
             least.per_entity,
@@ -141,7 +141,7 @@ def _school(counts: SchoolCounts) -> str:
 def _share(
     code: str, what: str, cases: Iterable[_Case], limit: float, minimum: int
 ) -> GuardRule:
-    """Held if a case lies above the limit and reaches the minimum; 0 before: passes."""
+    """Held if a case is above the limit and reaches the minimum; 0 before: passes."""
     known = [case for case in cases if case.whole]
     over = [
         case
@@ -194,13 +194,13 @@ def _schools_linked(conflicts: Sequence[SchoolConflict]) -> GuardRule:
         return GuardRule(code, "held", True, "Each school is linked to one record.")
     lines = [
         f"School {c.external_id}: the roster may have it already, but {c.rule} "
-        "does not name one record without doubt."
+        "does not name one record for certain."
         for c in conflicts[:_SHOWN]
     ]
     if len(conflicts) > _SHOWN:
         lines.append(f"And {len(conflicts) - _SHOWN:,} more.")
     lines.append(
-        "Resolve the conflicts; an approval leaves these schools and their classes out."
+        "Resolve the conflicts; an approval omits these schools and their classes out."
     )
     return GuardRule(code, "held", False, "\n".join(lines))
 

@@ -2,7 +2,7 @@
 
 Called by `plan.py`. The evidence and the decisions are in sql/roster/matching.sql; what
 a decision changes is in `comparison.py`. A school that the roster seems to have, but
-that no number names without doubt, is a conflict, and the guard holds the plan.
+that no number names for certain, is a conflict, and the guard holds the plan.
 Relations in: staged frames, `base.orgs`, `base.users`, `base.links`, `base.resolutions`.
 Rule: docs/reference/matching_and_guard.md.
 """

@@ -60,12 +60,12 @@ class Counts:
 
     @property
     def deactivated(self) -> int:
-        """Records that turn inactive."""
+        """Records that become inactive."""
         return self.retired + self.missing
 
     @property
     def leaving(self) -> int:
-        """Records that this provider no longer reports, whoever else does."""
+        """Records that this provider no longer reports, even if others do."""
         return self.deactivated + self.unlinked
 
     def as_dict(self) -> dict[str, int]:
@@ -82,7 +82,7 @@ class Counts:
 class SchoolCounts:
     """One school's share of one entity, or of one role group of it.
 
-    school: its number, else its external id. active: before. leaving: turn inactive, or
+    school: its number, else its external id. active: before. leaving: become inactive, or
     are there no longer, be it by a transfer.
     """
 
@@ -149,7 +149,7 @@ def _active(compared: Comparison, entity: str) -> str:
 
 
 def _churned(compared: Comparison, entity: str) -> int:
-    """How many records go while one with the same natural key comes."""
+    """How many records leave while one with the same natural key arrives."""
     gone = f"changes.{entity} WHERE action IN ('deactivate', 'unlink')"
     if entity not in _RECOGNISED or not count_of(compared.duck, gone):
         return 0

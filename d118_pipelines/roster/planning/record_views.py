@@ -192,7 +192,7 @@ def _value(source: RecordSource, field: Field) -> str:
 
 
 def _row_hash(model: Entity) -> str:
-    """md5 over all values; lengths before free text, so that no two rows read alike."""
+    """md5 over all values; lengths before free text, so that no two rows give the same text."""
     free = ["status", "inactive_reason"]
     fixed: list[str] = []
     for field in model.fields:

@@ -96,7 +96,7 @@ def enum_name(entity: str, name: str) -> str | None:
 
 
 def word_fields(entity: str) -> list[str]:
-    """Fields whose text is kept beside the value, to be shown or to tell a default."""
+    """Fields whose text is kept next to the value, to show it or to recognise a default."""
     return [
         f.name
         for f in staged_fields(ENTITIES[entity])

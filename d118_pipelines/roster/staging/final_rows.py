@@ -24,7 +24,7 @@ _NOT_HASHED = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
 
 
 def row_hash(columns: Collection[str]) -> str:
-    """SQL: md5 over the canonical text of the columns; null is told from blank."""
+    """SQL: md5 over the canonical text of the columns; null differs from blank."""
     texts = ", ".join(
         f"coalesce(CAST({name} AS VARCHAR), chr(30))"
         for name in columns

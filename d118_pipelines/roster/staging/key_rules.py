@@ -32,7 +32,7 @@ _OF_KEYS = [
 
 
 def judge_keys(duck: duckdb.DuckDBPyConnection, entity: str, content: str) -> None:
-    """Report repeated keys of `work.<entity>` and add what is left out to `out`.
+    """Report repeated keys of `work.<entity>` and add the omitted rows to `out`.
 
     content: SQL of a row's hash. Rows of an API: the later one counts. Rows of a file:
     one of several equal ones counts, and none where they differ.

@@ -38,7 +38,7 @@ FINDINGS_FILE = "findings.parquet"
 
 @dataclass(frozen=True, slots=True)
 class PowerSchoolSettings:
-    """What the queries know of the district besides PowerSchool's rows.
+    """What the queries know about the district besides PowerSchool's rows.
 
     today: a date in the district's time zone. lead_days, tail_days: how long before its
     first and after its last day a school year counts as current. state_exclude: whether
@@ -56,7 +56,7 @@ class PowerSchoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The shared relations as files, one per name of SHARED, and what to tell of them.
+    """The shared relations as files, one per name of SHARED, and what to report.
 
     is_in_term: a school year is current at one school at least. Otherwise nothing is due:
     a roster without terms would deactivate everything, so none may be staged.

@@ -35,7 +35,7 @@ def _sql(name: str, **values: str) -> str:
 
 
 def accepted(entity: str) -> str:
-    """The rows of `work.<entity>` that no rule has left out so far."""
+    """The rows of `work.<entity>` that no rule has rejected so far."""
     return _sql("accepted", entity=entity)
 
 

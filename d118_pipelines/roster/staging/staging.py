@@ -93,12 +93,12 @@ def stage(
     now: dt.datetime,
     pull_findings: Path | None = None,
 ) -> Staged:
-    """Stage one pull into `parent/<time>-<run>/`: all of it, or nothing and an error.
+    """Stage one pull into `parent/<time>-<run>/`: all of it, or an error.
 
     duck: a session of `frames.open_frames`; tables `known.<entity>(external_id)` in it
     name records of the roster that references of delta rows may point at, and
     `kept.classes`, `kept.users` what the roster has of fields that enrollments and
-    demographics give, for pulls that lack them.
+    demographics give, for pulls without them.
     pull_findings: the findings file of the pull, if it has one.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`).
@@ -160,7 +160,7 @@ class _Run:
         self._columns: dict[str, list[str]] = {}
 
     def read(self, pull_findings: Path | None) -> None:
-        """Make the raw relations and take over the findings of the pull."""
+        """Make the raw relations and add the findings of the pull."""
         for schema in ("work", "out", "ok", "shaped"):
             self.duck.execute(f"CREATE SCHEMA {schema}")
         create_tables(self.duck)
@@ -215,7 +215,7 @@ class _Run:
         return counts
 
     def _kept(self) -> dict[str, str]:
-        """Entity -> relation of values that stay, because what gives them is not whole."""
+        """Entity -> relation of values that stay, because their source is incomplete."""
         there = tables_of(self.duck, "kept", self.home)
         return {
             entity: f"{self.home}.kept.{entity}"

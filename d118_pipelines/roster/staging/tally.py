@@ -56,7 +56,7 @@ class Tally:
         )
 
     def add_rejected(self, entity: str) -> None:
-        """List the rows of `work.<entity>` that were left out with a code."""
+        """List the rows of `work.<entity>` that were omitted, with their code."""
         self._run("add_rejected", entity=entity)
 
     def counts(self, entity: str) -> tuple[int, int, int]:

@@ -68,7 +68,7 @@ _WRITES = "action IN ('update', 'reactivate', 'link') AND NOT keeps_fields"
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What became of a plan. `revision` is the roster's after it.
+    """The result of a plan. `revision` is the roster's after it.
 
     stats: entity -> counts, with `roles` where the entity has them. changed: records and
     links that changed. new_conflicts: cases opened.
@@ -96,7 +96,7 @@ def apply_plan(
     actor: Actor,
     on_step: OnStep = no_step,
 ) -> ApplyResult:
-    """Apply a plan that the guard has let pass; the caller commits.
+    """Apply a plan that passed the guard; the caller commits.
 
     connection: of `Database.transaction()`. staged: the folder the plan was made from.
     Closes the run's row. An empty plan writes that row and nothing else.
@@ -127,7 +127,7 @@ def refuse_moved(connection: sa.Connection, plan: RosterPlan) -> None:
         raise FatalError(
             f"FAILED plan.overtaken  {plan.provider}: the plan {plan.hash[:8]} was made "
             f"for revision {plan.revision} of the roster, which is now at {found}.",
-            rule="A plan is applied to exactly the roster that it was compared with.",
+            rule="A plan applies only to the roster that it was compared with.",
             not_done="Nothing was changed.",
             next_step=f"Make a new plan: d118 run {plan.provider}",
         )
@@ -243,7 +243,7 @@ def _compare(entity: str, done: tuple[int, int, int], planned: _Planned) -> None
         raise FatalError(
             f"The database created, wrote and deactivated {done} records of {entity}; "
             f"the plan has {wanted}.",
-            rule="A plan is applied as it is, or not at all.",
+            rule="A plan is applied exactly, or not at all.",
             not_done="Nothing was changed.",
             next_step="Make a new plan; if it happens again, report it.",
         )
@@ -299,7 +299,7 @@ def _is_partial(counts: Mapping[str, Counts]) -> bool:
 
 @contextmanager
 def private_errors(writer: Writer) -> Iterator[None]:
-    """The database's own texts can quote values of people: they go no further."""
+    """The database's own messages can quote values of people: they are not passed on."""
     dbapi: Any = writer.connection.dialect.dbapi
     try:
         yield

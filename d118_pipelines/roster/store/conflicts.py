@@ -75,7 +75,7 @@ def resolve_conflict(
     """
     case = _open_case(connection, case_id, district)
     if resolution not in RESOLUTIONS:
-        raise _refused(f"{resolution} is no resolution.", f"One of {RESOLUTIONS}.")
+        raise _refused(f"{resolution} is not a resolution.", f"One of {RESOLUTIONS}.")
     if not reason.strip():
         raise _refused("A reason is missing.", "Every resolution has a reason.")
     record = record or case.record_id
@@ -139,7 +139,7 @@ def _require_record(
     )
     if not connection.execute(query).scalar_one():
         raise _refused(
-            f"No record of {case.entity} is named that this one is merged with.",
+            f"The {case.entity} record to merge with is missing.",
             "RESOLVED_MERGED needs the internal id of a record of this district.",
         )
 

@@ -156,7 +156,7 @@ def close_open_runs(
     error: str,
     but: str = "",
 ) -> int:
-    """End every open run of a provider but `but`; the caller knows that none is alive."""
+    """End every open run of a provider except `but`; the caller knows that none is active."""
     c = sis_sync_runs.c
     closed = connection.execute(
         sis_sync_runs.update()

@@ -58,7 +58,7 @@ UNDO_FILE = "undo.json"
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A planned undo. `undoes_run`: the run whose changes are put back.
+    """A planned undo. `undoes_run`: the run whose changes are reverted.
 
     findings: records that stay as they are, `undo.changed_since` or
     `undo.values_erased`.
@@ -109,7 +109,7 @@ def plan_undo(
 def _undoable(connection: sa.Connection, provider: str) -> str:
     run = last_change(connection, provider)
     if run is None:
-        raise _nothing(provider, f"Nothing of {provider} was ever applied.")
+        raise _nothing(provider, f"No sync of {provider} was ever applied.")
     if run["kind"] == "undo":
         raise _nothing(provider, f"The last change of {provider} was itself an undo.")
     return str(run["run_id"])
@@ -118,7 +118,7 @@ def _undoable(connection: sa.Connection, provider: str) -> str:
 def _nothing(provider: str, what: str) -> ConfigurationError:
     return ConfigurationError(
         what,
-        rule="One undo puts back the last sync; the way forward is another sync.",
+        rule="An undo reverts the last sync and cannot be undone; go on with another sync.",
         not_done="Nothing was changed.",
         next_step=f"To bring in the source's present state: d118 run {provider}",
     )
@@ -175,7 +175,7 @@ def _judged(
 
 
 def _no_values(duck: duckdb.DuckDBPyConnection, entity: str, ids_sql: str) -> None:
-    """The reverse of a change names its fields itself."""
+    """The reverse of a change has its own field names."""
 
 
 def apply_undo(
@@ -188,7 +188,7 @@ def apply_undo(
     actor: Actor,
     on_step: OnStep = no_step,
 ) -> ApplyResult:
-    """Apply a planned undo that the guard has let pass; the caller commits.
+    """Apply a planned undo that passed the guard; the caller commits.
 
     Recorded as a run of its own with its own history.
     Raises: FatalError if the roster moved since the plan was made.

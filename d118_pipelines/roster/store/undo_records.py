@@ -50,7 +50,7 @@ _HISTORY = {
 def find_changes(writer: Writer, entity: str, undone: str, path: Path) -> None:
     """Write the reverse of a run as the plan of one entity; makes `changes.<entity>`.
 
-    Also `undo.<entity>`, with the column `finding` for what cannot be put back.
+    Also `undo.<entity>`, with the column `finding` for what cannot be reverted.
     """
     duck = writer.duck
     whose = {"district": writer.district, "provider": writer.provider}

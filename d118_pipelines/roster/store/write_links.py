@@ -18,7 +18,7 @@ from d118_pipelines.state.bulk import append_frame
 
 
 def write_links(writer: Writer, entity: str, *, is_first_load: bool) -> None:
-    """Make or wake the links of records that are reported, put the others to sleep."""
+    """Create or activate the links of reported records, deactivate the others."""
     created = "SELECT external_id, id FROM incoming WHERE action = 'create'"
     if is_first_load:
         created = f"SELECT external_id, id FROM {entity}"
@@ -37,7 +37,7 @@ def name_people(writer: Writer, *, is_first_load: bool) -> None:
 def keep_absences(
     writer: Writer, entity: str, changes: str, present: str, *, is_news: bool
 ) -> int:
-    """Remember who was absent for the first time; forget who is back or gone.
+    """Remember who was absent for the first time; forget those who are back or have left.
 
     changes, present: DuckDB relations, the entity's plan and the external ids of all
     rows that were sent, rejected ones included. is_news: somebody is absent for the

@@ -108,7 +108,7 @@ def index_incoming(writer: Writer) -> None:
 
 
 def refresh_statistics(writer: Writer, *tables: str) -> None:
-    """After many new rows: without it PostgreSQL plans as if there were none."""
+    """After many new rows: without this PostgreSQL plans as if there were none."""
     if writer.is_postgres:
         writer.run(f"ANALYZE {', '.join(tables)}")
 
@@ -160,12 +160,12 @@ def write_records(writer: Writer, entity: str) -> int:
 
 
 def reactivate_records(writer: Writer, entity: str) -> int:
-    """Turn records active whose values are kept; returns how many."""
+    """Activate records whose values stay; returns how many."""
     return writer.run(store_sql("reactivate_records", entity=entity))
 
 
 def deactivate_records(writer: Writer, entity: str) -> int:
-    """Turn active records inactive; returns how many."""
+    """Deactivate active records; returns how many."""
     return writer.run(store_sql("deactivate_records", entity=entity))
 
 

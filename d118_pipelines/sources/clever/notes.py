@@ -44,7 +44,7 @@ class Notes:
         self._more: Counter[tuple[str, Severity, str]] = Counter()
 
     def look(self, collection: str, record: Mapping[str, Any]) -> None:
-        """Note what is odd in one object, in the shape of v3."""
+        """Note what is unusual in one object, in the shape of v3."""
         for key in record.keys() - KNOWN[collection]:
             self._fields.add((collection, key))
         for code, severity, detail in _odd(collection, record, self._now):

@@ -63,7 +63,7 @@ class ListReader:
         try:
             body = answer.json()
         except ValueError:
-            raise self._bad("is no JSON") from None
+            raise self._bad("is not JSON") from None
         if not isinstance(body, dict) or not isinstance(body.get("data"), list):
             raise self._bad("has no list `data`")
         return body
@@ -109,7 +109,7 @@ class ListReader:
             where=self._where(),
             rule="every page is the envelope that Clever documents",
             not_done=NOT_STORED,
-            next_step="Run it again; if it stays so, check api_version and base_url.",
+            next_step="Run it again; if it happens again, check api_version and base_url.",
         )
 
     def _stuck(self, fault: str) -> D118Error:
@@ -118,5 +118,5 @@ class ListReader:
             where=self._where(),
             rule="ids ascend, and each page begins after the one before",
             not_done=NOT_STORED,
-            next_step="Run it again; if it stays so, report it to Clever.",
+            next_step="Run it again; if it happens again, report it to Clever.",
         )

@@ -41,7 +41,7 @@ def csv_files(folder: Path) -> list[Path]:
 def look(folder: Path, earlier: str = "") -> Look:
     """Look at the inbox. earlier: the cursor of the look before, empty for the first.
 
-    A run key is given only when sizes and times stand still between two looks; the
+    There is a run key only when sizes and times are unchanged between two checks; the
     contents are hashed once, not at every look.
     """
     stats = {path.name: stamp(path) for path in csv_files(folder)}

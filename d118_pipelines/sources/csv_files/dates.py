@@ -52,7 +52,7 @@ def iso_moment(text: str, form: str | None) -> str | None:
 def choose_form(values: Counter[str], order: DateOrder) -> str | None:
     """The form that most values fit; None where none fits any.
 
-    values: every non-empty date of a file and how often it stands there. Where
+    values: every non-empty date of a file and how often it occurs. Where
     month-first and day-first fit equally, `order` decides.
     """
     fits = {

@@ -74,12 +74,12 @@ class OpenedFile:
         return values
 
     def check_unchanged(self) -> None:
-        """Raises: IncompleteExtractError (csv.file_changed) if somebody wrote to it."""
+        """Raises: IncompleteExtractError (csv.file_changed) if the file changed."""
         if stamp(self.path) != self.stamp:
             raise IncompleteExtractError(
                 f"FAILED csv.file_changed  {self.name} changed while it was read.",
                 where=self.name,
-                rule="files stand still from the first look to the last row",
+                rule="files do not change between the first check and the last row",
                 not_done="Nothing of this pull was stored.",
                 next_step="Run again when the upload has ended.",
             )

@@ -64,7 +64,7 @@ def find_form(path: Path, *, encoding: str | None, detect: bool) -> Form:
 
 
 def _find_delimiter(path: Path, encoding: str) -> str:
-    """The candidate that stands most often outside quotes in the first filled line."""
+    """The most frequent candidate outside quotes in the first filled line."""
     with path.open(encoding=encoding, newline="") as stream:
         header = next((line for line in stream if line.strip()), "")
     outside = "".join(header.split('"')[::2])

@@ -52,7 +52,7 @@ def find_type(
     found = found or _by_name(file, rules)
     if found is None:
         raise IncompleteExtractError(
-            f"FAILED csv.unknown_file  It is not clear what {file} holds.",
+            f"FAILED csv.unknown_file  It is not clear what {file} is.",
             where=f"{file}, header",
             rule="a header or a file name that mappings/csv.yaml knows",
             not_done="Nothing of this pull was stored.",

@@ -66,7 +66,7 @@ class FormatDetection(Model):
                 raise ValueError(f"{name}: {', '.join(twice)} fits two columns")
             unknown = sorted(set(self.required_columns[name]) - set(columns))
             if unknown:
-                raise ValueError(f"{name}: {', '.join(unknown)} is no column")
+                raise ValueError(f"{name}: {', '.join(unknown)} is not a column")
         return self
 
 

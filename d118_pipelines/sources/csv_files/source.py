@@ -212,7 +212,7 @@ def _rows(file: OpenedFile, reader: RowReader) -> Iterator[tuple[int, Row]]:
 def _batch(
     rows: Sequence[tuple[int, Row]], columns: Sequence[str], file: str
 ) -> pa.RecordBatch:
-    """Every canonical column as text, null where the file lacks it."""
+    """Every canonical column as text, null where the file does not have it."""
     import pyarrow as pa  # heavy: only while a pull is written
 
     schema = pa.schema(

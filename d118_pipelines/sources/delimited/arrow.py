@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BEFORE_QUOTE = b',\n"'
 _AFTER_QUOTE = b',\r\n"'
-# What may stand beside a blank that does not belong to a value.
+# What may be next to a blank that is not part of a value.
 _BORDERS = (b",", b'"', b"\n", b"\r")
 _BLANKS = (b" ", b"\t", "\u00a0".encode())
 

@@ -23,7 +23,7 @@ _QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
 _GIVEN_UP = ("bad_quote", "ragged")
 
 Problem = Literal["", "blank", "bad_quote", "nul", "ragged", "too_long"]
-Mend = Literal["ragged", "line_break"]
+Correction = Literal["ragged", "line_break"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Dialect:
     max_lines: a record of more lines is an open quote, and the record is given up;
     0: any number, and a file that ends inside quotes cannot be read.
     max_cell_chars, max_record_bytes: 0 is no limit.
-    mends: surplus blank cells are dropped, line breaks in cells become a blank.
+    corrects: surplus blank cells are dropped, line breaks in cells become a blank.
     """
 
     delimiter: str = ","
@@ -44,7 +44,7 @@ class Dialect:
     max_lines: int = 0
     max_cell_chars: int = 0
     max_record_bytes: int = 0
-    mends: bool = False
+    corrects: bool = False
 
 
 class Record(NamedTuple):
@@ -58,7 +58,7 @@ class Record(NamedTuple):
     cells: list[str]
     problem: Problem = ""
     first: str | None = None
-    mended: tuple[Mend, ...] = ()
+    corrected: tuple[Correction, ...] = ()
 
 
 @dataclass(slots=True)
@@ -148,8 +148,8 @@ class Splitter:
         if cells is None or problem:
             kept = [] if cells is None else cells
             return Record(line, kept, problem, self._first(text))
-        if self._dialect.mends:
-            return self._mended(line, cells, text)
+        if self._dialect.corrects:
+            return self._corrected(line, cells, text)
         return Record(line, cells)
 
     def _problem(self, cells: list[str] | None, text: str, inner: int) -> Problem:
@@ -159,22 +159,22 @@ class Splitter:
         if "\0" in text:
             return "nul"
         if self._width and len(cells) != self._width:
-            surplus = cells[self._width :] if self._dialect.mends else []
+            surplus = cells[self._width :] if self._dialect.corrects else []
             if not surplus or any(cell.strip(BLANKS) for cell in surplus):
                 return "ragged"
         if limit and len(text) > limit and max(map(len, cells)) > limit:
             return "too_long"
         return ""
 
-    def _mended(self, line: int, cells: list[str], text: str) -> Record:
-        mended: list[Mend] = []
+    def _corrected(self, line: int, cells: list[str], text: str) -> Record:
+        corrected: list[Correction] = []
         if self._width and len(cells) > self._width:
-            mended.append("ragged")
+            corrected.append("ragged")
             del cells[self._width :]
         if "\n" in text or "\r" in text:
-            mended.append("line_break")
+            corrected.append("line_break")
             cells = [_LINE_END.sub(" ", cell) for cell in cells]
-        return Record(line, cells, mended=tuple(mended))
+        return Record(line, cells, corrected=tuple(corrected))
 
     def _first(self, text: str) -> str | None:
         """The first cell of a broken record, where nothing can have changed it."""

@@ -81,7 +81,7 @@ class Answer:
         return value if isinstance(value, dict) else {}
 
     def link(self, relation: str) -> str | None:
-        """The address that the `Link` header gives for this relation, as it stands."""
+        """The address that the `Link` header gives for this relation, unchanged."""
         for url, parameters in _LINK.findall(self.headers.get("link", "")):
             found = _RELATION.search(parameters)
             if found and relation in found[1].lower().split():
@@ -94,7 +94,7 @@ class Answer:
         return self.reset(now) if asked is None else asked
 
     def reset(self, now: dt.datetime) -> float | None:
-        """Seconds until the server counts anew, None if it does not say."""
+        """Seconds until the server counts again, None if it does not say."""
         for name in ("ratelimit-reset", "x-ratelimit-reset"):
             seconds = seconds_asked(self.headers.get(name), now)
             if seconds is not None:
@@ -126,7 +126,7 @@ class Answer:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError("no JSON value")
+    raise ValueError("not a JSON value")
 
 
 def _known_words(body: bytes) -> set[str]:

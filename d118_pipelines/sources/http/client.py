@@ -42,7 +42,7 @@ CLOCK_TOLERANCE = 300.0
 NOT_STORED = "The pull was not stored."
 # Status -> kind of error, second word of its code, what to do.
 _ANY_OTHER: tuple[type[D118Error], str, str]
-_ANY_OTHER = SourceError, "http", "Ask who runs the service."
+_ANY_OTHER = SourceError, "http", "Ask the operator of the service."
 _FINAL: dict[int, tuple[type[D118Error], str, str]] = {
     **dict.fromkeys(REPEATED, (UnavailableError, "http", "Run it again later.")),
     429: (UnavailableError, "rate_limited", "Run it again later."),

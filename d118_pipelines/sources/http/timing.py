@@ -41,7 +41,7 @@ class Pacer:
         self._next = clock.monotonic()
 
     def hold(self, seconds: float) -> None:
-        """No request before so many seconds have passed."""
+        """No request before this many seconds have passed."""
         self._next = max(self._next, self._clock.monotonic() + seconds)
 
     def seconds_to_wait(self) -> float:

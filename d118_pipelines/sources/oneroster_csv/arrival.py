@@ -62,14 +62,14 @@ def look_for_set(
     except (D118Error, FileNotFoundError):
         return _nothing(state, [], "there is no file set")
     if state.get("seen") != now:
-        return _nothing(state, now, "the files have changed since the last look")
+        return _nothing(state, now, "the files have changed since the last check")
     if state.get("judged") == now:
         return _nothing(state, now, str(state.get("reason", "")))
     try:
         version = _version(found, file_names or {}, limits or Limits())
         digest = content_hash(found)
     except (D118Error, OSError) as exc:
-        reason = exc.what if isinstance(exc, D118Error) else "a file is gone"
+        reason = exc.what if isinstance(exc, D118Error) else "a file has disappeared"
         return _judged(state, now, reason)
     if digest == state.get("hash"):
         return _judged(state, now, "the set was there before")

@@ -82,7 +82,7 @@ def signature(found: Path) -> list[tuple[str, int, int]]:
     try:
         stats = [(path.name, path.stat()) for path in paths]
     except FileNotFoundError:
-        fatal("bundle.changed", "A file has gone while it was looked at.")
+        fatal("bundle.changed", "A file disappeared while it was checked.")
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 

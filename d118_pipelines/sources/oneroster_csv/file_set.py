@@ -112,5 +112,5 @@ def _check_declared(
 
 
 def _shown(name: str) -> str:
-    """A name that nobody expected may hold anything; only its beginning is shown."""
+    """An unexpected name may have anything in it; only its beginning is shown."""
     return "".join(c for c in name[:64] if c.isprintable())

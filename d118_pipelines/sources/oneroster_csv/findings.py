@@ -23,9 +23,9 @@ REJECTED = {
     "ragged": "csv.ragged",
     "too_long": "row.too_long",
 }
-# What was mended in a record -> the code of the warning.
-MENDED = {"ragged": "csv.ragged", "line_break": "csv.line_break"}
-NOT_DONE = "Nothing of the set was taken over; the pull before it stays the newest."
+# What was corrected in a record -> the code of the warning.
+CORRECTED = {"ragged": "csv.ragged", "line_break": "csv.line_break"}
+NOT_DONE = "Nothing of the set was stored; the previous pull stays the newest."
 
 
 def fatal(code: str, what: str, *, file: str = "", line: int | None = None) -> NoReturn:
@@ -36,7 +36,7 @@ def fatal(code: str, what: str, *, file: str = "", line: int | None = None) -> N
         where=place,
         rule="docs/reference/oneroster_csv.md, codes",
         not_done=NOT_DONE,
-        next_step="have the set corrected where it is made, or its settings here",
+        next_step="correct the set at its source, or its settings here",
     )
 
 

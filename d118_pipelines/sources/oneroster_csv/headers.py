@@ -50,15 +50,15 @@ def check_header(
     if any("\0" in name for name in names):
         fatal("csv.nul", "The header has a NUL character.", file=file, line=1)
     known = [column.name for column in table or ()]
-    mended = _mended(names, known, file, findings)
-    _refuse_twice(mended, file)
+    corrected = _corrected(names, known, file, findings)
+    _refuse_twice(corrected, file)
     if table is None:
         return Layout(len(names))
-    _check_missing(mended, table, file, findings, is_delta=is_delta)
-    _check_order(mended, known, file, findings)
+    _check_missing(corrected, table, file, findings, is_delta=is_delta)
+    _check_order(corrected, known, file, findings)
     positions = {
         name: number
-        for number, name in enumerate(mended)
+        for number, name in enumerate(corrected)
         if name in known or (name.startswith(METADATA) and not is_denied(name))
     }
     return Layout(len(names), positions, positions.pop(PASSWORD, None))
@@ -69,13 +69,13 @@ def plain_name(name: str) -> str:
     return name.strip(BLANKS).lower()
 
 
-def _mended(
+def _corrected(
     names: Sequence[str], known: Sequence[str], file: str, findings: Findings
 ) -> list[str]:
     """The names as in the table, where case and blanks are all that differs."""
     wanted = {plain_name(name): name for name in known}
     counts = Counter(map(plain_name, names))
-    mended = []
+    corrected = []
     for name in names:
         right = wanted.get(plain_name(name), name.strip(BLANKS))
         if right != name and right in known and counts[plain_name(name)] > 1:
@@ -84,14 +84,14 @@ def _mended(
             findings.add("csv.header_case", "warn", file, line=1, field=right)
         if known and right not in known and not right.startswith(METADATA):
             findings.add("csv.header_unknown", "warn", file, line=1, detail="ignored")
-        mended.append(right)
-    return mended
+        corrected.append(right)
+    return corrected
 
 
 def _refuse_twice(names: Sequence[str], file: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        fatal("csv.header_duplicate", "A column stands twice.", file=file, line=1)
+        fatal("csv.header_duplicate", "A column occurs twice.", file=file, line=1)
 
 
 def _check_missing(

@@ -28,9 +28,9 @@ class Limits:
 
     @property
     def dialect(self) -> Dialect:
-        """RFC 4180, with small faults mended."""
+        """RFC 4180, with small faults corrected."""
         return Dialect(
             max_cell_chars=self.max_field_chars,
             max_record_bytes=self.max_record_bytes,
-            mends=True,
+            corrects=True,
         )

@@ -104,7 +104,7 @@ def _properties(rows: Sequence[Record], findings: Findings) -> dict[str, str]:
             continue
         name, value = values[:2]
         if found.get(name, value) != value:
-            what = "A property stands twice with different values."
+            what = "A property occurs twice with different values."
             fatal("manifest.duplicate_property", what, file=FILE, line=line)
         if name in found:
             findings.add("manifest.duplicate_property", "warn", FILE, line=line)

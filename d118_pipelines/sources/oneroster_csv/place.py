@@ -30,7 +30,7 @@ GLANCE_BYTES = 65_536
 
 
 class Place(Protocol):
-    """Somewhere a set is handed over."""
+    """A place where sets arrive."""
 
     def local_copy(self, folder: Path, limits: Limits) -> AbstractContextManager[Path]:
         """The set on this machine; `folder` may hold a copy until the end."""
@@ -38,7 +38,7 @@ class Place(Protocol):
     def glance(
         self, limits: Limits, findings: Findings
     ) -> AbstractContextManager[Container | None]:
-        """Names, manifest and headers; None for an archive that is far away."""
+        """Names, manifest and headers; None for an archive on a server."""
 
 
 @dataclass(frozen=True, slots=True)

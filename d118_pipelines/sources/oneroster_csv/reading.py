@@ -28,7 +28,7 @@ from d118_pipelines.sources.delimited.encodings import (
 from d118_pipelines.sources.delimited.splitter import Record, Splitter
 from d118_pipelines.sources.oneroster_csv.container import Member
 from d118_pipelines.sources.oneroster_csv.findings import (
-    MENDED,
+    CORRECTED,
     REJECTED,
     certain_key,
     fatal,
@@ -195,7 +195,7 @@ class _Rows:
 
     def _report(self, record: Record) -> None:
         found: list[tuple[str, Level]] = [
-            (MENDED[mend], "warn") for mend in record.mended
+            (CORRECTED[correct], "warn") for correct in record.corrected
         ]
         if record.problem == "blank":
             found.append(("csv.blank_line", "info"))

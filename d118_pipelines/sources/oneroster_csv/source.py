@@ -177,7 +177,7 @@ class _Pulling:
 
 
 class _Target:
-    """Gathers small tables for one collection; begins anew where reading does."""
+    """Gathers small tables for one collection; begins again where reading does."""
 
     writer: CollectionWriter
 

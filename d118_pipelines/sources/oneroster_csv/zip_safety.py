@@ -35,7 +35,7 @@ _CHUNK = 1024 * 1024
 def checked_entries(
     archive: BinaryIO, file: str, limits: Limits
 ) -> list[zipfile.ZipInfo]:
-    """The entries of an archive whose structures hold no surprise.
+    """The entries of an archive whose structures are as they should be.
 
     Raises: IncompleteExtractError with a code `zip.*`; nothing was expanded but the
     first bytes of each member.
@@ -149,7 +149,7 @@ def _too_many(file: str, limits: Limits) -> None:
 def _check_places(
     archive: BinaryIO, entries: Sequence[zipfile.ZipInfo], directory_at: int, file: str
 ) -> None:
-    """Members lie one behind the other, and their headers say what the directory says."""
+    """Members follow one another, and their headers say what the directory says."""
     free_from = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < free_from:

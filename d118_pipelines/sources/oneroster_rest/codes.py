@@ -12,7 +12,7 @@ from d118_pipelines.errors import IncompleteExtractError, SourceError
 from d118_pipelines.kernel.finding import Finding
 
 WARNINGS = {
-    "no_demographics": "refused or not offered; left out",
+    "no_demographics": "refused or not offered; omitted",
     "unsorted": "the service refuses to sort; without a count absence proves nothing",
     "duplicate_row": "rows whose sourcedId came before; the later one counts",
     "next_skips": "next links that jump over rows; they were not followed",
@@ -34,13 +34,13 @@ def warning(word: str, collection: str, count: int = 1) -> Finding:
 def incomplete(
     word: Incomplete, text: str, where: str, *, rule: str = ""
 ) -> IncompleteExtractError:
-    """The error for a collection that is not proven to be whole."""
+    """The error for a collection that is not proven complete."""
     return IncompleteExtractError(
         f"FAILED rest.{word}  {text}",
         where=where,
         rule=rule,
         not_done="The pull was not stored.",
-        next_step="Run it again; if it stays so, ask who runs the service.",
+        next_step="Run it again; if it happens again, ask the operator of the service.",
     )
 
 
@@ -57,5 +57,5 @@ def unusable(
         where=where,
         rule=rule,
         not_done="The pull was not stored.",
-        next_step="Check the provider's addresses, or ask who runs the service.",
+        next_step="Check the provider's addresses, or ask the operator of the service.",
     )

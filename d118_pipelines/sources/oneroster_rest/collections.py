@@ -49,7 +49,7 @@ def in_order(paths: Mapping[str, str]) -> dict[str, str]:
     for name, path in paths.items():
         if not path.startswith("/") or _last(path) not in LIST_KEYS:
             raise ConfigurationError(
-                f"The path of collection {name} is none of OneRoster's.",
+                f"The path of collection {name} is not one of OneRoster's.",
                 where=path,
                 rule="one of " + ", ".join(f"/{last}" for last in LIST_KEYS),
                 not_done="Nothing was contacted.",

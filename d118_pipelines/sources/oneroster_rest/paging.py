@@ -46,7 +46,7 @@ class Paging:
 
 
 class Changed(Exception):
-    """The collection changed while it was read; what was read is worth nothing."""
+    """The collection changed while it was read; what was read is unusable."""
 
 
 def read_collection(
@@ -236,7 +236,7 @@ def page_rows(answer: Answer, key: str, name: str) -> list[Row]:
     is_list = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
     if rows is None or not is_list or _is_failure(value):
         raise unusable(
-            f"The answer is no list ({answer.words()}).",
+            f"The answer is not a list ({answer.words()}).",
             name,
             rule=f"a JSON object with the key {key} and a list of objects under it",
         )
@@ -244,7 +244,7 @@ def page_rows(answer: Answer, key: str, name: str) -> list[Row]:
 
 
 def _is_failure(value: Mapping[str, Any]) -> bool:
-    """Whether an answer with status 200 is an error envelope all the same."""
+    """Whether an answer with status 200 is an error envelope after all."""
     inner = value.get("imsx_StatusInfo")
     envelope = inner if isinstance(inner, dict) else value
     major = str(envelope.get("imsx_codeMajor", "")).lower()

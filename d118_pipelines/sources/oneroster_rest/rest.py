@@ -46,7 +46,7 @@ class OneRosterSource:
 
     name: of the provider, for people. paths: collection -> path below the base address.
     allow_empty: whether a required collection may be empty (demographics always may).
-    revision_header: a header whose change during a pull begins the pull anew.
+    revision_header: a header whose change during a pull restarts the pull.
     Raises: ConfigurationError for a path that OneRoster does not have.
     """
 

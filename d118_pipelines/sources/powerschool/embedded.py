@@ -139,7 +139,7 @@ def _files(names: list[str]) -> str:
 def _wrong_binds(query: Query, prepared: Prepared) -> QueryError:
     names = ", ".join(f":{name}" for name in prepared.binds) or "none"
     return QueryError(
-        "The query was given other binds than it names.",
+        "The query got other binds than it names.",
         where=str(query.path),
         rule=f"the query's binds are: {names}",
         not_done="The query was not run.",
@@ -168,7 +168,7 @@ def _run(
     prepared: Prepared,
     binds: Binds,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the result in its order. No engine message is passed on: it quotes values."""
+    """Yield the result in its order. Messages of the engine are not passed on: they quote values."""
     import duckdb
     import pyarrow as pa
 

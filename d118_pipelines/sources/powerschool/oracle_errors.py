@@ -60,7 +60,7 @@ _LOGIN_REFUSED = {
     "ORA-28001": "the password has expired",
     "DPY-4001": "the user name or the password is empty",
     "DPY-3015": "the password is stored in a form that is too old for the driver; the "
-    "administrator can set it anew",
+    "administrator can set it again",
 }
 _QUERY_REFUSED = {
     "ORA-00904": "a column does not exist",
@@ -96,7 +96,7 @@ def translated(query: Query | None = None) -> Iterator[None]:
         what = "The host name of PowerSchool's database does not resolve."
         raise _connection_lost(what, []) from None
     except OSError:
-        what = "The connection to PowerSchool's database was cut."
+        what = "The connection to PowerSchool's database was lost."
         raise _connection_lost(what, []) from None
 
 
@@ -167,7 +167,7 @@ def _no_answer() -> TimeLimitError:
 
 
 def _connection_lost(what: str, codes: list[str]) -> ConnectionLostError:
-    """A connection that did not come about or broke. `codes` only while connecting."""
+    """A connection that could not be made or was lost. `codes` only while connecting."""
     hint = ""
     if _CONNECTION_CLOSED in codes:
         hint = (

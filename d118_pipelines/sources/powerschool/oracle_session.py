@@ -113,7 +113,7 @@ class Session:
             self._runner.run(self._serve())
 
     async def _serve(self) -> None:
-        """Keep the loop going, and say farewell to the database when asked to."""
+        """Keep the loop going, and log off from the database when asked to."""
         import oracledb
 
         await self._leave.wait()

@@ -130,7 +130,7 @@ def _statement(query: Query) -> exp.Expr:
     found = check_subset(query)
     if found:
         raise ConfigurationError(
-            "A query leaves the part of SQL that Oracle and the CSV source share.",
+            "A query uses SQL that Oracle and the CSV source do not share.",
             where=f"{query.path}: {'; '.join(found)}",
             rule="docs/reference/powerschool.md, the common subset",
             not_done="The query was not run.",
@@ -300,7 +300,7 @@ def _kind(arrow: pa.DataType) -> str:
 def conform(batch: pa.RecordBatch, schema: pa.Schema, query: Query) -> pa.RecordBatch:
     """Return the batch with exactly the columns and types of `schema`; '' becomes NULL.
 
-    Columns are matched by lower-case name. A whole number may stand for a number.
+    Columns are matched by lower-case name. A whole number may replace a number.
     Raises: IncompleteExtractError if a column is missing, extra, doubled or of another
     kind, or if a value does not fit the promised type.
     """
@@ -348,7 +348,7 @@ def _broken_promise(
     query: Query, column: str, found: str, hint: str
 ) -> IncompleteExtractError:
     return IncompleteExtractError(
-        "The database answered with another shape than the query promises.",
+        "The database answered with other columns than the query promises.",
         where=f"{query.path}: {column}: {found}",
         rule="every promised column arrives with its name and kind",
         not_done="No row of this extract was kept.",

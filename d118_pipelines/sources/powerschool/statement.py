@@ -48,7 +48,7 @@ def columns_of(statement: exp.Expr) -> Iterator[tuple[str, list[str]]]:
 
 
 def columns_cast_to_text(statement: exp.Expr) -> Iterator[tuple[str, list[str]]]:
-    """Yield, as `columns_of` does, what stands directly inside a CAST to VARCHAR2."""
+    """Yield, as `columns_of` does, what is directly inside a CAST to VARCHAR2."""
     from sqlglot import exp
 
     tables = _by_qualifier(statement)

@@ -55,7 +55,7 @@ def test_block_taken_for_plain_has_no_fault(parts: list[str]) -> None:
 
     found = Splitter(Limits().dialect, 2).split(text, 2, is_last=True).records
 
-    assert not [record for record in found if record.problem or record.mended]
+    assert not [record for record in found if record.problem or record.corrected]
     records = [[value or None for value in record.cells] for record in found]
     assert [list(row.values()) for row in table.to_pylist()] == records
     assert [record.line for record in found] == list(range(2, 2 + table.num_rows))

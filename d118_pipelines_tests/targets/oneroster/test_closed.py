@@ -29,7 +29,7 @@ LONG = "x" * 300
 
 
 def faulty() -> Roster:
-    """The district with one record for each reason to be left out or mended."""
+    """The district with one record for each reason to be left out or corrected."""
     roster = district()
     roster["orgs"] += [
         {"external_id": "O-1", "name": " \t", "org_type": "school"},
@@ -129,7 +129,7 @@ UNMAPPED = {
     "users/U-5": "role: ghost",
     "enrollments/N-5": "role: aide",
 }
-MENDED = {
+CORRECTED = {
     "orgs.parentSourcedId": "2 not in the set: blank",
     "academicSessions.parentSourcedId": "1 not in the set: blank",
     "courses.schoolYearSourcedId": "1 no school year of the set: blank",
@@ -160,7 +160,7 @@ def test_roles_without_a_word_are_named(export: Export) -> None:
 
 
 def test_what_was_mended_is_counted(export: Export) -> None:
-    assert of_code(export, "write.mended") == MENDED
+    assert of_code(export, "write.corrected") == CORRECTED
 
 
 def test_texts_that_were_cut_are_named(export: Export) -> None:

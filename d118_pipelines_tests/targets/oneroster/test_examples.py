@@ -27,14 +27,14 @@ r-c84950a939da1682606976abbfb075b8,,,S-9001,primary,student,,,S5,
 """
 
 
-def mended(text: str) -> str:
+def corrected(text: str) -> str:
     """The text of the example with its own mail domain, as the export ends its lines."""
     return text.replace("s219001@", "219001@").replace("\n", "\r\n")
 
 
 def listed(version: str, files: list[str]) -> str:
     lines = manifest(dict.fromkeys(files), version=version).splitlines()
-    return mended("\n".join([*lines[:-1], *SOURCE]) + "\n")
+    return corrected("\n".join([*lines[:-1], *SOURCE]) + "\n")
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
@@ -46,7 +46,7 @@ def test_the_example_comes_out_byte_for_byte(tmp_path: Path, version: str) -> No
 
     got = members(export)
     manifest_csv = got.pop("manifest.csv")
-    assert got == {f"{name}.csv": mended(text) for name, text in wanted.items()}
+    assert got == {f"{name}.csv": corrected(text) for name, text in wanted.items()}
     assert manifest_csv == listed(version[:3], list(wanted))
     assert broken(export) == {}
     assert export.findings == ()

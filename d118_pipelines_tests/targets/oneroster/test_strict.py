@@ -45,7 +45,7 @@ def test_a_set_passes_a_strict_reader_and_the_importer(
     assert broken(export) == {}
     assert {code for code, _, _ in found(export)} <= {
         "control_characters",
-        "write.mended",
+        "write.corrected",
         "write.role_collapsed",
     }
     assert len(reading.rows["users"]) >= 3 and len(reading.rows["enrollments"]) >= 2

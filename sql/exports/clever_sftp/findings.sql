@@ -1,4 +1,4 @@
--- What is not in the files, or not as it stands in PowerSchool, and why. Keys are the
+-- What is not in the files, or not as PowerSchool has it, and why. Keys are the
 -- identifiers of Clever; the detail names file and columns, never a value.
 WITH found (code, key, detail) AS (
     SELECT problem, student_id, 'Students.csv' FROM student_rows

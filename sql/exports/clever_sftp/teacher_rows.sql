@@ -1,5 +1,5 @@
 -- Teachers.csv: one row per person, at the home school. Clever takes only the first row
--- of an identifier, so a person at several schools stands once.
+-- of an identifier, so a person at several schools has one row.
 SELECT
     users_dcid,
     CAST(users_dcid AS VARCHAR) AS teacher_id,

@@ -14,7 +14,7 @@ leaving AS (
     AND identity NOT IN (SELECT access_id FROM exported)
     AND key NOT IN (SELECT key FROM outcome WHERE action = 'hold')
 ),
--- Where the line last sent is past its retention, it is built anew from present data.
+-- Where the line last sent no longer exists, it is made from present data.
 rebuilt AS (
   SELECT p.* REPLACE (l.identity AS access_id, false AS is_active),
     'C' AS record_command, 2 AS part, 'deactivated' AS ledger_state

@@ -45,7 +45,7 @@ SELECT
   end_time_2,
   am_time_2,
   pm_time_2,
-  -- Seven letters, weekend outside: Monday to Friday stand in the middle.
+  -- Seven letters, weekend outside: Monday to Friday are in the middle.
   'N' || array_to_string(list_transform(week_1, lambda d: if(d, 'Y', 'N')), '') || 'N' AS days_1,
   'N' || array_to_string(list_transform(week_2, lambda d: if(d, 'Y', 'N')), '') || 'N' AS days_2,
   homeschoolid IS DISTINCT FROM $sub_building

@@ -136,7 +136,7 @@ holding AS (
             FOR o IN staff_orgs]
         || [{word: word, org: o, type: 'primary', first_day: NULL, last_day: NULL}
             FOR o IN contact_orgs] AS held,
-        -- The whole name of a contact stands in the last name.
+        -- The whole name of a contact is in the last name.
         if(contact IS NOT NULL AND coalesce(trim(u.name.first), '') = '',
             string_split_regex(trim(u.name.last), '\s+'), NULL) AS words
     FROM placed

@@ -1,5 +1,5 @@
 -- One course per course id, else course code, else course name of the classes.
--- The same key stands in classes.sql. Rule: docs/reference/csv_files.md, meaning.
+-- classes.sql has the same key. Rule: docs/reference/csv_files.md, meaning.
 WITH keyed AS (
     SELECT
         *,

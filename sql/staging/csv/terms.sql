@@ -1,5 +1,5 @@
 -- One term per name and first day of the classes; the latest last day counts.
--- The same key stands in classes.sql. Rule: docs/reference/csv_files.md, meaning.
+-- classes.sql has the same key. Rule: docs/reference/csv_files.md, meaning.
 WITH keyed AS (
     SELECT
         *,

@@ -1,4 +1,4 @@
--- Buildings and the org that stands for them: a building that is excluded from state
+-- Buildings and their org: a building that is excluded from state
 -- reporting is no org of its own when $state_exclude is true; its people belong to the
 -- district then. Rule: docs/reference/powerschool.md, buildings.
 SELECT

@@ -1,4 +1,4 @@
--- What the rules of PowerSchool's tables left out or could not read: one row per record,
+-- What the rules of PowerSchool's tables omitted or could not read: one row per record,
 -- up to 1,000 of a code, and one with the number of the rest.
 -- Rule: docs/reference/powerschool.md, findings.
 WITH doubled AS (

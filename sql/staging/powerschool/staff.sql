@@ -11,7 +11,7 @@ WITH held AS (
     LEFT JOIN raw.buildings AS b ON b.school_number = s.schoolid
 ),
 
--- Where an org stands for several buildings, the home building's role counts there, then
+-- Where several buildings have one org, the home building's role counts there, then
 -- the lowest building's.
 placed AS (
     SELECT * FROM held

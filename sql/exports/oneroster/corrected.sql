@@ -1,5 +1,5 @@
 -- Findings: how many values of a column were written otherwise than the roster has them.
-WITH mended AS (
+WITH corrected AS (
   SELECT 'orgs.parentSourcedId' AS place, count(*) AS times, 'not in the set: blank' AS what
   FROM checked_orgs
   WHERE is_in AND has_lost_parent
@@ -61,6 +61,6 @@ WITH mended AS (
     AND u.gender NOT IN ('male', 'female')
 )
 
-SELECT 'write.mended' AS code, place AS key, CAST(times AS VARCHAR) || ' ' || what AS detail
-FROM mended
+SELECT 'write.corrected' AS code, place AS key, CAST(times AS VARCHAR) || ' ' || what AS detail
+FROM corrected
 WHERE times > 0
