@@ -66,11 +66,7 @@ def build_definitions(
         ],
         schedules=[schedule for schedule in schedules if schedule],
         sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
-        resources={
-            "project": project,
-            "run": run_resource,
-            **(resources or {}),
-        },
+        resources={"project": project, "run": run_resource, **(resources or {})},
         loggers={"console": console_logger},
         executor=dg.in_process_executor,
     )

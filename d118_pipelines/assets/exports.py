@@ -14,10 +14,7 @@ from d118_pipelines.assets.guard_checks import (
     guard_check_specs,
     verdict_shown,
 )
-from d118_pipelines.assets.plan_page import (
-    file_metadata,
-    not_checked,
-)
+from d118_pipelines.assets.plan_page import file_metadata, not_checked
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings

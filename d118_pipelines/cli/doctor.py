@@ -50,11 +50,7 @@ def doctor(as_json: AsJson = False) -> None:
     project = Project.here()
     checks = [*_configuration(project)]
     if all(check.result != "wrong" for check in checks):
-        checks += [
-            *_guards(project),
-            *_installation(project),
-            *_connections(project),
-        ]
+        checks += [*_guards(project), *_installation(project), *_connections(project)]
     if as_json:
         show_json(checks)
     else:

@@ -11,12 +11,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import (
-    AsJson,
-    TargetName,
-    local,
-    named_target,
-)
+from d118_pipelines.cli.context import AsJson, TargetName, local, named_target
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError

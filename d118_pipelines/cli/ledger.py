@@ -11,13 +11,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import (
-    AsCsv,
-    AsJson,
-    TargetName,
-    local,
-    named_target,
-)
+from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, local, named_target
 from d118_pipelines.cli.output import say, show_csv, show_json, show_table, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError

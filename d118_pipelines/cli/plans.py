@@ -11,13 +11,7 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import (
-    AnyName,
-    AsCsv,
-    AsJson,
-    Workbook,
-    find_provider,
-)
+from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
 from d118_pipelines.cli.output import (
     save_workbook,
     say,

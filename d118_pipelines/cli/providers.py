@@ -8,12 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import (
-    AsJson,
-    ProviderName,
-    local,
-    named_provider,
-)
+from d118_pipelines.cli.context import AsJson, ProviderName, local, named_provider
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
@@ -143,10 +138,7 @@ def conflicts_resolve(
     say(f"Resolved as {decision}. Next: d118 run {provider}")
 
 
-def undo(
-    provider: ProviderName,
-    as_json: AsJson = False,
-) -> None:
+def undo(provider: ProviderName, as_json: AsJson = False) -> None:
     """Put back what the provider's last apply changed; planned, guarded and recorded."""
     from d118_pipelines.workflows.undo import undo_provider
 

@@ -10,12 +10,7 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import (
-    AsJson,
-    local,
-    named_provider,
-    named_target,
-)
+from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
 from d118_pipelines.cli.output import show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.state.open import state_database

@@ -28,10 +28,7 @@ from d118_pipelines.state.plans import Approval, StoredPlan, latest_plan, use_ap
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.workflows.admission import admit, no_plan
-from d118_pipelines.workflows.destinations import (
-    Destination,
-    refuse_demonstration,
-)
+from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 

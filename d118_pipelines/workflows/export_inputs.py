@@ -123,9 +123,5 @@ def _copy_roster(
 ) -> dict[str, Path]:
     with closing(open_frames(temp_folder=folder)) as duck, database.reading() as read:
         return write_snapshot(
-            read,
-            duck,
-            target.roster_reads,
-            district=district,
-            folder=folder,
+            read, duck, target.roster_reads, district=district, folder=folder
         )

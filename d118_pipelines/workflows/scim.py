@@ -251,10 +251,7 @@ def planned_changes(
     named = {change.key for change in changes_of(folder)}
     return [
         _change(
-            key,
-            rows.get(key),
-            confirmed.get(key),
-            look_first=unsettled.get(key, False),
+            key, rows.get(key), confirmed.get(key), look_first=unsettled.get(key, False)
         )
         for key in sorted(named | unsettled.keys())
     ]

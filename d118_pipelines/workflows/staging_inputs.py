@@ -27,10 +27,7 @@ from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.planning.baseline import load_baseline
 from d118_pipelines.roster.staging import powerschool
 from d118_pipelines.roster.staging.raw_relations import RawCollection
-from d118_pipelines.roster.staging.staging import (
-    PLAIN_CSV_CAP,
-    StagingOptions,
-)
+from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.workflows.provider_sources import wanted_entities
 

@@ -15,17 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from d118_pipelines.config.guard_limits import (
-    CSV_REJECTS,
-    RosterGuard,
-    merged_guard,
-)
+from d118_pipelines.config.guard_limits import CSV_REJECTS, RosterGuard, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import (
-    CsvProvider,
-    PowerSchoolProvider,
-    Provider,
-)
+from d118_pipelines.config.providers import CsvProvider, PowerSchoolProvider, Provider
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.planning.baseline import (
@@ -54,10 +46,7 @@ from d118_pipelines.state.plans import (
 )
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
-from d118_pipelines.workflows.provider_sources import (
-    provider_mapping,
-    provider_source,
-)
+from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.staging_inputs import (
     in_term,

@@ -67,11 +67,7 @@ def close_lost_runs(project: Project, provider: str) -> int:
         if is_held(connection, provider):
             return 0  # a run is active, and its row belongs to it
         return history.close_open_runs(
-            connection,
-            provider=provider,
-            status="FAILURE",
-            now=utc_now(),
-            error=KILLED,
+            connection, provider=provider, status="FAILURE", now=utc_now(), error=KILLED
         )
 
 
@@ -116,11 +112,7 @@ def _open(run: Run, provider: Provider) -> None:
 
 
 def close_row(
-    run: Run,
-    provider: Provider,
-    status: str,
-    error: str,
-    plan_hash: str | None = None,
+    run: Run, provider: Provider, status: str, error: str, plan_hash: str | None = None
 ) -> None:
     """End the row of the run if it is still open."""
     with run.database.transaction() as connection:

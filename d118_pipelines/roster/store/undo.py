@@ -27,11 +27,7 @@ from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.planning.baseline import baseline_revision, load_baseline
 from d118_pipelines.roster.planning.comparison import Comparison
-from d118_pipelines.roster.planning.plan import (
-    PlanRequest,
-    RosterPlan,
-    judge_and_store,
-)
+from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, judge_and_store
 from d118_pipelines.roster.planning.record_views import RecordSource
 from d118_pipelines.roster.store.apply import (
     ApplyResult,
@@ -43,11 +39,7 @@ from d118_pipelines.roster.store.apply import (
     statistics,
 )
 from d118_pipelines.roster.store.runs import Actor, last_change, open_run
-from d118_pipelines.roster.store.undo_records import (
-    find_changes,
-    findings_of,
-    put_back,
-)
+from d118_pipelines.roster.store.undo_records import find_changes, findings_of, put_back
 from d118_pipelines.roster.store.write_records import Writer
 
 if TYPE_CHECKING:
@@ -137,11 +129,7 @@ def _empty_records(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def _judged(
-    writer: Writer,
-    undone: str,
-    folder: RunFolder,
-    guard: RosterGuard,
-    zone: ZoneInfo,
+    writer: Writer, undone: str, folder: RunFolder, guard: RosterGuard, zone: ZoneInfo
 ) -> RosterPlan:
     """Count and judge what `changes.*` hold; store the plan."""
     nothing = (
