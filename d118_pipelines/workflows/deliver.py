@@ -7,10 +7,10 @@ plan may go is in `admission.py`. Rules: docs/reference/delivery.md.
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 import uuid
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
-from d118_pipelines.kernel.clock import Clock
+from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
@@ -53,34 +53,32 @@ class Sent(Protocol):
 S_co = TypeVar("S_co", bound=Sent, covariant=True)
 
 
-class Delivery(Protocol[S_co]):
-    """One way to bring a target's plan to its destination."""
+@dataclass(frozen=True)
+class Delivery(ABC, Generic[S_co]):
+    """One way to bring a target's plan to its destination.
 
-    @property
-    def project(self) -> Project:
-        """Whose plan it is."""
+    tell: is told of the progress.
+    """
 
-    @property
-    def target(self) -> Target:
-        """What is delivered."""
+    project: Project
+    target: Target
+    destination: Destination
+    clock: Clock = utc_now
+    tell: Callable[[str], None] | None = None
 
-    @property
-    def destination(self) -> Destination:
-        """Where to."""
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-
+    @abstractmethod
     def last(self, connection: sa.Connection) -> Baseline | None:
         """What the destination has now; a plan must have been compared with it."""
 
+    @abstractmethod
     def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
         """The same with its frames. folder: for those; the caller removes it."""
 
+    @abstractmethod
     def send(self, parcel: Parcel) -> S_co:
         """Send it. Raises: D118Error; the delivery then counts as failed."""
 
+    @abstractmethod
     def commit(self, connection: sa.Connection, parcel: Parcel) -> int:
         """Enter in the ledger what was sent; the number of entries."""
 
@@ -166,11 +164,13 @@ def _send(
     resend_of: str | None = None,
 ) -> Delivered[S_co]:
     """Record the start, send, and make it count in one transaction."""
-    started, target = time.monotonic(), way.target.name
+    started, target, d = time.monotonic(), way.target.name, db.deliveries.c
     folder = way.project.home / what.folder
     parcel = Parcel(uuid.uuid4().hex, run_id, folder, what.files)
     with database.transaction() as connection:
-        _close_interrupted(connection, target, way.clock())
+        # One that began and never ended was cut off: we hold the lease now.
+        cut_off = sa.and_(d.target == target, d.status == "started")
+        _end(connection, way, cut_off, status="interrupted")
         connection.execute(
             db.deliveries.insert().values(
                 id=parcel.id,
@@ -191,13 +191,11 @@ def _send(
         sent = way.send(parcel)
     except D118Error as exc:
         with database.transaction() as connection:
-            _end(
-                connection, parcel, way.clock(), {"status": "failed", "error": exc.what}
-            )
+            _end(connection, way, d.id == parcel.id, status="failed", error=exc.what)
         raise
     with database.transaction() as connection:
-        counts = {"status": "verified", "read_back": list(sent.read_back)}
-        _end(connection, parcel, way.clock(), counts)
+        confirmed = list(sent.read_back)
+        _end(connection, way, d.id == parcel.id, status="verified", read_back=confirmed)
         entries = way.commit(connection, parcel)
         if approval is not None:
             use_approval(connection, approval, target=target, now=way.clock())
@@ -208,24 +206,9 @@ def _send(
 
 def _end(
     connection: sa.Connection,
-    parcel: Parcel,
-    now: dt.datetime,
-    values: Mapping[str, Any],
+    way: Delivery[Any],
+    which: sa.ColumnElement[bool],
+    **values: Any,
 ) -> None:
-    connection.execute(
-        db.deliveries.update()
-        .where(db.deliveries.c.id == parcel.id)
-        .values(finished_at=now, **values)
-    )
-
-
-def _close_interrupted(
-    connection: sa.Connection, target: str, now: dt.datetime
-) -> None:
-    """A delivery that began and never ended was cut off: we hold the lease now."""
-    c = db.deliveries.c
-    connection.execute(
-        db.deliveries.update()
-        .where(c.target == target, c.status == "started")
-        .values(status="interrupted", finished_at=now)
-    )
+    ended = db.deliveries.update().where(which)
+    connection.execute(ended.values(finished_at=way.clock(), **values))

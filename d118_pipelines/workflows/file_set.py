@@ -14,32 +14,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.files import DeliveryReport, FileToSend
 from d118_pipelines.delivery.sequence import deliver_set
 from d118_pipelines.errors import ExportError
-from d118_pipelines.kernel.clock import Clock, utc_now
-from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline, commit_entries, last_verified
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.tables import read_rows
-from d118_pipelines.workflows.deliver import Parcel
+from d118_pipelines.workflows.deliver import Delivery, Parcel
 from d118_pipelines.workflows.destinations import FileDestination
 
 
-@dataclass(frozen=True, slots=True)
-class FileSet:
-    """Keeps `Delivery` for a target of files.
+@dataclass(frozen=True)
+class FileSet(Delivery[DeliveryReport]):
+    """The delivery of files. sleep: waits between the attempts, in seconds."""
 
-    sleep: waits between the attempts, in seconds. tell: is told of the progress.
-    """
-
-    project: Project
-    target: Target
     destination: FileDestination
-    clock: Clock = utc_now
     sleep: Callable[[float], None] = time.sleep
-    tell: Callable[[str], None] | None = None
 
     def last(self, connection: sa.Connection) -> Baseline | None:
         """The last verified delivery."""

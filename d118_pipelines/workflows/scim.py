@@ -7,14 +7,13 @@ requests are in `delivery/scim/`. Rule: docs/reference/scim.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.scim.changes import (
     PAUSES,
     ScimChange,
@@ -30,19 +29,17 @@ from d118_pipelines.delivery.scim.resource import (
     user_resource,
 )
 from d118_pipelines.errors import DestinationError
-from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.kernel.finding import DETAILED, Finding
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import SCIM_FAILED
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.targets.records import store_findings
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
-from d118_pipelines.workflows.deliver import Parcel
-from d118_pipelines.workflows.destinations import Destination, scim_settings
+from d118_pipelines.workflows.deliver import Delivery, Parcel
+from d118_pipelines.workflows.destinations import scim_settings
 from d118_pipelines.workflows.scim_state import (
     Confirmed,
     Place,
@@ -81,19 +78,11 @@ class SentUsers:
         return self.report.counts.get(status, 0) if self.report else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Users:
-    """Keeps `Delivery` for a target of users.
+@dataclass(frozen=True)
+class Users(Delivery[SentUsers]):
+    """The delivery of users. pauses: seconds before each repetition of a request."""
 
-    pauses: seconds before each repetition of a request. tell: is told of the progress.
-    """
-
-    project: Project
-    target: Target
-    destination: Destination
-    clock: Clock = utc_now
     pauses: tuple[float, ...] = PAUSES
-    tell: Callable[[str], None] | None = None
 
     @property
     def place(self) -> Place:
@@ -135,9 +124,8 @@ class Users:
             read_back = ()
         elif changes:
             sent_rows = _sent_rows(rows, confirmed)
-            report = _Run(self, database, parcel, sent_rows).send(
-                changes, is_first=not confirmed
-            )
+            run = _Run(self, database, parcel, sent_rows)
+            report = run.send(changes, is_first=not confirmed)
         with database.transaction() as connection:
             users = scim_counts(connection, district)
         return SentUsers(len(changes), report, users, read_back)
@@ -155,32 +143,30 @@ class Users:
         return {str(row.pop("_key")): row for row in kept}
 
 
+@dataclass(frozen=True, slots=True)
 class _Run:
     """One run of requests; what becomes of users is committed as soon as it is known.
 
-    rows: internal id -> row as sent.
+    rows: internal id -> row as sent. failed: what was refused so far.
     """
 
-    def __init__(
-        self, way: Users, database: Database, parcel: Parcel, rows: Rows
-    ) -> None:
-        self._way = way
-        self._database = database
-        self._parcel = parcel
-        self._rows = rows
-        self._failed: list[ScimOutcome] = []
+    way: Users
+    database: Database
+    parcel: Parcel
+    rows: Rows
+    failed: list[ScimOutcome] = field(default_factory=list)
 
     def send(self, changes: Sequence[ScimChange], *, is_first: bool) -> ScimReport:
         """Send all changes."""
-        target = self._way.target
+        target = self.way.target
         wanted = target.model.destination
         assert isinstance(wanted, ScimDestination)
         settings = scim_settings(target, wanted)
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             mark_pending(connection, [change.key for change in changes])
         try:
             report = provision(
-                replace(settings, pauses_seconds=self._way.pauses),
+                replace(settings, pauses_seconds=self.way.pauses),
                 changes,
                 on_sending=self._mark_sent,
                 on_outcomes=self._keep,
@@ -192,35 +178,35 @@ class _Run:
         if refused == len(changes) and (is_first or refused >= ALL_FAILED_FROM):
             raise DestinationError(
                 f"FAILED scim.all_failed  {target.name}: the service refused all "
-                f"{refused:,} users (for example: {self._failed[0].error}).",
+                f"{refused:,} users (for example: {self.failed[0].error}).",
                 not_done="No user was changed.",
                 next_step=f"See them: d118 findings {target.name}",
             )
         return report
 
     def _tell(self, done: int, total: int) -> None:
-        if self._way.tell is not None:
-            self._way.tell(f"{done:,} of {total:,} users")
+        if self.way.tell is not None:
+            self.way.tell(f"{done:,} of {total:,} users")
 
     def _mark_sent(self, changes: Sequence[ScimChange]) -> None:
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             mark_sent(connection, [change.key for change in changes])
 
     def _keep(self, outcomes: Sequence[ScimOutcome]) -> None:
         """Commit what is known; called for every batch."""
-        self._failed += [o for o in outcomes if o.status == "failed"]
-        with self._database.transaction() as connection:
+        self.failed.extend(o for o in outcomes if o.status == "failed")
+        with self.database.transaction() as connection:
             record_outcomes(
                 connection,
-                self._way.place,
+                self.way.place,
                 outcomes,
-                self._rows,
-                delivery=self._parcel.id,
-                now=self._way.clock(),
+                self.rows,
+                delivery=self.parcel.id,
+                now=self.way.clock(),
             )
 
     def _store_findings(self) -> None:
-        target = self._way.target
+        target = self.way.target
         meaning = target.model.codes[SCIM_FAILED]
         found = [
             Finding(
@@ -228,11 +214,11 @@ class _Run:
                 detail=outcome.error,
                 todo=meaning.todo,
             )
-            for outcome in self._failed[:DETAILED]
+            for outcome in self.failed[:DETAILED]
         ]
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             store_findings(
-                connection, found, target=target.name, run_id=self._parcel.run_id
+                connection, found, target=target.name, run_id=self.parcel.run_id
             )
 
 
