@@ -40,7 +40,8 @@ def run(target: AnyName, as_json: AsJson = False) -> None:
     """Run one target or provider now, in this process, from extract to end."""
     project = Project.here()
     feed = named_feed(project, target)
-    feed.refuse_disabled()
+    if feed.refused:
+        raise feed.refused
     instance = dagster_instance(project)
     from d118_pipelines.definitions import build_definitions
 

@@ -18,6 +18,7 @@ from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.target_state import sent_files
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 
@@ -62,16 +63,9 @@ def status(
         show_table("Rosters in", rows)
     if files:
         rows = [
-            {
-                "target": s.target,
-                "file": f["name"],
-                "rows": f["rows"],
-                "bytes": f["size_bytes"],
-                "sha256": f["sha256"],
-                "where": s.destination,
-            }
+            {"target": s.target, **file, "where": s.destination}
             for s in states
-            for f in s.files
+            for file in sent_files(s)
         ]
         show_table("Files of the last verified delivery", rows)
 

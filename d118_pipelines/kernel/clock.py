@@ -1,6 +1,6 @@
-"""The clock, and a moment as people of the district read it.
+"""The clock, a moment as people of the district read it, and the ticks of a schedule.
 
-Belongs here: what every room may ask of the time. Not here: schedules, deadlines.
+Called by every room.
 """
 
 from __future__ import annotations
@@ -20,3 +20,12 @@ def utc_now() -> dt.datetime:
 def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
     """A time as people of the district read it: `2026-11-22 04:15 CST`."""
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def tick(
+    cron: str, moment: dt.datetime, zone: ZoneInfo, *, is_past: bool = False
+) -> dt.datetime | None:
+    """When the expression is due next after the moment; is_past: the last time before."""
+    from cronsim import CronSim
+
+    return next(CronSim(cron, moment.astimezone(zone), reverse=is_past), None)

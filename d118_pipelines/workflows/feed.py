@@ -1,19 +1,19 @@
 """A feed: a provider whose roster comes in, or a target whose data goes out.
 
-Called by the command line, the assets, the alert sensor and the job `approve`, which
-know only this protocol. The two kinds are in `provider_feed.py` and `target_feed.py`,
+Called by the command line, the assets, the alert sensor and the job `approve`. The two kinds are in `provider_feed.py` and `target_feed.py`,
 the search by name in `all_feeds.py`, the words of a refusal in `admission.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import FatalError
+from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
 
@@ -60,39 +60,45 @@ class RunReport:
     hint: str = ""
 
 
-class Feed(Protocol):
-    """A provider or a target: its name, its stored plan, its texts, its state."""
+@dataclass(frozen=True)
+class Feed(ABC):
+    """A provider or a target: its name, its stored plan, its texts, its state.
 
-    fails_as: ClassVar[type[FatalError]]
+    again: the `d118` command that carries an approved plan out, run or undo.
+    """
+
+    project: Project
+    again: str = field(default="run", kw_only=True)
+
+    fails_as: ClassVar[type[FatalError]] = FatalError
     """The error of a plan that nobody may approve."""
     not_done: ClassVar[str]
     """What a plan that may not go leaves undone."""
 
     @property
-    def project(self) -> Project:
-        """Whose feed it is."""
-
-    @property
+    @abstractmethod
     def name(self) -> str:
         """The target's name, or the provider's id; plans are stored under it."""
 
     @property
     def job(self) -> str:
         """The Dagster job that runs it."""
+        return self.name
 
     @property
-    def again(self) -> str:
-        """The `d118` command that carries an approved plan out: run or undo."""
-
-    def refuse_disabled(self) -> None:
-        """Raises: ConfigurationError if the configuration has switched it off."""
+    def refused(self) -> ConfigurationError | None:
+        """The error of starting it while the configuration has switched it off."""
+        return None
 
     def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
         """The guard's rules that the plan breaks, at this time."""
+        return [rule for rule in plan.rules if not rule.passed]
 
+    @abstractmethod
     def size(self, plan: StoredPlan) -> str:
         """How much the plan changes, and how long it is kept, in words."""
 
+    @abstractmethod
     def plan_page(
         self,
         plan: StoredPlan,
@@ -106,8 +112,10 @@ class Feed(Protocol):
         Raises: ConfigurationError if the plan's files are gone.
         """
 
+    @abstractmethod
     def state(self) -> FeedState:
         """How it is doing now. Times are local."""
 
+    @abstractmethod
     def report(self) -> RunReport:
         """What a run that has just ended well did."""

@@ -13,9 +13,8 @@ from typing import ClassVar
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
-from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time
-from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.plan import RosterPlan, read_plan
 from d118_pipelines.roster.planning.show import (
     changes_of,
@@ -24,7 +23,7 @@ from d118_pipelines.roster.planning.show import (
     school_row,
 )
 from d118_pipelines.state.plans import StoredPlan
-from d118_pipelines.workflows.feed import PlanPage, RunReport
+from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport
 from d118_pipelines.workflows.provider_state import ProviderState, provider_state
 
 ROSTER = "roster"  # the destination of a provider's plan
@@ -33,14 +32,11 @@ _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "error
 
 
 @dataclass(frozen=True)
-class ProviderFeed:
-    """Keeps `Feed` for one provider. again: undo for the plan of an undo."""
+class ProviderFeed(Feed):
+    """The feed of one provider."""
 
-    project: Project
     provider: Provider
-    again: str = "run"
 
-    fails_as: ClassVar[type[FatalError]] = FatalError
     not_done: ClassVar[str] = "Nothing was changed in the roster."
 
     @property
@@ -51,16 +47,12 @@ class ProviderFeed:
     @property
     def job(self) -> str:
         """`sync_<provider>`."""
-        return f"sync_{self.provider.id}"
+        return f"sync_{self.name}"
 
-    def refuse_disabled(self) -> None:
-        """Raises: ConfigurationError if `config/providers.yaml` has switched it off."""
-        if not self.provider.model.enabled:
-            raise disabled_error(self.provider)
-
-    def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
-        """Those of the plan, whatever the time is: its roster must not have moved."""
-        return [rule for rule in plan.rules if not rule.passed]
+    @property
+    def refused(self) -> ConfigurationError | None:
+        """The error of a provider that `config/providers.yaml` has switched off."""
+        return None if self.provider.model.enabled else disabled_error(self.provider)
 
     def size(self, plan: StoredPlan) -> str:
         """Changes of all entities, and how long their rows are kept."""

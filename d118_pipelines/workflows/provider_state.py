@@ -11,15 +11,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import tick, utc_now
 from d118_pipelines.roster.store.runs import recent_runs
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.workflows.sync_runs import next_run_at
+
+MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,20 @@ def provider_state(project: Project, provider: Provider) -> ProviderState:
         enabled=provider.model.enabled,
         schedule=provider.model.schedule,
         is_running=is_running,
-        running_for_ms=_milliseconds(started),
+        running_for_ms=(utc_now() - started) // MILLISECOND if started else None,
         last_status=str(newest["status"]) if newest else "never",
         last_sync=good["completed_at"].astimezone(zone) if good else None,
-        next_run=next_run_at(provider, project),
+        next_run=_next_run(project, provider),
         plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
         last_error=str(newest["error_message"] or "") if newest else "",
         statistics=json.loads(stats) if stats else {},
     )
 
 
-def _milliseconds(started: dt.datetime | None) -> int | None:
-    if started is None:
+def _next_run(project: Project, provider: Provider) -> dt.datetime | None:
+    """None without a schedule, or when disabled."""
+    model = provider.model
+    if model.schedule is None or not model.enabled:
         return None
-    return int((utc_now() - started).total_seconds() * 1000)
+    zone = ZoneInfo(model.timezone or project.district().time_zone)
+    return tick(model.schedule, utc_now(), zone)

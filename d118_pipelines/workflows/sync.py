@@ -57,8 +57,7 @@ from d118_pipelines.workflows.staging_inputs import (
     shaped,
     staging_options,
 )
-from d118_pipelines.workflows.sync_log import write_log
-from d118_pipelines.workflows.sync_runs import close_row, sync_step
+from d118_pipelines.workflows.sync_runs import close_row, sync_step, write_log
 
 if TYPE_CHECKING:
     import duckdb

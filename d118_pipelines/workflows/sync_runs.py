@@ -1,4 +1,4 @@
-"""One step of a provider's run: its lease, its row in `sis_sync_runs`, its end.
+"""One step of a provider's run: its lease, its row in `sis_sync_runs`, its log, its end.
 
 Called by `sync.py`, which does the work of the steps, and by the sensor that tidies up.
 Statuses: docs/reference/roster_database.md, runs.
@@ -6,21 +6,26 @@ Statuses: docs/reference/roster_database.md, runs.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store import runs as history
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.run import Run
 
+if TYPE_CHECKING:
+    import duckdb
+
 KILLED = "The run ended before the apply: its process was killed, or only a part ran."
+_LEVELS = {"fatal": "ERROR", "reject": "WARNING", "warn": "WARNING", "info": "INFO"}
 
 
 @contextmanager
@@ -127,13 +132,35 @@ def close_row(
         )
 
 
-def next_run_at(provider: Provider, project: Project) -> dt.datetime | None:
-    """When the provider's schedule fires next; None without one, or when disabled."""
-    from zoneinfo import ZoneInfo
+def write_log(
+    run: Run, provider: Provider, duck: duckdb.DuckDBPyConnection, staged: Staged
+) -> None:
+    """Log the findings of a staged roster: how many of each code, where the first is."""
+    with run.database.transaction() as connection:
+        history.add_logs(
+            connection,
+            district=run.project.district().id,
+            job_id=history.sync_run_id(run.run_id, provider.id),
+            now=utc_now(),
+            rows=_finding_rows(duck, staged),
+        )
 
-    from cronsim import CronSim
 
-    if provider.model.schedule is None or not provider.model.enabled:
-        return None
-    zone = ZoneInfo(provider.model.timezone or project.district().time_zone)
-    return next(CronSim(provider.model.schedule, utc_now().astimezone(zone)), None)
+def _finding_rows(
+    duck: duckdb.DuckDBPyConnection, staged: Staged
+) -> list[dict[str, Any]]:
+    found = duck.execute(
+        "SELECT entity, code, severity, sum(count)::BIGINT, "
+        "arg_min(source_file, source_line), min(source_line) "
+        "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL",
+        [str(staged.findings_file)],
+    ).fetchall()
+    return [
+        {
+            "level": _LEVELS[severity],
+            "message": code,
+            "record_type": entity,
+            "details": {"rows": rows, "first_file": file, "first_line": line},
+        }
+        for entity, code, severity, rows, file, line in found
+    ]

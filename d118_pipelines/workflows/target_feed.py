@@ -10,23 +10,20 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ExportError, FatalError
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.show import changes_of, file_rows
-from d118_pipelines.workflows.feed import PlanPage, RunReport
-from d118_pipelines.workflows.target_state import TargetState, target_state
+from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport
+from d118_pipelines.workflows.target_state import TargetState, sent_files, target_state
 
 
 @dataclass(frozen=True)
-class TargetFeed:
-    """Keeps `Feed` for one target."""
+class TargetFeed(Feed):
+    """The feed of one target; one that is disabled is not read at all."""
 
-    project: Project
     target: Target
-    again: str = "run"
 
     fails_as: ClassVar[type[FatalError]] = ExportError
     not_done: ClassVar[str] = (
@@ -38,17 +35,9 @@ class TargetFeed:
         """The target's name."""
         return self.target.name
 
-    @property
-    def job(self) -> str:
-        """Its job has its name."""
-        return self.target.name
-
-    def refuse_disabled(self) -> None:
-        """Do nothing: a disabled target is not read at all."""
-
     def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
         """Those of the plan; a sound plan breaks `data_fresh` once its extract is old."""
-        broken = [rule for rule in plan.rules if not rule.passed]
+        broken = super().broken_rules(plan, now)
         hours = (now - plan.data_at).total_seconds() / 3600
         if broken or hours <= self.target.model.guard.max_age_hours:
             return broken
@@ -96,16 +85,8 @@ class TargetFeed:
         if self.target.sends_users:
             text = f"{name}: sent to {state.destination}. d118 status --scim"
             return RunReport(state, text, hint=hint)
-        names = {"file": "name", "rows": "rows", "bytes": "size_bytes"}
-        rows = [
-            {
-                **{title: file[key] for title, key in names.items()},
-                "sha256": file["sha256"],
-            }
-            for file in state.files
-        ]
         text = f"{name}: delivered to {state.destination} and read back."
-        return RunReport(state, text, "Files", rows, hint)
+        return RunReport(state, text, "Files", sent_files(state), hint)
 
 
 def out_of_term_text(target: Target) -> str:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import tick, utc_now
 from d118_pipelines.state import database as db
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
@@ -77,6 +77,19 @@ class TargetState:
         }.get(self.state, f"d118 run {name}")
 
 
+def sent_files(state: TargetState) -> list[dict[str, Any]]:
+    """The files of the last verified delivery, a row for each."""
+    return [
+        {
+            "file": file["name"],
+            "rows": file["rows"],
+            "bytes": file["size_bytes"],
+            "sha256": file["sha256"],
+        }
+        for file in state.files
+    ]
+
+
 def target_state(project: Project, target: Target) -> TargetState:
     """Read the target's state from the database."""
     destination = resolve(project, target)
@@ -110,19 +123,14 @@ def last_deadline(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
     """The last deadline that has passed."""
-    from cronsim import CronSim
-
-    local_now = now.astimezone(_zone(project, schedule))
-    return next(CronSim(schedule.deadline, local_now, reverse=True), None)
+    return tick(schedule.deadline, now, _zone(project, schedule), is_past=True)
 
 
 def next_run(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
     """When the schedule runs next, after `now`."""
-    from cronsim import CronSim
-
-    return next(CronSim(schedule.cron, now.astimezone(_zone(project, schedule))), None)
+    return tick(schedule.cron, now, _zone(project, schedule))
 
 
 def _zone(project: Project, schedule: Schedule) -> ZoneInfo:
