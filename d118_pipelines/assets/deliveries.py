@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
-from d118_pipelines.assets.deadline import deadline_policy
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
 from d118_pipelines.delivery.files import DeliveryReport
-from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.run import Run
@@ -41,7 +41,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         owners=["team:data"],
         pool=f"{protocol}_{target.name}",
         code_version=target.fingerprint[:12],
-        freshness_policy=deadline_policy(target, district),
+        freshness_policy=_deadline_policy(target, district),
         description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
@@ -59,13 +59,24 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     return delivery
 
 
+def _deadline_policy(target: Target, district: District) -> dg.FreshnessPolicy | None:
+    """The target's deadline as a freshness policy; None without a schedule."""
+    schedule = target.model.schedule
+    if schedule is None:
+        return None
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=schedule.deadline,
+        lower_bound_delta=DEADLINE_WINDOW,
+        timezone=schedule.time_zone or district.time_zone,
+    )
+
+
 def _files_metadata(done: Delivered[DeliveryReport]) -> Metadata:
     value = dg.MetadataValue
-    lines = ["| file | rows | bytes |", "|---|---|---|"]
-    lines += [f"| {f['name']} | {f['rows']} | {f['size_bytes']} |" for f in done.files]
+    rows = [(f["name"], f["rows"], f["size_bytes"]) for f in done.files]
     return {
         "destination": value.text(done.label),
-        "files": value.md("\n".join(lines)),
+        "files": value.md(markdown_table(["file", "rows", "bytes"], rows)),
         **{f"sha256 {f['name']}": value.text(f["sha256"]) for f in done.files},
         "records_sent": value.int(sum(int(f["rows"]) for f in done.files)),
         "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in done.files)),

@@ -6,6 +6,7 @@ person is in it.
 
 import dagster as dg
 
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.targets.facts import FileFacts
 
 SHOWN_SCHOOLS = 12
@@ -32,11 +33,11 @@ def _table(schools: dict[str, dict[str, int]]) -> str:
     heads = [kind or "rows" for kind in kinds]
     ranked = _largest(schools)
     most = sum(ranked[0][1].values()) or 1
-    lines = [f"| school | {' | '.join(heads)} | |", "|---" * (len(kinds) + 2) + "|"]
+    rows = []
     for school, counts in ranked:
-        numbers = " | ".join(str(counts.get(kind, 0)) for kind in kinds)
         bar = _BAR * max(1, round(_BARS * sum(counts.values()) / most))
-        lines.append(f"| {school or '-'} | {numbers} | {bar} |")
+        rows.append([school or "-", *(counts.get(kind, 0) for kind in kinds), bar])
+    lines = [markdown_table(["school", *heads, ""], rows)]
     if len(schools) > SHOWN_SCHOOLS:
         lines += ["", f"and {len(schools) - SHOWN_SCHOOLS} more schools"]
     return "\n".join(lines)

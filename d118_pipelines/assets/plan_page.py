@@ -8,6 +8,7 @@ import dagster as dg
 
 from d118_pipelines.assets.facts_page import facts_metadata
 from d118_pipelines.assets.guard_checks import verdict_shown
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
@@ -88,8 +89,8 @@ def _findings_table(made: MadeExport) -> str:
         codes_counted(findings).items(),
         key=lambda item: (rank[level[item[0]]], -item[1]),
     )
-    lines = ["| records | code | level |", "|---|---|---|"]
-    lines += [f"| {number} | {code} | {level[code]} |" for code, number in counted]
+    rows = [(number, code, level[code]) for code, number in counted]
+    lines = [markdown_table(["records", "code", "level"], rows)]
     return "\n".join([*lines, "", f"What to do: `d118 findings {made.plan.target}`"])
 
 
@@ -103,22 +104,17 @@ def _plan_page(made: MadeExport) -> str:
         "",
     ]
     if not plan.baseline:
-        rows = [f"| {name} | {c.rows} |" for name, c in plan.counts.items()]
-        return "\n".join([*lines, "| file | records |", "|---|---|", *rows])
-    lines += [
-        "| file | records | added | changed | removed | unchanged |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {name} | {c.rows} | {c.added} | {c.changed} | {c.removed} | {c.unchanged} |"
+        rows = [(name, c.rows) for name, c in plan.counts.items()]
+        return "\n".join([*lines, markdown_table(["file", "records"], rows)])
+    kinds = ("added", "changed", "removed", "unchanged")
+    counted = [
+        (name, c.rows, *(getattr(c, kind) for kind in kinds))
         for name, c in plan.counts.items()
     ]
+    lines.append(markdown_table(["file", "records", *kinds], counted))
     changes = changes_of(made.export.folder, limit=SHOWN_CHANGES)
     if changes:
-        lines += ["", "| file | change | key | columns |", "|---|---|---|---|"]
-        lines += [
-            f"| {c.file} | {c.action} | {c.key} | {', '.join(c.fields)} |"
-            for c in changes
-        ]
+        cells = [(c.file, c.action, c.key, ", ".join(c.fields)) for c in changes]
+        lines += ["", markdown_table(["file", "change", "key", "columns"], cells)]
         lines += ["", f"All changes: `d118 plan {made.plan.target}`"]
     return "\n".join(lines)

@@ -13,10 +13,11 @@ from d118_pipelines.assets.guard_checks import (
     guard_check_specs,
     verdict_shown,
 )
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
-from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts
+from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts, scope
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep
 from d118_pipelines.workflows.admission import refusal
 from d118_pipelines.workflows.provider_feed import ProviderFeed
@@ -26,14 +27,8 @@ from d118_pipelines.workflows.sync_runs import close_failed
 
 SHOWN_SCHOOLS = 12
 _COLUMNS = (
-    "active",
-    "fetched",
-    "created",
-    "updated",
-    "reactivated",
-    "deactivated",
-    "unchanged",
-    "conflicts",
+    *("active", "fetched", "created", "updated"),
+    *("reactivated", "deactivated", "unchanged", "conflicts"),
 )
 
 
@@ -163,15 +158,11 @@ def _plan_metadata(made: PlannedRun) -> dict[str, dg.MetadataValue]:
 
 
 def _table(entities: dict[str, Counts]) -> str:
-    lines = [
-        "| entity | " + " | ".join(_COLUMNS) + " |",
-        "|---|" + "---|" * len(_COLUMNS),
-    ]
+    rows = []
     for name, counts in entities.items():
         values = counts.as_dict()
-        cells = " | ".join(f"{values[column]:,}" for column in _COLUMNS)
-        lines.append(f"| {name} | {cells} |")
-    return "\n".join(lines)
+        rows.append([name, *(f"{values[column]:,}" for column in _COLUMNS)])
+    return markdown_table(["entity", *_COLUMNS], rows)
 
 
 def _schools(schools: tuple[SchoolCounts, ...]) -> str:
@@ -180,15 +171,16 @@ def _schools(schools: tuple[SchoolCounts, ...]) -> str:
     def changed(school: SchoolCounts) -> int:
         return school.created + school.updated + school.reactivated + school.leaving
 
-    lines = ["| school | entity | active | created | updated | leaving |"]
-    lines += ["|---|---|---|---|---|---|"]
     chosen = sorted((s for s in schools if changed(s)), key=changed, reverse=True)
-    lines += [
-        f"| {s.school} | {s.entity}{f'/{s.group}' if s.group else ''} | {s.active:,} "
-        f"| {s.created:,} | {s.updated:,} | {s.leaving:,} |"
+    rows = [
+        (
+            *(s.school, scope(s.entity, s.group), f"{s.active:,}"),
+            *(f"{s.created:,}", f"{s.updated:,}", f"{s.leaving:,}"),
+        )
         for s in chosen[:SHOWN_SCHOOLS]
     ]
-    return "\n".join(lines) if chosen else "No school changes."
+    heads = ["school", "entity", "active", "created", "updated", "leaving"]
+    return markdown_table(heads, rows) if rows else "No school changes."
 
 
 def _apply_metadata(result: ApplyResult) -> dict[str, dg.MetadataValue]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import MappingFile
@@ -84,10 +85,9 @@ def _metadata(
         dg.TableColumn(column, kind.lower())
         for column, kind in ENTITIES[name].staged_columns().items()
     ]
-    lines = ["| records | code |", "|---|---|"]
-    lines += [f"| {n:,} | {code} |" for code, n in sorted(made.findings.items())]
+    counted = [(f"{n:,}", code) for code, n in sorted(made.findings.items())]
     whole = {
-        "findings_by_code": value.md("\n".join(lines)),
+        "findings_by_code": value.md(markdown_table(["records", "code"], counted)),
         "mapping": value.text(made.mapping_fingerprint),
     }
     return {

@@ -12,10 +12,10 @@ import sys
 import typer
 
 from d118_pipelines.cli import (
-    approvals,
     compare,
     doctor,
     explain,
+    findings,
     ledger,
     plans,
     providers,
@@ -42,8 +42,8 @@ app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
 app.command("resend")(run.resend)
 app.command("plan")(plans.plan)
-app.command("findings")(plans.findings)
-app.command("approve")(approvals.approve)
+app.command("findings")(findings.findings)
+app.command("approve")(plans.approve)
 app.command("undo")(providers.undo)
 app.add_typer(providers.conflicts_app, name="conflicts")
 app.command("status")(status.status)

@@ -32,11 +32,7 @@ def named_target(project: Project, name: str) -> Target:
     """The target of that name. Raises: ConfigurationError listing the names."""
     targets = {target.name: target for target in read_targets(project.root)}
     if name not in targets:
-        raise ConfigurationError(
-            f"There is no target {name}.",
-            rule=f"The targets are: {', '.join(targets)}.",
-            next_step="d118 targets list",
-        )
+        raise _unknown("target", name, ", ".join(targets))
     return targets[name]
 
 
@@ -50,12 +46,16 @@ def named_provider(project: Project, name: str) -> Provider:
     found = find_provider(project, name)
     if found is None:
         ids = ", ".join(p.id for p in project.providers()) or "none yet"
-        raise ConfigurationError(
-            f"There is no provider {name}.",
-            rule=f"The providers are: {ids}.",
-            next_step="d118 providers list",
-        )
+        raise _unknown("provider", name, ids)
     return found
+
+
+def _unknown(kind: str, name: str, known: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"There is no {kind} {name}.",
+        rule=f"The {kind}s are: {known}.",
+        next_step=f"d118 {kind}s list",
+    )
 
 
 def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import typer
 
 from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, local, named_target
-from d118_pipelines.cli.output import say, show_csv, show_json, show_table, warn
+from d118_pipelines.cli.output import say, show_json, show_rows, show_table, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
@@ -56,10 +56,8 @@ def deliveries(
         show_json([dict(row._mapping) for row in found])
         return
     rows = [line for row in found for line in _lines(project, row)]
-    if as_csv:
-        show_csv(rows)
-    else:
-        show_table("Deliveries", rows, empty="Nothing has been delivered yet.")
+    empty = "Nothing has been delivered yet."
+    show_rows("Deliveries", rows, as_json=False, as_csv=as_csv, empty=empty)
 
 
 @ledger_app.command("disclosures")

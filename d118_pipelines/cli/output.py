@@ -52,6 +52,23 @@ def show_csv(rows: Sequence[Row]) -> None:
     print(csv_text(rows), end="")
 
 
+def show_rows(
+    title: str,
+    rows: Sequence[Row],
+    *,
+    as_json: bool,
+    as_csv: bool = False,
+    empty: str = "Nothing.",
+) -> None:
+    """Print rows in the form that was asked for: JSON, CSV, else a table."""
+    if as_json:
+        show_json(rows)
+    elif as_csv:
+        show_csv(rows)
+    else:
+        show_table(title, rows, empty=empty)
+
+
 def save_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Write rows as a workbook and say so."""
     write_workbook(path, title, rows)

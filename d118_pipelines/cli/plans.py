@@ -1,7 +1,7 @@
-"""`d118 plan` and `d118 findings`: what the newest plan would change, and its problems.
+"""`d118 plan` and `d118 approve`: what the newest plan would change, and its release.
 
-Called by the command line. What a plan shows is in `workflows/feed.py`, the findings of
-a provider are in `roster_plans.py`.
+Called by the command line. What a plan shows is in `workflows/feed.py`; the job `approve`
+in Dagster is in `jobs.py`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
-from d118_pipelines.cli.output import (
-    save_workbook,
-    say,
-    show_csv,
-    show_json,
-    show_table,
-)
+from d118_pipelines.cli.context import AnyName, AsCsv, AsJson
+from d118_pipelines.cli.output import say, show_csv, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
-from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
-from d118_pipelines.workflows.admission import approval_of, newest_plan, release_text
+from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.admission import (
+    approval_of,
+    newest_plan,
+    release,
+    release_text,
+)
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.feed import Feed, PlanPage
 
@@ -83,44 +81,26 @@ def _show_page(
         say(f"Held. {release_text(feed.name, stored.plan_hash)}")
 
 
-def findings(
+def approve(
     target: AnyName,
-    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
+    plan_hash: Annotated[
+        str, typer.Argument(help="The hash, or its first 8 characters.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why this plan is right.")],
     as_json: AsJson = False,
-    as_csv: AsCsv = False,
-    xlsx: Workbook = None,
 ) -> None:
-    """List the findings of the newest export or staged roster: code, key, field."""
+    """Release exactly one held plan, once, for a limited time."""
     project = Project.here()
-    provider = find_provider(project, target)
-    if provider is not None:
-        from d118_pipelines.cli.roster_plans import show_roster_findings
-
-        show_roster_findings(
-            project, provider, code=code, as_json=as_json, as_csv=as_csv, xlsx=xlsx
-        )
+    feed = named_feed(project, target)
+    approval = release(feed, plan_hash, reason=reason, account=account())
+    if as_json:
+        show_json(approval)
         return
-    stored = newest_plan(named_feed(project, target))
-    with state_database(project).transaction() as connection:
-        found = findings_of(connection, stored)
-    chosen = [f for f in found if code in (None, f.code)]
-    rows = [{name: getattr(f, name) for name in FINDING_COLUMNS} for f in chosen]
-    if xlsx:
-        save_workbook(xlsx, f"Findings of {target}", rows)
-    elif as_json:
-        show_json(rows)
-    elif as_csv:
-        show_csv(rows)
-    else:
-        level = {f.code: f.level for f in chosen}
-        counts = codes_counted(chosen)
-        show_table(
-            f"Findings of {target}",
-            [{"code": c, "level": level[c], "records": n} for c, n in counts.items()],
-            empty="No finding.",
-        )
-        if rows:
-            show_table("Records", rows)
+    until = local_time(approval.expires_at, project.district().zone)
+    say(
+        f"Plan {approval.plan_hash[:8]} of {feed.name} is released until {until}.\n"
+        f"Carry it out: d118 run {feed.name}"
+    )
 
 
 def _rule_row(rule: GuardRule) -> dict[str, str]:

@@ -35,6 +35,8 @@ from d118_pipelines.workflows.feed import Feed
 if TYPE_CHECKING:
     import dagster as dg
 
+Rows = list[dict[str, Any]]
+
 
 def run(target: AnyName, as_json: AsJson = False) -> None:
     """Run one target or provider now, in this process, from extract to end."""
@@ -108,10 +110,7 @@ def runs(
         if wanted is None or wanted in str(row["targets"]).split(", ")
     ]
     page = rows[offset : offset + limit]
-    if as_json:
-        show_json({"runs": page, "total": len(rows), "limit": limit, "offset": offset})
-    else:
-        show_table("Runs", page, empty="No run yet.")
+    _show_page("Runs", page, len(rows), limit, offset, as_json)
 
 
 def dagster_instance(project: Project) -> dg.DagsterInstance:
@@ -166,13 +165,19 @@ def _show_syncs(
         }
         for row in rows
     ]
+    _show_page(f"Syncs of {provider.id}", page, total, limit, offset, as_json)
+
+
+def _show_page(
+    title: str, page: Rows, total: int, limit: int, offset: int, as_json: bool
+) -> None:
     if as_json:
         show_json({"runs": page, "total": total, "limit": limit, "offset": offset})
     else:
-        show_table(f"Syncs of {provider.id}", page, empty="No run yet.")
+        show_table(title, page, empty="No run yet.")
 
 
-def _run_rows(project: Project) -> list[dict[str, Any]]:
+def _run_rows(project: Project) -> Rows:
     """All runs of the instance, newest first, with the targets they touched."""
     import datetime as dt
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
-from d118_pipelines.cli.output import show_json, show_table
+from d118_pipelines.cli.output import show_json, show_rows, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
@@ -100,7 +100,5 @@ def targets_list(as_json: AsJson = False) -> None:
                 "last_status": state.state,
             }
         )
-    if as_json:
-        show_json(rows)
-    else:
-        show_table("Targets", rows, empty="No target in mappings/targets.")
+    empty = "No target in mappings/targets."
+    show_rows("Targets", rows, as_json=as_json, empty=empty)

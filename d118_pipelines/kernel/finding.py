@@ -55,11 +55,7 @@ class Finding:
 
 # The findings of a pull and of a staged roster as Parquet: column -> type of DuckDB.
 STORED_COLUMNS = {
-    "entity": "VARCHAR",
-    "code": "VARCHAR",
-    "severity": "VARCHAR",
-    "external_id": "VARCHAR",
-    "field": "VARCHAR",
+    **dict.fromkeys(["entity", "code", "severity", "external_id", "field"], "VARCHAR"),
     "source_file": "VARCHAR",
     "source_line": "BIGINT",
     "detail": "VARCHAR",

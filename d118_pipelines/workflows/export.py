@@ -32,7 +32,7 @@ from d118_pipelines.targets.records import store_export
 from d118_pipelines.workflows.deliver import Delivery
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
-from d118_pipelines.workflows.export_inputs import Gathered, gather
+from d118_pipelines.workflows.export_inputs import gather
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
 # No run takes this long: older ones belong to none.
@@ -60,15 +60,11 @@ def make_export(
     without a unique key.
     """
     way = delivery_of(project, target)
-    database = state_database(project)
     folder = _new_folder(project, target, run_id, now)
     passing = folder / ".inputs"
     passing.mkdir(mode=0o700)
     try:
-        gathered = gather(
-            project, target, database, run_id=run_id, folder=passing, now=now
-        )
-        return _make(project, target, database, gathered, way, folder, run_id, now)
+        return _make(way, folder, run_id, now)
     finally:
         # Both hold people, and nobody reads them again.
         shutil.rmtree(passing)
@@ -76,35 +72,30 @@ def make_export(
 
 
 def _make(
-    project: Project,
-    target: Target,
-    database: Database,
-    gathered: Gathered,
-    way: Delivery[Any],
-    folder: Path,
-    run_id: str,
-    now: dt.datetime,
+    way: Delivery[Any], folder: Path, run_id: str, now: dt.datetime
 ) -> MadeExport | None:
-    demonstration, destination = gathered.is_demonstration, way.destination
-    refuse_demonstration(target, destination, demonstration=demonstration)
-    if demonstration:
+    project, target, destination = way.project, way.target, way.destination
+    database, passing = state_database(project), folder / ".inputs"
+    found = gather(project, target, database, run_id=run_id, folder=passing, now=now)
+    refuse_demonstration(target, destination, demonstration=found.is_demonstration)
+    if found.is_demonstration:
         _seed_demonstration(project, target, database, now)
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
     with database.transaction() as connection:
         snapshot = replace(
             read_snapshot(connection, target.name, destination.id, since=since),
-            baseline=way.baseline(connection, folder / ".inputs"),
+            baseline=way.baseline(connection, passing),
         )
     baseline = snapshot.baseline
     export = build_export(
         target,
-        inputs=gathered.inputs,
+        inputs=found.inputs,
         snapshot=snapshot,
         baseline_folder=project.home / baseline.folder if baseline else None,
         destination=destination.id,
         folder=folder,
-        data_at=gathered.data_at,
+        data_at=found.data_at,
         now=now,
         zone=zone,
         read_back=_read_back(target, folder),
@@ -117,16 +108,14 @@ def _make(
             destination=destination.id,
             run_id=run_id,
             folder=str(folder.relative_to(project.home)),
-            demonstration=demonstration,
-            data_at=gathered.data_at,
+            demonstration=found.is_demonstration,
+            data_at=found.data_at,
             now=now,
         )
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
-    if export is None:
-        return None
-    return MadeExport(export, plan, approval, destination)
+    return MadeExport(export, plan, approval, destination) if export else None
 
 
 def _read_back(target: Target, folder: Path) -> ReadBack | None:

@@ -70,7 +70,13 @@ def gather(
         synced, is_made_up = _roster_state(database, district)
         times.append(synced)
         demonstration |= is_made_up
-        roster = _copy_roster(target, database, district, folder)
+        with (
+            closing(open_frames(temp_folder=folder)) as duck,
+            database.reading() as connection,
+        ):
+            roster = write_snapshot(
+                connection, duck, target.roster_reads, district=district, folder=folder
+            )
     inputs = Inputs({parts: one.file for parts, one in found.items()}, roster)
     return Gathered(inputs, min(times, default=now), demonstration)
 
@@ -116,12 +122,3 @@ def _roster_state(database: Database, district: str) -> tuple[dt.datetime, bool]
         )
     is_made_up = any(plan is not None and plan.demonstration for plan in plans)
     return min(row.last_sync_at for row in rows), is_made_up
-
-
-def _copy_roster(
-    target: Target, database: Database, district: str, folder: Path
-) -> dict[str, Path]:
-    with closing(open_frames(temp_folder=folder)) as duck, database.reading() as read:
-        return write_snapshot(
-            read, duck, target.roster_reads, district=district, folder=folder
-        )

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.sql_text import literal
-from d118_pipelines.roster.model.mapping import MappingFile, read_mapping
+from d118_pipelines.roster.model.mapping import read_mapping
 from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.staging.staging import StagingOptions, stage
 from d118_pipelines.sources.oneroster_csv.place import LocalPlace
 from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 from d118_pipelines.sources.pull import Pull, run_pull
+from d118_pipelines.workflows.staging_inputs import raw_collections, rest_shape
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,15 +70,11 @@ def _pulled(archive: Path, work: Path) -> Pull:
 
 def _staged(archive: Path, pull: Pull, work: Path, root: Path) -> Staged | None:
     """The staged set; None where it has no file of records."""
-    mapping = _shaped(pull, root)
+    mapping = read_mapping(root / "mappings/oneroster.yaml", project_root=root)
+    mapping = rest_shape(mapping, pull.details, root)
     if not mapping.endpoints:
         return None
-    raw = {
-        name: RawCollection(
-            name, pull.rows_file(name), name, one.absence, one.is_delta, one.rows
-        )
-        for name, one in pull.collections.items()
-    }
+    raw = raw_collections(pull, pull.folder)
     spill = work / "spill"
     spill.mkdir(mode=0o700)
     with closing(open_frames(temp_folder=spill)) as duck:
@@ -93,18 +90,6 @@ def _staged(archive: Path, pull: Pull, work: Path, root: Path) -> Staged | None:
             now=dt.datetime.now(dt.UTC),
             pull_findings=pull.findings_file,
         )
-
-
-def _shaped(pull: Pull, root: Path) -> MappingFile:
-    """The mapping of OneRoster, for the files that the set has."""
-    mapping = read_mapping(root / "mappings/oneroster.yaml", project_root=root)
-    queries = root / "sql/staging/oneroster_csv"
-    endpoints = tuple(
-        replace(endpoint, query=queries / f"{endpoint.collection}.sql")
-        for endpoint in mapping.endpoints
-        if f"mode.{endpoint.collection}" in pull.details
-    )
-    return replace(mapping, endpoints=endpoints)
 
 
 def _look_up_in_kept_tables(

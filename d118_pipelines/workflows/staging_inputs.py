@@ -28,7 +28,7 @@ from d118_pipelines.roster.planning.baseline import load_baseline
 from d118_pipelines.roster.staging import powerschool
 from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions
-from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.sources.pull import Pull, find_pull
 from d118_pipelines.workflows.provider_sources import wanted_entities
 
 if TYPE_CHECKING:
@@ -50,18 +50,23 @@ def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
     pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
     if pull is None:
         raise nothing_yet(provider, "pull", f"d118 run {provider.id}")
-    found = {
+    found = raw_collections(pull, project.home)
+    return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
+
+
+def raw_collections(pull: Pull, home: Path) -> dict[str, RawCollection]:
+    """The collections of a pull, named by their files below `home`."""
+    return {
         name: RawCollection(
             name,
             pull.rows_file(name),
-            str(pull.rows_file(name).relative_to(project.home)),
+            str(pull.rows_file(name).relative_to(home)),
             collection.absence,
             collection.is_delta,
             collection.rows,
         )
         for name, collection in pull.collections.items()
     }
-    return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
 
 
 def in_term(
@@ -94,17 +99,24 @@ def in_term(
 def shaped(
     project: Project, provider: Provider, mapping: MappingFile, raw: RawInputs
 ) -> MappingFile:
-    """The mapping; a OneRoster CSV set is first given the shape of the REST service.
+    """The mapping; a OneRoster CSV set is first given the shape of the REST service."""
+    if isinstance(provider.model, OneRosterCsvProvider):
+        return rest_shape(mapping, raw.details, project.root)
+    return mapping
+
+
+def rest_shape(
+    mapping: MappingFile, details: Mapping[str, str], root: Path
+) -> MappingFile:
+    """The mapping of a OneRoster CSV set, whose files its pull's details name.
 
     An entity without a file in the set is not staged: the set says nothing about it.
     """
-    if not isinstance(provider.model, OneRosterCsvProvider):
-        return mapping
-    folder = project.root / "sql/staging/oneroster_csv"
+    queries = root / "sql/staging/oneroster_csv"
     endpoints = tuple(
-        replace(endpoint, query=folder / f"{endpoint.collection}.sql")
+        replace(endpoint, query=queries / f"{endpoint.collection}.sql")
         for endpoint in mapping.endpoints
-        if f"mode.{endpoint.collection}" in raw.details
+        if f"mode.{endpoint.collection}" in details
     )
     return replace(mapping, endpoints=endpoints)
 
@@ -114,7 +126,6 @@ def staging_options(
 ) -> StagingOptions:
     """What the provider's entry says about staging."""
     district = project.district()
-    is_plain = isinstance(provider.model, CsvProvider)
     options = StagingOptions(
         district_id=district.id,
         provider_id=provider.id,
@@ -122,7 +133,7 @@ def staging_options(
         is_demonstration=raw.is_demonstration,
         parameters={"district_name": district.name},
     )
-    if is_plain:
+    if isinstance(provider.model, CsvProvider):
         return replace(options, reject_cap=PLAIN_CSV_CAP)
     return options
 

@@ -193,7 +193,7 @@ def _compare(
     district, provider = request.district, request.provider
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
-    make_record_views(duck, roster.folder, district=district, provider=provider)
+    make_record_views(duck, source)
     write_parquet(duck, "FROM match.found", out / MATCH_FILE)
     rejected = parquet(roster.rejected_file)
     compared = Comparison(duck, source, rejected, load_values, out)

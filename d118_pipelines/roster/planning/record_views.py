@@ -98,30 +98,16 @@ def record_source(
     return RecordSource(district, provider, staged_relations(staged_folder), found)
 
 
-def make_record_views(
-    duck: duckdb.DuckDBPyConnection,
-    staged_folder: Path,
-    *,
-    district: str,
-    provider: str,
-    plan_folder: Path | None = None,
-) -> RecordSource:
+def make_record_views(duck: duckdb.DuckDBPyConnection, source: RecordSource) -> None:
     """Make the views `record.<entity>` of every staged entity.
 
     Columns: id, external_id, status, inactive_reason, `Field.column` of each field,
-    row_hash (md5 of all before it but the keys). With `plan_folder` the ids come from
-    its match.parquet, else from the table `match.found`.
+    row_hash (md5 of all before it but the keys).
     """
-    source = record_source(
-        staged_folder, district=district, provider=provider, plan_folder=plan_folder
-    )
     duck.execute("DROP SCHEMA IF EXISTS record CASCADE")
     duck.execute("CREATE SCHEMA record")
     for entity in source.staged:
-        duck.execute(
-            f"CREATE OR REPLACE VIEW record.{entity} AS {record_select(source, entity)}"
-        )
-    return source
+        duck.execute(f"CREATE VIEW record.{entity} AS {record_select(source, entity)}")
 
 
 def record_select(source: RecordSource, entity: str) -> str:

@@ -26,6 +26,7 @@ from d118_pipelines.roster.planning.record_views import (
     RecordSource,
     make_record_views,
     record_select,
+    record_source,
 )
 from d118_pipelines.roster.store.child_rows import child_tables, write_children
 from d118_pipelines.roster.store.runs import Actor, close_run, open_run
@@ -107,7 +108,8 @@ def apply_plan(
     writer = Writer(connection, duck, **whose, run_id=run_id, now=now)
     open_run(connection, **whose, run_id=run_id, now=now, actor=actor)
     refuse_moved(connection, plan)
-    source = make_record_views(duck, staged, **whose, plan_folder=plan.folder)
+    source = record_source(staged, **whose, plan_folder=plan.folder)
+    make_record_views(duck, source)
     changed, cases = 0, 0
     with private_errors(writer):
         for entity in plan.entities:

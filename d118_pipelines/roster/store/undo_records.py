@@ -34,17 +34,13 @@ from d118_pipelines.roster.store.write_records import (
 )
 from d118_pipelines.state.bulk import append_frame, read_frame
 
-_HISTORY = {
-    "id": "VARCHAR",
-    "external_id": "VARCHAR",
-    "action": "VARCHAR",
-    "fields": "VARCHAR",
-    "old_status": "VARCHAR",
-    "old_reason": "VARCHAR",
-    "old_hash": "VARCHAR",
-    "row_hash": "VARCHAR",
-    "last_run": "VARCHAR",
-}
+_HISTORY = dict.fromkeys(
+    (
+        *("id", "external_id", "action", "fields", "old_status", "old_reason"),
+        *("old_hash", "row_hash", "last_run"),
+    ),
+    "VARCHAR",
+)
 
 
 def find_changes(writer: Writer, entity: str, undone: str, path: Path) -> None:

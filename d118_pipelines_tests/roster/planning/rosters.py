@@ -23,6 +23,7 @@ from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
 from d118_pipelines.roster.planning.record_views import (
     make_record_views,
+    record_source,
     role_group_sql,
     roles_sql,
 )
@@ -269,13 +270,10 @@ class World:
         """What apply does, as plainly as possible."""
         staged = self.folder / "staged" / plan.staged
         whose = plan.provider
-        make_record_views(
-            self.duck,
-            staged,
-            district=DISTRICT,
-            provider=whose,
-            plan_folder=plan.folder,
+        source = record_source(
+            staged, district=DISTRICT, provider=whose, plan_folder=plan.folder
         )
+        make_record_views(self.duck, source)
         run, changed = self.duck.execute, False
         for entity in plan.entities:
             rows = parquet(plan.changes_file(entity))

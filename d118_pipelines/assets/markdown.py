@@ -1,0 +1,12 @@
+"""A table in the Markdown that Dagster's UI shows.
+
+Called by the assets and their pages for counts and keys; no value of a person.
+"""
+
+from collections.abc import Iterable, Sequence
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows of cells, as many as there are heads."""
+    head, *lines = (f"| {' | '.join(map(str, line))} |" for line in (heads, *rows))
+    return "\n".join([head, "|" + "---|" * len(heads), *lines])

@@ -1,0 +1,99 @@
+"""`d118 findings`: the problems of the newest export or staged roster, no values.
+
+Called by the command line; one person's are in `explain.py`.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
+from d118_pipelines.cli.output import save_workbook, say, show_rows, show_table
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import Provider
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.state.open import state_database
+from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
+from d118_pipelines.workflows.admission import newest_plan
+from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.feed import Feed
+
+_ROSTER_COLUMNS = (
+    *("code", "level", "entity", "key", "field", "file", "line", "detail", "count"),
+)
+Rows = list[dict[str, Any]]
+
+
+def findings(
+    target: AnyName,
+    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: Workbook = None,
+) -> None:
+    """List the findings of the newest export or staged roster: code, key, field."""
+    project = Project.here()
+    provider = find_provider(project, target)
+    if provider is None:
+        counted, rows = _of_export(named_feed(project, target), code)
+    else:
+        counted, rows = _of_roster(project, provider, code)
+    title = f"Findings of {target}"
+    if xlsx:
+        save_workbook(xlsx, title, rows)
+        return
+    if as_json or as_csv:
+        show_rows(title, rows, as_json=as_json, as_csv=as_csv)
+        return
+    show_table(title, counted, empty="No finding.")
+    if rows:
+        show_table("Records", rows)
+    if rows and provider:
+        say("What each code means and what to do: docs/reference/rule_codes.md")
+
+
+def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
+    """How many records each code has, and the records."""
+    stored = newest_plan(feed)
+    with state_database(feed.project).transaction() as connection:
+        found = findings_of(connection, stored)
+    chosen = [f for f in found if code in (None, f.code)]
+    level = {f.code: f.level for f in chosen}
+    counted = [
+        {"code": name, "level": level[name], "records": number}
+        for name, number in codes_counted(chosen).items()
+    ]
+    rows = [{name: getattr(f, name) for name in FINDING_COLUMNS} for f in chosen]
+    return counted, rows
+
+
+def _of_roster(
+    project: Project, provider: Provider, code: str | None
+) -> tuple[Rows, Rows]:
+    """The same of the provider's newest staged roster."""
+    staged = find_staged(project.home / "staged" / provider.id)
+    if staged is None:
+        raise ConfigurationError(
+            f"{provider.id} has no staged roster yet.",
+            next_step=f"d118 run {provider.id}",
+        )
+    counted = [
+        {"code": name, "records": number}
+        for name, number in sorted(staged.findings.items(), key=lambda i: -i[1])
+        if code in (None, name)
+    ]
+    with closing(open_frames()) as duck:
+        found = duck.execute(
+            "SELECT code, severity, entity, external_id, field, source_file, "
+            "source_line, detail, count FROM read_parquet(?) "
+            "WHERE ?::VARCHAR IS NULL OR code = ? ORDER BY "
+            "list_position(['fatal', 'reject', 'warn', 'info'], severity), "
+            "code, entity, external_id, source_line, field",
+            [str(staged.findings_file), code, code],
+        ).fetchall()
+    return counted, [dict(zip(_ROSTER_COLUMNS, row, strict=True)) for row in found]
