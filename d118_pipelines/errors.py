@@ -1,26 +1,8 @@
 """Every exception that this project raises on purpose, in one tree.
 
-The class decides the exit code and whether a retry makes sense; nobody compares
-message texts. A bad row is never an exception: it is a finding.
-
-    D118Error                      exit 1
-    ├─ ConfigurationError          exit 2   a file, a line, a key, a rule
-    │  └─ MissingSecretError       exit 2   an environment variable is not set
-    ├─ FatalError                  exit 1   never retried
-    │  ├─ AuthenticationError               the other side refused the login
-    │  ├─ HostKeyError                      unknown or changed host key
-    │  ├─ IncompleteExtractError            a pull that is not proven complete
-    │  ├─ QueryError                        the database refused the statement
-    │  ├─ SourceError                       a service's answer cannot be used
-    │  ├─ DestinationError                  the destination refused a file
-    │  ├─ MixedSetError                     a set of files was replaced in part
-    │  └─ ExportError                       a set of files that must not be sent
-    ├─ RetriableError              exit 1   after the attempts are used up
-    │  ├─ ConnectionLostError               refused, cut, reset
-    │  ├─ TimeLimitError                    no answer in time
-    │  └─ UnavailableError                  it answers, but refuses for now
-    ├─ HeldError                   exit 3   the guard; carries the plan hash
-    └─ BusyError                   exit 4   another run holds the lease
+The class decides the exit code and whether a retry makes sense: of a `FatalError` never,
+of a `RetriableError` it was tried. Nobody compares message texts. A bad row is never an
+exception: it is a finding.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Extracts, staged rosters, the roster and exports as pandas DataFrames.
 
-Called by analysts in notebooks and scripts; no run uses it. Page: docs/read_with_pandas.md.
-Each function gives the newest complete one, with the same types: text is `string`, whole
-numbers `Int64` and booleans `boolean` (nullable), numbers `float64`, dates and times
-`datetime64[us]` (times in UTC). The rows are people: keep them where they are.
+Called by analysts, never by a run; each function gives the newest complete one. Page:
+docs/read_with_pandas.md. Text is `string`, whole numbers `Int64`, booleans `boolean`
+(nullable), numbers `float64`, dates and times `datetime64[us]` (UTC). The rows are people:
+keep them where they are.
 """
 
 from __future__ import annotations

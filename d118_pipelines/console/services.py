@@ -1,9 +1,8 @@
 """`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
 
-Starts the code server, the daemon and the guarded web server of the project in the
-working directory, and ends them together. It replaces `dagster dev`, which
-opens an unguarded port. Neighbours: `web_server.py` (the guard's way in),
-`processes.py` (who else runs a daemon here).
+Starts the code server, the daemon and the guarded web server (`web_server.py`) of the
+project in the working directory, and ends them together. It replaces `dagster dev`, which
+opens an unguarded port. Other daemons are found in `processes.py`.
 """
 
 from __future__ import annotations

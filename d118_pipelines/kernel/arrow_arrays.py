@@ -1,9 +1,8 @@
 """Arrow arrays from Python values, without pandas.
 
 Called by whoever writes rows to Parquet (`sources/`) or hands them to DuckDB
-(`state/bulk.py`). `pyarrow.array`, `pyarrow.scalar` and all that rest on them import
-pandas where it is installed, a quarter of a second in every run; arrays made of buffers
-do not.
+(`state/bulk.py`). `pyarrow.array` and all that rests on it import pandas where it is
+installed, a quarter of a second in every run; arrays made of buffers do not.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The roster model: entities, their fields, and what a field may refer to.
 
-Read by all of `roster/` and by `workflows/`: names and types, nothing else; words are in
-`vocabulary.py`, tables in `tables.py`. Staged frames carry the fields under the
-names below, references as `*_external_id`; the roster tables carry the same fields, with
-references as internal ids (`school_external_id` becomes `school_id`). Lists are JSON
-text in both. Rule: docs/reference/roster_model.md.
+Read by all of `roster/` and by `workflows/`; words are in `vocabulary.py`, tables in
+`tables.py`. Staged frames have references as `*_external_id`, the roster tables as internal
+ids (`school_id`); lists are JSON text in both. Rule: docs/reference/roster_model.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The roster's tables in the state database.
+"""The roster's tables in the state database: columns, keys and indexes.
 
-Columns, keys and indexes; the modules of `roster/store/` write them. The tables of the entities carry the model's fields under
-`Field.column`; `state/migrations/` creates all of it, with the views `districts`, `schools`
-and `sync_jobs`. No foreign keys: a reference can be ahead of the record it names, when
-two providers bring them. Rule: docs/reference/roster_database.md.
+Written by `roster/store/`, made by `state/migrations/` with the views `districts`,
+`schools` and `sync_jobs`. No foreign keys: a reference can be ahead of the record it
+names, when two providers bring them. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The baseline: what the roster database holds, as frames to compare with.
 
-Called by `workflows/sync.py` and `store/undo.py`: reads the roster into the schemas `base`
-and `base_values` of a DuckDB session. Comparing is in `comparison.py`, writing in
-`store/apply.py`, the fixed SQL in sql/roster/baseline.sql.
-Schools and people are those of the whole district, everything else is the provider's own.
-Rule: docs/reference/roster_database.md.
+Called by `workflows/` and `store/undo.py`; the fixed SQL is in sql/roster/baseline.sql,
+comparing in `comparison.py`. Schools and people are those of the whole district,
+everything else is the provider's own. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

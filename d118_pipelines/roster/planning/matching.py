@@ -1,9 +1,7 @@
 """Who is who: the record that each staged school and person belongs to.
 
-Called by `plan.py`. The evidence and the decisions are in sql/roster/matching.sql; what
-a decision changes is in `comparison.py`. A school that the roster seems to have, but
-that no number names for certain, is a conflict, and the guard holds the plan.
-Relations in: staged frames, `base.orgs`, `base.users`, `base.links`, `base.resolutions`.
+Called by `plan.py`; evidence and decisions are in sql/roster/matching.sql. It reads the
+staged frames, `base.orgs`, `base.users`, `base.links` and `base.resolutions`.
 Rule: docs/reference/matching_and_guard.md.
 """
 

@@ -1,12 +1,9 @@
-"""The plan: all that a staged roster would change in the roster database.
+"""The plan: all that a staged roster would change in the roster database; no values.
 
-Layout: `D118_HOME/plans/<provider>/<time>-<run>/` with `<entity>.parquet` (one row per
-change), `match.parquet` (which record each school and person is) and `plan.json`
-(counts, verdict, hash); the folder gets its name when all is there.
-Called by `workflows/sync.py`, and `judge_and_store` by `store/undo.py`. Who is who is in
-`matching.py`, the comparison in `comparison.py`, figures in `plan_counts.py`, limits in
-`guard.py`, writing to the database in `store/apply.py`.
-No value of a person is in a plan. Rule: docs/reference/matching_and_guard.md.
+Called by `workflows/sync.py`, and `judge_and_store` by `store/undo.py`. A plan is the
+folder `D118_HOME/plans/<provider>/<time>-<run>/`: `<entity>.parquet` has a row per change,
+`match.parquet` who is who, `plan.json` counts, verdict and hash. Rule:
+docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations

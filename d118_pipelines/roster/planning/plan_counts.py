@@ -1,10 +1,9 @@
 """The numbers of a plan: per entity, per role group, per school.
 
-Called by `plan.py` and `store/undo.py` on what `comparison.py` found; limits are in
-`guard.py`, the SQL in sql/roster/plan_counts.sql.
-Two identities hold for every entity: fetched = created + updated + unchanged +
-reactivated + retired + conflicts + errors; and the district's active records change by
-created + reactivated - deactivated. Rule: docs/reference/matching_and_guard.md.
+Called by `plan.py`; the SQL is in sql/roster/plan_counts.sql. For every entity fetched =
+created + updated + unchanged + reactivated + retired + conflicts + errors, and the active
+records change by created + reactivated - deactivated.
+Rule: docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The views `record.<entity>`: a staged roster in the columns of the roster tables.
 
-Called by `matching.py`, `comparison.py`, `plan.py` and `store/apply.py`: internal ids,
-references, the hash of a row. Fixed parts are in sql/roster/record_views.sql. A view needs nothing but two folders, that of the staged roster and that of the plan
-with its `match.parquet`, so apply reads in a fresh session what the plan has compared.
+Called by the planning and by `store/apply.py`; fixed parts are in
+sql/roster/record_views.sql. Two folders are enough for a view, the staged roster's and the
+plan's, so that apply reads in a fresh session what the plan has compared.
 Rule: docs/reference/matching_and_guard.md.
 """
 

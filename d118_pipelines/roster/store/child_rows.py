@@ -1,8 +1,7 @@
 """The rows below a record: roles and guardians of people, terms of classes.
 
-Called by `apply.py` and `undo_records.py`: makes `user_roles`, `user_agents` and
-`class_terms` from the JSON lists that the records carry. They are copies for SQL; the
-lists are what is compared. The records themselves are written in `write_records.py`.
+Called by `apply.py` and `undo_records.py`. They are made from the JSON lists that the
+records carry, as copies for SQL; the lists are what is compared.
 Rule: docs/reference/roster_database.md.
 """
 

@@ -1,10 +1,8 @@
 """Undo: the reverse of a provider's last change, planned, judged and applied like one.
 
-Called by `workflows/undo.py`: finds what the last change did and what of it can be put
-back, and applies that. The SQL of one entity is in `undo_records.py`; the history is
-written in `write_records.py`, limits are in `planning/guard.py`.
-Old values come from `roster_history`. What was changed again since is left alone and
-named. Rule: docs/reference/roster_database.md.
+Called by `workflows/undo.py`; the SQL of one entity is in `undo_records.py`. Old values
+come from `roster_history`. What was changed again since is left alone and named.
+Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

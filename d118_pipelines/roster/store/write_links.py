@@ -1,9 +1,8 @@
 """Links between a provider's ids and the records of schools and people.
 
 Called by `apply.py`: what follows from a plan for `external_ids`, `absent_once` and
-`identity_conflicts`; the SQL is in sql/roster/store.sql. Which record an id means is
-decided in `planning/matching.py`, conflicts are resolved in `conflicts.py`.
-Rule: docs/reference/roster_database.md.
+`identity_conflicts`; the SQL is in sql/roster/store.sql. Conflicts are resolved in
+`conflicts.py`. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Writing the changes of one entity: a fixed number of statements, however many rows.
 
-Called by `apply.py` and `undo_records.py`, which say what is to change and in which order;
-the SQL is in sql/roster/store.sql, links are in `write_links.py`, child rows in
-`child_rows.py`. Two temporary tables hold an entity's changes: `plan_rows`, the rows of
-its plan, and `incoming`, the values of the records to be written.
-Rule: docs/reference/roster_database.md.
+Called by `apply.py` and `undo_records.py`; the SQL is in sql/roster/store.sql. Two
+temporary tables hold an entity's changes: `plan_rows`, the rows of its plan, and
+`incoming`, the values of the records to be written. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations
