@@ -11,9 +11,9 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.workflows.account import account
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.run import account
 
 LONGEST_SYNC_SECONDS = 3600
 

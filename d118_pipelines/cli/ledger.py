@@ -21,7 +21,6 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.disclosures import as_rows
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
-from d118_pipelines.workflows.account import account
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.disclosures import (
     last_posting,
@@ -29,6 +28,7 @@ from d118_pipelines.workflows.disclosures import (
     register,
     shown,
 )
+from d118_pipelines.workflows.run import account
 
 _IN_TABLE = ("recipient", "file", "kinds of people", "data elements", "last delivery")
 ledger_app = typer.Typer(

@@ -17,7 +17,6 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
-from d118_pipelines.workflows.account import account
 from d118_pipelines.workflows.admission import (
     approval_of,
     newest_plan,
@@ -25,7 +24,8 @@ from d118_pipelines.workflows.admission import (
     release_text,
 )
 from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.feed import Feed, PlanPage
+from d118_pipelines.workflows.feed import Feed, PlanPage, Shown
+from d118_pipelines.workflows.run import account
 
 SHOWN_CHANGES = 40
 
@@ -46,9 +46,8 @@ def plan(
     feed = named_feed(Project.here(), target)
     stored = newest_plan(feed)
     is_whole = show_all or as_json or as_csv
-    page = feed.plan_page(
-        stored, school=school, entity=entity, limit=None if is_whole else SHOWN_CHANGES
-    )
+    limit = None if is_whole else SHOWN_CHANGES
+    page = feed.plan_page(stored, Shown(school, entity, limit))
     if as_csv:
         show_csv(page.changes)
         return

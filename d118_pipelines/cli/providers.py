@@ -16,8 +16,8 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.account import account
 from d118_pipelines.workflows.provider_state import provider_state
+from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
 conflicts_app = typer.Typer(

@@ -25,12 +25,12 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.account import account
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.run import account
 
 if TYPE_CHECKING:
     import dagster as dg

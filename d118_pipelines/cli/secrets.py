@@ -20,7 +20,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.database import record_audit
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.account import account
+from d118_pipelines.workflows.run import account
 
 secrets_app = typer.Typer(
     help="Secrets of providers: keys, encryption, rotation.", no_args_is_help=True

@@ -180,7 +180,9 @@ class Sftp(ProviderConfig):
         return self
 
 
-class _FilesConfig(ProviderConfig):
+class FilesConfig(ProviderConfig):
+    """Where files are: on this machine, or in a folder of an SFTP server."""
+
     path: str | None = None
     sftp: Sftp | None = None
     remotePath: str | None = None
@@ -194,7 +196,7 @@ class _FilesConfig(ProviderConfig):
         return self
 
 
-class OneRosterCsvConfig(_FilesConfig):
+class OneRosterCsvConfig(FilesConfig):
     """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server.
 
     bulkWithStatus: what a bulk file is whose rows have status and date.
@@ -213,7 +215,7 @@ class OneRosterCsvConfig(_FilesConfig):
 FileType = Literal["schools", "classes", "users", "students", "enrollments"]
 
 
-class CsvConfig(_FilesConfig):
+class CsvConfig(FilesConfig):
     """Plain CSV files; by default those dropped into `D118_HOME/inbox/<provider>/`."""
 
     files: dict[str, FileType] = {}

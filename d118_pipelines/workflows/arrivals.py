@@ -1,6 +1,6 @@
 """Whether a provider of files has something new: the question its sensor asks.
 
-Called by `sensors.py`, which starts the run. What a complete set is stands in
+Called by `sensors.py`, which starts the run. What a complete set is, is in
 `sources/oneroster_csv/arrival.py` and `sources/csv_files/arrival.py`.
 """
 
@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import CsvProvider, OneRosterCsvProvider, Provider
 from d118_pipelines.workflows.provider_sources import local_folder, sftp_login
+
+if TYPE_CHECKING:
+    from d118_pipelines.ssh.settings import SftpSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival
     """Look once. Raises: ConfigurationError, and what an SFTP server's refusal raises."""
     model = provider.model
     assert isinstance(model, OneRosterCsvProvider | CsvProvider)
-    if model.config.sftp is not None:
-        return _look_far(project, provider, cursor)
+    login = sftp_login(project, provider)
+    if login is not None:
+        return _look_far(login, cursor)
     folder = local_folder(project, provider)
     if isinstance(model, CsvProvider):
         from d118_pipelines.sources.csv_files.arrival import look
@@ -53,14 +58,11 @@ def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival
     return Arrival(seen.state, key, seen.reason)
 
 
-def _look_far(project: Project, provider: Provider, cursor: str) -> Arrival:
+def _look_far(login: SftpSettings, cursor: str) -> Arrival:
     """By names, sizes and times: a set far away is opened by the run that fetches it."""
     from d118_pipelines.ssh.folder import SftpFolder
 
-    assert isinstance(provider.model, OneRosterCsvProvider | CsvProvider)
-    sftp, folder = provider.model.config.sftp, provider.model.config.remotePath
-    assert sftp is not None
-    with SftpFolder(sftp_login(project, provider, sftp, folder or ".")) as remote:
+    with SftpFolder(login) as remote:
         files = sorted(
             (f.name, f.size_bytes, f.mtime_seconds)
             for f in remote.files()

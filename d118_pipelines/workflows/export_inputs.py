@@ -16,8 +16,9 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.tables import sis_providers
-from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.roster.staging.staged import Staged, find_staged
 from d118_pipelines.roster.store.snapshot import write_snapshot
+from d118_pipelines.sources.pull import Pull
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
@@ -40,13 +41,6 @@ class Gathered:
     is_demonstration: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    file: Path
-    made_at: dt.datetime
-    is_demonstration: bool
-
-
 def gather(
     project: Project,
     target: Target,
@@ -62,8 +56,8 @@ def gather(
     SQL reads was never made.
     """
     found = {parts: _find(project, parts, run_id) for parts in target.reads}
-    times = [one.made_at for one in found.values()]
-    demonstration = any(one.is_demonstration for one in found.values())
+    times = [source.made_at for _, source in found.values()]
+    demonstration = any(source.is_demonstration for _, source in found.values())
     roster: dict[str, Path] = {}
     if target.roster_reads:
         district = project.district().id
@@ -77,23 +71,23 @@ def gather(
             roster = write_snapshot(
                 connection, duck, target.roster_reads, district=district, folder=folder
             )
-    inputs = Inputs({parts: one.file for parts, one in found.items()}, roster)
+    inputs = Inputs({parts: file for parts, (file, _) in found.items()}, roster)
     return Gathered(inputs, min(times, default=now), demonstration)
 
 
-def _find(project: Project, parts: Parts, run_id: str) -> _Found:
+def _find(project: Project, parts: Parts, run_id: str) -> tuple[Path, Staged | Pull]:
     layer, system, entity = parts
     if layer == "staged":
         staged = find_staged(project.home / "staged" / system, run_id)
         if staged is None or entity not in staged.entities:
             raise _not_made("/".join(parts), f"d118 run {system}")
-        return _Found(staged.rows_file(entity), staged.made_at, staged.is_demonstration)
+        return staged.rows_file(entity), staged
     extract = find_extract(project, system, entity, run_id)
     if extract is None:
         name = "/".join(parts)
         command = "dagster asset materialize -m d118_pipelines.definitions --select "
         raise _not_made(name, f"{command}'key:\"{name}\"'")
-    return _Found(extract.rows_file(entity), extract.made_at, extract.is_demonstration)
+    return extract.rows_file(entity), extract
 
 
 def _not_made(name: str, command: str) -> IncompleteExtractError:

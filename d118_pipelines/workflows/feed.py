@@ -37,6 +37,15 @@ class PlanPage:
     more: Row = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which changes a page has: of a provider only this school or entity; at most `limit`."""
+
+    school: str | None = None
+    entity: str | None = None
+    limit: int | None = None
+
+
 class FeedState(Protocol):
     """How a feed is doing now; its fields are the JSON form."""
 
@@ -99,18 +108,8 @@ class Feed(ABC):
         """How much the plan changes, and how long it is kept, in words."""
 
     @abstractmethod
-    def plan_page(
-        self,
-        plan: StoredPlan,
-        *,
-        school: str | None = None,
-        entity: str | None = None,
-        limit: int | None = None,
-    ) -> PlanPage:
-        """The plan for people. school, entity: only these, where there are any.
-
-        Raises: ConfigurationError if the plan's files are gone.
-        """
+    def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
+        """The plan for people. Raises: ConfigurationError if its files are gone."""
 
     @abstractmethod
     def state(self) -> FeedState:

@@ -23,7 +23,7 @@ from d118_pipelines.roster.planning.show import (
     school_row,
 )
 from d118_pipelines.state.plans import StoredPlan
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport
+from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 from d118_pipelines.workflows.provider_state import ProviderState, provider_state
 
 ROSTER = "roster"  # the destination of a provider's plan
@@ -60,14 +60,7 @@ class ProviderFeed(Feed):
         local = local_time(until, self.project.district().zone)
         return f"{int(plan.counts['changes']):,} changes, kept until {local}"
 
-    def plan_page(
-        self,
-        plan: StoredPlan,
-        *,
-        school: str | None = None,
-        entity: str | None = None,
-        limit: int | None = None,
-    ) -> PlanPage:
+    def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
         """Entities, schools and records that change.
 
         Raises: ConfigurationError if the plan's rows are gone.
@@ -80,8 +73,9 @@ class ProviderFeed(Feed):
                 next_step=f"Make a new one: d118 run {self.name}",
             )
         made = read_plan(folder)
+        school, entity = shown.school, shown.entity
         schools = changing_schools(made, school=school, entity=entity)
-        rows, total = changes_of(made, school=school, entity=entity, limit=limit)
+        rows, total = changes_of(made, school=school, entity=entity, limit=shown.limit)
         return PlanPage(
             against=f"revision {made.revision} of the roster",
             counts=("Entities", entity_rows(made)),

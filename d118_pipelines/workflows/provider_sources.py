@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.provider_types import Sftp
+from d118_pipelines.config.provider_types import FilesConfig
 from d118_pipelines.config.providers import (
     ClassLinkProvider,
     CleverProvider,
@@ -247,14 +247,12 @@ def _bundle(project: Project, provider: Provider) -> RosterSource:
     from d118_pipelines.sources.oneroster_csv.source import OneRosterCsvSource
 
     assert isinstance(provider.model, OneRosterCsvProvider)
-    config = provider.model.config
+    config, login = provider.model.config, sftp_login(project, provider)
     place: Place
-    if config.sftp is None:
+    if login is None:
         place = LocalPlace(local_folder(project, provider))
     else:
-        place = SftpPlace(
-            sftp_login(project, provider, config.sftp, config.remotePath or ".")
-        )
+        place = SftpPlace(login)
     rules = Rules(bulk_with_status=config.bulkWithStatus)
     return OneRosterCsvSource(place, file_names=config.fileNames, rules=rules)
 
@@ -277,9 +275,9 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
         max_file_size=largest,
         district=(district.id, district.name),
     )
-    if config.sftp is None:
+    login = sftp_login(project, provider)
+    if login is None:
         return source_of(local_folder(project, provider))
-    login = sftp_login(project, provider, config.sftp, config.remotePath or ".")
     scratch = project.folder("tmp")
     return source_of(partial(fetched, login, max_file_size=largest, scratch=scratch))
 
@@ -293,14 +291,18 @@ def local_folder(project: Project, provider: Provider) -> Path:
     return project.folder("inbox", provider.id)
 
 
-def sftp_login(
-    project: Project, provider: Provider, sftp: Sftp, folder: str
-) -> SftpSettings:
-    """What opens the provider's folder. Raises: ConfigurationError."""
+def sftp_login(project: Project, provider: Provider) -> SftpSettings | None:
+    """What opens the folder of a provider of files; None where it is on this machine.
+
+    Raises: ConfigurationError.
+    """
     from d118_pipelines.ssh.address import Address
     from d118_pipelines.ssh.settings import SftpSettings
 
-    given = _values(provider, sftp)
+    config = provider.model.config
+    if not isinstance(config, FilesConfig) or config.sftp is None:
+        return None
+    given = _values(provider, config.sftp)
     where = f"sftp of {provider.id} ({provider.where})"
     return SftpSettings(
         address=Address(given["host"], given["port"]),
@@ -312,7 +314,7 @@ def sftp_login(
         key_passphrase=None,
         key_text=given["privateKey"],
         known_hosts=project.root / (given["knownHosts"] or "known_hosts"),
-        directory=folder,
+        directory=config.remotePath or ".",
         describe=where,
         describe_login=where,
     )

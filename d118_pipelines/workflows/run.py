@@ -1,4 +1,4 @@
-"""One run: what its steps share, and the leases that it holds until it ends.
+"""One run: what its steps share, the leases that it holds until it ends, who started it.
 
 Made by `resources.py` for each Dagster run, by the tests and benchmarks for theirs; handed
 to `sync.py` and to the assets. What a step of a provider records is in `sync_runs.py`.
@@ -6,6 +6,8 @@ to `sync.py` and to the assets. What a step of a provider records is in `sync_ru
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,3 +51,12 @@ def actor_of(tags: Mapping[str, str]) -> Actor:
     if schedule or sensor:
         return Actor(schedule or sensor or "", is_manual=False)
     return Actor(tags.get("sis/triggered_by", "ui or shell"))
+
+
+def account() -> str:
+    """The operating system's name for who runs this, else the number of the account."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return f"uid {os.getuid()}"

@@ -28,7 +28,6 @@ from d118_pipelines.state.bulk import frame_to_parquet
 from d118_pipelines.targets.ledger import Baseline, updating_known
 from d118_pipelines.targets.model import TargetFile
 
-STATUSES = ("PENDING", "PROVISIONED", "UPDATED", "FAILED", "DELETED")
 # Statuses of users without a good answer.
 UNSETTLED = ("PENDING", "FAILED")
 NO_ANSWER = "sent, no answer yet"

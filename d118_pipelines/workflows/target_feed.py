@@ -15,7 +15,7 @@ from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.show import changes_of, file_rows
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport
+from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 from d118_pipelines.workflows.target_state import TargetState, sent_files, target_state
 
 
@@ -50,14 +50,7 @@ class TargetFeed(Feed):
         kinds = ("added", "changed", "removed")
         return f"{sum(file[kind] for file in files for kind in kinds):,} changes"
 
-    def plan_page(
-        self,
-        plan: StoredPlan,
-        *,
-        school: str | None = None,
-        entity: str | None = None,
-        limit: int | None = None,
-    ) -> PlanPage:
+    def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
         """Files and changed records; before the first delivery no record has changed."""
         folder = self.project.home / plan.folder
         changes = changes_of(folder) if folder.is_dir() and plan.baseline else []
@@ -66,7 +59,8 @@ class TargetFeed(Feed):
             against=delivery or "nothing (first)",
             counts=("Files", file_rows(plan)),
             changes=[
-                {**asdict(c), "fields": ", ".join(c.fields)} for c in changes[:limit]
+                {**asdict(c), "fields": ", ".join(c.fields)}
+                for c in changes[: shown.limit]
             ],
             total=len(changes),
         )

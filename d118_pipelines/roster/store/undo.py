@@ -181,17 +181,9 @@ def apply_undo(
     """
     text = (plan.folder / UNDO_FILE).read_text(encoding="utf-8")
     undone = str(json.loads(text)["undoes_run"])
-    writer = Writer(connection, duck, plan.district, plan.provider, run_id, now)
-    open_run(
-        connection,
-        district=plan.district,
-        provider=plan.provider,
-        run_id=run_id,
-        now=now,
-        actor=actor,
-        kind="undo",
-        undoes_run=undone,
-    )
+    whose = {"district": plan.district, "provider": plan.provider, "run_id": run_id}
+    writer = Writer(connection, duck, **whose, now=now)
+    open_run(connection, **whose, now=now, actor=actor, kind="undo", undoes_run=undone)
     refuse_moved(connection, plan)
     changed = 0
     with private_errors(writer):
