@@ -12,16 +12,14 @@ from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.apply import ApplyResult
-from d118_pipelines.roster.store.runs import Actor, open_run
+from d118_pipelines.roster.store.runs import Actor, close_run, open_run
 from d118_pipelines.roster.store.undo import Undo, apply_undo, plan_undo
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import store_plan, use_approval
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
-from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import frames, guard_of
-from d118_pipelines.workflows.sync_runs import close_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,15 @@ def undo_provider(
                     kind="undo",
                     undoes_run=planned.undoes_run,
                 )
-            close_failed(Run(project, run_id, actor), provider, exc, planned.plan.hash)
+                close_run(
+                    connection,
+                    provider=provider.id,
+                    run_id=run_id,
+                    status="HELD" if exc.exit_code == 3 else "FAILURE",
+                    now=utc_now(),
+                    error=exc.what,
+                    plan_hash=planned.plan.hash,
+                )
             raise
         with database.transaction() as connection:
             result = apply_undo(
