@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model.mapping import read_mapping
 from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staged import Staged
@@ -125,25 +125,15 @@ def _extension_words(
 def _counted(findings: Path, pull: Pull) -> list[str]:
     """The findings that count; of a row that is tobedeleted only its form does."""
     with closing(open_frames()) as duck:
-        found = f"read_parquet({literal(findings)})"
-        duck.execute(
-            "CREATE TABLE counted AS SELECT code, parse_filename(coalesce("
-            "source_file, ''), true) AS file, source_line AS line, external_id, "
-            f"CAST(sum(count) AS BIGINT) AS times FROM {found} WHERE severity IN "
-            "('warn', 'reject', 'fatal') AND NOT list_contains(?, code) GROUP BY ALL",
-            [list(_NO_FAULT)],
-        )
+        counted = statement("roster/self_check.counted", findings=str(findings))
+        duck.execute(counted, [list(_NO_FAULT)])
         for name, one in pull.collections.items():
             if one.is_delta:
-                rows = literal(pull.rows_file(name))
-                duck.execute(
-                    f"DELETE FROM counted WHERE file = {literal(name)} AND line IN "
-                    f"(SELECT _line FROM read_parquet({rows}) "
-                    "WHERE status = 'tobedeleted')"
-                )
-        return [
-            _shown(*row) for row in duck.execute("FROM counted ORDER BY ALL").fetchall()
-        ]
+                rows = str(pull.rows_file(name))
+                where = {"file": name, "rows": rows}
+                duck.execute(statement("roster/self_check.without_deleted", **where))
+        found = duck.execute("FROM counted ORDER BY ALL").fetchall()
+    return [_shown(*row) for row in found]
 
 
 def _shown(

@@ -1,4 +1,5 @@
--- The hash of a plan. Read by d118_pipelines/roster/planning/plan.py.
+-- The hash of a plan, and its changes for people.
+-- Read by d118_pipelines/roster/planning/plan.py and show.py.
 -- Rule: docs/reference/matching_and_guard.md.
 
 -- name: digests
@@ -14,3 +15,22 @@ FROM (
 )
 GROUP BY left(h, 3)
 ORDER BY left(h, 3)
+
+-- name: changes_of_entity
+SELECT
+    {{place}} AS place,
+    {{'entity'}} AS entity,
+    action,
+    external_id AS key,
+    coalesce(reason, rule, '') AS reason,
+    coalesce(array_to_string(fields, ', '), '') AS fields,
+    school_id
+FROM read_parquet({{'file'}})
+
+-- name: changes_shown
+-- With the number of all of them beside each.
+SELECT entity, action, key, reason, fields, count(*) OVER () AS total
+FROM ({{changes}})
+WHERE $all OR list_contains($ids, school_id)
+ORDER BY place, action, key
+LIMIT $limit

@@ -194,16 +194,8 @@ ENTITIES: dict[str, Entity] = {
 }
 
 USER_ROLES = [
-    "student",
-    "teacher",
-    "aide",
-    "staff",
-    "admin",
-    "district_admin",
-    "parent",
-    "guardian",
-    "proctor",
-    "relative",
+    *("student", "teacher", "aide", "staff", "admin", "district_admin"),
+    *("parent", "guardian", "proctor", "relative"),
 ]
 ENROLLMENT_ROLES = ["student", "teacher", "aide", "administrator", "proctor"]
 CONTACT_ROLES = ["parent", "guardian", "relative"]

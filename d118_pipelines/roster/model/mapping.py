@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from d118_pipelines.config.yaml_files import (
     Document,
     KeyPath,
     Model,
-    configuration_error,
+    check_model,
     read_yaml,
     shown_path,
 )
@@ -30,10 +28,8 @@ _ENTITY_OF_ENDPOINT = {
     "academicSessions": "terms",
     "sections": "classes",
     **dict.fromkeys(["schools", "districts"], "orgs"),
-    **dict.fromkeys(
-        ["students", "teachers", "staff", "contacts", "school_admins"], "users"
-    ),
-    "district_admins": "users",
+    **dict.fromkeys(["students", "teachers", "staff", "contacts"], "users"),
+    **dict.fromkeys(["school_admins", "district_admins"], "users"),
 }
 _COMMON_TARGETS = {"external_id", "status", "source_modified_at"}
 ROLE_LISTS = ["role_types", "school_external_ids", "role_begin_dates", "role_end_dates"]
@@ -138,14 +134,7 @@ def read_mapping(path: Path, *, project_root: Path) -> MappingFile:
     Raises: ConfigurationError with file, line and key.
     """
     document = read_yaml(path)
-    if not isinstance(document.data, dict):
-        raise ConfigurationError(
-            f"{shown_path(path)} must be a mapping of keys.", where=document.where(())
-        )
-    try:
-        model = MappingModel.model_validate(document.data)
-    except ValidationError as exc:
-        raise configuration_error(document, exc) from None
+    model = check_model(MappingModel, document)
     _check_roles(model, document)
     endpoints = tuple(
         _endpoint(name, entry, document, project_root)
@@ -190,12 +179,8 @@ def _source(
 ) -> Source:
     key = (*parent, target)
     if target not in allowed_targets(entity):
-        raise _wrong(
-            document,
-            key,
-            f"{target} is not a field of {entity}. A line reads `target: source`, "
-            "the roster's field first",
-        )
+        rule = f"{target} is not a field of {entity}. A line reads `target: source`, "
+        raise _wrong(document, key, f"{rule}the roster's field first")
     try:
         return parse_source(given)
     except ValueError as exc:

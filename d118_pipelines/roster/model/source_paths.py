@@ -12,28 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 TRANSFORMS = {
-    "trim",
-    "lowercase",
-    "uppercase",
-    "parseDate",
-    "nextDay",
-    "parseInteger",
-    "parseFloat",
-    "parseBoolean",
-    "gradeCode",
-    "normalizeGender",
-    "normalizeRole",
-    "emailAddress",
-    "phoneDigits",
-}
-LONG_FORM = {
-    "from",
-    "transform",
-    "required",
-    "default",
-    "prefix",
-    "value",
-    "max_length",
+    *("trim", "lowercase", "uppercase", "emailAddress", "phoneDigits"),
+    *("parseDate", "nextDay", "parseInteger", "parseFloat", "parseBoolean"),
+    *("gradeCode", "normalizeGender", "normalizeRole"),
 }
 _STEP = re.compile(
     r"(?P<name>[^\s.\[\]=]+)"
@@ -65,6 +46,10 @@ class Source:
     prefix: str = ""
     value: str | None = None
     max_length: int | None = None
+
+
+# The keys of the long form.
+LONG_FORM = {"from", *Source.__slots__} - {"paths"}
 
 
 def parse_path(text: str) -> Path:

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.planning.plan import RosterPlan
 from d118_pipelines.roster.planning.plan_counts import SchoolCounts, scope
 
@@ -33,26 +33,22 @@ def changes_of(
     external id.
     """
     ids = [s.school_id for s in plan.schools if s.school == school]
-    chosen = [
-        (place, name, plan.changes_file(name))
+    changes = [
+        statement(
+            "roster/plan.changes_of_entity",
+            place=str(place),
+            entity=name,
+            file=str(file),
+        )
         for place, name in enumerate(plan.entities if entity is None else [entity])
-        if plan.changes_file(name).is_file()
+        if (file := plan.changes_file(name)).is_file()
     ]
-    if not chosen:
+    if not changes:
         return [], 0
-    union = " UNION ALL ".join(
-        f"SELECT {place} AS place, {literal(name)} AS entity, action, external_id AS key,"
-        " coalesce(reason, rule, '') AS reason, array_to_string(fields, ', ') AS fields, "
-        f"school_id FROM read_parquet({literal(path)})"
-        for place, name, path in chosen
-    )
+    shown = statement("roster/plan.changes_shown", changes=" UNION ALL ".join(changes))
+    values = {"all": school is None, "ids": ids, "limit": limit or 2**40}
     with closing(open_frames()) as duck:
-        found = duck.execute(
-            "SELECT entity, action, key, reason, coalesce(fields, ''), "
-            f"count(*) OVER () FROM ({union}) WHERE $all OR list_contains($ids, school_id) "
-            "ORDER BY place, action, key LIMIT $limit",
-            {"all": school is None, "ids": ids, "limit": limit or 2**40},
-        ).fetchall()
+        found = duck.execute(shown, values).fetchall()
     names = ("entity", "action", "key", "reason", "fields")
     rows = [dict(zip(names, row[:-1], strict=True)) for row in found]
     return rows, found[0][-1] if found else 0

@@ -39,13 +39,11 @@ from d118_pipelines.roster.store.write_links import (
 from d118_pipelines.roster.store.write_records import (
     Writer,
     create_records,
-    deactivate_records,
     field_columns,
     fill_entity,
     finish_entity,
     index_incoming,
     is_empty,
-    reactivate_records,
     refresh_statistics,
     start_entity,
     store_sql,
@@ -213,9 +211,9 @@ def _change_records(
         done = (
             create_records(writer, entity),
             write_records(writer, entity),
-            deactivate_records(writer, entity),
+            writer.run(store_sql("deactivate_records", entity=entity)),
         )
-        reactivate_records(writer, entity)
+        writer.run(store_sql("reactivate_records", entity=entity))
         _compare(entity, done, planned)
     on_step(f"{entity}: written")
     if entity in MATCHED:

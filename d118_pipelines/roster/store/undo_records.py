@@ -23,12 +23,11 @@ from d118_pipelines.roster.store.write_records import (
     OWNER,
     STATE,
     Writer,
-    deactivate_records,
     field_columns,
     finish_entity,
     index_incoming,
-    reactivate_records,
     start_entity,
+    store_sql,
     write_history,
     write_records,
 )
@@ -108,8 +107,8 @@ def put_back(writer: Writer, entity: str, undone: str, changes: str) -> int:
     index_incoming(writer)
     write_history(writer, entity)
     write_records(writer, entity)
-    deactivate_records(writer, entity)
-    reactivate_records(writer, entity)
+    writer.run(store_sql("deactivate_records", entity=entity))
+    writer.run(store_sql("reactivate_records", entity=entity))
     if entity in MATCHED:
         _put_back_links(writer, entity, undone)
     write_children(writer, entity, is_first_load=False)

@@ -157,16 +157,6 @@ def write_records(writer: Writer, entity: str) -> int:
     )
 
 
-def reactivate_records(writer: Writer, entity: str) -> int:
-    """Activate records whose values stay; returns how many."""
-    return writer.run(store_sql("reactivate_records", entity=entity))
-
-
-def deactivate_records(writer: Writer, entity: str) -> int:
-    """Deactivate active records; returns how many."""
-    return writer.run(store_sql("deactivate_records", entity=entity))
-
-
 def write_history(writer: Writer, entity: str) -> int:
     """Keep what every row of `plan_rows` is about to change; returns how many rows."""
     return writer.run(
