@@ -24,7 +24,7 @@ from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.build import MANIFEST_FILE
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.workflows.powerschool_source import find_extract
+from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,10 +60,7 @@ def extract(name: str, *, project: Place = None) -> pd.DataFrame:
         kept |= {folder.name for folder in (place.home / "raw" / system).glob("[a-z]*")}
         command = f"d118 run {system}"
         if system == "powerschool":
-            command = (
-                "dagster asset materialize -m d118_pipelines.definitions --select "
-                f"'key:\"raw/powerschool/{part}\"'"
-            )
+            command = extract_command(f"raw/powerschool/{part}")
         raise _missing(f"extract {name}", sorted(kept), command)
     return _frame(found.rows_file(part))
 

@@ -31,18 +31,13 @@ def facts_metadata(facts: FileFacts | None) -> Metadata:
 def _table(schools: dict[str, dict[str, int]]) -> str:
     kinds = sorted({kind for counts in schools.values() for kind in counts})
     heads = [kind or "rows" for kind in kinds]
-    ranked = _largest(schools)
+    ranked = sorted(schools.items(), key=lambda i: (-sum(i[1].values()), i[0]))
     most = sum(ranked[0][1].values()) or 1
     rows = []
-    for school, counts in ranked:
+    for school, counts in ranked[:SHOWN_SCHOOLS]:
         bar = _BAR * max(1, round(_BARS * sum(counts.values()) / most))
         rows.append([school or "-", *(counts.get(kind, 0) for kind in kinds), bar])
     lines = [markdown_table(["school", *heads, ""], rows)]
     if len(schools) > SHOWN_SCHOOLS:
         lines += ["", f"and {len(schools) - SHOWN_SCHOOLS} more schools"]
     return "\n".join(lines)
-
-
-def _largest(schools: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
-    ranked = sorted(schools.items(), key=lambda item: (-sum(item[1].values()), item[0]))
-    return ranked[:SHOWN_SCHOOLS]

@@ -82,17 +82,15 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         )
         if refused is not None:
             context.log.error(str(refused))
-        rules = {rule.code: rule for rule in made.plan.rules}
+        judged = {rule.code: rule for rule in made.plan.rules}
+        rules = [
+            judged.get(code) or GuardRule(code, "held", True, "No limit is set.")
+            for code in RULES
+        ]
         return dg.MaterializeResult(
             metadata=_plan_metadata(made),
             check_results=[
-                guard_check(
-                    key,
-                    rules.get(code) or _not_judged(code),
-                    made.stored,
-                    made.approval,
-                )
-                for code in RULES
+                guard_check(key, rule, made.stored, made.approval) for rule in rules
             ],
         )
 
@@ -132,10 +130,6 @@ def _told_to(log: dg.DagsterLogManager) -> OnStep:
             log.info(f"{step}, not committed yet")
 
     return told
-
-
-def _not_judged(code: str) -> GuardRule:
-    return GuardRule(code, "held", True, "No limit is set.")
 
 
 def _plan_metadata(made: PlannedRun) -> dict[str, dg.MetadataValue]:

@@ -19,6 +19,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.compare import FileComparison, compare_file
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.target_feed import TargetFeed
 
@@ -38,7 +39,9 @@ def compare(
     project = Project.here()
     wanted = named_target(project, target)
     ours = project.home / newest_plan(TargetFeed(project, wanted)).folder
-    results = [_compared(wanted, index, ours, folder) for index in _places(wanted)]
+    # The files that are not sent have no counterpart.
+    sent = [file for file in wanted.model.files if file.deliver]
+    results = [_compared(wanted, file, ours, folder) for file in sent]
     rows = [row for r in results for row in _rows(r, show_values=show_values)]
     if as_json:
         show_json([_plain(result, show_values=show_values) for result in results])
@@ -50,13 +53,9 @@ def compare(
         raise typer.Exit(1)
 
 
-def _places(target: Target) -> list[int]:
-    """The files that are sent; the others have no counterpart."""
-    return [place for place, file in enumerate(target.model.files) if file.deliver]
-
-
-def _compared(target: Target, index: int, ours: Path, folder: Path) -> FileComparison:
-    file = target.model.files[index]
+def _compared(
+    target: Target, file: TargetFile, ours: Path, folder: Path
+) -> FileComparison:
     mine = _bytes_of(target, ours, file.file)
     if mine is None:
         raise _missing(file.file, ours, f"Make the files first: d118 run {target.name}")

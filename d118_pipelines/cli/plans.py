@@ -15,7 +15,6 @@ from d118_pipelines.cli.context import AnyName, AsCsv, AsJson
 from d118_pipelines.cli.output import say, show_csv, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import local_time
-from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.workflows.admission import (
     approval_of,
@@ -69,7 +68,15 @@ def _show_page(
         f"{page.against}: {state}"
     )
     show_table(*page.counts)
-    show_table("Guard", [_rule_row(rule) for rule in stored.rules])
+    rules = [
+        {
+            "rule": r.code,
+            "result": "OK" if r.passed else r.kind.upper(),
+            "figures": r.message,
+        }
+        for r in stored.rules
+    ]
+    show_table("Guard", rules)
     for title, rows in page.tables.items():
         show_table(title, rows, empty="None.")
     show_table("Changes", page.changes, empty="None.")
@@ -100,8 +107,3 @@ def approve(
         f"Plan {approval.plan_hash[:8]} of {feed.name} is released until {until}.\n"
         f"Carry it out: d118 run {feed.name}"
     )
-
-
-def _rule_row(rule: GuardRule) -> dict[str, str]:
-    result = "OK" if rule.passed else rule.kind.upper()
-    return {"rule": rule.code, "result": result, "figures": rule.message}

@@ -25,7 +25,7 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
+        writer.writerow({name: cell(value) for name, value in row.items()})
     return text.getvalue()
 
 
@@ -44,13 +44,9 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def _cell(value: Any) -> str:
-    """A number as programs read it, any other value so that no spreadsheet executes it."""
+def cell(value: Any) -> Any:
+    """A number as it is, all else as people read it and so that no spreadsheet runs it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return harmless(shown(value))
-
-
-def harmless(text: str) -> str:
-    """The text so that no spreadsheet runs it as a formula."""
+        return value
+    text = shown(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.csv_text import Row, harmless, shown
+from d118_pipelines.kernel.csv_text import Row, cell
 
 MOST_WIDTH = 60
 
@@ -24,7 +24,7 @@ def write_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
 
     if path.suffix.lower() != ".xlsx":
         raise _cannot_write(path, "its name must end in .xlsx")
-    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    cells = [{name: cell(value) for name, value in row.items()} for row in rows]
     table = pd.DataFrame(cells).rename(columns=lambda name: name.replace("_", " "))
     try:
         path.touch(mode=0o600)
@@ -36,18 +36,11 @@ def write_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
             if rows:
                 sheet.auto_filter.ref = sheet.dimensions
             for column in sheet.columns:
-                longest = max(len(str(cell.value or "")) for cell in column)
+                longest = max(len(str(one.value or "")) for one in column)
                 width = min(longest + 3, MOST_WIDTH)  # room for the filter's arrow
                 sheet.column_dimensions[column[0].column_letter].width = width
     except OSError as exc:
         raise _cannot_write(path, exc.strerror or "it cannot be opened") from None
-
-
-def _cell(value: object) -> object:
-    """A number as it is, all else as people read it and so that it never runs."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    return harmless(shown(value))
 
 
 def _cannot_write(path: Path, why: str) -> ConfigurationError:

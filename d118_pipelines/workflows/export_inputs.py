@@ -23,7 +23,7 @@ from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.workflows.powerschool_source import find_extract
+from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
 
 Parts = tuple[str, str, str]
 
@@ -85,8 +85,7 @@ def _find(project: Project, parts: Parts, run_id: str) -> tuple[Path, Staged | P
     extract = find_extract(project, system, entity, run_id)
     if extract is None:
         name = "/".join(parts)
-        command = "dagster asset materialize -m d118_pipelines.definitions --select "
-        raise _not_made(name, f"{command}'key:\"{name}\"'")
+        raise _not_made(name, extract_command(name))
     return extract.rows_file(entity), extract
 
 

@@ -128,6 +128,12 @@ def extract(
     )
 
 
+def extract_command(name: str) -> str:
+    """The command that makes one extract. name: `raw/powerschool/<query>`."""
+    command = "dagster asset materialize -m d118_pipelines.definitions"
+    return f"{command} --select 'key:\"{name}\"'"
+
+
 def find_extract(
     project: Project, system: str, name: str, run_id: str | None = None
 ) -> Pull | None:

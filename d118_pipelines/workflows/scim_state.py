@@ -89,10 +89,10 @@ def write_confirmed(
         "destination": place.destination,
         "kind": place.record_type,
     }
+    paths = {column.header: f'$."{column.header}"' for column in file.columns}
     columns = ", ".join(
-        f"json_extract_string(last_line, {literal(_json_path(column.header))}) "
-        f"AS {identifier(column.header)}"
-        for column in file.columns
+        f"json_extract_string(last_line, {literal(path)}) AS {identifier(name)}"
+        for name, path in paths.items()
     )
     with closing(open_frames(temp_folder=folder)) as duck:
         frame_to_parquet(
@@ -207,7 +207,8 @@ def record_outcomes(
         for outcome in outcomes
         if outcome.scim_id is not None and outcome.status in _CONFIRMED
     ]
-    _enter(connection, entries)
+    if entries:
+        connection.execute(updating_known(insert(_ledger)), entries)
 
 
 def scim_counts(connection: sa.Connection, district: str) -> dict[str, Any]:
@@ -256,16 +257,7 @@ def _forget(
         connection.execute(statement, found)
 
 
-def _enter(connection: sa.Connection, entries: list[dict[str, Any]]) -> None:
-    if entries:
-        connection.execute(updating_known(insert(_ledger)), entries)
-
-
 def _line(row: Mapping[str, Any]) -> str:
     """The columns that have a value, without those of the engine, as JSON."""
     filled = {name: v for name, v in row.items() if v and not name.startswith("_")}
     return json.dumps(filled, ensure_ascii=False)
-
-
-def _json_path(column: str) -> str:
-    return f'$."{column}"'

@@ -143,7 +143,8 @@ def _apply_entity(
 ) -> tuple[int, int]:
     """Apply one entity's changes; how many records and links changed, and new cases."""
     changes = parquet(plan.changes_file(entity))
-    planned = _planned(writer, changes)
+    query = store_sql("planned", changes=changes, writes=_WRITES)
+    planned = _Planned(*writer.duck.execute(query).fetchall()[0])
     changed, cases = 0, 0
     if planned.total:
         start_entity(writer, entity)
@@ -171,11 +172,6 @@ class _Planned:
     deactivated: int
     conflicts: int
     absent_once: int
-
-
-def _planned(writer: Writer, changes: str) -> _Planned:
-    query = store_sql("planned", changes=changes, writes=_WRITES)
-    return _Planned(*writer.duck.execute(query).fetchall()[0])
 
 
 def _records(source: RecordSource, entity: str, changes: str) -> str:
