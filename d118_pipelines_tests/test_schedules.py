@@ -14,7 +14,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.model import Schedule
-from d118_pipelines.workflows.target_state import last_deadline, next_run
+from d118_pipelines.workflows.target_feed import last_deadline, next_run
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 CHICAGO = ZoneInfo("America/Chicago")

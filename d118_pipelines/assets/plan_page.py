@@ -1,4 +1,4 @@
-"""What an export shows in the UI: counts, findings by code, the plan with keys only.
+"""What an export shows in the UI: counts, findings, whom it is about, the plan by keys.
 
 Called by `exports.py`. No value of a person is in it.
 The UI folds Markdown of 1,000 characters or more away, so tables stay short.
@@ -6,17 +6,18 @@ The UI folds Markdown of 1,000 characters or more away, so tables stay short.
 
 import dagster as dg
 
-from d118_pipelines.assets.facts_page import facts_metadata
 from d118_pipelines.assets.guard_checks import verdict_shown
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.kernel.guard_rule import check_name
+from d118_pipelines.targets.facts import FileFacts
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.workflows.export import MadeExport
 
-SHOWN_CHANGES = 12
+SHOWN_CHANGES = SHOWN_SCHOOLS = 12
+_BAR, _BARS = "\N{FULL BLOCK}", 24
 _READ = ("read", "exported")
 Metadata = dict[str, dg.MetadataValue]
 
@@ -34,7 +35,7 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
         "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
         **(_set_metadata(made, counts) if with_plan and counts else {}),
         **(_changes(made, counts) if counts else {}),
-        **facts_metadata(made.export.facts.get(file.file.name)),
+        **_facts(made.export.facts.get(file.file.name)),
         "verdict": value.text(verdict_shown(made.plan, made.approval)),
         "sent": value.bool(bool(file.file.deliver) and file.mode != "absent"),
         "file": value.text(file.file.file),
@@ -117,4 +118,33 @@ def _plan_page(made: MadeExport) -> str:
         cells = [(c.file, c.action, c.key, ", ".join(c.fields)) for c in changes]
         lines += ["", markdown_table(["file", "change", "key", "columns"], cells)]
         lines += ["", f"All changes: `d118 plan {made.plan.target}`"]
+    return "\n".join(lines)
+
+
+def _facts(facts: FileFacts | None) -> Metadata:
+    """Numbers that the UI plots, and a chart with the rows by school and kind."""
+    if facts is None:
+        return {}
+    value = dg.MetadataValue
+    shown: Metadata = {
+        f"people_{kind or 'any'}": value.int(number)
+        for kind, number in facts.people.items()
+    }
+    if facts.schools:
+        shown["by_school"] = value.md(_by_school(facts.schools))
+    return shown
+
+
+def _by_school(schools: dict[str, dict[str, int]]) -> str:
+    kinds = sorted({kind for counts in schools.values() for kind in counts})
+    heads = [kind or "rows" for kind in kinds]
+    ranked = sorted(schools.items(), key=lambda i: (-sum(i[1].values()), i[0]))
+    most = sum(ranked[0][1].values()) or 1
+    rows = []
+    for school, counts in ranked[:SHOWN_SCHOOLS]:
+        bar = _BAR * max(1, round(_BARS * sum(counts.values()) / most))
+        rows.append([school or "-", *(counts.get(kind, 0) for kind in kinds), bar])
+    lines = [markdown_table(["school", *heads, ""], rows)]
+    if len(schools) > SHOWN_SCHOOLS:
+        lines += ["", f"and {len(schools) - SHOWN_SCHOOLS} more schools"]
     return "\n".join(lines)

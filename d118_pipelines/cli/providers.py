@@ -16,7 +16,7 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.provider_state import provider_state
+from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
@@ -52,7 +52,7 @@ def providers_list(
     wanted = (
         read_providers(project.root, district=own) if district in (None, own) else []
     )
-    states = [provider_state(project, provider) for provider in wanted]
+    states = [ProviderFeed(project, provider).state() for provider in wanted]
     if as_json:
         show_json(states)
         return

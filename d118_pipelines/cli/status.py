@@ -1,7 +1,7 @@
 """`d118 status` and `d118 targets list`: did last night's files go out?
 
-Called by the command line. What a line says is in `workflows/target_state.py` and
-`workflows/provider_state.py`.
+Called by the command line. What a line says is in `workflows/target_feed.py` and
+`workflows/provider_feed.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed
-from d118_pipelines.workflows.target_state import sent_files
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 
@@ -65,7 +64,7 @@ def status(
         rows = [
             {"target": s.target, **file, "where": s.destination}
             for s in states
-            for file in sent_files(s)
+            for file in s.file_rows
         ]
         show_table("Files of the last verified delivery", rows)
 

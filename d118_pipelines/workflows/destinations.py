@@ -1,6 +1,6 @@
 """Where a target goes: the configured server or service, else the local outbox.
 
-Called by `deliveries.py`, `target_state.py` and `d118 doctor`. The environment is read
+Called by `deliveries.py`, `target_feed.py` and `d118 doctor`. The environment is read
 here; its values are never shown: a destination is known by a short hash and named by its
 variable.
 """

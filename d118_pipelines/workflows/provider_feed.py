@@ -1,20 +1,23 @@
-"""A provider as a feed: its texts, its plan for people, its state.
+"""A provider as a feed: its texts, its plan for people, how it is doing.
 
-Called by `sync.py`, `undo.py`, the roster's assets and through `all_feeds.py`; the
-protocol is in `feed.py`, the same of a target in `target_feed.py`.
+Called by `sync.py`, `undo.py`, the roster's assets, `d118 status` and through
+`all_feeds.py`; the base is in `feed.py`, the same of a target in `target_feed.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.clock import local_time
+from d118_pipelines.kernel.clock import local_time, tick, utc_now
 from d118_pipelines.roster.planning.plan import RosterPlan, read_plan
 from d118_pipelines.roster.planning.show import (
     changes_of,
@@ -22,13 +25,76 @@ from d118_pipelines.roster.planning.show import (
     entity_rows,
     school_row,
 )
-from d118_pipelines.state.plans import StoredPlan
+from d118_pipelines.roster.store.runs import recent_runs
+from d118_pipelines.state.leases import is_held
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.plans import StoredPlan, latest_plan
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
-from d118_pipelines.workflows.provider_state import ProviderState, provider_state
 
+MILLISECOND = dt.timedelta(milliseconds=1)
 ROSTER = "roster"  # the destination of a provider's plan
 KEPT_DAYS = 30  # then the rows of a plan are removed
 _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "errors")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """One provider now. Times are in the district's zone.
+
+    last_status: of the newest run, or never. last_sync: when one last succeeded.
+    statistics: of the newest run that has any, entity -> counts.
+    """
+
+    provider: str
+    type: str
+    name: str
+    enabled: bool
+    schedule: str | None
+    is_running: bool
+    running_for_ms: int | None
+    last_status: str
+    last_sync: dt.datetime | None
+    next_run: dt.datetime | None
+    plan: str
+    last_error: str
+    statistics: dict[str, Any]
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """One line of `d118 status`."""
+        changed = {
+            name: sum(int(c.get(name, 0)) for c in self.statistics.values())
+            for name in ("created", "updated", "deactivated")
+        }
+        return {
+            "provider": self.provider,
+            "state": "running" if self.is_running else self.last_status,
+            "last sync": self.last_sync,
+            **changed,
+            "plan": self.plan,
+            "next run": self.next_run,
+            "to do": self.todo,
+        }
+
+    @property
+    def todo(self) -> str:
+        """The command that goes on from here; empty where all is well."""
+        name = self.provider
+        if not self.enabled:
+            return "disabled in config/providers.yaml"
+        if self.is_running:
+            return "a run is active now"
+        return {
+            "SUCCESS": "",
+            "PARTIAL": f"d118 findings {name}{self._conflicts}",
+            "HELD": f"d118 plan {name}",
+            "FAILURE": f"d118 runs --provider {name}",
+        }.get(self.last_status, f"d118 run {name}")
+
+    @property
+    def _conflicts(self) -> str:
+        has_some = any(c.get("conflicts") for c in self.statistics.values())
+        return f"; d118 conflicts list --provider {self.provider}" if has_some else ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +153,31 @@ class ProviderFeed(Feed):
 
     def state(self) -> ProviderState:
         """How the provider is doing now."""
-        return provider_state(self.project, self.provider)
+        project, provider = self.project, self.provider
+        zone = project.district().zone
+        with state_database(project).transaction() as connection:
+            rows, _ = recent_runs(connection, provider.id, limit=50)
+            plan = latest_plan(connection, provider.id)
+            is_running = is_held(connection, provider.id)
+        newest = rows[0] if rows else None
+        good = next((r for r in rows if r["status"] in ("SUCCESS", "PARTIAL")), None)
+        started = newest["started_at"] if newest and is_running else None
+        stats = next((r["stats_json"] for r in rows if r["stats_json"]), None)
+        return ProviderState(
+            provider=provider.id,
+            type=provider.model.type,
+            name=provider.model.name,
+            enabled=provider.model.enabled,
+            schedule=provider.model.schedule,
+            is_running=is_running,
+            running_for_ms=(utc_now() - started) // MILLISECOND if started else None,
+            last_status=str(newest["status"]) if newest else "never",
+            last_sync=good["completed_at"].astimezone(zone) if good else None,
+            next_run=_next_run(project, provider),
+            plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
+            last_error=str(newest["error_message"] or "") if newest else "",
+            statistics=json.loads(stats) if stats else {},
+        )
 
     def report(self) -> RunReport:
         """What was done to each entity."""
@@ -99,6 +189,15 @@ class ProviderFeed(Feed):
         text = f"{self.name}: {state.last_status}. {state.last_error}".rstrip()
         hint = f"See: {state.todo}" if state.todo else ""
         return RunReport(state, text, "Roster", rows, hint)
+
+
+def _next_run(project: Project, provider: Provider) -> dt.datetime | None:
+    """None without a schedule, or when disabled."""
+    model = provider.model
+    if model.schedule is None or not model.enabled:
+        return None
+    zone = ZoneInfo(model.timezone or project.district().time_zone)
+    return tick(model.schedule, utc_now(), zone)
 
 
 def stored_plan(

@@ -35,7 +35,6 @@ from d118_pipelines.roster.planning.plan_counts import (
     SchoolCounts,
     count_entity,
     count_schools,
-    counts_json,
 )
 from d118_pipelines.roster.planning.record_views import (
     MATCH_FILE,
@@ -253,7 +252,8 @@ def _write_plan(path: Path, plan: RosterPlan) -> None:
     del values["folder"]
     values["made_at"] = plan.made_at.isoformat()
     values["rules"] = [asdict(rule) for rule in plan.rules]
-    values["counts"] = counts_json(plan.counts)
+    counts = sorted(plan.counts.items())
+    values["counts"] = {name: count.as_dict() for name, count in counts}
     values["schools"] = [asdict(school) for school in plan.schools]
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     path.chmod(0o600)

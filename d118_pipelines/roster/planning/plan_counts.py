@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from d118_pipelines.kernel.frames import count_of, tables_of
 from d118_pipelines.kernel.sql_text import statement
@@ -206,8 +205,3 @@ def _schools_of(compared: Comparison, entity: str) -> list[SchoolCounts]:
         )
     ).fetchall()
     return [SchoolCounts(entity, *row) for row in rows]
-
-
-def counts_json(counts: Mapping[str, Counts]) -> dict[str, Any]:
-    """Scope -> counts, as `plan.json` has them."""
-    return {name: value.as_dict() for name, value in sorted(counts.items())}

@@ -80,12 +80,6 @@ def roles_sql(column: str) -> str:
     return f"json_extract_string({column}, '$[*].role')"
 
 
-def staged_relations(staged_folder: Path) -> dict[str, str]:
-    """Entity -> relation, of the entities that the staged roster has."""
-    files = {name: staged_folder / f"{name}.parquet" for name in ENTITIES}
-    return {name: parquet(path) for name, path in files.items() if path.is_file()}
-
-
 def record_source(
     staged_folder: Path,
     *,
@@ -94,8 +88,10 @@ def record_source(
     plan_folder: Path | None = None,
 ) -> RecordSource:
     """Where the views read; ids from the plan's match.parquet, else `match.found`."""
+    files = {name: staged_folder / f"{name}.parquet" for name in ENTITIES}
+    staged = {name: parquet(path) for name, path in files.items() if path.is_file()}
     found = parquet(plan_folder / MATCH_FILE) if plan_folder else "match.found"
-    return RecordSource(district, provider, staged_relations(staged_folder), found)
+    return RecordSource(district, provider, staged, found)
 
 
 def make_record_views(duck: duckdb.DuckDBPyConnection, source: RecordSource) -> None:
