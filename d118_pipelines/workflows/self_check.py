@@ -45,17 +45,17 @@ _REFERRED = {
 }
 
 
-def read_back(archive: Path, folder: Path, root: Path = ROOT) -> list[str]:
+def read_back(archive: Path, folder: Path) -> list[str]:
     """Every finding of severity warn or above: code, file, line, sourcedId.
 
     archive: the finished set. In its folder are the kept tables of all files, in which
     the references of a delta set are looked up. folder: an empty place for the frames,
-    which hold people; the caller removes it. root: the project's folder.
+    which hold people; the caller removes it.
     """
     work = folder / NAME
     try:
         pull = _pulled(archive, work)
-        staged = _staged(archive, pull, work, root)
+        staged = _staged(archive, pull, work)
     except IncompleteExtractError as exc:
         return [f"{exc.what} {exc.where}".strip()]
     found = pull.findings_file if staged is None else staged.findings_file
@@ -68,10 +68,10 @@ def _pulled(archive: Path, work: Path) -> Pull:
     return run_pull(source, work / "raw", provider=NAME, run_id=NAME, now=now)
 
 
-def _staged(archive: Path, pull: Pull, work: Path, root: Path) -> Staged | None:
+def _staged(archive: Path, pull: Pull, work: Path) -> Staged | None:
     """The staged set; None where it has no file of records."""
-    mapping = read_mapping(root / "mappings/oneroster.yaml", project_root=root)
-    mapping = rest_shape(mapping, pull.details, root)
+    mapping = read_mapping(ROOT / "mappings/oneroster.yaml", project_root=ROOT)
+    mapping = rest_shape(mapping, pull.details, ROOT)
     if not mapping.endpoints:
         return None
     raw = raw_collections(pull, pull.folder)

@@ -72,7 +72,7 @@ def close_lost_runs(project: Project, provider: str) -> int:
         if is_held(connection, provider):
             return 0  # a run is active, and its row belongs to it
         return history.close_open_runs(
-            connection, provider=provider, status="FAILURE", now=utc_now(), error=KILLED
+            connection, provider=provider, now=utc_now(), error=KILLED
         )
 
 
@@ -101,7 +101,6 @@ def _open(run: Run, provider: Provider) -> None:
         history.close_open_runs(
             connection,
             provider=provider.id,
-            status="FAILURE",
             now=utc_now(),
             error=KILLED,
             but=run.run_id,

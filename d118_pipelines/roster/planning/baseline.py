@@ -14,11 +14,7 @@ import sqlalchemy as sa
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.model.tables import roster_revision
-from d118_pipelines.roster.planning.record_views import (
-    MATCHED,
-    role_group_sql,
-    roles_sql,
-)
+from d118_pipelines.roster.planning.record_views import MATCHED, ROLE_GROUP
 from d118_pipelines.state.bulk import append_frame, is_postgres, read_frame
 
 if TYPE_CHECKING:
@@ -87,8 +83,7 @@ def load_baseline(
     for name, columns in _FRAMES.items():
         query = statement(f"roster/baseline.{name}")
         _read(connection, duck, query, whose, f"base.{name}", columns)
-    group = role_group_sql(roles_sql("roles"))
-    duck.execute(statement("roster/baseline.spread_roles", role_group=group))
+    duck.execute(statement("roster/baseline.spread_roles", role_group=ROLE_GROUP))
 
 
 def load_kept(

@@ -17,10 +17,9 @@ from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.record_views import (
     MATCHED,
+    ROLE_GROUP,
     RecordSource,
     record_select,
-    role_group_sql,
-    roles_sql,
 )
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ def school_sql(entity: str) -> str:
 def group_sql(entity: str) -> str:
     """SQL for the role group of a staged row or a record."""
     if entity == "users":
-        return role_group_sql(roles_sql("roles"))
+        return ROLE_GROUP
     return "role" if entity == "enrollments" else _NULL
 
 

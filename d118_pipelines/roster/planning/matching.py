@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.planning.record_views import (
+    ROLE_GROUP,
     RecordSource,
     record_id_sql,
-    role_group_sql,
-    roles_sql,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def match_all(
             by_email=str(matching.email),
             by_number=str(matching.student_number),
             creates=str(matching.create),
-            role_group=role_group_sql(roles_sql("roles")),
+            role_group=ROLE_GROUP,
         )
     duck.execute(statement("roster/matching.found"))
 

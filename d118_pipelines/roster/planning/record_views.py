@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 MATCH_FILE = "match.parquet"
 # Their ids are looked up: a record that another provider made keeps its id.
 MATCHED = ("orgs", "users")
+_ROLES = "json_extract_string(roles, '$[*].role')"
+_CONTACTS = ", ".join(literal(role) for role in CONTACT_ROLES)
+# SQL for the role group of a person's column `roles`: students if any role is student,
+# else staff if any is not of a contact.
+ROLE_GROUP = (
+    f"CASE WHEN list_contains({_ROLES}, 'student') THEN 'students' "
+    f"WHEN list_has_all([{_CONTACTS}], {_ROLES}) THEN 'contacts' ELSE 'staff' END"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +69,6 @@ def record_id_sql(district: str, provider: str, entity: str, column: str) -> str
     """`record_id` as an SQL expression; null for a null key."""
     parts = " || chr(10) || ".join(literal(p) for p in (district, provider, entity))
     return f"md5({parts} || chr(10) || {column})::UUID::VARCHAR"
-
-
-def role_group_sql(roles: str) -> str:
-    """SQL for the role group of a list of roster roles (VARCHAR[]).
-
-    Students if any role is student, else staff if any is not of a contact.
-    """
-    contacts = ", ".join(literal(role) for role in CONTACT_ROLES)
-    return (
-        f"CASE WHEN list_contains({roles}, 'student') THEN 'students' "
-        f"WHEN list_has_all([{contacts}], {roles}) THEN 'contacts' ELSE 'staff' END"
-    )
-
-
-def roles_sql(column: str) -> str:
-    """SQL for the roster roles in a `roles` text, as VARCHAR[]."""
-    return f"json_extract_string({column}, '$[*].role')"
 
 
 def record_source(

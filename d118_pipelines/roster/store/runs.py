@@ -149,17 +149,16 @@ def close_open_runs(
     connection: sa.Connection,
     *,
     provider: str,
-    status: str,
     now: dt.datetime,
     error: str,
     but: str = "",
 ) -> int:
-    """End every open run of a provider except `but`; the caller knows that none is active."""
+    """Fail every open run of a provider except `but`; the caller knows that none is active."""
     c = sis_sync_runs.c
     closed = connection.execute(
         sis_sync_runs.update()
         .where(c.provider_id == provider, c.status.in_(OPEN), c.run_id != but)
-        .values(status=status, completed_at=now, error_message=error)
+        .values(status="FAILURE", completed_at=now, error_message=error)
     )
     return int(closed.rowcount)
 

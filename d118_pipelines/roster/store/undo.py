@@ -29,9 +29,7 @@ from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, judge_a
 from d118_pipelines.roster.planning.record_views import RecordSource
 from d118_pipelines.roster.store.apply import (
     ApplyResult,
-    OnStep,
     finish,
-    no_step,
     private_errors,
     refuse_moved,
     statistics,
@@ -172,7 +170,6 @@ def apply_undo(
     run_id: str,
     now: dt.datetime,
     actor: Actor,
-    on_step: OnStep = no_step,
 ) -> ApplyResult:
     """Apply a planned undo that passed the guard; the caller commits.
 
@@ -190,7 +187,6 @@ def apply_undo(
         for entity in plan.entities:
             changes = parquet(plan.changes_file(entity))
             changed += put_back(writer, entity, undone, changes)
-            on_step(f"{entity}: done")
     stats = statistics(plan.counts)
     revision = finish(writer, plan, "SUCCESS", stats, changed)
     return ApplyResult("SUCCESS", stats, changed, 0, revision)

@@ -22,10 +22,9 @@ from d118_pipelines.kernel.frames import open_frames, parquet
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
 from d118_pipelines.roster.planning.record_views import (
+    ROLE_GROUP,
     make_record_views,
     record_source,
-    role_group_sql,
-    roles_sql,
 )
 from d118_pipelines.roster.staging import staged as stored
 
@@ -246,7 +245,7 @@ class World:
         )
 
     def _baseline(self, provider: str) -> None:
-        group = role_group_sql(roles_sql("roles"))
+        group = ROLE_GROUP
         for entity in ENTITIES:
             more = f", {group} AS role_group" if entity == "users" else ""
             whose = "true"
