@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -76,22 +76,20 @@ def serve(project: Project, port: int) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
-        command = ["dagster", "code-server", "start", "--socket", str(code)]
-        options = ["-m", MODULE, "--location-name", LOCATION, *QUIET]
-        services = {"code server": _start(stack, [*command, *options])}
+        code_server = _service(
+            *("dagster", "code-server", "start", "--socket", str(code)),
+            *("-m", MODULE, "--location-name", LOCATION, *QUIET),
+        )
+        services = {"code server": stack.enter_context(code_server)}
         _wait_for(code.exists, services, "code server")
-        workspace = _workspace(folder, code)
-        services["daemon"] = _start(
-            stack, ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
+        workspace = ("--workspace", str(_workspace(folder, code)))
+        daemon = _service("dagster._daemon", "run", *workspace, *QUIET)
+        services["daemon"] = stack.enter_context(daemon)
+        web_server = _service(
+            *("d118_pipelines.console.web_server", *workspace),
+            *("--host", HOST, "--port", str(port), "--dagster-log-level=warning"),
         )
-        services["web server"] = _start(
-            stack,
-            [
-                "d118_pipelines.console.web_server",
-                *["--workspace", str(workspace), "--host", HOST, "--port", str(port)],
-                "--dagster-log-level=warning",
-            ],
-        )
+        services["web server"] = stack.enter_context(web_server)
         _wait_for(lambda: _answers(port), services, "web server")
         print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
         _wait(services)
@@ -131,14 +129,10 @@ def _workspace(folder: Path, code: Path) -> Path:
     return path
 
 
-def _start(stack: ExitStack, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    return stack.enter_context(_service([sys.executable, "-m", *arguments]))
-
-
 @contextmanager
-def _service(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _service(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", *arguments],
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches this process alone, which ends them
         preexec_fn=_end_with_parent,

@@ -23,6 +23,7 @@ from d118_pipelines.targets.destination_model import ScimDestination, SftpDestin
 
 if TYPE_CHECKING:
     from d118_pipelines.delivery.scim.changes import ScimSettings
+    from d118_pipelines.ssh.address import Address
     from d118_pipelines.ssh.settings import SftpSettings
 
 
@@ -132,32 +133,24 @@ def _sftp(project: Project, target: Target, wanted: SftpDestination) -> FileDest
         from d118_pipelines.delivery.sftp import SftpRemote
 
         # The login is read here: status and plans need no credential.
-        return SftpRemote(sftp_settings(project, target, wanted))
+        return SftpRemote(_sftp_settings(project, target, wanted, address))
 
     name, label = f"sftp-{_digest(where)}", f"{variable}:{wanted.directory}"
     return FileDestination(name, label, False, _options(wanted), connect)
 
 
-def sftp_settings(
-    project: Project, target: Target, wanted: SftpDestination
+def _sftp_settings(
+    project: Project, target: Target, wanted: SftpDestination, address: Address
 ) -> SftpSettings:
-    """The server, folder and login of a target whose address is set.
-
-    Raises: ConfigurationError for a bad address or a missing user name or password.
-    """
-    from d118_pipelines.ssh.address import parse_address
+    """The server, folder and login of a target. Raises: MissingSecretError."""
     from d118_pipelines.ssh.settings import SftpSettings
 
-    needed = f"the delivery of {target.name}"
-
     def value(name: str) -> str:
-        return environment_value(name, needed_for=needed)
+        return environment_value(name, needed_for=f"the delivery of {target.name}")
 
     login = f"${wanted.password_env}" if wanted.password_env else wanted.key_file
     return SftpSettings(
-        address=parse_address(
-            value(wanted.address_env), describe=f"${wanted.address_env}"
-        ),
+        address=address,
         username=value(wanted.username_env),
         password=value(wanted.password_env) if wanted.password_env else None,
         key_file=project.root / wanted.key_file if wanted.key_file else None,

@@ -155,10 +155,13 @@ def _share(
             text = f"{_line(largest, what, bounds)} Nothing is larger."
         return GuardRule(code, "held", True, text)
     over.sort(key=lambda case: (-case.share, case.where))
-    lines = [_line(case, what, bounds) for case in over[:_SHOWN]]
-    if len(over) > _SHOWN:
-        lines.append(f"And {len(over) - _SHOWN:,} more.")
+    lines = _first([_line(case, what, bounds) for case in over])
     return GuardRule(code, "held", False, "\n".join(lines))
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"And {more:,} more."] if more > 0 else lines
 
 
 def _line(case: _Case, what: str, bounds: str) -> str:
@@ -194,14 +197,10 @@ def _schools_linked(conflicts: Sequence[SchoolConflict]) -> GuardRule:
     lines = [
         f"School {c.external_id}: the roster may have it already, but {c.rule} "
         "does not name one record for certain."
-        for c in conflicts[:_SHOWN]
+        for c in conflicts
     ]
-    if len(conflicts) > _SHOWN:
-        lines.append(f"And {len(conflicts) - _SHOWN:,} more.")
-    lines.append(
-        "Resolve the conflicts; an approval omits these schools and their classes out."
-    )
-    return GuardRule(code, "held", False, "\n".join(lines))
+    todo = "Resolve the conflicts; an approval omits these schools and their classes."
+    return GuardRule(code, "held", False, "\n".join([*_first(lines), todo]))
 
 
 def _too_many_rejects(
