@@ -2,7 +2,7 @@
 
 Layout: `D118_HOME/staged/<provider>/<time>-<run>/` with `<entity>.parquet`,
 `rejected.parquet`, `findings.parquet`, `shape.parquet` and `manifest.json`.
-`staging.py` writes it; `planning/plan.py`, `workflows/` and `cli/roster_plans.py` read it.
+`staging.py` writes it; `planning/plan.py`, `workflows/` and `cli/findings.py` read it.
 """
 
 from __future__ import annotations
