@@ -125,13 +125,13 @@ def _extension_words(
 def _counted(findings: Path, pull: Pull) -> list[str]:
     """The findings that count; of a row that is tobedeleted only its form does."""
     with closing(open_frames()) as duck:
-        counted = statement("roster/self_check.counted", findings=str(findings))
+        counted = statement("staging/self_check.counted", findings=str(findings))
         duck.execute(counted, [list(_NO_FAULT)])
         for name, one in pull.collections.items():
             if one.is_delta:
                 rows = str(pull.rows_file(name))
                 where = {"file": name, "rows": rows}
-                duck.execute(statement("roster/self_check.without_deleted", **where))
+                duck.execute(statement("staging/self_check.without_deleted", **where))
         found = duck.execute("FROM counted ORDER BY ALL").fetchall()
     return [_shown(*row) for row in found]
 
