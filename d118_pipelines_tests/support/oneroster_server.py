@@ -228,7 +228,7 @@ class TokenGate:
         self._left: dict[str, int] = {}
 
     def token(self, request: Request) -> Reply:
-        form = dict(parse_qsl(request.body.decode()))
+        form = {**request.query, **dict(parse_qsl(request.body.decode()))}
         self.forms.append(form)
         number = len(self.forms) - 1
         if number in self._replies:

@@ -52,7 +52,7 @@ def service(
             yield client, server, clock
 
 
-@pytest.mark.parametrize("way", ["basic", "body"])
+@pytest.mark.parametrize("way", ["basic", "body", "query"])
 def test_a_token_is_fetched_once_and_sent_with_every_request(way: str) -> None:
     gate = TokenGate()
     with service(gate, client_auth=way) as (client, server, _):
@@ -60,6 +60,8 @@ def test_a_token_is_fetched_once_and_sent_with_every_request(way: str) -> None:
             client.get("/users")
 
     [form] = gate.forms
+    [asked] = server.asked("token")
+    assert (asked.body == b"") == (way == "query")
     assert form["grant_type"] == "client_credentials"
     assert form["scope"] == "core more"
     assert ("client_secret" in form) == (way == "body")
