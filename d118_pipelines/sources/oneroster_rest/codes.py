@@ -18,7 +18,7 @@ WARNINGS = {
     "next_repeats": "next links that lead back; all rows were received",
     "next_skips": "next links that jump over rows; they were not followed",
     "foreign_next": "next links that name another host; it was not contacted",
-    "paging_ignored": "a page came again after all rows that the service counts",
+    "paging_ignored": "a page came again after all counted rows; the only page proves no absence",
 }
 
 Incomplete = Literal[
