@@ -122,7 +122,7 @@ class _Read:
             expect.add(400)
         if self._paging.end_status and self._offset > 0:
             expect.add(self._paging.end_status)
-        if self._has_all():
+        if self._may_refuse():
             expect |= BEHIND_THE_END
         answer = self._ask(query, expect)
         if answer.status == 400 and may_refuse_sort:
@@ -140,7 +140,7 @@ class _Read:
             if answer.status == 200:
                 return page_rows(answer, self._key, self._place())
         except SourceError:
-            if not self._has_all():
+            if not self._may_refuse():
                 raise
         # All rows that were counted are here, and this is no page.
         self._is_doubtful = True
@@ -185,6 +185,10 @@ class _Read:
     def _may_count_pages(self) -> bool:
         """Whether the count is no more than a page as long as was asked for."""
         return self._total == self._longest >= self._paging.page_size
+
+    def _may_refuse(self) -> bool:
+        """Whether an answer that is no page can be what comes after the last row."""
+        return self._has_all() and not self._may_count_pages()
 
     def _next_query(self, answer: Answer, received: int) -> Query | None:
         """What to ask next; None at the end. Moves the offset."""

@@ -178,11 +178,11 @@ def test_case_28_a_full_page_that_comes_again_is_not_all(tmp_path: Path) -> None
         (json_reply({}), "ended"),
     ],
 )
-def test_what_services_answer_behind_a_last_page_that_is_full(
+def test_what_services_answer_behind_the_only_page(
     behind: Reply, absence: str, tmp_path: Path
 ) -> None:
     quirks = Quirks(replies={1: behind})
-    with users_only(PEOPLE, quirks, tmp_path, page_size=25) as case:
+    with users_only(PEOPLE, quirks, tmp_path, page_size=26) as case:
         pull = case.pull()
 
     assert len(case.server.requests) == 2
@@ -190,7 +190,7 @@ def test_what_services_answer_behind_a_last_page_that_is_full(
     assert pull.collections["users"].absence == absence
 
 
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("status", [204, 400, 403, 404, 416, 500])
 def test_a_page_that_fails_behind_a_full_one_fails_the_pull(
     status: int, tmp_path: Path
 ) -> None:
