@@ -221,7 +221,7 @@ class Transport:
             where=where,
             rule=f"at most {mebibytes:g} MiB, expanded; Content-Encoding gzip, once",
             not_done="The pull was not stored.",
-            next_step="Ask for smaller pages (pageSize), or ask who runs the service.",
+            next_step="Ask for smaller pages (pageSize), or ask the operator of the service.",
         )
 
 

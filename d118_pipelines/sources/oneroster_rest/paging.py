@@ -77,7 +77,7 @@ def read_collection(
         "The number of rows kept changing, or X-Total-Count is not that of all rows.",
         name,
         rule="X-Total-Count is the same on every page, and no more rows come",
-        next_step="Run it again; if it stays so, the count cannot be trusted: "
+        next_step="Run it again; if it happens again, the count cannot be trusted: "
         "trustTotal: false for this provider.",
     )
 

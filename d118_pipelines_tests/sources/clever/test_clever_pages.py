@@ -145,7 +145,7 @@ def envelope(record: bytes, link: bytes = b"") -> bytes:
             envelope(b'{"id": "a", "ext": ' + b"[" * 800 + b"]" * 800 + b"}"),
             "is nested more than 64 levels deep",
         ),
-        (envelope(b'{"id": "a", "x": 1e999}'), "is no JSON"),
+        (envelope(b'{"id": "a", "x": 1e999}'), "is not JSON"),
         (envelope(b'{"id": "a"}', b"http://["), "has a next link that is no address"),
     ],
 )

@@ -189,7 +189,7 @@ def test_an_answer_may_be_64_levels_deep(opened: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"1e999", b"-1e999", b"NaN", b"", b"<p>", b"\xff"])
 def test_what_json_could_not_write_again_is_none(body: bytes) -> None:
-    with pytest.raises(ValueError, match="is no JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         answer(body).json()
 
 
