@@ -44,7 +44,7 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     assert found["run history"] == f"ok: {fresh.root / '.dagster/storage'}"
     assert found["connection hr_records"].startswith("ok: ")
     assert found["destination hr_records"].startswith("note: HRRECORDS_SFTP_ADDRESS is")
-    assert found["alerts"].startswith("note: nobody is told")
+    assert found["alerts"].startswith("note: no alerts are sent")
     assert found["D118_HOME"] == f"ok: {fresh.home}"
 
 

@@ -153,15 +153,15 @@ MISTAKES = {
     ),
     "a secret in clear": (
         CLEVER.replace("${CLEVER_TOKEN}", "hunter2-4711"),
-        f":7, {KEY}.config.accessToken: a secret may not stand here in clear",
+        f":7, {KEY}.config.accessToken: a secret must not be here in clear text",
     ),
     "a secret in clear, deeper": (
         SFTP.replace("${PASSWORD}", "hunter2-4711"),
-        f":9, {KEY}.config.sftp.password: a secret may not stand here in clear",
+        f":9, {KEY}.config.sftp.password: a secret must not be here in clear text",
     ),
     "two spellings": (
         CLEVER + "      access_token: ${OTHER}\n",
-        f":5, {KEY}.config: accessToken stands here in two spellings",
+        f":5, {KEY}.config: accessToken is here in two spellings",
     ),
     "two logins": (
         SFTP.replace("        host", "        private_key_path: key\n        host"),
@@ -234,7 +234,7 @@ MISTAKES = {
         )
         for kind in ("POWERSCHOOL", "ONEROSTER_CSV", "CSV")
     },
-    "a key twice": (CLEVER + "    name: B\n", "providers.yaml:8: the key name stands"),
+    "a key twice": (CLEVER + "    name: B\n", "providers.yaml:8: the key name occurs"),
     "no list": ("providers: 5\n", "must have a list under the key providers"),
     "no YAML": (
         "providers:\n  - id: [1\n",

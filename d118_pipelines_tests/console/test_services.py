@@ -167,7 +167,7 @@ def test_a_second_daemon_is_refused_in_one_sentence(ui: DagsterUi) -> None:
     assert answer.returncode == 1
     (pid,) = daemons(ui.project.root)
     first = answer.stderr.splitlines()[0]
-    assert first.startswith(f"A Dagster daemon (process {pid}) already works")
+    assert first.startswith(f"A Dagster daemon (process {pid}) is already running")
 
 
 def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_mapping_in_the_wrong_direction_names_file_and_line(tmp_path: Path) ->
             4,
             "no.sql does not exist",
         ),
-        (HEAD + "      external_id: a\n      external_id: b\n", 6, "stands here twice"),
+        (HEAD + "      external_id: a\n      external_id: b\n", 6, "occurs twice"),
     ],
 )
 def test_wrong_entries_are_refused_with_their_line(
