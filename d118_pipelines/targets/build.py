@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import TODAY, Target
 from d118_pipelines.targets.delta import is_delta, make_changes
 from d118_pipelines.targets.facts import FileFacts, facts_of
@@ -25,7 +25,11 @@ from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.package import write_archive
 from d118_pipelines.targets.plan import Plan, make_plan
-from d118_pipelines.targets.population import apply_rules, declared_findings
+from d118_pipelines.targets.population import (
+    apply_rules,
+    declared_findings,
+    record_counts,
+)
 from d118_pipelines.targets.render import (
     RenderedFile,
     make_table,
@@ -133,7 +137,7 @@ def build_export(
             folder,
             tuple(files),
             _unique([*findings, *found]),
-            _counts(bench) if target.model.population else {},
+            record_counts(bench) if target.model.population else {},
             plan,
             tuple(rules),
             to_send,
@@ -243,14 +247,8 @@ def _to_send(
 
 def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
     """Keep what became of every record: key, code and action (null: exported)."""
-    path = folder / OUTCOME_FILE
-    key = f"CAST(p.{target.population.key} AS VARCHAR)"
-    bench.run(
-        f"COPY (SELECT {key} AS key, o.code, o.action FROM population p "
-        f"LEFT JOIN outcome o ON o.key = {key}) TO {literal(path)} (FORMAT parquet)",
-        target.path.name,
-    )
-    path.chmod(0o600)
+    made = statement("targets/files.outcome", key=target.population.key)
+    bench.keep(made, folder / OUTCOME_FILE, target.path.name)
 
 
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -268,26 +266,13 @@ def _broken_facts(target: Target, bench: Workbench) -> dict[str, list[str]]:
     broken: dict[str, list[str]] = {"guard.shape_right": [], "guard.keys_unique": []}
     for file in target.record_files:
         broken["guard.shape_right"] += misshapen_keys(target, bench, file)
-        doubles = bench.rows(
-            f"SELECT coalesce(_key, 'none') FROM {file.name} GROUP BY _key, _identity "
-            "HAVING count(*) > 1 OR _key IS NULL OR _identity IS NULL ORDER BY 1",
-            file.file,
-        )
+        doubled = statement("targets/files.doubled", file=file.name)
+        doubles = bench.rows(doubled, file.file)
         broken["guard.keys_unique"] += [row[0] for row in doubles]
     for fact in target.model.assertions:
         rows = bench.rows(fact.sql, f"{target.path.name}, assertion {fact.name}")
         broken[f"guard.{fact.name}"] = sorted(str(row[0]) for row in rows)
     return broken
-
-
-def _counts(bench: Workbench) -> dict[str, int]:
-    [(read, exported)] = bench.rows(
-        "SELECT (SELECT count(*) FROM population), (SELECT count(*) FROM exported)", ""
-    )
-    stopped = dict(
-        bench.rows("SELECT code, count(*) FROM outcome GROUP BY code ORDER BY code", "")
-    )
-    return {"read": read, "exported": exported, **stopped}
 
 
 def _write_manifest(

@@ -118,6 +118,11 @@ class Workbench:
 
         self.run(f"CREATE VIEW {name} AS {_OPTION.sub(value, sql)}", origin)
 
+    def keep(self, sql: str, path: Path, origin: str) -> None:
+        """Write the rows of a SELECT as Parquet, readable by the owner alone."""
+        self.run(f"COPY ({sql}) TO {literal(path)} (FORMAT parquet)", origin)
+        path.chmod(0o600)
+
     def rows(self, sql: str, origin: str) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows."""
         return self.run(sql, origin).fetchall()
