@@ -13,16 +13,10 @@ from d118_pipelines.demo.staff import Row
 
 _RACES = "WWWWWBAIM"
 _COLUMNS = {
-    "u_def_ext_students0": (
-        "custom_ethnicity",
-        "custom_race",
-        "custom_lep",
-        "simple_gpa",
-        "weighted_gpa",
-    ),
-    "s_il_stu_x": ("iep", "lep"),
-    "s_il_stu_plan504_x": ("participant",),
-    "s_stu_crdc_x": ("giftedtalentedprograms_yn",),
+    "u_def_ext_students0": "custom_ethnicity custom_race custom_lep simple_gpa weighted_gpa",
+    "s_il_stu_x": "iep lep",
+    "s_il_stu_plan504_x": "participant",
+    "s_stu_crdc_x": "giftedtalentedprograms_yn",
 }
 
 
@@ -34,7 +28,7 @@ def extension_tables(seed: int, students: Sequence[Row]) -> dict[str, list[Row]]
         values = _values(rng, student)
         for name, columns in _COLUMNS.items():
             if rng.random() < 0.9:
-                row = {column: values[column] for column in columns}
+                row = {column: values[column] for column in columns.split()}
                 tables[name].append({"studentsdcid": student["dcid"], **row})
     return tables
 
