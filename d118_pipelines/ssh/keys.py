@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 # What a file begins with -> what it is, and what to do.
+_PUBLIC = ("a public key", "use the private key that belongs to it")
 _MISTAKES = {
-    b"ssh-": ("a public key", "use the private key that belongs to it"),
-    b"ecdsa-": ("a public key", "use the private key that belongs to it"),
-    b"-----BEGIN PUBLIC": ("a public key", "use the private key that belongs to it"),
-    b"---- BEGIN SSH2 PUBLIC": (
-        "a public key",
-        "use the private key that belongs to it",
-    ),
+    b"ssh-": _PUBLIC,
+    b"ecdsa-": _PUBLIC,
+    b"-----BEGIN PUBLIC": _PUBLIC,
+    b"---- BEGIN SSH2 PUBLIC": _PUBLIC,
     b"-----BEGIN CERTIFICATE": ("a certificate", "ask the vendor for the private key"),
     b"PuTTY-User-Key-File": (
         "a key in PuTTY's own format",

@@ -8,7 +8,6 @@ Belongs here: what reading and writing share. Not here: connecting and logging i
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from d118_pipelines.ssh.calls import NOT_RECORDED, Line, Watch, guarded
@@ -41,12 +40,7 @@ class OpenedFolder:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._transport.close()
 
     def _open_folder(self) -> None:

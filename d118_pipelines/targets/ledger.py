@@ -229,7 +229,7 @@ _incoming = sa.Table(
     sa.MetaData(),
     *(
         sa.Column(name, sa.Text)
-        for name in (
+        for name in [
             "record_type",
             "key",
             "identity",
@@ -238,7 +238,7 @@ _incoming = sa.Table(
             "command",
             "last_hash",
             "last_line",
-        )
+        ]
     ),
     prefixes=["TEMPORARY"],
 )

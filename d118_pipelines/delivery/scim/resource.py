@@ -30,21 +30,10 @@ PLAIN = frozenset(
     ]
 )
 PARTS = {
-    "name": frozenset(
-        [
-            "formatted",
-            "familyName",
-            "givenName",
-            "middleName",
-            "honorificPrefix",
-            "honorificSuffix",
-        ]
-    ),
-    "emails": frozenset(["work", "home", "other"]),
-    "phoneNumbers": frozenset(["work", "home", "mobile", "fax", "pager", "other"]),
-    "enterprise": frozenset(
-        ["employeeNumber", "costCenter", "organization", "division", "department"]
-    ),
+    "name": "formatted familyName givenName middleName honorificPrefix honorificSuffix",
+    "emails": "work home other",
+    "phoneNumbers": "work home mobile fax pager other",
+    "enterprise": "employeeNumber costCenter organization division department",
 }
 LISTS = ("emails", "phoneNumbers")
 
@@ -128,4 +117,8 @@ def inactive_patch() -> dict[str, Any]:
 
 def _is_known(column: str) -> bool:
     attribute, _, part = column.partition(".")
-    return column in PLAIN or column == "active" or part in PARTS.get(attribute, ())
+    return (
+        column in PLAIN
+        or column == "active"
+        or part in PARTS.get(attribute, "").split()
+    )

@@ -20,8 +20,6 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import oracledb
 
     from d118_pipelines.sources.powerschool.source import Binds
@@ -58,12 +56,7 @@ class Session:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join(GRACE_SECONDS)
 
