@@ -161,56 +161,40 @@ def _make_relations(target: Target, bench: Workbench) -> bool:
     return bool(rows and rows[0][0])
 
 
+@dataclass(frozen=True, slots=True)
 class _Writing:
     """Writing the files of one set: in full, or the changes since `delivered_at`."""
 
-    def __init__(
-        self,
-        target: Target,
-        bench: Workbench,
-        folder: Path,
-        now: dt.datetime,
-        delivered_at: dt.datetime | None,
-    ) -> None:
-        self._target = target
-        self._bench = bench
-        self._folder = folder
-        self._now = now
-        self._delivered_at = delivered_at
+    target: Target
+    bench: Workbench
+    folder: Path
+    now: dt.datetime
+    delivered_at: dt.datetime | None
 
     def all_files(self) -> tuple[list[RenderedFile], list[Finding]]:
         """Write them all, in the order of the set; control files are made last."""
         done: dict[str, RenderedFile] = {}
         findings: list[Finding] = []
-        controls = [file for file in self._target.model.files if file.control]
-        for file in [*self._target.record_files, *controls]:
+        controls = [file for file in self.target.model.files if file.control]
+        for file in [*self.target.record_files, *controls]:
             if file.control:
                 self._tell_files(done)
-                findings += make_table(self._target, self._bench, file, self._folder)
+                findings += make_table(self.target, self.bench, file, self.folder)
             done[file.name], found = self._write(file)
             findings += found
-        return [done[file.name] for file in self._target.model.files], findings
+        return [done[file.name] for file in self.target.model.files], findings
 
     def _write(self, file: TargetFile) -> tuple[RenderedFile, list[Finding]]:
-        if self._delivered_at is None or file.control:
-            rendered, findings = write_file(
-                self._target, self._bench, file, self._folder
-            )
-            leaves_out = file.empty == "omit"
+        given = (self.target, self.bench, file)
+        since = None if file.control else self.delivered_at
+        if since is None:
+            rendered, findings = write_file(*given, self.folder)
         else:
-            changes = make_changes(
-                self._target,
-                self._bench,
-                file,
-                now=self._now,
-                delivered_at=self._delivered_at,
-            )
+            changes = make_changes(*given, now=self.now, delivered_at=since)
             rendered, findings = write_file(
-                *(self._target, self._bench, file, self._folder),
-                relation=changes,
-                mode="delta",
+                *given, self.folder, relation=changes, mode="delta"
             )
-            leaves_out = True
+        leaves_out = since is not None or file.empty == "omit"
         if leaves_out and not rendered.rows:
             rendered.path.unlink()
             rendered = replace(rendered, mode="absent", size_bytes=0, sha256="")
@@ -218,14 +202,9 @@ class _Writing:
 
     def _tell_files(self, done: Mapping[str, RenderedFile]) -> None:
         """The relation `set_files`, for a control file's SQL."""
-        kinds = {
-            "name": "VARCHAR",
-            "file": "VARCHAR",
-            "mode": "VARCHAR",
-            "rows": "BIGINT",
-        }
+        kinds = dict.fromkeys(("name", "file", "mode"), "VARCHAR") | {"rows": "BIGINT"}
         rows = [(n, f.file.file, f.mode, f.rows) for n, f in done.items()]
-        self._bench.add_rows("set_files", kinds, rows)
+        self.bench.add_rows("set_files", kinds, rows)
 
 
 def _to_send(
