@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from d118_pipelines.demo import names as demo_names
 from d118_pipelines.demo.data import DATA
@@ -17,6 +17,13 @@ from d118_pipelines.demo.staff import Row
 
 GRADUATES, PRE_ENROLLED = 999999, 901
 _PER_CLASS = 320
+_RACES = "WWWWWBAIM"
+_COLUMNS = {
+    "u_def_ext_students0": "custom_ethnicity custom_race custom_lep simple_gpa weighted_gpa",
+    "s_il_stu_x": "iep lep",
+    "s_il_stu_plan504_x": "participant",
+    "s_stu_crdc_x": "giftedtalentedprograms_yn",
+}
 
 
 def start_year(today: dt.date) -> int:
@@ -141,3 +148,36 @@ def _status(roll: float, grade: int, home: int) -> tuple[int, int]:
         number for number, *_, low, high in DATA["schools"] if low <= grade <= high
     ]
     return (2 if roll > 0.98 else 0), fitting[home % len(fitting)]
+
+
+def extension_tables(seed: int, students: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of the extension tables; some students have none.
+
+    Everything follows from the DCID, so a student keeps it from year to year.
+    """
+    tables: dict[str, list[Row]] = {name: [] for name in _COLUMNS}
+    for student in students:
+        rng = random.Random(f"{seed}:records:{student['dcid']}")
+        values = _values(rng, student)
+        for name, columns in _COLUMNS.items():
+            if rng.random() < 0.9:
+                row = {column: values[column] for column in columns.split()}
+                tables[name].append({"studentsdcid": student["dcid"], **row})
+    return tables
+
+
+def _values(rng: random.Random, student: Row) -> Row:
+    learns_english = rng.random() < 0.12
+    gpa = round(rng.uniform(1.2, 4.0), 4)
+    older = student["grade_level"] > 8
+    return {
+        "custom_ethnicity": rng.choice("NNY"),
+        "custom_race": rng.choice(_RACES) if rng.random() < 0.97 else None,
+        "custom_lep": "Y" if learns_english else "N",
+        "simple_gpa": f"{gpa:.4f}" if older else None,
+        "weighted_gpa": f"{min(gpa + 0.25, 5):.4f}" if older else None,
+        "iep": int(rng.random() < 0.14),
+        "lep": int(learns_english),
+        "participant": int(rng.random() < 0.05),
+        "giftedtalentedprograms_yn": rng.choice(["Y", "N", "N", "N", None]),
+    }

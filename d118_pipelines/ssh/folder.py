@@ -1,21 +1,82 @@
 """A folder on an SFTP server to read from: its listing, and downloads with a check.
 
-Belongs here: reading. Not here: writing (`delivery/sftp.py`), opening
-(`opened_folder.py`), what the files mean.
+Used by the sources that read files; `OpenedFolder` by `delivery/sftp.py` too, which
+writes. Connecting is in `session.py`, limits and error texts are in `calls.py`.
 """
 
 from __future__ import annotations
 
 import stat
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.ssh.opened_folder import OpenedFolder
+from d118_pipelines.ssh.calls import NOT_RECORDED, Line, Watch, guarded
+from d118_pipelines.ssh.session import open_transport
+
+if TYPE_CHECKING:
+    from d118_pipelines.ssh.settings import SftpSettings
 
 CHUNK_BYTES = 32768
 REQUESTS_UNDER_WAY = 64
 NOT_READ = "no file of this folder was stored"
+
+
+class OpenedFolder:
+    """One folder between enter and exit; `_client` is in it.
+
+    Raises on enter: ConfigurationError, AuthenticationError, HostKeyError; in every
+    call DestinationError (refused), ConnectionLostError, TimeLimitError.
+    """
+
+    # What was not done when a call fails, and what helps when there is no such folder.
+    not_done: ClassVar[str] = NOT_RECORDED
+    folder_step: ClassVar[str] = "correct the folder's path"
+
+    def __init__(self, settings: SftpSettings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        self._transport = open_transport(self._settings)
+        try:
+            self._open_folder()
+        except BaseException:
+            self._transport.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def _open_folder(self) -> None:
+        import paramiko
+
+        with self._guarded("open the SFTP service"):
+            self._channel = self._transport.open_session()
+            self._channel.invoke_subsystem("sftp")
+            self._client = paramiko.SFTPClient(self._channel)
+        with self._guarded("open the folder", self.folder_step):
+            self._client.chdir(self._settings.directory)
+
+    def _guarded(
+        self, action: str, next_step: str = "", *, whole: bool = False
+    ) -> AbstractContextManager[Watch]:
+        """Limits and errors of one call; `whole` for the transfer of a file."""
+        stall = self._settings.channel_timeout_seconds
+        line = Line(
+            where=self._settings.where,
+            close=self._transport.close,
+            is_open=self._is_open,
+            stall_seconds=stall,
+            whole_seconds=self._settings.transfer_limit_seconds if whole else stall,
+            not_done=self.not_done,
+        )
+        return guarded(line, action, next_step)
+
+    def _is_open(self) -> bool:
+        return self._transport.is_active() and not self._channel.closed
 
 
 @dataclass(frozen=True, slots=True)
