@@ -1,11 +1,8 @@
 """One call to an SFTP server: its time limits and the meaning of its failures.
 
-Belongs here: ending a call that hangs, and turning what paramiko raises into the
-project's errors. Not here: which calls are made.
-
-paramiko waits without limit in several places (opening a subsystem, a send buffer
-that stays full), and what a server says in a refusal may hold paths or account names.
-So a watch closes the connection when time is up, and no text of a server is repeated.
+Called by `folder.py` and by the login. paramiko waits without limit in several places,
+so a watch closes the connection when time is up; what a server says may hold paths or
+names of accounts, so no text of it is repeated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Private keys from files, in every format that vendors hand out.
 
-Belongs here: telling formats and mistakes apart (PKCS#1, PKCS#8, OpenSSH; RSA,
-ECDSA, Ed25519; with or without passphrase). Not here: logging in. Messages name the
-file and the remedy, never anything of the contents.
+Called by `session.py`. Messages name the file and the remedy, nothing of the contents.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The known_hosts file: which host keys a server may show.
+"""The known_hosts file, in OpenSSH's format: which host keys a server may show.
 
-Belongs here: OpenSSH's format (markers, patterns, `[host]:port`, hashed names) and
-the verdict. Not here: connections. The verdict is strict: a port other than 22 needs
-an entry `[host]:port`; nothing is ever added to the file.
+Called by `session.py`. The verdict is strict: a port other than 22 needs an entry
+`[host]:port`; nothing is ever added to the file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A lease per target and provider: two runs of one of them cannot interleave.
 
-`workflows/run.py` holds them for a whole run; deliveries and undo take their own. A lease
-is dead when its process no longer exists on this host, or, from another host, when it was
-not renewed for the time-out.
+Held by `workflows/run.py` for a whole run. It is dead when its process no longer exists
+on this host, or, from another host, when it was not renewed for the time-out.
 """
 
 from __future__ import annotations

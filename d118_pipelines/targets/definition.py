@@ -1,8 +1,7 @@
 """A target: its YAML file, the layout that this extends, and the SQL that both name.
 
-Called wherever a target is named. The keys are in `model.py`, what they must agree on in
-`definition_checks.py`; `build.py` runs it.
-The page for people is docs/add_a_target.md.
+Called wherever a target is named. The keys are in `model.py`, what they must agree on
+in `definition_checks.py`; `build.py` runs it. Page: docs/add_a_target.md.
 """
 
 from __future__ import annotations

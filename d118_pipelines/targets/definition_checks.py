@@ -1,8 +1,6 @@
-"""What the parts of one target's YAML file must agree on.
+"""What the parts of one target's YAML file must agree on; single values: `model.py`.
 
-Called by `definition.py`: names that nothing declares, values outside their choices.
-Single values are checked in `model.py`.
-A complaint is a key path and a rule; an empty list is a file that holds together.
+Called by `definition.py`. A complaint is a key path and a rule.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The guard of exports: may this finished set be sent without a person looking at it?
 
-Called by `build.py`: pure decisions on the counts of `plan.py`. The guard of rosters is
-in `roster/planning/guard.py`, approvals are in `state/plans.py`.
-A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
-approval of exactly this plan.
+Called by `build.py`: decisions on the counts of `plan.py`. A broken rule of kind
+`failed` stops the run for good; one of kind `held` waits for an approval of exactly
+this plan.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The ledger: who was sent to a destination, and the add/change column that follows.
 
-Called by the deliveries, which commit it, and by `build.py`, which gives a target's SQL
-its relations and its macro.
-An entry is written only after its delivery was read back. Rules:
-docs/reference/smartfind_express.md, "Add or change".
+Called by the deliveries, which commit it once they were read back, and by `build.py`,
+which gives a target's SQL its relations. Rule: docs/reference/smartfind_express.md,
+"Add or change".
 """
 
 from __future__ import annotations

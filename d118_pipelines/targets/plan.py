@@ -1,8 +1,7 @@
 """The plan: what a finished set would change against the last verified delivery.
 
-Called by `build.py`; whether a plan may go is in `guard.py`, reading one back in
-`show.py`.
-A plan holds keys, counts, names of changed columns and hashes, never values.
+Called by `build.py`; whether it may go is in `guard.py`, reading it back in `show.py`.
+It holds keys, counts, names of changed columns and hashes, never values.
 """
 
 from __future__ import annotations

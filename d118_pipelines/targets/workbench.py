@@ -1,9 +1,9 @@
-"""The DuckDB session in which one target's SQL runs.
+"""The DuckDB session in which one target's SQL runs; every option is `$name`.
 
-Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on), the
-roster of record (`roster.users` and so on), the target's own tables, `population`,
-`outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under its name.
-Every option is `$name`. Called by `build.py` and the modules of its steps.
+Called by `build.py` and the modules of its steps. SQL may read the assets it names
+(`raw.powerschool.staff`), `roster.users` and so on, the target's own tables,
+`population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file
+under its name.
 """
 
 from __future__ import annotations

@@ -1,12 +1,8 @@
 """Loading one PowerSchool table from a CSV file into DuckDB, and saying what is wrong.
 
-Called by `embedded.py`, which knows the files that a query needs; the tables' columns
-and types are in `schema.py`. DuckDB reads the rows; `delimited/records.py` finds the line
-of what it refuses.
-
-Form: `<table>.csv`, comma, a header in any letter case, fields with commas or line ends
-in double quotes, UTF-8 with or without a byte order mark. An empty cell is NULL, spaces
-are kept, columns that the table does not have are ignored.
+Called by `embedded.py`; columns and types are in `schema.py`. Form of `<table>.csv`:
+comma, a header in any letter case, quotes where needed, UTF-8. An empty cell is NULL,
+spaces are kept, columns that the table does not have are ignored.
 """
 
 from __future__ import annotations

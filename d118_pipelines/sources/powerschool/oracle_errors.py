@@ -1,10 +1,7 @@
 """What the Oracle driver's errors mean for this project.
 
-Belongs here: the way from the driver's codes to `errors.py`. Not here: connecting and
-fetching (`oracle.py`).
-
-The texts of the driver and of the database are not passed on: they hold the address,
-and may quote values of a table. See docs/reference/powerschool.md.
+Called by `oracle.py`. The texts of the driver and the database are not passed on: they
+hold the address, and may quote values. See docs/reference/powerschool.md.
 """
 
 from __future__ import annotations

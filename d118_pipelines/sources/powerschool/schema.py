@@ -1,8 +1,7 @@
 """PowerSchool's tables, what a query reads from them, and the shape of its result.
 
-Belongs here: the schema in `sql/schema/powerschool.sql`, the way from Oracle to DuckDB,
-and holding a source's batches to the promised columns and types. Not here: connections
-to a source, files, rows. See docs/reference/powerschool.md.
+Called by `oracle.py`, `prepared.py` and `csv_tables.py`; the tables are in
+`sql/schema/powerschool.sql`, one statement is read in `subset.py`.
 """
 
 from __future__ import annotations
