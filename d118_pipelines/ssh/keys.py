@@ -119,16 +119,13 @@ def _convert(key: PrivateKeyTypes) -> paramiko.PKey | None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+    curves = ("secp256r1", "secp384r1", "secp521r1")
     kind: type[paramiko.PKey]
     if isinstance(key, rsa.RSAPrivateKey):
         kind = paramiko.RSAKey
     elif isinstance(key, ed25519.Ed25519PrivateKey):
         kind = paramiko.Ed25519Key
-    elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in (
-        "secp256r1",
-        "secp384r1",
-        "secp521r1",
-    ):
+    elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in curves:
         kind = paramiko.ECDSAKey
     else:
         return None

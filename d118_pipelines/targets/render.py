@@ -1,11 +1,7 @@
 """From records to bytes: columns, cleaning, quoting, line ends, encoding.
 
-Called by `build.py`; which rows a file has is in `population.py`.
-A finished file is a relation of the workbench under the file's name, kept as
-`<name>.parquet`: _row (order, from 1), _record (the population's key), _key, _identity,
-_state, _modified (when the record changed, or null), _person, _kind and _school (whom the
-row is about, and where; '' if the file does not say), the columns as text, _dirty (names
-of columns that were cleaned), _line (without line end) and _hash (SHA-256 of the line).
+Called by `build.py`; which rows a file has is in `population.py`. A finished file is a
+relation of the workbench, kept as `<name>.parquet`; sql/targets/files.sql has its columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
 -- The finished files as relations: rows, cleaned, with their lines, and what is checked.
+-- A file has the columns _row (order, from 1), _record (the population's key), _key,
+-- _identity, _state, _modified (when the record changed, or null), _person, _kind and
+-- _school (whom the row is about, and where; '' if the file does not say), its own columns
+-- as text, _dirty (names of columns that were cleaned), _line (without line end) and _hash
+-- (SHA-256 of the line).
 -- Read by d118_pipelines/targets/render.py, build.py, facts.py and delta.py. A value that
 -- ends with somebody's SQL stands on lines of its own, because that may end with a comment.
 
