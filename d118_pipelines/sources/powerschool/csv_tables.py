@@ -60,7 +60,9 @@ def load_table(
         # The engine's message quotes the line, so it may hold personal data.
         raise _explain(connection, path, table, header) from None
     lacking = sorted(needed.difference(header))
-    return [f"{path.name} has no column {name}; it counts as empty" for name in lacking]
+    return [
+        f"{path.name} has no column {name}; it is read as empty" for name in lacking
+    ]
 
 
 def _read_header(path: Path) -> list[str]:
