@@ -118,7 +118,9 @@ def verify_host_key(
         where=_where(path, address, lines) + f"; offered {key_type} {fingerprint(key)}",
         rule=RULE,
         not_done=NOT_DONE,
-        next_step=_next_step(path, others, f"{name} {key_type} {_base64(key)}"),
+        next_step=_next_step(
+            path, others, f"{name} {key_type} {base64.b64encode(key).decode()}"
+        ),
     )
 
 
@@ -170,7 +172,3 @@ def _matches_hash(pattern: str, name: str) -> bool:
     except ValueError:
         return False
     return hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), expected)
-
-
-def _base64(key: bytes) -> str:
-    return base64.b64encode(key).decode()

@@ -107,7 +107,9 @@ def build_export(
             findings += make_table(target, bench, file, folder)
         findings += declared_findings(target, bench)
         if target.model.population:
-            _store_outcome(target, bench, folder)
+            key = target.population.key
+            made = statement("targets/files.outcome", key=key)
+            bench.keep(made, folder / OUTCOME_FILE, target.path.name)
         baseline = snapshot.baseline
         plan = make_plan(
             target,
@@ -222,12 +224,6 @@ def _to_send(
     for file in going:
         file.path.unlink()
     return ({**entry, "sha256": sha256_of(path), "members": members},)
-
-
-def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
-    """Keep what became of every record: key, code and action (null: exported)."""
-    made = statement("targets/files.outcome", key=target.population.key)
-    bench.keep(made, folder / OUTCOME_FILE, target.path.name)
 
 
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:

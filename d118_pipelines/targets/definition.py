@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.config.yaml_files import Document, KeyPath, check_model, read_yaml
+from d118_pipelines.config.yaml_files import Document, check_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
 from d118_pipelines.targets.destination_model import ScimDestination
@@ -125,7 +125,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     if complaints:
         raise ConfigurationError(
             f"{path.name} contradicts itself:\n  "
-            + "\n  ".join(_at(document, key, text) for key, text in complaints),
+            + "\n  ".join(f"{document.where(key)}: {text}" for key, text in complaints),
             not_done="Nothing was started.",
             next_step="Correct the lines named above, then run: d118 doctor",
         )
@@ -205,7 +205,3 @@ def _merged(base: Any, over: Any) -> Any:
         else over.get(key, base.get(key))
         for key in [*base, *(key for key in over if key not in base)]
     }
-
-
-def _at(document: Document, key: KeyPath, text: str) -> str:
-    return f"{document.where(key)}: {text}"

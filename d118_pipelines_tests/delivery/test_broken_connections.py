@@ -171,7 +171,7 @@ def test_set_that_stays_mixed_is_reported_file_by_file(line: Line) -> None:
     assert line.new_names() == [NAMES[0]]
     where = caught.value.where
     assert f"new: {NAMES[0]};" in where
-    assert f"in doubt: {NAMES[1]};" in where
+    assert f"uncertain: {NAMES[1]};" in where
     assert where.endswith(f"as before: {NAMES[2]}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from d118_pipelines.roster.model.entities import ENTITIES, Entity, Field
+from d118_pipelines.roster.model.entities import ENTITIES, Entity
 from d118_pipelines.state.database import UtcDateTime, columns, metadata
 
 # Internal ids: 16 bytes on PostgreSQL, their usual text on SQLite.
@@ -39,11 +39,6 @@ _KINDS: dict[str, sa.types.TypeEngine[Any]] = {
 }
 
 
-def _column(field: Field) -> sa.Column[Any]:
-    kind = Id if field.is_reference else _KINDS[field.kind]
-    return sa.Column(field.column, kind, nullable=not field.required)
-
-
 def _columns(entity: Entity) -> list[sa.Column[Any]]:
     first = [
         *columns("id", Id, primary_key=True),
@@ -54,7 +49,10 @@ def _columns(entity: Entity) -> list[sa.Column[Any]]:
         *columns("created_at updated_at", Time),
         *columns("deactivated_at", Time, nullable=True),
     ]
-    return [*first, *(_column(field) for field in entity.fields)]
+    for field in entity.fields:
+        kind = Id if field.is_reference else _KINDS[field.kind]
+        first += columns(field.column, kind, nullable=not field.required)
+    return first
 
 
 # Without a rowid, here and below: SQLite keeps rows of many in the tree of their key,
