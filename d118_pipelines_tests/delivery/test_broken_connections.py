@@ -231,7 +231,7 @@ def test_direct_upload_that_broke_off_is_in_doubt(
             lambda: line.connect(relay), line.files, options, now=now, sleep=no_pause
         )
 
-    in_doubt = f"in doubt: {NAMES[0]}; as before: "
+    in_doubt = f"uncertain: {NAMES[0]}; as before: "
     assert (in_doubt in str(caught.value)) != use_temp_names
 
 
