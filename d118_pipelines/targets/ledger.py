@@ -226,18 +226,9 @@ def updating_known(statement: Insert) -> Insert:
 _incoming = sa.Table(
     "incoming",
     sa.MetaData(),
-    *(
-        sa.Column(name, sa.Text)
-        for name in [
-            "record_type",
-            "key",
-            "identity",
-            "state",
-            "origin",
-            "command",
-            "last_hash",
-            "last_line",
-        ]
+    *db.columns(
+        "record_type key identity state origin command last_hash last_line",
+        nullable=True,
     ),
     prefixes=["TEMPORARY"],
 )

@@ -15,19 +15,9 @@ from d118_pipelines.errors import ConfigurationError
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-PLAIN = frozenset(
-    [
-        "externalId",
-        "userName",
-        "displayName",
-        "nickName",
-        "title",
-        "userType",
-        "profileUrl",
-        "preferredLanguage",
-        "locale",
-        "timezone",
-    ]
+PLAIN = (
+    "externalId userName displayName nickName title userType profileUrl "
+    "preferredLanguage locale timezone active"
 )
 PARTS = {
     "name": "formatted familyName givenName middleName honorificPrefix honorificSuffix",
@@ -117,8 +107,4 @@ def inactive_patch() -> dict[str, Any]:
 
 def _is_known(column: str) -> bool:
     attribute, _, part = column.partition(".")
-    return (
-        column in PLAIN
-        or column == "active"
-        or part in PARTS.get(attribute, "").split()
-    )
+    return column in PLAIN.split() or part in PARTS.get(attribute, "").split()

@@ -31,19 +31,9 @@ if TYPE_CHECKING:
 
 NOT_SENT = "Users that are not confirmed stay pending."
 # RFC 7644, table 9: the only words of an answer that are shown.
-WORDS = frozenset(
-    [
-        "invalidFilter",
-        "tooMany",
-        "uniqueness",
-        "mutability",
-        "invalidSyntax",
-        "invalidPath",
-        "noTarget",
-        "invalidValue",
-        "invalidVers",
-        "sensitive",
-    ]
+WORDS = (
+    "invalidFilter tooMany uniqueness mutability invalidSyntax invalidPath noTarget "
+    "invalidValue invalidVers sensitive"
 )
 
 
@@ -54,7 +44,9 @@ class RefusedError(Exception):
         self, status: int, word: str = "", *, wait_seconds: float = 0.0
     ) -> None:
         self.status, self.wait_seconds = status, wait_seconds
-        super().__init__(f"HTTP {status} {word if word in WORDS else ''}".strip())
+        super().__init__(
+            f"HTTP {status} {word if word in WORDS.split() else ''}".strip()
+        )
 
     @property
     def may_pass(self) -> bool:
