@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.files import DeliveryOptions
+from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.delivery.sequence import deliver_set
 from d118_pipelines.errors import DestinationError, ExportError
 from d118_pipelines_tests.delivery.destinations import (
