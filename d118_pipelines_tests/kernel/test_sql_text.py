@@ -13,7 +13,7 @@ from d118_pipelines_tests.support.project import REPOSITORY
 
 FILES = sorted(
     path
-    for room in ("roster", "targets")
+    for room in ("roster", "sources", "targets")
     for path in (REPOSITORY / "sql" / room).glob("*.sql")
 )
 SAMPLE = """-- A file for tests.

@@ -221,20 +221,13 @@ def expected_schema(query: Query) -> pa.Schema:
     a column has no such type; QueryError if the query does not fit the schema.
     """
     import duckdb
-
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        create_tables(connection, tables_read(query))
-        return result_schema(connection, query)
-
-
-def result_schema(connection: duckdb.DuckDBPyConnection, query: Query) -> pa.Schema:
-    """Return `expected_schema` by running the query on the connection's empty tables."""
-    import duckdb
     import pyarrow as pa
 
     binds = dict.fromkeys(bind_names(query))
     try:
-        empty = connection.sql(translate(query), params=binds).to_arrow_table()
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+            create_tables(connection, tables_read(query))
+            empty = connection.sql(translate(query), params=binds).to_arrow_table()
     except duckdb.Error as exc:
         raise QueryError(
             f"The query does not fit the schema: {str(exc).splitlines()[0]}",
