@@ -11,30 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TRANSFORMS = {
-    "trim",
-    "lowercase",
-    "uppercase",
-    "parseDate",
-    "nextDay",
-    "parseInteger",
-    "parseFloat",
-    "parseBoolean",
-    "gradeCode",
-    "normalizeGender",
-    "normalizeRole",
-    "emailAddress",
-    "phoneDigits",
-}
-LONG_FORM = {
-    "from",
-    "transform",
-    "required",
-    "default",
-    "prefix",
-    "value",
-    "max_length",
-}
+_TRANSFORMS = (
+    "trim lowercase uppercase parseDate nextDay parseInteger parseFloat parseBoolean "
+    "gradeCode normalizeGender normalizeRole emailAddress phoneDigits"
+)
+TRANSFORMS = set(_TRANSFORMS.split())
 _STEP = re.compile(
     r"(?P<name>[^\s.\[\]=]+)"
     r"(\[(?:(?P<index>\d+)|(?P<key>[^\s\[\]=.]+)=(?P<text>[^\[\]=]+)|(?P<each>))\])?"
@@ -65,6 +46,10 @@ class Source:
     prefix: str = ""
     value: str | None = None
     max_length: int | None = None
+
+
+# The keys of the long form.
+LONG_FORM = {"from", *Source.__slots__} - {"paths"}
 
 
 def parse_path(text: str) -> Path:
