@@ -272,7 +272,7 @@ def test_out_of_term_nothing_is_due_and_that_is_no_failure(
 
     assert answer.code == 0, answer.err
     assert "no school is in term: there is nothing to do" in answer.err
-    assert "Nothing was due" in answer.out
+    assert "Nothing to do" in answer.out
     [row] = rows(out_of_term)
     assert (row.status, row.changed) == ("SUCCESS", 0)
     assert list((out_of_term.home / "staged").rglob("manifest.json")) == []

@@ -163,8 +163,8 @@ def test_a_column_that_the_file_lacks_is_null_and_warned_about(tmp_path: Path) -
     warnings = fetch(EmbeddedSource(tmp_path), query(sql), {}, got.append)
     assert got[0].to_pylist() == [{"dcid": 1, "city": None}]
     assert warnings == [
-        "users.csv has no column city; it counts as empty",
-        "users.csv has no column state; it counts as empty",
+        "users.csv has no column city; it is read as empty",
+        "users.csv has no column state; it is read as empty",
     ]
 
 

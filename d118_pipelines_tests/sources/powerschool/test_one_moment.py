@@ -195,4 +195,4 @@ def test_a_table_is_loaded_once_with_the_columns_of_all_queries(tmp_path: Path) 
         moment.fetch(STAFF, {}, lambda batch: rows.extend(batch.to_pylist()))
 
     assert rows == [{"city": "Wauconda", "state": None}, {"dcid": 1}]
-    assert moment.warnings == ["users.csv has no column state; it counts as empty"]
+    assert moment.warnings == ["users.csv has no column state; it is read as empty"]
