@@ -150,7 +150,7 @@ class OneRosterApiConfig(_RestConfig):
     auth: Literal["oauth2", "oauth1"] = "oauth2"
     tokenEndpoint: str | None = None
     scopes: list[str] | None = None
-    clientAuth: Literal["basic", "body"] = "basic"
+    clientAuth: Literal["basic", "body", "query"] = "basic"
     demographics: bool = False
 
     @model_validator(mode="after")

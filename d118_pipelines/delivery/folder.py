@@ -12,7 +12,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from d118_pipelines.delivery.files import opened
@@ -33,12 +32,7 @@ class FolderRemote:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Do nothing: each call has closed what it opened."""
 
     def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:

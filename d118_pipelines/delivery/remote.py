@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 
@@ -30,12 +29,7 @@ class Remote(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
         """Write the local file to `name`, replacing what is there, byte by byte.

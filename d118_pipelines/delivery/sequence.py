@@ -11,7 +11,8 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 
-from d118_pipelines.delivery.files import DeliveryOptions, DeliveryReport, FileToSend
+from d118_pipelines.config.delivery_options import DeliveryOptions
+from d118_pipelines.delivery.files import DeliveryReport, FileToSend
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.steps import Progress, Steps
 from d118_pipelines.errors import D118Error, ExportError, MixedSetError

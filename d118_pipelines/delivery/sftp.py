@@ -1,7 +1,7 @@
 """A folder on an SFTP server as a destination.
 
-Opened by `workflows/destinations.py`. The login is in `ssh/opened_folder.py`, limits and
-error texts are in `ssh/calls.py`, the order of a delivery in `sequence.py`.
+Opened by `workflows/destinations.py`. The login is in `ssh/folder.py`, limits and
+error texts are there too, the order of a delivery in `sequence.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from d118_pipelines.delivery.files import opened
 from d118_pipelines.delivery.remote import FileStat
 from d118_pipelines.errors import DestinationError
-from d118_pipelines.ssh.opened_folder import OpenedFolder
+from d118_pipelines.ssh.folder import OpenedFolder
 
 if TYPE_CHECKING:
     import paramiko

@@ -10,7 +10,8 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from d118_pipelines.delivery.files import DeliveredFile, DeliveryOptions, FileToSend
+from d118_pipelines.config.delivery_options import DeliveryOptions
+from d118_pipelines.delivery.files import DeliveredFile, FileToSend
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import (
     D118Error,

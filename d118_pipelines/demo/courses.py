@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from d118_pipelines.demo.data import DATA
 from d118_pipelines.demo.staff import HIGH_SCHOOL, Row
 
 LEAD, CO_TEACHER, AIDE, OBSERVER = 1, 2, 3, 4
@@ -17,24 +18,7 @@ _ROLES = {
     AIDE: ("Teacher's Aide", "teachersaide"),
     OBSERVER: ("Observer", "observer"),  # of the district's own making
 }
-_CORE = {
-    "ENG": "English",
-    "MAT": "Mathematics",
-    "SCI": "Science",
-    "SOC": "Social Studies",
-    "LAN": "Spanish",
-    "ART": "Arts",
-}
-_VARIANTS = {"": "", "H": " Honors", "A": " Advanced", "P": " Applied", "S": " Seminar"}
-_QUARTER = {"HLT": "Health", "PE": "Physical Education", "DRV": "Driver Education"}
-_MIDDLE = {**_CORE, "PE": "Physical Education", "HR": "Homeroom"}
-_ELEMENTARY = {
-    "HR": "Homeroom",
-    "PE": "Physical Education",
-    "MUS": 'Music, "All Together"',
-    "VIS": "Art",
-}
-_CREDIT = {"HR": None, "MUS": "Arts and music", "VIS": "ART", "DRV": "HLT"}
+_MIDDLE = {**DATA["core"], "PE": "Physical Education", "HR": "Homeroom"}
 _NOT_OFFERED = 130
 
 
@@ -54,9 +38,9 @@ def high_school_courses(grade: int) -> list[list[Course]]:
     return [
         [
             Course(f"{code}{grade}{v}", f"{name} {grade}{more}", 5, code, grade)
-            for v, more in _VARIANTS.items()
+            for v, more in DATA["variants"].items()
         ]
-        for code, name in _CORE.items()
+        for code, name in DATA["core"].items()
     ]
 
 
@@ -64,13 +48,13 @@ def quarter_courses(grade: int) -> list[Course]:
     """Return the courses that high school students take for one quarter."""
     return [
         Course(f"{code}{grade}", f"{name} {grade}", HIGH_SCHOOL, code, grade)
-        for code, name in _QUARTER.items()
+        for code, name in DATA["quarter"].items()
     ]
 
 
 def year_courses(grade: int) -> list[Course]:
     """Return what everybody of a grade below 9 takes; homeroom is one of them."""
-    subjects = _MIDDLE if grade > 5 else _ELEMENTARY
+    subjects = _MIDDLE if grade > 5 else DATA["elementary"]
     short = {0: "K", -1: "P4", -2: "P3"}.get(grade, str(grade))
     return [
         Course(f"{code}{short}", f"{name} {short}", 0, code, grade)
@@ -99,7 +83,7 @@ def course_row(course: Course, place: int) -> Row:
         "id": 100 + place,
         "course_number": course.number,
         "course_name": course.name,
-        "credittype": _CREDIT.get(course.subject, course.subject),
+        "credittype": DATA["credit"].get(course.subject, course.subject),
         "credit_hours": "0.5" if course.schoolid == HIGH_SCHOOL else None,
         "schoolid": course.schoolid,
     }

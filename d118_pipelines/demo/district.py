@@ -1,8 +1,8 @@
 """A made-up district as a folder of PowerSchool tables, for trials without a database.
 
 Called by `workflows/powerschool_source.py` on first use. Staff are in `staff.py` and
-`cases.py`; what follows the school year is in `students.py`, `student_records.py` and
-`classes.py`. The same seed and school year give the same bytes.
+`cases.py`; what follows the school year is in `students.py` and `classes.py`. The same
+seed and school year give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from d118_pipelines.demo.staff import (
     ordinary_staff,
     person,
 )
-from d118_pipelines.demo.student_records import extension_tables
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.sources.powerschool.embedded import DEMONSTRATION_MARKER
 
@@ -58,7 +57,7 @@ def district_tables(seed: int, today: dt.date) -> Tables:
         "schools": demo_students.buildings(),
         "terms": demo_students.terms(today),
         "students": students,
-        **extension_tables(seed, students),
+        **demo_students.extension_tables(seed, students),
         **staff_tables(_staff(random.Random(f"{seed}:staff"))),
         "courses": demo_courses.courses(),
         "roledef": demo_courses.roles(),

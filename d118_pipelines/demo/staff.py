@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from d118_pipelines.demo import names as demo_names
+from d118_pipelines.demo.data import DATA
 
 Row = dict[str, Any]
 
@@ -47,30 +48,9 @@ class Person:
     hr: Row | None = None
 
 
-TEACHER = Role("Teacher", 1, "100", "TCH")
-AIDE = Role("Instructional Aide", 2, "110", "AIDE")
-OFFICE = Role("Secretary", 2, "205", None)
-CUSTODIAN = Role("Custodian", 2, "260", None)
-LUNCH = Role("Lunch Staff", 3, "120", None)
-DRIVER = Role("Bus Driver", 2, "180", None)
-SUBSTITUTE = Role("Substitute", 4, "100", None)
-_POSTS = {
-    5: {TEACHER: 105, AIDE: 22, OFFICE: 12, LUNCH: 6, CUSTODIAN: 8},
-    1003: {TEACHER: 42, AIDE: 10, OFFICE: 5, LUNCH: 3, CUSTODIAN: 3},
-    1004: {TEACHER: 40, AIDE: 10, OFFICE: 5, LUNCH: 3, CUSTODIAN: 3},
-    2001: {TEACHER: 32, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
-    2005: {TEACHER: 34, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
-    2007: {TEACHER: 32, AIDE: 12, OFFICE: 3, LUNCH: 2, CUSTODIAN: 2},
-    0: {OFFICE: 8},
-    131: {OFFICE: 8},
-    132: {CUSTODIAN: 12},
-    133: {OFFICE: 9},
-    134: {OFFICE: 10},
-    135: {OFFICE: 12},
-    300: {DRIVER: 16},
-    ONBOARDING: {TEACHER: 5},
-}
-_SCHOOLS = tuple(_POSTS)[:6]
+_ROLES = {title: Role(title, *codes) for title, codes in DATA["work"].items()}
+TEACHER, SUBSTITUTE = _ROLES["Teacher"], _ROLES["Substitute"]
+_SCHOOLS = tuple(DATA["posts"])[:6]
 _TIMES = {5: ("07:30 AM", "02:50 PM"), 1003: ("07:50 AM", "03:05 PM")}
 
 
@@ -80,9 +60,9 @@ def ordinary_staff(rng: random.Random, count: int) -> list[Person]:
     Substitutes fill up what the posts leave over.
     """
     posts = [
-        (building, role)
-        for building, roles in _POSTS.items()
-        for role, number in roles.items()
+        (building, _ROLES[title])
+        for building, titles in DATA["posts"].items()
+        for title, number in titles.items()
         for _ in range(number)
     ]
     posts += [(SUBSTITUTES, SUBSTITUTE)] * (count - len(posts))

@@ -9,48 +9,21 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from d118_pipelines.demo import names as demo_names
+from d118_pipelines.demo.data import DATA
 from d118_pipelines.demo.staff import Row
 
 GRADUATES, PRE_ENROLLED = 999999, 901
-_SCHOOLS = (
-    # number, abbreviation, name, lowest and highest grade
-    (5, "WHS", "WHS High School", 9, 12),
-    (1003, "WMS", "WMS Middle School", 6, 8),
-    (1004, "MMS", "MMS Middle School", 6, 8),
-    (2001, "WGS", "WGS Elementary School", 0, 5),
-    (2005, "RCS", "RCS Elementary School", -2, 5),
-    (2007, "CCS", "CCS Elementary School", 0, 5),
-)
-_OTHER_BUILDINGS = (
-    (0, "DO", "District Office", None, None),
-    (2, "O-HR", "Onboarding", None, None),
-    (131, "CURR", "Curriculum", None, None),
-    (132, "MAINT", "Maintenance", None, None),
-    (133, "SSO", "SSO", None, None),
-    (134, "TECH", "Technology", None, None),
-    (135, "CO", "Central Office", None, None),
-    (136, "AUX", "Auxiliary", None, None),
-    (183, "SEDOL", "SEDOL", None, None),
-    (206, "DNU 206", "Do not use", None, None),
-    (300, "TRANS", "Transportation", None, None),
-    (500, "SUB", "Substitute", None, None),
-    (PRE_ENROLLED, "PRE", "Pre-Enrollment", None, None),
-    (GRADUATES, "GRAD", "Graduated Students", None, None),
-)
 _PER_CLASS = 320
-_PARTS = (
-    # name, abbreviation, portion, first and last day as (month, day)
-    ("{} Year", "{}", 1, (7, 1), (6, 30)),
-    ("Semester 1", "S1", 2, (7, 1), (12, 31)),
-    ("Semester 2", "S2", 2, (1, 1), (6, 30)),
-    ("Quarter 1", "Q1", 4, (7, 1), (10, 15)),
-    ("Quarter 2", "Q2", 4, (10, 16), (12, 31)),
-    ("Quarter 3", "Q3", 4, (1, 1), (3, 15)),
-    ("Quarter 4", "Q4", 4, (3, 16), (6, 30)),
-)
+_RACES = "WWWWWBAIM"
+_COLUMNS = {
+    "u_def_ext_students0": "custom_ethnicity custom_race custom_lep simple_gpa weighted_gpa",
+    "s_il_stu_x": "iep lep",
+    "s_il_stu_plan504_x": "participant",
+    "s_stu_crdc_x": "giftedtalentedprograms_yn",
+}
 
 
 def start_year(today: dt.date) -> int:
@@ -60,7 +33,7 @@ def start_year(today: dt.date) -> int:
 
 def buildings() -> list[Row]:
     """Return the SCHOOLS rows; only the six schools count for state reporting."""
-    rows = sorted([*_SCHOOLS, *_OTHER_BUILDINGS])
+    rows = sorted([*DATA["schools"], *DATA["other_buildings"]])
     return [
         {
             "dcid": dcid,
@@ -89,9 +62,11 @@ def terms(today: dt.date) -> list[Row]:
     This year with its semesters and quarters; last and next year without.
     """
     start = start_year(today)
-    schools = (0, *(number for number, *_ in _SCHOOLS))
+    schools = (0, *(number for number, *_ in DATA["schools"]))
     this = [
-        (school, start, place) for school in schools for place in range(len(_PARTS))
+        (school, start, place)
+        for school in schools
+        for place in range(len(DATA["terms"]))
     ]
     others = [
         (school, year, 0) for year in (start - 1, start + 1) for school in schools
@@ -101,7 +76,7 @@ def terms(today: dt.date) -> list[Row]:
 
 def term_row(dcid: int, school: int, start: int, place: int = 0) -> Row:
     """Return one TERMS row of the school year that begins in `start`."""
-    name, abbreviation, portion, first, last = _PARTS[place]
+    name, abbreviation, portion, first, last = DATA["terms"][place]
     short = f"{start % 100:02}-{(start + 1) % 100:02}"
     return {
         "dcid": dcid,
@@ -169,5 +144,40 @@ def _status(roll: float, grade: int, home: int) -> tuple[int, int]:
         return 3, GRADUATES
     if grade == 0 and roll < 0.03:
         return -1, PRE_ENROLLED
-    fitting = [number for number, *_, low, high in _SCHOOLS if low <= grade <= high]
+    fitting = [
+        number for number, *_, low, high in DATA["schools"] if low <= grade <= high
+    ]
     return (2 if roll > 0.98 else 0), fitting[home % len(fitting)]
+
+
+def extension_tables(seed: int, students: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of the extension tables; some students have none.
+
+    Everything follows from the DCID, so a student keeps it from year to year.
+    """
+    tables: dict[str, list[Row]] = {name: [] for name in _COLUMNS}
+    for student in students:
+        rng = random.Random(f"{seed}:records:{student['dcid']}")
+        values = _values(rng, student)
+        for name, columns in _COLUMNS.items():
+            if rng.random() < 0.9:
+                row = {column: values[column] for column in columns.split()}
+                tables[name].append({"studentsdcid": student["dcid"], **row})
+    return tables
+
+
+def _values(rng: random.Random, student: Row) -> Row:
+    learns_english = rng.random() < 0.12
+    gpa = round(rng.uniform(1.2, 4.0), 4)
+    older = student["grade_level"] > 8
+    return {
+        "custom_ethnicity": rng.choice("NNY"),
+        "custom_race": rng.choice(_RACES) if rng.random() < 0.97 else None,
+        "custom_lep": "Y" if learns_english else "N",
+        "simple_gpa": f"{gpa:.4f}" if older else None,
+        "weighted_gpa": f"{min(gpa + 0.25, 5):.4f}" if older else None,
+        "iep": int(rng.random() < 0.14),
+        "lep": int(learns_english),
+        "participant": int(rng.random() < 0.05),
+        "giftedtalentedprograms_yn": rng.choice(["Y", "N", "N", "N", None]),
+    }

@@ -1,7 +1,6 @@
 """Fields that are never kept, whatever the source sends: they are dropped while reading.
 
-Belongs here: the names and the dropping. Rule: docs/reference/roster_sync.md, denied
-fields.
+Called by `pull.py` and the readers of files. Rule: docs/reference/roster_sync.md.
 """
 
 from __future__ import annotations

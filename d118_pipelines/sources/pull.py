@@ -28,8 +28,9 @@ from d118_pipelines.errors import (
 )
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.arrow_arrays import record_batch
-from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding
+from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding, Findings
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
+from d118_pipelines.kernel.text import clean_text, clean_value
 from d118_pipelines.sources.denied import without_denied
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
+WRITE_CHARACTERS = 32 * 1024 * 1024
+_ESCAPED_NUL = "\\u0000"
 W = TypeVar("W")
 
 # rows so far, pages so far, seconds so far, of the collection named.
@@ -215,6 +218,8 @@ class CollectionWriter:
         self._started = time.monotonic()
         self._file: pq.ParquetWriter | None = None
         self._pending: list[tuple[str, int]] = []
+        self._pending_size = 0
+        self._found = Findings()
         self.rows = 0
         self.pages = 0
         store.collections.pop(name, None)
@@ -222,14 +227,34 @@ class CollectionWriter:
     def add_page(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write one page of JSON records; denied fields are dropped here."""
         self.pages += 1
-        page = self.pages
-        self._pending += [
-            (json.dumps(without_denied(r), ensure_ascii=False), page) for r in records
-        ]
+        for record in records:
+            text = self._text(without_denied(record))
+            self._pending.append((text, self.pages))
+            self._pending_size += len(text)
+            is_full = self._pending_size >= WRITE_CHARACTERS
+            if is_full or len(self._pending) >= WRITE_ROWS:
+                self._flush()
         self.rows += len(records)
-        if len(self._pending) >= WRITE_ROWS:
-            self._flush()
         self._report()
+
+    def _text(self, record: dict[str, Any]) -> str:
+        """A record as JSON text, without characters that no database keeps."""
+        text = json.dumps(record, ensure_ascii=False)
+        if _ESCAPED_NUL not in text and clean_text(text) == text:
+            return text
+        clean = clean_value(record)
+        if clean == record:
+            return text
+        changed = [k for k, v in record.items() if clean.get(k) != v]
+        self._found.add(
+            "row.bad_character",
+            "warn",
+            self._name,
+            key=str(clean.get("sourcedId") or clean.get("id") or ""),
+            field=", ".join(k if k.isidentifier() else "?" for k in changed),
+            detail="NUL or half of a character; removed",
+        )
+        return json.dumps(clean, ensure_ascii=False)
 
     def add_table(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Write rows that came as a table: text columns and `_line`, none denied."""
@@ -250,6 +275,7 @@ class CollectionWriter:
             self._flush()
         if self._file is not None:
             self._file.close()
+        self._store.findings += self._found.all()
         self._store.collections[self._name] = Collection(
             name=self._name,
             rows=self.rows,
@@ -268,7 +294,7 @@ class CollectionWriter:
         schema = pa.schema([("record", pa.string()), ("page", pa.int64())])
         columns = {"record": list(records), "page": list(pages)}
         self._write(record_batch(columns, schema))
-        self._pending = []
+        self._pending, self._pending_size = [], 0
 
     def _write(self, batch: Any) -> None:
         import pyarrow.parquet as pq  # heavy: only while a pull is written

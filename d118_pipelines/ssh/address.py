@@ -1,6 +1,6 @@
-"""Where a server is: the text of an address and its two parts.
+"""Where a server is: `host`, `host:port` or `[v6]:port`, and its two parts.
 
-Belongs here: reading `host`, `host:port` and `[v6]:port`. Not here: connecting.
+Called by whoever reads an address from the environment; `session.py` connects to it.
 """
 
 from __future__ import annotations

@@ -1,30 +1,17 @@
-"""One call to an SFTP server: its time limits and the meaning of its failures.
+"""The watch over calls to an SFTP server, and what ends a connection before any file.
 
-Belongs here: ending a call that hangs, and turning what paramiko raises into the
-project's errors. Not here: which calls are made.
-
-paramiko waits without limit in several places (opening a subsystem, a send buffer
-that stays full), and what a server says in a refusal may hold paths or account names.
-So a watch closes the connection when time is up, and no text of a server is repeated.
+Called by `folder.py`, `session.py` and `login.py`. paramiko waits without limit in several
+places, so the watch closes the connection when time is up.
 """
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from d118_pipelines.errors import (
-    ConnectionLostError,
-    D118Error,
-    DestinationError,
-    TimeLimitError,
-)
+from d118_pipelines.errors import ConnectionLostError, TimeLimitError
 
 if TYPE_CHECKING:
     from d118_pipelines.ssh.settings import SftpSettings
@@ -55,12 +42,7 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
 
@@ -75,68 +57,6 @@ class Watch:
             elif time.monotonic() >= self._end:
                 self.expired = "was not done within its time limit"
         self._close()
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A connection as far as a call needs it: its name, its end, its state."""
-
-    where: str
-    close: Callable[[], None]
-    is_open: Callable[[], bool]
-    stall_seconds: float
-    whole_seconds: float
-    not_done: str = NOT_RECORDED
-
-
-@contextmanager
-def guarded(line: Line, action: str, next_step: str = "") -> Iterator[Watch]:
-    """Run one call within the limits of the line and translate what it raises.
-
-    action: what is being done, as in "upload W2SSO.csv".
-    next_step: what helps when the server refuses it.
-    Raises: DestinationError, ConnectionLostError, TimeLimitError.
-    """
-    import paramiko
-
-    watch = Watch(line.close, line.stall_seconds, line.whole_seconds)
-    try:
-        with watch:
-            yield watch
-    except (paramiko.SSHException, paramiko.SFTPError, EOFError, OSError) as exc:
-        if watch.expired:
-            raise TimeLimitError(
-                f"Could not {action}: it {watch.expired}",
-                where=line.where,
-                not_done=line.not_done,
-                next_step="run again later; if it happens again, ask the vendor",
-            ) from None
-        raise _translated(exc, line, action, next_step) from None
-
-
-def _translated(exc: Exception, line: Line, action: str, next_step: str) -> D118Error:
-    """Refused by the server, or broken on the way? paramiko uses OSError for both."""
-    import paramiko
-
-    number = exc.errno if isinstance(exc, OSError) else None
-    broken = isinstance(exc, paramiko.SSHException | EOFError) or not line.is_open()
-    if broken or number not in (None, errno.ENOENT, errno.EACCES):
-        return ConnectionLostError(
-            f"The connection was lost at the step: {action}",
-            where=line.where,
-            not_done=line.not_done,
-            next_step="run again; if it happens again, ask the vendor and the network team",
-        )
-    reason = {
-        errno.ENOENT: "the server says that there is no such file or folder",
-        errno.EACCES: "the server says permission denied",
-    }.get(number or 0, "the server refused it without a reason")
-    return DestinationError(
-        f"Could not {action}: {reason}",
-        where=line.where,
-        not_done=line.not_done,
-        next_step=next_step or "check the folder and the account with the vendor",
-    )
 
 
 def too_late(settings: SftpSettings, action: str, limit: float) -> TimeLimitError:

@@ -1,8 +1,6 @@
 """Private keys from files, in every format that vendors hand out.
 
-Belongs here: telling formats and mistakes apart (PKCS#1, PKCS#8, OpenSSH; RSA,
-ECDSA, Ed25519; with or without passphrase). Not here: logging in. Messages name the
-file and the remedy, never anything of the contents.
+Called by `session.py`. Messages name the file and the remedy, nothing of the contents.
 """
 
 from __future__ import annotations
@@ -19,14 +17,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 # What a file begins with -> what it is, and what to do.
+_PUBLIC = ("a public key", "use the private key that belongs to it")
 _MISTAKES = {
-    b"ssh-": ("a public key", "use the private key that belongs to it"),
-    b"ecdsa-": ("a public key", "use the private key that belongs to it"),
-    b"-----BEGIN PUBLIC": ("a public key", "use the private key that belongs to it"),
-    b"---- BEGIN SSH2 PUBLIC": (
-        "a public key",
-        "use the private key that belongs to it",
-    ),
+    b"ssh-": _PUBLIC,
+    b"ecdsa-": _PUBLIC,
+    b"-----BEGIN PUBLIC": _PUBLIC,
+    b"---- BEGIN SSH2 PUBLIC": _PUBLIC,
     b"-----BEGIN CERTIFICATE": ("a certificate", "ask the vendor for the private key"),
     b"PuTTY-User-Key-File": (
         "a key in PuTTY's own format",
@@ -123,16 +119,13 @@ def _convert(key: PrivateKeyTypes) -> paramiko.PKey | None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+    curves = ("secp256r1", "secp384r1", "secp521r1")
     kind: type[paramiko.PKey]
     if isinstance(key, rsa.RSAPrivateKey):
         kind = paramiko.RSAKey
     elif isinstance(key, ed25519.Ed25519PrivateKey):
         kind = paramiko.Ed25519Key
-    elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in (
-        "secp256r1",
-        "secp384r1",
-        "secp521r1",
-    ):
+    elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in curves:
         kind = paramiko.ECDSAKey
     else:
         return None

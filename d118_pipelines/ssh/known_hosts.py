@@ -1,8 +1,7 @@
-"""The known_hosts file: which host keys a server may show.
+"""The known_hosts file, in OpenSSH's format: which host keys a server may show.
 
-Belongs here: OpenSSH's format (markers, patterns, `[host]:port`, hashed names) and
-the verdict. Not here: connections. The verdict is strict: a port other than 22 needs
-an entry `[host]:port`; nothing is ever added to the file.
+Called by `session.py`. The verdict is strict: a port other than 22 needs an entry
+`[host]:port`; nothing is ever added to the file.
 """
 
 from __future__ import annotations
@@ -119,7 +118,9 @@ def verify_host_key(
         where=_where(path, address, lines) + f"; offered {key_type} {fingerprint(key)}",
         rule=RULE,
         not_done=NOT_DONE,
-        next_step=_next_step(path, others, f"{name} {key_type} {_base64(key)}"),
+        next_step=_next_step(
+            path, others, f"{name} {key_type} {base64.b64encode(key).decode()}"
+        ),
     )
 
 
@@ -171,7 +172,3 @@ def _matches_hash(pattern: str, name: str) -> bool:
     except ValueError:
         return False
     return hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), expected)
-
-
-def _base64(key: bytes) -> str:
-    return base64.b64encode(key).decode()

@@ -1,7 +1,6 @@
-"""Logging in to a server whose host key is verified.
+"""Logging in to a server whose host key is verified, in the one configured way.
 
-Belongs here: the one configured way, and what a failure of it means. Not here: the
-host key (`session.py`, before this), the formats of private keys (`keys.py`).
+Called by `session.py`; the formats of private keys are in `keys.py`.
 """
 
 from __future__ import annotations

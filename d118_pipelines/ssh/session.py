@@ -1,7 +1,7 @@
-"""From an address to a logged-in SSH connection, in the one safe order.
+"""From an address to a logged-in SSH connection: host key first, then the login.
 
-Belongs here: connect, exchange keys, check the host key, and only then log in. Not
-here: how to log in (`login.py`), files (`delivery/sftp.py`), the known_hosts format.
+Called by `folder.py`; the login is in `login.py`, the host keys are in
+`known_hosts.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What opens one folder of one SFTP server: address, login, limits.
 
-Belongs here: plain values. Not here: connecting (`session.py`).
+Made by `workflows/`; `session.py` connects with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Many rows at once between DuckDB and the state database, in bounded memory.
 
-Called by `roster/planning`, `roster/store` and `targets/ledger.py`. SQLite takes and gives tuples in chunks; PostgreSQL takes and gives CSV by
-COPY. Values cross as text or numbers: dates as `YYYY-MM-DD`, booleans as 0 and 1.
+Called by `roster/planning`, `roster/store` and `targets/ledger.py`. SQLite takes and
+gives tuples in chunks, PostgreSQL CSV by COPY. Values cross as text or numbers: dates
+as `YYYY-MM-DD`, booleans as 0 and 1.
 """
 
 from __future__ import annotations

@@ -57,128 +57,99 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
 metadata = sa.MetaData()
 Text, Integer, Time = sa.Text, sa.Integer, UtcDateTime
 
+
+def columns(names: str, kind: Any = Text, **options: Any) -> list[sa.Column[Any]]:
+    """Columns of one kind, by their names; not null unless the options say so."""
+    known = {"nullable": False, **options}
+    return [sa.Column(name, kind, **known) for name in names.split()]
+
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
-    sa.Column("id", Text, primary_key=True),
-    sa.Column("target", Text, nullable=False, index=True),
-    sa.Column("destination", Text, nullable=False),
-    sa.Column("status", Text, nullable=False),  # started, verified, failed, interrupted
-    sa.Column("plan_hash", Text, nullable=False),
-    sa.Column("run_id", Text, nullable=False),
-    sa.Column("folder", Text, nullable=False),  # below D118_HOME
-    sa.Column("files", sa.JSON, nullable=False),  # name, rows, size_bytes, sha256
-    sa.Column("counts", sa.JSON, nullable=False),
-    sa.Column("read_back", sa.JSON, nullable=False),
-    sa.Column("resend_of", Text),
-    sa.Column("started_at", Time, nullable=False),
-    sa.Column("finished_at", Time),
-    sa.Column("error", Text),
+    *columns("id", primary_key=True),
+    *columns("target", index=True),
+    # status: started, verified, failed, interrupted. folder: below D118_HOME.
+    *columns("destination status plan_hash run_id folder"),
+    *columns(
+        "files counts read_back", sa.JSON
+    ),  # files: name, rows, size_bytes, sha256
+    *columns("resend_of error", nullable=True),
+    *columns("started_at", Time),
+    *columns("finished_at", Time, nullable=True),
 )
 
 delivery_ledger = sa.Table(
     "delivery_ledger",
     metadata,
-    sa.Column("target", Text, primary_key=True),
-    sa.Column("destination", Text, primary_key=True),
-    sa.Column("record_type", Text, primary_key=True),
-    sa.Column("key", Text, primary_key=True),
-    sa.Column("identity", Text, primary_key=True),
-    sa.Column("state", Text, nullable=False),  # active, deactivated
-    sa.Column("state_at", Time, nullable=False),
-    sa.Column("origin", Text, nullable=False),  # delivery, seed
-    sa.Column("command", Text),
-    sa.Column("first_delivered_at", Time, nullable=False),
-    sa.Column("last_delivered_at", Time, nullable=False),
-    sa.Column("last_delivery", Text, nullable=False),
-    sa.Column("last_hash", Text, nullable=False),
-    sa.Column("last_line", Text),
+    *columns("target destination record_type key identity", primary_key=True),
+    # state: active, deactivated. origin: delivery, seed.
+    *columns("state origin last_delivery last_hash"),
+    *columns("command last_line", nullable=True),
+    *columns("state_at first_delivered_at last_delivered_at", Time),
 )
 
 ledger_seeds = sa.Table(
     "ledger_seeds",
     metadata,
-    sa.Column("target", Text, primary_key=True),
-    sa.Column("destination", Text, primary_key=True),
-    sa.Column("newest_dcid", Integer, nullable=False),
-    sa.Column("imported_at", Time, nullable=False),
-    sa.Column("imported_by", Text, nullable=False),
+    *columns("target destination", primary_key=True),
+    *columns("newest_dcid", Integer),
+    *columns("imported_at", Time),
+    *columns("imported_by"),
 )
 
 plans = sa.Table(
     "plans",
     metadata,
-    sa.Column("id", Text, primary_key=True),
-    sa.Column("target", Text, nullable=False, index=True),
-    sa.Column("destination", Text, nullable=False),
-    sa.Column("plan_hash", Text, nullable=False),
-    sa.Column("baseline", Text),  # the delivery it was compared with
-    sa.Column("run_id", Text, nullable=False),
-    sa.Column("verdict", Text, nullable=False),  # ready, held, failed
-    sa.Column("rules", sa.JSON, nullable=False),  # one entry per guard rule
-    sa.Column("counts", sa.JSON, nullable=False),
-    sa.Column("files", sa.JSON, nullable=False),
-    sa.Column("folder", Text, nullable=False),  # below D118_HOME
-    sa.Column("demonstration", sa.Boolean, nullable=False),
-    sa.Column("data_at", Time, nullable=False),  # the oldest extract it was made from
-    sa.Column("created_at", Time, nullable=False),
+    *columns("id", primary_key=True),
+    *columns("target", index=True),
+    # verdict: ready, held, failed, out_of_term. folder: below D118_HOME.
+    *columns("destination plan_hash run_id verdict folder"),
+    *columns("baseline", nullable=True),  # the delivery it was compared with
+    *columns("rules counts files", sa.JSON),  # rules: one entry per guard rule
+    *columns("demonstration", sa.Boolean),
+    *columns("data_at created_at", Time),  # data_at: of the oldest extract behind it
 )
 
 plan_approvals = sa.Table(
     "plan_approvals",
     metadata,
-    sa.Column("id", Text, primary_key=True),
-    sa.Column("target", Text, nullable=False),
-    sa.Column("plan_hash", Text, nullable=False),
-    sa.Column("baseline", Text),
-    sa.Column("reason", Text, nullable=False),
-    sa.Column("account", Text, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("expires_at", Time, nullable=False),
-    sa.Column("used_at", Time),
+    *columns("id", primary_key=True),
+    *columns("target plan_hash reason account"),
+    *columns("baseline", nullable=True),
+    *columns("created_at expires_at", Time),
+    *columns("used_at", Time, nullable=True),
 )
 
 findings = sa.Table(
     "findings",
     metadata,
-    sa.Column("id", Integer, primary_key=True, autoincrement=True),
-    sa.Column("target", Text, nullable=False),
-    sa.Column("run_id", Text, nullable=False, index=True),
-    sa.Column("code", Text, nullable=False),
-    sa.Column("level", Text, nullable=False),
-    sa.Column("key", Text, nullable=False),
-    sa.Column("field", Text, nullable=False),
-    sa.Column("detail", Text, nullable=False),
-    sa.Column("todo", Text, nullable=False),
+    *columns("id", Integer, primary_key=True, autoincrement=True),
+    *columns("run_id", index=True),
+    *columns("target code level key field detail todo"),
 )
 
 sync_leases = sa.Table(
     "sync_leases",
     metadata,
-    sa.Column("name", Text, primary_key=True),
-    sa.Column("holder", Text, nullable=False),
-    sa.Column("host", Text, nullable=False),
-    sa.Column("process", Text, nullable=False),  # id and start time of the process
-    sa.Column("acquired_at", Time, nullable=False),
-    sa.Column("renewed_at", Time, nullable=False),
+    *columns("name", primary_key=True),
+    *columns("holder host process"),  # process: its id and start time
+    *columns("acquired_at renewed_at", Time),
 )
 
 alerts_sent = sa.Table(
     "alerts_sent",
     metadata,
-    sa.Column("cause", Text, primary_key=True),
-    sa.Column("sent_at", Time, nullable=False),
+    *columns("cause", primary_key=True),
+    *columns("sent_at", Time),
 )
 
 audit_log = sa.Table(
     "audit_log",
     metadata,
-    sa.Column("id", Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", Time, nullable=False),
-    sa.Column("actor", Text, nullable=False),
-    sa.Column("action", Text, nullable=False),
-    sa.Column("object", Text, nullable=False),
-    sa.Column("detail", Text, nullable=False),
+    *columns("id", Integer, primary_key=True, autoincrement=True),
+    *columns("at", Time),
+    *columns("actor action object detail"),
 )
 
 

@@ -1,9 +1,8 @@
 """The two engines of the state database: a SQLite file, or a PostgreSQL server.
 
-Called by `database.py`: how a connection is opened and a transaction begins. Both let one writing transaction run at a time, because almost every one reads
-before it writes (leases, approvals, the roster's revision): SQLite by BEGIN IMMEDIATE (a
-deferred one that reads first cannot wait for another writer and fails), PostgreSQL by an
-advisory lock. Rule: docs/reference/roster_database.md.
+Called by `database.py`. One writing transaction runs at a time, because almost every
+one reads before it writes: SQLite by BEGIN IMMEDIATE (a deferred one cannot wait then),
+PostgreSQL by an advisory lock. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

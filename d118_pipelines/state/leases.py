@@ -1,8 +1,7 @@
 """A lease per target and provider: two runs of one of them cannot interleave.
 
-`workflows/run.py` holds them for a whole run; deliveries and undo take their own. A lease
-is dead when its process no longer exists on this host, or, from another host, when it was
-not renewed for the time-out.
+Held by `workflows/run.py` for a whole run. It is dead when its process no longer exists
+on this host, or, from another host, when it was not renewed for the time-out.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -76,19 +76,20 @@ class Leases(ExitStack):
 
 def is_held(connection: sa.Connection, name: str) -> bool:
     """Whether a live process holds the lease now."""
-    row = connection.execute(
-        sa.select(sync_leases).where(sync_leases.c.name == name)
-    ).first()
+    row = _found(connection, name)
     return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
+
+
+def _found(connection: sa.Connection, name: str) -> sa.Row[Any] | None:
+    named = sa.select(sync_leases).where(sync_leases.c.name == name)
+    return connection.execute(named).first()
 
 
 def _take(database: Database, name: str, holder: str) -> bool:
     """Enter the lease; False if the holder has it already."""
     now = dt.datetime.now(dt.UTC)
     with database.transaction() as connection:
-        row = connection.execute(
-            sa.select(sync_leases).where(sync_leases.c.name == name)
-        ).first()
+        row = _found(connection, name)
         if row is not None and _is_alive(row, now):
             if row.holder == holder:
                 return False
@@ -127,7 +128,7 @@ def _mine(name: str, holder: str) -> sa.ColumnElement[bool]:
     return sa.and_(sync_leases.c.name == name, sync_leases.c.holder == holder)
 
 
-def _is_alive(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:
+def _is_alive(row: sa.Row[Any], now: dt.datetime) -> bool:
     if row.host == socket.gethostname():
         return bool(row.process == _process(int(row.process.split("/")[0])))
     milliseconds = int(

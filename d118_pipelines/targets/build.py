@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import TODAY, Target
 from d118_pipelines.targets.delta import is_delta, make_changes
 from d118_pipelines.targets.facts import FileFacts, facts_of
@@ -25,7 +25,11 @@ from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.package import write_archive
 from d118_pipelines.targets.plan import Plan, make_plan
-from d118_pipelines.targets.population import apply_rules, declared_findings
+from d118_pipelines.targets.population import (
+    apply_rules,
+    declared_findings,
+    record_counts,
+)
 from d118_pipelines.targets.render import (
     RenderedFile,
     make_table,
@@ -103,7 +107,9 @@ def build_export(
             findings += make_table(target, bench, file, folder)
         findings += declared_findings(target, bench)
         if target.model.population:
-            _store_outcome(target, bench, folder)
+            key = target.population.key
+            made = statement("targets/files.outcome", key=key)
+            bench.keep(made, folder / OUTCOME_FILE, target.path.name)
         baseline = snapshot.baseline
         plan = make_plan(
             target,
@@ -133,7 +139,7 @@ def build_export(
             folder,
             tuple(files),
             _unique([*findings, *found]),
-            _counts(bench) if target.model.population else {},
+            record_counts(bench) if target.model.population else {},
             plan,
             tuple(rules),
             to_send,
@@ -157,56 +163,40 @@ def _make_relations(target: Target, bench: Workbench) -> bool:
     return bool(rows and rows[0][0])
 
 
+@dataclass(frozen=True, slots=True)
 class _Writing:
     """Writing the files of one set: in full, or the changes since `delivered_at`."""
 
-    def __init__(
-        self,
-        target: Target,
-        bench: Workbench,
-        folder: Path,
-        now: dt.datetime,
-        delivered_at: dt.datetime | None,
-    ) -> None:
-        self._target = target
-        self._bench = bench
-        self._folder = folder
-        self._now = now
-        self._delivered_at = delivered_at
+    target: Target
+    bench: Workbench
+    folder: Path
+    now: dt.datetime
+    delivered_at: dt.datetime | None
 
     def all_files(self) -> tuple[list[RenderedFile], list[Finding]]:
         """Write them all, in the order of the set; control files are made last."""
         done: dict[str, RenderedFile] = {}
         findings: list[Finding] = []
-        controls = [file for file in self._target.model.files if file.control]
-        for file in [*self._target.record_files, *controls]:
+        controls = [file for file in self.target.model.files if file.control]
+        for file in [*self.target.record_files, *controls]:
             if file.control:
                 self._tell_files(done)
-                findings += make_table(self._target, self._bench, file, self._folder)
+                findings += make_table(self.target, self.bench, file, self.folder)
             done[file.name], found = self._write(file)
             findings += found
-        return [done[file.name] for file in self._target.model.files], findings
+        return [done[file.name] for file in self.target.model.files], findings
 
     def _write(self, file: TargetFile) -> tuple[RenderedFile, list[Finding]]:
-        if self._delivered_at is None or file.control:
-            rendered, findings = write_file(
-                self._target, self._bench, file, self._folder
-            )
-            leaves_out = file.empty == "omit"
+        given = (self.target, self.bench, file)
+        since = None if file.control else self.delivered_at
+        if since is None:
+            rendered, findings = write_file(*given, self.folder)
         else:
-            changes = make_changes(
-                self._target,
-                self._bench,
-                file,
-                now=self._now,
-                delivered_at=self._delivered_at,
-            )
+            changes = make_changes(*given, now=self.now, delivered_at=since)
             rendered, findings = write_file(
-                *(self._target, self._bench, file, self._folder),
-                relation=changes,
-                mode="delta",
+                *given, self.folder, relation=changes, mode="delta"
             )
-            leaves_out = True
+        leaves_out = since is not None or file.empty == "omit"
         if leaves_out and not rendered.rows:
             rendered.path.unlink()
             rendered = replace(rendered, mode="absent", size_bytes=0, sha256="")
@@ -214,14 +204,9 @@ class _Writing:
 
     def _tell_files(self, done: Mapping[str, RenderedFile]) -> None:
         """The relation `set_files`, for a control file's SQL."""
-        kinds = {
-            "name": "VARCHAR",
-            "file": "VARCHAR",
-            "mode": "VARCHAR",
-            "rows": "BIGINT",
-        }
+        kinds = dict.fromkeys(("name", "file", "mode"), "VARCHAR") | {"rows": "BIGINT"}
         rows = [(n, f.file.file, f.mode, f.rows) for n, f in done.items()]
-        self._bench.add_rows("set_files", kinds, rows)
+        self.bench.add_rows("set_files", kinds, rows)
 
 
 def _to_send(
@@ -241,18 +226,6 @@ def _to_send(
     return ({**entry, "sha256": sha256_of(path), "members": members},)
 
 
-def _store_outcome(target: Target, bench: Workbench, folder: Path) -> None:
-    """Keep what became of every record: key, code and action (null: exported)."""
-    path = folder / OUTCOME_FILE
-    key = f"CAST(p.{target.population.key} AS VARCHAR)"
-    bench.run(
-        f"COPY (SELECT {key} AS key, o.code, o.action FROM population p "
-        f"LEFT JOIN outcome o ON o.key = {key}) TO {literal(path)} (FORMAT parquet)",
-        target.path.name,
-    )
-    path.chmod(0o600)
-
-
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
     """One finding per code and key; the details that differ are joined."""
     first: dict[tuple[str, str], Finding] = {}
@@ -268,26 +241,13 @@ def _broken_facts(target: Target, bench: Workbench) -> dict[str, list[str]]:
     broken: dict[str, list[str]] = {"guard.shape_right": [], "guard.keys_unique": []}
     for file in target.record_files:
         broken["guard.shape_right"] += misshapen_keys(target, bench, file)
-        doubles = bench.rows(
-            f"SELECT coalesce(_key, 'none') FROM {file.name} GROUP BY _key, _identity "
-            "HAVING count(*) > 1 OR _key IS NULL OR _identity IS NULL ORDER BY 1",
-            file.file,
-        )
+        doubled = statement("targets/files.doubled", file=file.name)
+        doubles = bench.rows(doubled, file.file)
         broken["guard.keys_unique"] += [row[0] for row in doubles]
     for fact in target.model.assertions:
         rows = bench.rows(fact.sql, f"{target.path.name}, assertion {fact.name}")
         broken[f"guard.{fact.name}"] = sorted(str(row[0]) for row in rows)
     return broken
-
-
-def _counts(bench: Workbench) -> dict[str, int]:
-    [(read, exported)] = bench.rows(
-        "SELECT (SELECT count(*) FROM population), (SELECT count(*) FROM exported)", ""
-    )
-    stopped = dict(
-        bench.rows("SELECT code, count(*) FROM outcome GROUP BY code ORDER BY code", "")
-    )
-    return {"read": read, "exported": exported, **stopped}
 
 
 def _write_manifest(

@@ -1,8 +1,7 @@
 """A target: its YAML file, the layout that this extends, and the SQL that both name.
 
-Called wherever a target is named. The keys are in `model.py`, what they must agree on in
-`definition_checks.py`; `build.py` runs it.
-The page for people is docs/add_a_target.md.
+Called wherever a target is named. The keys are in `model.py`, what they must agree on
+in `definition_checks.py`; `build.py` runs it. Page: docs/add_a_target.md.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.config.yaml_files import Document, KeyPath, check_model, read_yaml
+from d118_pipelines.config.yaml_files import Document, check_model, read_yaml
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
 from d118_pipelines.targets.destination_model import ScimDestination
@@ -126,7 +125,7 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     if complaints:
         raise ConfigurationError(
             f"{path.name} contradicts itself:\n  "
-            + "\n  ".join(_at(document, key, text) for key, text in complaints),
+            + "\n  ".join(f"{document.where(key)}: {text}" for key, text in complaints),
             not_done="Nothing was started.",
             next_step="Correct the lines named above, then run: d118 doctor",
         )
@@ -206,7 +205,3 @@ def _merged(base: Any, over: Any) -> Any:
         else over.get(key, base.get(key))
         for key in [*base, *(key for key in over if key not in base)]
     }
-
-
-def _at(document: Document, key: KeyPath, text: str) -> str:
-    return f"{document.where(key)}: {text}"

@@ -1,8 +1,6 @@
-"""What the parts of one target's YAML file must agree on.
+"""What the parts of one target's YAML file must agree on; single values: `model.py`.
 
-Called by `definition.py`: names that nothing declares, values outside their choices.
-Single values are checked in `model.py`.
-A complaint is a key path and a rule; an empty list is a file that holds together.
+Called by `definition.py`. A complaint is a key path and a rule.
 """
 
 from __future__ import annotations
@@ -13,12 +11,7 @@ from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
 from d118_pipelines.targets.destination_model import ScimDestination
-from d118_pipelines.targets.model import (
-    Format,
-    TargetFile,
-    TargetModel,
-    When,
-)
+from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
 Complaint = tuple[KeyPath, str]
 
@@ -42,12 +35,10 @@ def complaints_about(
     name: str, model: TargetModel, sql_folder: Path
 ) -> list[Complaint]:
     """Everything in which the target `name` does not hold together."""
-    found: list[Complaint] = []
-    if not TARGET_NAME.fullmatch(name):
-        rule = "small letters, digits and _, and not approve or powerschool"
-        found.append(((), f"the file's name must be {rule}"))
+    rule = "small letters, digits and _, and not approve or powerschool"
+    bad_name: list[Complaint] = [((), f"the file's name must be {rule}")]
     return [
-        *found,
+        *([] if TARGET_NAME.fullmatch(name) else bad_name),
         *_missing_sql(model, sql_folder),
         *_undeclared(model),
         *_unlike_scim(name, model),
@@ -87,43 +78,44 @@ def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     ]
 
 
-def _undeclared(model: TargetModel) -> list[Complaint]:
+def _undeclared(model: TargetModel) -> Iterator[Complaint]:
     """Codes, options and columns that nothing declares, and names that are taken."""
-    found = [*_options(model), *_rules(model), *_delta(model)]
+    yield from (*_options(model), *_rules(model), *_delta(model))
     for index, file in enumerate(model.files):
-        here = [*_columns(file), *_headers(file, model.format)]
-        found += [(("files", index, *key), text) for key, text in here]
-        found += [
-            (("files", index, *key), text) for key, text in _conditions(model, file)
-        ]
+        here = (
+            *_columns(file),
+            *_headers(file, model.format),
+            *_conditions(model, file),
+        )
+        yield from ((("files", index, *key), text) for key, text in here)
     records = [file for file in model.files if not file.control]
     if not records:
-        return [*found, (("files",), "no file has records")]
+        yield ("files",), "no file has records"
+        return
     named = [file for file in records if file.name == model.main]
     if model.main and not named:
-        found.append((("main",), f"no file of records is called {model.main}"))
+        yield ("main",), f"no file of records is called {model.main}"
     first = (named or records)[0]
     main = {column.header for column in first.columns}
     for index, change in enumerate(model.guard.deactivations):
         if change.column not in main:
             key = ("guard", "deactivations", index, "column")
-            found.append((key, f"{first.file} has no column {change.column}"))
+            yield key, f"{first.file} has no column {change.column}"
+    yield from _names(model)
+
+
+def _names(model: TargetModel) -> Iterator[Complaint]:
+    """Names of tables and files that are taken, and columns for files that are not there."""
     taken = {*RESERVED_NAMES, *_INTERNAL_NAMES}
-    for index, table in enumerate(model.tables):
-        if table.name in taken:
-            found.append((("tables", index, "name"), f"{table.name} is taken already"))
-        taken.add(table.name)
-    for index, file in enumerate(model.files):
-        if file.name in taken:
-            found.append((("files", index, "name"), f"{file.name} is taken already"))
-        taken.add(file.name)
-    names = {file.name for file in model.files}
-    found += [
-        (("columns", name), f"files has no {name}")
-        for name in model.columns
-        if name not in names
-    ]
-    return found
+    named = [("tables", index, table.name) for index, table in enumerate(model.tables)]
+    named += [("files", index, file.name) for index, file in enumerate(model.files)]
+    for kind, index, name in named:
+        if name in taken:
+            yield (kind, index, "name"), f"{name} is taken already"
+        taken.add(name)
+    for name in model.columns:
+        if name not in {file.name for file in model.files}:
+            yield ("columns", name), f"files has no {name}"
 
 
 def _options(model: TargetModel) -> Iterator[Complaint]:
@@ -186,13 +178,9 @@ def _headers(file: TargetFile, layout: Format) -> Iterator[Complaint]:
     if not layout.header:
         return
     for place, column in enumerate(file.columns):
-        name = column.header
-        if not name.isprintable() or (
-            layout.quoting == "none" and layout.delimiter in name
-        ):
+        name, encoding = column.header, layout.encoding
+        is_cut = layout.quoting == "none" and layout.delimiter in name
+        if is_cut or not name.isprintable():
             yield ("columns", place), "the header cannot carry this name"
-        elif (
-            name.encode(layout.encoding, errors="replace").decode(layout.encoding)
-            != name
-        ):
+        elif name.encode(encoding, errors="replace").decode(encoding) != name:
             yield ("columns", place), f"{layout.encoding} lacks a letter of this name"

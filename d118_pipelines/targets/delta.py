@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Delta, TargetFile
 from d118_pipelines.targets.plan import before_name
@@ -51,19 +51,17 @@ def make_changes(
     name = f"_delta_{file.name}"
     seen = f"TIMESTAMP {literal(_utc(now))}"
     since = f"TIMESTAMP {literal(_utc(delivered_at))}"
-    active = _row_sql(
-        file, delta, "active", f"if(_modified > {since}, _modified, {seen})"
-    )
-    gone = _row_sql(file, delta, "tobedeleted", seen)
-    of_file = f"SELECT key, identity FROM changes WHERE file = {literal(file.name)}"
-    matches = "r._key = c.key AND r._identity = c.identity"
+    changed = f"if(_modified > {since}, _modified, {seen})"
     bench.connection.execute(
-        f"CREATE OR REPLACE TABLE {name} AS SELECT row_number() OVER (ORDER BY _key, "
-        f"_identity) AS _row, *, {line_sql(file, target.model.format)} AS _line FROM ("
-        f"SELECT {active} FROM {file.name} r SEMI JOIN ({of_file} AND action <> 'remove')"
-        f" c ON {matches} UNION ALL BY NAME "
-        f"SELECT {gone} FROM {before_name(file)} r SEMI JOIN "
-        f"({of_file} AND action = 'remove') c ON {matches})"
+        statement(
+            "targets/files.delta",
+            name=name,
+            line=line_sql(file, target.model.format),
+            active=_row_sql(file, delta, "active", changed),
+            gone=_row_sql(file, delta, "tobedeleted", seen),
+            file=file.name,
+            before=before_name(file),
+        )
     )
     return name
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.config.yaml_files import Model
 
 
-class SftpDestination(Model):
+class SftpDestination(DeliveryOptions):
     """Where and how the files go. Keys that end in `_env` name environment variables.
 
     While the variable of `address_env` is unset, the set goes to
-    `D118_HOME/outbox/<target>/`. settle_seconds: the vendor reads this long after the
-    last activity, so the real names must change within this time.
+    `D118_HOME/outbox/<target>/`.
     """
 
     address_env: str
@@ -29,13 +29,6 @@ class SftpDestination(Model):
     known_hosts: str = "known_hosts"
     directory: str
     allow_ssh_rsa: bool = False
-    use_temp_names: bool = True
-    confirm_size: bool = True
-    confirm_hash: bool = True
-    set_mtime: bool = False
-    ordered_mtimes: bool = False
-    verify_after_rename: bool = True
-    settle_seconds: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _one_way_to_sign_in(self) -> SftpDestination:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.model import Disclosure as Reason
 from d118_pipelines.targets.model import TargetFile
 
 OUTBOX = "outbox"
@@ -38,24 +39,24 @@ class Disclosure:
     """One entity (a file) of one target: what its recipient has.
 
     elements: column -> plain name, of the columns that held a value in the last
-    delivery. people: kind -> persons in it. is_trial: it went to the outbox only.
+    delivery. people: kind -> persons in it. why: who gets it and what for. is_trial: it
+    went to the outbox only.
     """
 
     target: str
     entity: str
-    recipient: str
-    contact: str
-    purpose: str
-    agreement: str
-    agreement_ends: dt.date | None
+    why: Reason
     elements: dict[str, str]
     people: dict[str, int]
     first_delivery: dt.datetime
     last_delivery: dt.datetime
     deliveries: int
-    encryption: str
-    retention: str
     is_trial: bool
+
+    @property
+    def recipient(self) -> str:
+        """Who has it."""
+        return self.why.recipient
 
     @property
     def holds_pupils(self) -> bool:
@@ -70,7 +71,7 @@ class Disclosure:
     @property
     def lacks_agreement(self) -> bool:
         """Whether pupils' data goes out without the reference of an agreement."""
-        return self.holds_pupils and not self.agreement
+        return self.holds_pupils and not self.why.agreement
 
 
 def disclosures_of(target: Target, sent: Iterable[Sent]) -> list[Disclosure]:
@@ -95,15 +96,12 @@ def _row(
 ) -> Disclosure:
     last = sent[-1]
     facts = last.facts.get(file.name, {})
-    why = target.model.disclosure
+    title, purpose = target.model.title, target.model.description
+    unstated = Reason(recipient=title, purpose=purpose, encryption="")
     return Disclosure(
         target=target.name,
         entity=file.file,
-        recipient=why.recipient if why else target.model.title,
-        contact=why.contact if why else "",
-        purpose=why.purpose if why else target.model.description,
-        agreement=why.agreement if why else "",
-        agreement_ends=why.agreement_ends if why else None,
+        why=target.model.disclosure or unstated,
         elements={
             header: file.elements.get(header, in_words(header))
             for header, number in facts.get("filled", {}).items()
@@ -113,8 +111,6 @@ def _row(
         first_delivery=sent[0].finished_at,
         last_delivery=last.finished_at,
         deliveries=len(sent),
-        encryption=why.encryption if why else "",
-        retention=why.retention if why else "",
         is_trial=is_trial,
     )
 
@@ -136,10 +132,10 @@ def as_rows(register: Iterable[Disclosure]) -> list[dict[str, Any]]:
     return [
         {
             "recipient": one.recipient + (" (trial: outbox)" if one.is_trial else ""),
-            "contact": one.contact,
-            "purpose": one.purpose,
-            "agreement": one.agreement or "none stated",
-            "agreement ends": str(one.agreement_ends or ""),
+            "contact": one.why.contact,
+            "purpose": one.why.purpose,
+            "agreement": one.why.agreement or "none stated",
+            "agreement ends": str(one.why.agreement_ends or ""),
             "target": one.target,
             "file": one.entity,
             "data elements": ", ".join(dict.fromkeys(one.elements.values())),
@@ -151,8 +147,8 @@ def as_rows(register: Iterable[Disclosure]) -> list[dict[str, Any]]:
             "first delivery": one.first_delivery.date().isoformat(),
             "last delivery": one.last_delivery.date().isoformat(),
             "deliveries": one.deliveries,
-            "encryption": one.encryption,
-            "retention": one.retention or "not stated",
+            "encryption": one.why.encryption,
+            "retention": one.why.retention or "not stated",
         }
         for one in register
     ]
@@ -169,13 +165,13 @@ def as_markdown(register: Sequence[Disclosure], *, district: str, day: dt.date) 
 
 def _section(mine: Sequence[Disclosure]) -> list[str]:
     first = mine[0]
-    ends = f", until {first.agreement_ends}" if first.agreement_ends else ""
+    ends = f", until {first.why.agreement_ends}" if first.why.agreement_ends else ""
     facts = {
-        "Why": first.purpose,
-        "Contact": first.contact,
-        "Agreement": (first.agreement or "none stated") + ends,
-        "How": first.encryption,
-        "Kept there": first.retention or "not stated",
+        "Why": first.why.purpose,
+        "Contact": first.why.contact,
+        "Agreement": (first.why.agreement or "none stated") + ends,
+        "How": first.why.encryption,
+        "Kept there": first.why.retention or "not stated",
         "First delivery": first.first_delivery.date().isoformat(),
         "Last delivery": max(one.last_delivery for one in mine).date().isoformat(),
     }

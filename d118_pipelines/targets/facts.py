@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from d118_pipelines.kernel.sql_text import identifier
+from d118_pipelines.kernel.sql_text import identifier, statement
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
@@ -40,22 +40,15 @@ def _filled(bench: Workbench, file: TargetFile) -> dict[str, int]:
 def _people(bench: Workbench, file: TargetFile) -> dict[str, int]:
     if file.person is None:
         return {}
-    return dict(
-        bench.rows(
-            "SELECT _kind, count(DISTINCT _person) "
-            f"FROM {file.name} GROUP BY _kind ORDER BY _kind",
-            file.file,
-        )
-    )
+    people = statement("targets/files.people", file=file.name)
+    return dict(bench.rows(people, file.file))
 
 
 def _schools(bench: Workbench, file: TargetFile) -> dict[str, dict[str, int]]:
     if file.school is None:
         return {}
     found: dict[str, dict[str, int]] = {}
-    for school, kind, rows in bench.rows(
-        f"SELECT _school, _kind, count(*) FROM {file.name} GROUP BY ALL ORDER BY ALL",
-        file.file,
-    ):
+    schools = statement("targets/files.schools", file=file.name)
+    for school, kind, rows in bench.rows(schools, file.file):
         found.setdefault(school, {})[kind] = rows
     return found

@@ -1,15 +1,14 @@
 """The guard of exports: may this finished set be sent without a person looking at it?
 
-Called by `build.py`: pure decisions on the counts of `plan.py`. The guard of rosters is
-in `roster/planning/guard.py`, approvals are in `state/plans.py`.
-A broken rule of kind `failed` stops the run for good; one of kind `held` waits for an
-approval of exactly this plan.
+Called by `build.py`: decisions on the counts of `plan.py`. A broken rule of kind
+`failed` stops the run for good; one of kind `held` waits for an approval of exactly
+this plan.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
@@ -54,14 +53,10 @@ def rule_meanings(target: Target) -> dict[str, str]:
     for name, (limit, text) in limits.items():
         if limit is not None:
             rules[f"guard.{name}_within_limit"] = text.format(limit)
-    if guard.files:
-        removed, changed = "guard.removed_within_limit", "guard.changed_within_limit"
-        per_file = "of the records of any file, since the last delivery."
-        rules[removed] = (
-            f"At most {guard.files.max_removed_percent:g} % removed {per_file}"
-        )
-        rules[changed] = (
-            f"At most {guard.files.max_changed_percent:g} % changed {per_file}"
+    for word, most in _most_per_file(target).items():
+        rules[f"guard.{word}_within_limit"] = (
+            f"At most {most:g} % {word} of the records of any file, since the last "
+            "delivery."
         )
     hours = f"The extract is at most {guard.max_age_hours:g} hours old."
     return rules | {"guard.data_fresh": hours}
@@ -86,23 +81,19 @@ def judge(
     broken: code -> keys that break it, for shape_right, keys_unique and the target's own
     assertions. data_at: when the oldest extract behind the set was made.
     """
-    main = plan.counts[target.main_file.name]
     rules = [_rows_enough(target, plan), *_facts(target, broken)]
     if target.model.ledger.seed != "none":
-        rules.append(
-            GuardRule(
-                "guard.ledger_seeded",
-                "failed",
-                not is_ledger_empty,
+        text = "The ledger knows who was sent."
+        if is_ledger_empty:
+            text = (
                 "The ledger is empty and has no seed, so everybody would be sent as new. "
-                f"Import the old watermark (0 for a start from nothing): "
+                "Import the old watermark (0 for a start from nothing): "
                 f"d118 ledger seed {target.name} --newest-dcid FILE|N"
-                if is_ledger_empty
-                else "The ledger knows who was sent.",
             )
+        rules.append(
+            GuardRule("guard.ledger_seeded", "failed", not is_ledger_empty, text)
         )
-    rules += _limits(target, main, has_baseline=plan.baseline is not None)
-    rules += _file_limits(target, plan)
+    rules += [*_limits(target, plan), *_file_limits(target, plan)]
     return [*rules, _data_fresh(target, data_at, now)]
 
 
@@ -149,74 +140,82 @@ def _with_keys(text: str, keys: Sequence[str]) -> str:
     return f"{text} Keys: {shown}{more}."
 
 
-def _limits(target: Target, main: FileCounts, *, has_baseline: bool) -> list[GuardRule]:
-    guard = target.model.guard
-    by_command = bool(main.commands)
-    adds = main.commands.get(target.model.ledger.add, 0) if by_command else main.added
+def _limits(target: Target, plan: Plan) -> list[GuardRule]:
+    """Limits on the main file."""
+    guard, main = target.model.guard, plan.counts[target.main_file.name]
+    adds = main.commands.get(target.model.ledger.add, 0)
     turning = "becoming inactive" + " or leaving" * guard.leaving_is_deactivation
     rules = []
     if guard.max_drop_percent is not None:
-        rules.append(_drop(main, guard.max_drop_percent, has_baseline=has_baseline))
-    for code, what, value, limit, compares in [
-        # Adds by command compare with the ledger, so they need no earlier delivery.
-        ("adds", "added", adds, guard.max_adds, not by_command),
-        ("changes", "changed", main.changed, guard.max_changes, True),
-        ("deactivations", turning, main.deactivated, guard.max_deactivations, True),
+        passed, text = _drop(main, guard.max_drop_percent)
+        rules.append(_compared(target, plan, "drop", passed, text))
+    for name, what, value, limit in [
+        ("adds", "added", adds if main.commands else main.added, guard.max_adds),
+        ("changes", "changed", main.changed, guard.max_changes),
+        ("deactivations", turning, main.deactivated, guard.max_deactivations),
     ]:
         if limit is None:
             continue
-        passed, message = value <= limit, f"{value:,} records {what} (limit {limit:,})."
-        if compares and not has_baseline:
-            passed, message = True, _NO_BASELINE
-        elif compares and main.rows_before is None:
-            passed, message = False, _FILES_GONE
-        rules.append(GuardRule(f"guard.{code}_within_limit", "held", passed, message))
+        passed, text = value <= limit, f"{value:,} records {what} (limit {limit:,})."
+        if name == "adds" and main.commands:
+            # They compare with the ledger, so they need no earlier delivery.
+            rules.append(GuardRule("guard.adds_within_limit", "held", passed, text))
+        else:
+            rules.append(_compared(target, plan, name, passed, text))
     return rules
+
+
+def _compared(
+    target: Target, plan: Plan, name: str, passed: bool, text: str
+) -> GuardRule:
+    """A limit against the last delivery; held where its files are gone."""
+    if plan.baseline is None:
+        passed, text = True, _NO_BASELINE
+    elif plan.counts[target.main_file.name].rows_before is None:
+        passed, text = False, _FILES_GONE
+    return GuardRule(f"guard.{name}_within_limit", "held", passed, text)
+
+
+def _most_per_file(target: Target) -> dict[str, float]:
+    """What may happen to a share of the records of any file: word -> percent."""
+    limits = target.model.guard.files
+    if limits is None:
+        return {}
+    return {
+        "removed": limits.max_removed_percent,
+        "changed": limits.max_changed_percent,
+    }
 
 
 def _file_limits(target: Target, plan: Plan) -> list[GuardRule]:
     """Limits on every file: a large one must not hide what a small one loses."""
-    limits = target.model.guard.files
-    if limits is None:
-        return []
     rules = []
-    for name, limit, word in [
-        ("removed", limits.max_removed_percent, "removed"),
-        ("changed", limits.max_changed_percent, "changed"),
-    ]:
-        beyond = [
-            f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
-            for file in _sent_files(target)
-            for counts in [plan.counts[file.name]]
-            for number, before in [(getattr(counts, name), counts.rows_before or 0)]
-            for percent in [100 * number / before if before else 0.0]
-            if before >= limits.min_before and percent > limit
-        ]
-        text = "; ".join(beyond) or f"Within {limit:g} % of every file"
-        code = f"guard.{name}_within_limit"
-        if plan.baseline is None:
-            rules.append(GuardRule(code, "held", True, _NO_BASELINE))
-        elif plan.counts[target.main_file.name].rows_before is None:
-            rules.append(GuardRule(code, "held", False, _FILES_GONE))
-        else:
-            more = f" (limit {limit:g} %)." if beyond else "."
-            rules.append(GuardRule(code, "held", not beyond, text + more))
+    for word, limit in _most_per_file(target).items():
+        beyond = "; ".join(_beyond(target, plan, word, limit))
+        text = f"{beyond} (limit {limit:g} %)."
+        text = text if beyond else f"Within {limit:g} % of every file."
+        rules.append(_compared(target, plan, word, not beyond, text))
     return rules
 
 
-def _drop(main: FileCounts, limit: float, *, has_baseline: bool) -> GuardRule:
-    code = "guard.drop_within_limit"
-    if not has_baseline:
-        return GuardRule(code, "held", True, _NO_BASELINE)
-    if main.rows_before is None:
-        return GuardRule(code, "held", False, _FILES_GONE)
-    lost = main.rows_before - main.rows
-    percent = 100 * lost / main.rows_before if main.rows_before else 0.0
-    text = (
-        f"{main.rows:,} records against {main.rows_before:,} delivered last time "
+def _beyond(target: Target, plan: Plan, word: str, limit: float) -> Iterator[str]:
+    """The files of which a larger share was removed or changed."""
+    assert target.model.guard.files is not None
+    for file in _sent_files(target):
+        counts = plan.counts[file.name]
+        number, before = getattr(counts, word), counts.rows_before or 0
+        percent = 100 * number / before if before else 0.0
+        if before >= target.model.guard.files.min_before and percent > limit:
+            yield f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
+
+
+def _drop(main: FileCounts, limit: float) -> tuple[bool, str]:
+    before = main.rows_before or 0
+    percent = 100 * (before - main.rows) / before if before else 0.0
+    return percent <= limit, (
+        f"{main.rows:,} records against {before:,} delivered last time "
         f"({-percent:+.1f} %, limit -{limit:g} %)."
     )
-    return GuardRule(code, "held", percent <= limit, text)
 
 
 def _data_fresh(target: Target, data_at: dt.datetime, now: dt.datetime) -> GuardRule:

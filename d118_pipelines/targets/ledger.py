@@ -1,9 +1,8 @@
 """The ledger: who was sent to a destination, and the add/change column that follows.
 
-Called by the deliveries, which commit it, and by `build.py`, which gives a target's SQL
-its relations and its macro.
-An entry is written only after its delivery was read back. Rules:
-docs/reference/smartfind_express.md, "Add or change".
+Called by the deliveries, which commit it once they were read back, and by `build.py`,
+which gives a target's SQL its relations. Rule: docs/reference/smartfind_express.md,
+"Add or change".
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite compiles it too
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.state import database as db
 from d118_pipelines.state.bulk import load_rows
 from d118_pipelines.targets.model import Ledger, TargetFile
@@ -144,36 +144,22 @@ def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> N
     one, else what the seed says, else the add command.
     """
     bench.add_rows("entries", LEDGER_COLUMNS, snapshot.entries)
-    bench.connection.execute(
-        "CREATE TABLE ledger AS SELECT *, row_number() OVER (PARTITION BY record_type, "
-        "identity ORDER BY last_delivered_at DESC) = 1 AS is_current FROM entries"
-    )
     seed = [] if snapshot.seed is None else [(snapshot.seed, snapshot.is_seed_fresh)]
     bench.add_rows(
         "ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed
     )
-    bench.connection.execute(
-        "CREATE TABLE known AS SELECT DISTINCT record_type, key, identity FROM ledger "
-        "WHERE known"
-    )
-    add, change = (value.replace("'", "''") for value in (ledger.add, ledger.change))
-    once = "[" + ", ".join(f"'{kind}'" for kind in ledger.seed_once) + "]::VARCHAR[]"
+    once = "[" + ", ".join(map(literal, ledger.seed_once)) + "]::VARCHAR[]"
     exempt = "[" + ", ".join(map(str, ledger.seed_except)) + "]::BIGINT[]"
-    newest = -1 if snapshot.seed is None else snapshot.seed
     counts = "true" if snapshot.is_seed_fresh else f"NOT list_contains({once}, kind)"
-    person = "TRY_CAST(split_part(CAST(record_key AS VARCHAR), '/', 1) AS BIGINT)"
     bench.connection.execute(
-        f"""
-        CREATE MACRO ledger_command(kind, record_key, record_identity) AS CASE
-          WHEN EXISTS (SELECT 1 FROM known k WHERE k.record_type = kind
-            AND k.identity = CAST(record_identity AS VARCHAR)) THEN '{change}'
-          WHEN EXISTS (SELECT 1 FROM known k WHERE k.record_type = kind
-            AND k.key = CAST(record_key AS VARCHAR)) THEN '{add}'
-          WHEN {person} <= {newest} AND {counts}
-            AND NOT list_contains({exempt}, {person}) THEN '{change}'
-          ELSE '{add}'
-        END
-        """
+        statement(
+            "targets/ledger.load",
+            add=ledger.add,
+            change=ledger.change,
+            newest=str(-1 if snapshot.seed is None else snapshot.seed),
+            counts=counts,
+            exempt=exempt,
+        )
     )
 
 
@@ -240,18 +226,9 @@ def updating_known(statement: Insert) -> Insert:
 _incoming = sa.Table(
     "incoming",
     sa.MetaData(),
-    *(
-        sa.Column(name, sa.Text)
-        for name in (
-            "record_type",
-            "key",
-            "identity",
-            "state",
-            "origin",
-            "command",
-            "last_hash",
-            "last_line",
-        )
+    *db.columns(
+        "record_type key identity state origin command last_hash last_line",
+        nullable=True,
     ),
     prefixes=["TEMPORARY"],
 )

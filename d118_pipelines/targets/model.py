@@ -1,8 +1,7 @@
 """The keys of `mappings/targets/<target>.yaml` and of the layouts that targets extend.
 
 Read by `definition.py`; what the parts must agree on is in `definition_checks.py`, the
-key `destination` in `destination_model.py`.
-The page for people is docs/reference/target_yaml.md.
+key `destination` in `destination_model.py`. Page: docs/reference/target_yaml.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The plan: what a finished set would change against the last verified delivery.
 
-Called by `build.py`; whether a plan may go is in `guard.py`, reading one back in
-`show.py`.
-A plan holds keys, counts, names of changed columns and hashes, never values.
+Called by `build.py`; whether it may go is in `guard.py`, reading it back in `show.py`.
+It holds keys, counts, names of changed columns and hashes, never values.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile, Transition
 from d118_pipelines.targets.workbench import Workbench
@@ -72,11 +70,14 @@ def make_plan(
     files = target.record_files
     before = {file.name: before_columns(bench, file, baseline_folder) for file in files}
     parts = " UNION ALL ".join(_changes_sql(f, before[f.name]) for f in files)
-    bench.connection.execute(f"COPY ({parts}) TO {literal(out)} (FORMAT parquet)")
-    out.chmod(0o600)
+    bench.keep(parts, out, target.path.name)
     bench.add_view("changes", out)
     counts = {f.name: _count(target, bench, f, before[f.name]) for f in files}
     return Plan(_hash(target, bench, destination, baseline), baseline, counts, before)
+
+
+def _sql(name: str, **values: str) -> str:
+    return statement(f"targets/plan.{name}", **values)
 
 
 def before_name(file: TargetFile) -> str:
@@ -98,27 +99,16 @@ def before_columns(
 
 def _changes_sql(file: TargetFile, old: set[str] | None) -> str:
     """SELECT of the changes of one file; `old` are the columns it had."""
-    columns = "file, action, key, identity, fields, line_hash"
     if old is None:
-        return (
-            f"SELECT {literal(file.name)} AS file, 'add' AS action, _key AS key, "
-            "_identity AS identity, []::VARCHAR[] AS fields, _hash AS line_hash "
-            f"FROM {file.name}"
-        )
-    fields = ", ".join(_difference(c.header, old, file) for c in file.columns)
+        return _sql("all_new", file=file.name)
     # Equal lines of equal columns are equal records; most are.
     is_same_shape = all(column.header in old for column in file.columns)
-    differs = "n._hash IS DISTINCT FROM b._hash" if is_same_shape else "true"
-    return (
-        f"SELECT {columns} FROM (SELECT {literal(file.name)} AS file, "
-        "CASE WHEN b._key IS NULL THEN 'add' WHEN n._key IS NULL THEN 'remove' "
-        "ELSE 'change' END AS action, coalesce(n._key, b._key) AS key, "
-        "coalesce(n._identity, b._identity) AS identity, "
-        f"CASE WHEN action = 'change' THEN list_filter([{fields}], "
-        "lambda f: f <> '') ELSE [] END AS fields, coalesce(n._hash, '') AS line_hash "
-        f"FROM {file.name} n FULL JOIN {before_name(file)} b "
-        f"ON n._key = b._key AND n._identity = b._identity WHERE {differs}) "
-        "WHERE action <> 'change' OR len(fields) > 0"
+    return _sql(
+        "changed",
+        file=file.name,
+        before=before_name(file),
+        fields=", ".join(_difference(c.header, old, file) for c in file.columns),
+        may_differ="n._hash IS DISTINCT FROM b._hash" if is_same_shape else "true",
     )
 
 
@@ -126,12 +116,9 @@ def _difference(header: str, old: set[str], file: TargetFile) -> str:
     """SQL for the column's name where its value changed, else ''."""
     if header in file.compare_except:
         return "''"
-    name = identifier(header)
-    was = f"b.{name}" if header in old else "NULL"
-    return (
-        f"if(coalesce(n.{name}, '') IS DISTINCT FROM coalesce({was}, ''), "
-        f"{literal(header)}, '')"
-    )
+    column = identifier(header)
+    was = f"b.{column}" if header in old else "NULL"
+    return _sql("difference", column=column, was=was, header=header)
 
 
 def _count(
@@ -139,53 +126,50 @@ def _count(
 ) -> FileCounts:
     """Count the changes; `old` are the columns of the baseline's file, if there is one."""
 
-    def one(sql: str, *binds: object) -> Any:
-        return bench.connection.execute(sql, list(binds)).fetchone()[0]  # type: ignore[index]
+    def counted(name: str, **values: str) -> dict[str, int]:
+        return dict(bench.rows(_sql(name, **values), file.file))
 
-    def counted(sql: str) -> dict[str, int]:
-        return dict(bench.connection.execute(sql).fetchall())
+    def size(relation: str) -> int:
+        [(rows,)] = bench.rows(f"SELECT count(*) FROM {relation}", file.file)
+        return int(rows)
 
-    action = "SELECT count(*) FROM changes WHERE file = ? AND action = ?"
-    rows = one(f"SELECT count(*) FROM {file.name}")
+    rows, actions = size(file.name), counted("actions", file=file.name)
     added, changed, removed = (
-        one(action, file.name, kind) for kind in ("add", "change", "remove")
+        actions.get(kind, 0) for kind in ("add", "change", "remove")
     )
     return FileCounts(
         rows=rows,
-        rows_before=None
-        if old is None
-        else one(f"SELECT count(*) FROM {before_name(file)}"),
+        rows_before=None if old is None else size(before_name(file)),
         added=added,
         changed=changed,
         removed=removed,
         unchanged=rows - added - changed,
-        deactivated=0 if old is None else one(_deactivations(target, file, old)),
-        changed_fields=counted(
-            "SELECT unnest(fields) AS field, count(*) FROM changes "
-            f"WHERE file = {literal(file.name)} GROUP BY field ORDER BY field"
-        ),
-        commands=counted(
-            f"SELECT {identifier(file.command)} AS c, count(*) FROM {file.name} "
-            "GROUP BY c ORDER BY c"
-        )
+        deactivated=0 if old is None else _deactivated(target, bench, file, old),
+        changed_fields=counted("changed_fields", file=file.name),
+        commands=counted("commands", file=file.name, command=identifier(file.command))
         if file.command
         else {},
     )
 
 
-def _deactivations(target: Target, file: TargetFile, old: set[str]) -> str:
-    """SQL counting the records that become inactive, or leave where that counts as well."""
+def _deactivated(
+    target: Target, bench: Workbench, file: TargetFile, old: set[str]
+) -> int:
+    """How many become inactive, or leave where that counts as well."""
     guard = target.model.guard
-    if file is not target.main_file:
-        return "SELECT 0"
     turned = [_turns(transition, old) for transition in guard.deactivations]
     if guard.leaving_is_deactivation:
         turned.append("n._key IS NULL")
-    return (
-        f"SELECT count(*) FROM {before_name(file)} b LEFT JOIN {file.name} n "
-        "ON n._key = b._key AND n._identity = b._identity "
-        f"WHERE {' OR '.join(turned) or 'false'}"
+    if file is not target.main_file or not turned:
+        return 0
+    sql = _sql(
+        "deactivated",
+        before=before_name(file),
+        file=file.name,
+        turned=" OR ".join(turned),
     )
+    [(number,)] = bench.rows(sql, file.file)
+    return int(number)
 
 
 def _turns(transition: Transition, old: set[str]) -> str:
@@ -201,11 +185,6 @@ def _hash(
     target: Target, bench: Workbench, destination: str, baseline: str | None
 ) -> str:
     """The hash of the head and of the set of changes: the sums of their halves of md5."""
-    [sums] = bench.rows(
-        "SELECT count(*), sum((md5 >> 64)::HUGEINT), sum((md5 & "
-        "18446744073709551615::UHUGEINT)::HUGEINT) FROM (SELECT md5_number(to_json("
-        "[file, action, key, identity, line_hash])::VARCHAR) AS md5 FROM changes)",
-        "",
-    )
+    [sums] = bench.rows(_sql("sums"), "")
     head = [target.name, destination, baseline, target.fingerprint, *map(str, sums)]
     return hashlib.sha256(json.dumps(head).encode("utf-8")).hexdigest()

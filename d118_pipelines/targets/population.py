@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError, ExportError
 from d118_pipelines.kernel.finding import DETAILED, Finding, Level
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Rule
 from d118_pipelines.targets.workbench import Workbench
@@ -46,8 +47,7 @@ def apply_rules(target: Target, bench: Workbench) -> list[Finding]:
     name = f"sql/exports/{population.sql}"
     bench.run(f"CREATE TABLE population AS {target.sql(population.sql)}", name)
     _check_keys(target, bench)
-    bench.run("CREATE TABLE exported AS SELECT * FROM population", name)
-    bench.run("CREATE TABLE outcome (key VARCHAR, code VARCHAR, action VARCHAR)", name)
+    bench.run(_sql("begin"), name)
     rules = target.model.rules
     stopping = [rule for rule in rules if rule.action != "report"]
     findings: list[Finding] = []
@@ -64,13 +64,8 @@ def declared_findings(target: Target, bench: Workbench) -> list[Finding]:
     """
     found: list[Finding] = []
     for name in target.model.findings:
-        rows = bench.rows(
-            "SELECT code, CAST(key AS VARCHAR) AS key, detail, "
-            "count(*) OVER (PARTITION BY code) AS number FROM "
-            f"(\n{target.sql(name)}\n) QUALIFY row_number() OVER (PARTITION BY code "
-            f"ORDER BY key, detail) <= {DETAILED} ORDER BY ALL",
-            f"sql/exports/{name}",
-        )
+        query = _sql("findings", query=target.sql(name), most=str(DETAILED))
+        rows = bench.rows(query, f"sql/exports/{name}")
         found += [_finding(target, c, key, detail or "") for c, key, detail, _ in rows]
         for code, number in sorted({(row[0], row[3]) for row in rows}):
             if number > DETAILED:
@@ -79,13 +74,21 @@ def declared_findings(target: Target, bench: Workbench) -> list[Finding]:
     return found
 
 
+def record_counts(bench: Workbench) -> dict[str, int]:
+    """How many records were read, exported, and stopped per code."""
+    [(read, exported)] = bench.rows(_sql("counts"), "")
+    stopped = dict(bench.rows(_sql("stopped_by_code"), ""))
+    return {"read": read, "exported": exported, **stopped}
+
+
+def _sql(name: str, **values: str) -> str:
+    return statement(f"targets/population.{name}", **values)
+
+
 def _check_keys(target: Target, bench: Workbench) -> None:
     key = target.population.key
-    rows = bench.rows(
-        f"SELECT CAST({key} AS VARCHAR) FROM population GROUP BY ALL "
-        f"HAVING count(*) > 1 OR CAST({key} AS VARCHAR) IS NULL ORDER BY ALL LIMIT 10",
-        f"{target.path.name}, population.key",
-    )
+    origin = f"{target.path.name}, population.key"
+    rows = bench.rows(_sql("bad_keys", key=key), origin)
     if rows:
         shown = ", ".join(str(row[0]) for row in rows)
         raise ExportError(
@@ -125,25 +128,11 @@ def _stop(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Findi
         f"WHEN {_condition(target, rule)} THEN {place}"
         for place, rule in enumerate(rules)
     )
-    _run_rules(
-        target,
-        bench,
-        rules,
-        "CREATE OR REPLACE TABLE marked AS "
-        f"SELECT *, CASE {cases} END AS _rule FROM exported",
-    )
-    stopped = bench.rows(
-        f"SELECT CAST({key} AS VARCHAR), _rule FROM marked WHERE _rule IS NOT NULL "
-        f"ORDER BY _rule, {key}",
-        target.path.name,
-    )
+    _run_rules(target, bench, rules, _sql("marked", cases=cases))
+    stopped = bench.rows(_sql("stopped", key=key), target.path.name)
     if not stopped:
         return []
-    bench.run(
-        "CREATE OR REPLACE TABLE exported AS "
-        "SELECT * EXCLUDE (_rule) FROM marked WHERE _rule IS NULL",
-        target.path.name,
-    )
+    bench.run(_sql("left"), target.path.name)
     caught = [(record, rules[place]) for record, place in stopped]
     bench.add_rows(
         "stopped",
@@ -162,19 +151,12 @@ def _report(target: Target, bench: Workbench, rules: Sequence[Rule]) -> list[Fin
     """The findings on records that are exported anyway, in rule order."""
     if not rules:
         return []
-    key = target.population.key
     hits = ", ".join(
         f"if({_condition(target, rule)}, {place}, NULL)"
         for place, rule in enumerate(rules)
     )
-    rows = _run_rules(
-        target,
-        bench,
-        rules,
-        f"SELECT CAST({key} AS VARCHAR) AS k, unnest(h) AS rule FROM ("
-        f"SELECT *, list_filter([{hits}], lambda r: r IS NOT NULL) AS h FROM exported) "
-        f"ORDER BY rule, {key}",
-    ).fetchall()
+    sql = _sql("reported", key=target.population.key, hits=hits)
+    rows = _run_rules(target, bench, rules, sql).fetchall()
     return [_finding(target, rules[place].code, record) for record, place in rows]
 
 

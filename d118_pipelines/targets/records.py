@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -98,7 +99,5 @@ def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
 
 def codes_counted(findings: Iterable[Finding]) -> dict[str, int]:
     """Number of findings per code, most first."""
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.code] = counts.get(finding.code, 0) + 1
+    counts = Counter(finding.code for finding in findings)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,11 +1,7 @@
 """From records to bytes: columns, cleaning, quoting, line ends, encoding.
 
-Called by `build.py`; which rows a file has is in `population.py`.
-A finished file is a relation of the workbench under the file's name, kept as
-`<name>.parquet`: _row (order, from 1), _record (the population's key), _key, _identity,
-_state, _modified (when the record changed, or null), _person, _kind and _school (whom the
-row is about, and where; '' if the file does not say), the columns as text, _dirty (names
-of columns that were cleaned), _line (without line end) and _hash (SHA-256 of the line).
+Called by `build.py`; which rows a file has is in `population.py`. A finished file is a
+relation of the workbench, kept as `<name>.parquet`; sql/targets/files.sql has its columns.
 """
 
 from __future__ import annotations
@@ -18,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Format, TargetFile
 from d118_pipelines.targets.population import RENDER_CODES
@@ -59,27 +55,17 @@ def make_table(
     Raises: ConfigurationError for SQL that does not run.
     """
     kept = folder / f"{file.name}.parquet"
-    keeps_line = target.model.ledger.keep == "records"
     line = line_sql(file, target.model.format)
-    last = "*, sha256(_line) AS _hash" if keeps_line else f"*, sha256({line}) AS _hash"
-    inner = f"SELECT *, {line} AS _line FROM " if keeps_line else "FROM "
-    bench.run(
-        f"COPY (SELECT {last} FROM ({inner} (\n{_cleaned_sql(target, bench, file)}\n)))"
-        f" TO {literal(kept)} (FORMAT parquet)",
-        f"{target.path.name}, file {file.name}",
-    )
-    kept.chmod(0o600)
+    keeps_line = target.model.ledger.keep == "records"
+    rows = _cleaned_sql(target, bench, file)
+    made = _sql("with_line" if keeps_line else "without_line", line=line, rows=rows)
+    bench.keep(made, kept, f"{target.path.name}, file {file.name}")
     if keeps_line:
         bench.add_view(file.name, kept)
     else:
-        bench.connection.execute(
-            f"CREATE OR REPLACE VIEW {file.name} AS "
-            f"SELECT *, {line} AS _line FROM read_parquet({literal(kept)})"
-        )
-    dirty = bench.rows(
-        f"SELECT _record, _dirty FROM {file.name} WHERE _dirty IS NOT NULL ORDER BY _row",
-        file.file,
-    )
+        view = _sql("line_made", file=file.name, line=line, path=str(kept))
+        bench.connection.execute(view)
+    dirty = bench.rows(_sql("dirty", file=file.name), file.file)
     return [
         _render_finding("control_characters", key, file, cols) for key, cols in dirty
     ]
@@ -124,22 +110,21 @@ def sha256_of(path: Path) -> str:
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:
     """Keys of records whose line does not have exactly one value per column."""
     layout = target.model.format
-    delimiter = literal(layout.delimiter)
-    wanted = len(file.columns) - 1 + layout.trailing_delimiter
-    bare = "_line"
-    if layout.quoting != "none":
+    has_quotes = layout.quoting != "none"
+    sql = _sql(
+        "misshapen",
+        file=file.name,
         # In quotes, delimiters and line ends do not count.
-        quotes = """regexp_replace(_line, '"(?:[^"]|"")*"', '', 'g')"""
-        bare = f"""if(contains(_line, '"'), {quotes}, _line)"""
-    rows = bench.rows(
-        f"SELECT _key FROM (SELECT _key, _row, {bare} AS bare FROM {file.name}) WHERE "
-        f"length(bare) - length(replace(bare, {delimiter}, '')) <> {wanted} "
-        "OR contains(bare, chr(10)) OR contains(bare, chr(13))"
-        + (" OR contains(bare, '\"')" if layout.quoting != "none" else "")
-        + " ORDER BY _row",
-        file.file,
+        bare=_sql("outside_quotes") if has_quotes else "_line",
+        delimiter=layout.delimiter,
+        delimiters=str(len(file.columns) - 1 + layout.trailing_delimiter),
+        has_quote="contains(bare, '\"')" if has_quotes else "false",
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in bench.rows(sql, file.file)]
+
+
+def _sql(name: str, **values: str) -> str:
+    return statement(f"targets/files.{name}", **values)
 
 
 def line_sql(file: TargetFile, layout: Format) -> str:
@@ -171,23 +156,24 @@ def _cleaned_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
     """The file's rows in their order, as text, without what the file cannot carry."""
     layout = target.model.format
     delimiter = re.escape(layout.delimiter) if layout.quoting == "none" else ""
-    pattern = literal(f"[{_CONTROLS}{delimiter}]+")
+    pattern = f"[{_CONTROLS}{delimiter}]+"
+    shown = literal(pattern)
     names = [identifier(column.header) for column in file.columns]
-    fields = ", ".join(
-        f"if(regexp_matches({name}, {pattern}), {literal(column.header)}, NULL)"
+    found = ", ".join(
+        f"if(regexp_matches({name}, {shown}), {literal(column.header)}, NULL)"
         for name, column in zip(names, file.columns, strict=True)
     )
     cleaned = ", ".join(
-        f"if(_dirty IS NULL, {name}, regexp_replace({name}, {pattern}, ' ', 'g')) AS {name}"
+        f"if(_dirty IS NULL, {name}, regexp_replace({name}, {shown}, ' ', 'g')) AS {name}"
         for name in names
     )
-    anywhere = f"regexp_matches(concat_ws('', {', '.join(names)}), {pattern})"
-    return (
-        "SELECT _row, _record, _key, _identity, _state, _modified, _person, _kind, "
-        "_school, "
-        f"{cleaned}, _dirty FROM (SELECT *, if({anywhere}, "
-        f"array_to_string([{fields}], ', '), NULL) AS _dirty "
-        f"FROM (\n{_rows_sql(target, bench, file)}\n))"
+    return _sql(
+        "cleaned",
+        cleaned=cleaned,
+        names=", ".join(names),
+        pattern=pattern,
+        found=found,
+        rows=_rows_sql(target, bench, file),
     )
 
 
@@ -199,28 +185,23 @@ def _rows_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
     )
     described = bench.rows(f"DESCRIBE SELECT * FROM (\n{source}\n)", origin)
     columns = [row[0] for row in described]
-    state = "ledger_state" if "ledger_state" in columns else "'active'"
-    modified = "modified_at" if "modified_at" in columns else "NULL"
     person = target.population.key if target.model.population else file.key
-    record = person if person in columns else file.key
-    about = [
-        f"coalesce(CAST({value or 'NULL'} AS VARCHAR), '') AS {name}"
-        for name, value in [
-            ("_person", file.person),
-            ("_kind", file.kind),
-            ("_school", file.school),
-        ]
-    ]
-    shown = ", ".join(
-        f"CAST({column.source} AS VARCHAR) AS {identifier(column.header)}"
-        for column in file.columns
-    )
-    return (
-        f"SELECT row_number() OVER () AS _row, "
-        f"CAST({record} AS VARCHAR) AS _record, CAST({file.key} AS VARCHAR) AS _key, "
-        f"CAST({file.identity or file.key} AS VARCHAR) AS _identity, {state} AS _state, "
-        f"CAST({modified} AS TIMESTAMP) AS _modified, {', '.join(about)}, {shown} "
-        f"FROM (SELECT * FROM (\n{source}\n) ORDER BY {', '.join(file.sort)})"
+    return _sql(
+        "rows",
+        record=person if person in columns else file.key,
+        key=file.key,
+        identity=file.identity or file.key,
+        state="ledger_state" if "ledger_state" in columns else "'active'",
+        modified="modified_at" if "modified_at" in columns else "NULL",
+        person=file.person or "NULL",
+        kind=file.kind or "NULL",
+        school=file.school or "NULL",
+        columns=", ".join(
+            f"CAST({column.source} AS VARCHAR) AS {identifier(column.header)}"
+            for column in file.columns
+        ),
+        source=source,
+        sort=", ".join(file.sort),
     )
 
 
@@ -235,8 +216,7 @@ def _copy_lines(
             f"SELECT {literal(_header(file, layout))}{end} AS line UNION ALL {lines}"
         )
     bench.connection.execute(
-        f"COPY ({lines}) TO {literal(path)} (FORMAT csv, HEADER false, QUOTE '', "
-        f"ESCAPE '', DELIMITER '{_NO_DELIMITER}', NULLSTR '')"
+        _sql("written", lines=lines, path=str(path), never=_NO_DELIMITER)
     )
 
 

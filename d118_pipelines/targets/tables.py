@@ -5,12 +5,9 @@ Called by deliveries, `show.py` and `d118 explain`; they are written by `render.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from typing import Any
 
 
 def read_rows(
@@ -20,22 +17,15 @@ def read_rows(
 
     columns: only these (default: all). where: a column and the text it must equal.
     """
-    return [
-        row
-        for batch in _batches(path, list(columns) or None)
-        for row in (_matching(batch, *where) if where else batch).to_pylist()
-    ]
+    import pyarrow.compute as pc
 
-
-def _batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
     # ParquetFile, because pyarrow's read_table imports pandas: half a second.
     from pyarrow.parquet import ParquetFile
 
+    found: list[dict[str, Any]] = []
     with ParquetFile(path) as file:
-        yield from file.iter_batches(columns=columns)
-
-
-def _matching(batch: pa.RecordBatch, column: str, text: str) -> pa.RecordBatch:
-    import pyarrow.compute as pc
-
-    return batch.filter(pc.equal(batch.column(column), text))
+        for batch in file.iter_batches(columns=list(columns) or None):
+            if where is not None:
+                batch = batch.filter(pc.equal(batch.column(where[0]), where[1]))
+            found += batch.to_pylist()
+    return found

@@ -1,9 +1,9 @@
-"""The DuckDB session in which one target's SQL runs.
+"""The DuckDB session in which one target's SQL runs; every option is `$name`.
 
-Relations that SQL may read: the assets it names (`raw.powerschool.staff` and so on), the
-roster of record (`roster.users` and so on), the target's own tables, `population`,
-`outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file under its name.
-Every option is `$name`. Called by `build.py` and the modules of its steps.
+Called by `build.py` and the modules of its steps. SQL may read the assets it names
+(`raw.powerschool.staff`), `roster.users` and so on, the target's own tables,
+`population`, `outcome`, `exported`, `ledger`, `ledger_seed`, and each finished file
+under its name.
 """
 
 from __future__ import annotations
@@ -117,6 +117,11 @@ class Workbench:
             return _value_sql(self._options[match[1]]) if known else match[0]
 
         self.run(f"CREATE VIEW {name} AS {_OPTION.sub(value, sql)}", origin)
+
+    def keep(self, sql: str, path: Path, origin: str) -> None:
+        """Write the rows of a SELECT as Parquet, readable by the owner alone."""
+        self.run(f"COPY ({sql}) TO {literal(path)} (FORMAT parquet)", origin)
+        path.chmod(0o600)
 
     def rows(self, sql: str, origin: str) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows."""

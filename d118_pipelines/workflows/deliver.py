@@ -125,7 +125,7 @@ def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
             last = way.last(connection)
             if last is None:
                 raise ConfigurationError(
-                    f"Nothing was delivered to {way.destination.label} yet.",
+                    f"Nothing has been delivered to {way.destination.label} yet.",
                     not_done="Nothing was sent.",
                     next_step=f"Deliver it first: d118 run {target.name}",
                 )

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.config.project import Project, environment_value
 from d118_pipelines.config.yaml_files import shown_path
-from d118_pipelines.delivery.files import DeliveryOptions
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
@@ -88,16 +88,9 @@ def _outbox(project: Project, target: Target) -> FileDestination:
         project.folder("outbox")
         return FolderRemote(folder)
 
-    options = _options(target.model.destination)
+    wanted = target.model.destination
+    options = wanted if isinstance(wanted, DeliveryOptions) else DeliveryOptions()
     return FileDestination("outbox", shown_path(folder), True, options, connect)
-
-
-def _options(wanted: SftpDestination | ScimDestination) -> DeliveryOptions:
-    """The keys of the target that say how its server wants files."""
-    if isinstance(wanted, ScimDestination):
-        return DeliveryOptions()
-    names = DeliveryOptions.__slots__
-    return DeliveryOptions(**{name: getattr(wanted, name) for name in names})
 
 
 def _digest(address: str) -> str:
@@ -136,7 +129,7 @@ def _sftp(project: Project, target: Target, wanted: SftpDestination) -> FileDest
         return SftpRemote(_sftp_settings(project, target, wanted, address))
 
     name, label = f"sftp-{_digest(where)}", f"{variable}:{wanted.directory}"
-    return FileDestination(name, label, False, _options(wanted), connect)
+    return FileDestination(name, label, False, wanted, connect)
 
 
 def _sftp_settings(

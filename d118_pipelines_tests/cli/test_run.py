@@ -225,7 +225,7 @@ def test_resend_before_any_delivery_is_2(project: ProjectFolder) -> None:
     answer = project.d118("resend", "hr_records", **settings)
 
     assert answer.code == 2
-    assert "Nothing was delivered to $HRRECORDS_SFTP_ADDRESS:" in answer.err
+    assert "Nothing has been delivered to $HRRECORDS_SFTP_ADDRESS:" in answer.err
     assert "d118 run hr_records" in answer.err
 
 

@@ -153,11 +153,11 @@ MISTAKES = {
     ),
     "a secret in clear": (
         CLEVER.replace("${CLEVER_TOKEN}", "hunter2-4711"),
-        f":7, {KEY}.config.accessToken: a secret must not be here in clear",
+        f":7, {KEY}.config.accessToken: a secret must not be here in clear text",
     ),
     "a secret in clear, deeper": (
         SFTP.replace("${PASSWORD}", "hunter2-4711"),
-        f":9, {KEY}.config.sftp.password: a secret must not be here in clear",
+        f":9, {KEY}.config.sftp.password: a secret must not be here in clear text",
     ),
     "two spellings": (
         CLEVER + "      access_token: ${OTHER}\n",
@@ -234,10 +234,7 @@ MISTAKES = {
         )
         for kind in ("POWERSCHOOL", "ONEROSTER_CSV", "CSV")
     },
-    "a key twice": (
-        CLEVER + "    name: B\n",
-        "providers.yaml:8: the key name occurs twice",
-    ),
+    "a key twice": (CLEVER + "    name: B\n", "providers.yaml:8: the key name occurs"),
     "no list": ("providers: 5\n", "must have a list under the key providers"),
     "no YAML": (
         "providers:\n  - id: [1\n",

@@ -137,7 +137,7 @@ def test_a_target_has_a_name_that_dagster_takes(
     with pytest.raises(ConfigurationError) as caught:
         read_target(path, project.root / "sql/exports")
 
-    assert f"{name}.yaml does not hold together" in str(caught.value)
+    assert f"{name}.yaml contradicts itself" in str(caught.value)
     assert "the file's name must be small letters" in str(caught.value)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.delivery.files import DeliveryOptions, FileToSend
+from d118_pipelines.config.delivery_options import DeliveryOptions
+from d118_pipelines.delivery.files import FileToSend
 from d118_pipelines.delivery.folder import FolderRemote
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.sftp import SftpRemote

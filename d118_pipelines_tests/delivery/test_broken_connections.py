@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -171,7 +171,7 @@ def test_set_that_stays_mixed_is_reported_file_by_file(line: Line) -> None:
     assert line.new_names() == [NAMES[0]]
     where = caught.value.where
     assert f"new: {NAMES[0]};" in where
-    assert f"in doubt: {NAMES[1]};" in where
+    assert f"uncertain: {NAMES[1]};" in where
     assert where.endswith(f"as before: {NAMES[2]}")
 
 
@@ -222,7 +222,7 @@ def test_unverified_files_after_the_last_cut_are_said_to_be_there(line: Line) ->
 def test_direct_upload_that_broke_off_is_in_doubt(
     line: Line, seen: dict[str, int], use_temp_names: bool
 ) -> None:
-    options = replace(ORDERED, use_temp_names=use_temp_names)
+    options = ORDERED.model_copy(update={"use_temp_names": use_temp_names})
     error = ConnectionLostError if use_temp_names else MixedSetError
     limits = itertools.chain([CUTS["in the first upload"](seen)], itertools.repeat(0))
 
@@ -231,7 +231,7 @@ def test_direct_upload_that_broke_off_is_in_doubt(
             lambda: line.connect(relay), line.files, options, now=now, sleep=no_pause
         )
 
-    in_doubt = f"in doubt: {NAMES[0]}; as before: "
+    in_doubt = f"uncertain: {NAMES[0]}; as before: "
     assert (in_doubt in str(caught.value)) != use_temp_names
 
 
@@ -239,7 +239,7 @@ def test_direct_upload_that_broke_off_is_in_doubt(
 def test_direct_upload_goes_on_after_one_cut(
     line: Line, seen: dict[str, int], cut: str
 ) -> None:
-    options = replace(ORDERED, use_temp_names=False)
+    options = ORDERED.model_copy(update={"use_temp_names": False})
 
     with Relay(line.server.port, [CUTS[cut](seen)]) as relay:
         report = deliver_set(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ def test_read_only_server_keeps_its_files(
     start: Started, tmp_path: Path, use_temp_names: bool
 ) -> None:
     destination = start(sftp_options="-R")
-    options = replace(ORDERED, use_temp_names=use_temp_names)
+    options = ORDERED.model_copy(update={"use_temp_names": use_temp_names})
 
     with pytest.raises(DestinationError, match=r"upload P1.*permission denied"):
         deliver_set(destination.connect, make_set(tmp_path), options, now=now)
@@ -132,7 +131,7 @@ def test_server_without_any_rename_gets_files_under_their_real_names(
 ) -> None:
     destination = start(sftp_options="-P posix-rename,rename")
     files = make_set(tmp_path)
-    options = replace(ORDERED, use_temp_names=False)
+    options = ORDERED.model_copy(update={"use_temp_names": False})
 
     deliver_set(destination.connect, files, options, now=now)
 
@@ -162,7 +161,7 @@ def test_server_that_lets_nothing_be_read_needs_no_read_back(
 
     with pytest.raises(DestinationError, match=r"read P1.* back"):
         deliver_set(destination.connect, files, ORDERED, now=now)
-    options = replace(ORDERED, confirm_hash=False)
+    options = ORDERED.model_copy(update={"confirm_hash": False})
     report = deliver_set(destination.connect, files, options, now=now)
 
     assert report.read_back == ("size", "mtime")
@@ -177,8 +176,12 @@ def test_full_disk_is_noticed_and_keeps_the_old_files(
     require_isolation("a disk of 1 MB")
     destination = start(disk="1m")
     files = make_set(tmp_path, sizes=(400_000, 300_000, 600_000))
-    options = replace(
-        ORDERED, confirm_size=confirm, confirm_hash=False, verify_after_rename=False
+    options = ORDERED.model_copy(
+        update={
+            "confirm_size": confirm,
+            "confirm_hash": False,
+            "verify_after_rename": False,
+        }
     )
 
     with pytest.raises(DestinationError, match="upload E1") as caught:

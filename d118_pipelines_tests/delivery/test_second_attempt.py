@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_rename_whose_answer_was_lost_is_recognised(
 def test_file_that_the_vendor_has_taken_is_not_sent_again(
     destination: Destination, tmp_path: Path
 ) -> None:
-    options = replace(ORDERED, verify_after_rename=False)
+    options = ORDERED.model_copy(update={"verify_after_rename": False})
     files = make_set(tmp_path)
     calls: list[str] = []
     after = lose_answer("replace 1", calls)
@@ -109,7 +108,7 @@ def test_temporary_file_that_vanished_is_uploaded_again(
 def test_times_come_from_one_reading_of_the_clock(
     destination: Destination, tmp_path: Path, use_temp_names: bool
 ) -> None:
-    options = replace(ORDERED, use_temp_names=use_temp_names)
+    options = ORDERED.model_copy(update={"use_temp_names": use_temp_names})
     readings: list[dt.datetime] = []
     after = lose_answer("set_mtime 2", [])
 

@@ -6,12 +6,11 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from d118_pipelines.delivery.files import DeliveryOptions
+from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.delivery.sequence import deliver_set
 from d118_pipelines.errors import DestinationError, ExportError
 from d118_pipelines_tests.delivery.destinations import (
@@ -73,7 +72,7 @@ def test_times_stay_as_they_are_when_the_target_does_not_ask_for_them(
 def test_without_temporary_names_each_file_goes_straight_to_its_name(
     destination: Destination, tmp_path: Path
 ) -> None:
-    options = replace(ORDERED, use_temp_names=False)
+    options = ORDERED.model_copy(update={"use_temp_names": False})
     seen: list[set[str]] = []
 
     def look(name: str, sent: int, total: int) -> None:
@@ -149,7 +148,7 @@ def test_times_that_do_not_rise_are_no_delivery(
 def test_without_verification_after_the_rename_the_temporary_file_counts(
     destination: Destination, tmp_path: Path
 ) -> None:
-    options = replace(ORDERED, verify_after_rename=False)
+    options = ORDERED.model_copy(update={"verify_after_rename": False})
 
     report = deliver_set(destination.connect, make_set(tmp_path), options, now=now)
 
@@ -163,8 +162,8 @@ OFF = DeliveryOptions(confirm_size=False, confirm_hash=False, verify_after_renam
 @pytest.mark.parametrize(
     ("changed", "on"),
     [
-        (b"cut short", replace(OFF, confirm_size=True)),
-        (b"x" * 2000, replace(OFF, confirm_hash=True)),
+        (b"cut short", OFF.model_copy(update={"confirm_size": True})),
+        (b"x" * 2000, OFF.model_copy(update={"confirm_hash": True})),
     ],
     ids=["size", "hash"],
 )

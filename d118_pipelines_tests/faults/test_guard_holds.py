@@ -268,5 +268,7 @@ def test_plan_that_grew_too_old_is_held_and_must_be_made_anew(delivered: Sync) -
 def test_baseline_whose_files_are_gone_holds_the_set(delivered: Sync) -> None:
     shutil.rmtree(delivered.project.home / "exports")
 
-    with pytest.raises(HeldError, match="files of the last verified delivery are gone"):
+    with pytest.raises(
+        HeldError, match="files of the last verified delivery no longer exist"
+    ):
         delivered.run()

@@ -11,7 +11,11 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines_tests.support.project import REPOSITORY
 
-FILES = sorted((REPOSITORY / "sql/roster").glob("*.sql"))
+FILES = sorted(
+    path
+    for room in ("roster", "sources", "targets")
+    for path in (REPOSITORY / "sql" / room).glob("*.sql")
+)
 SAMPLE = """-- A file for tests.
 
 -- name: whole
@@ -72,10 +76,11 @@ def test_a_file_is_read_once(sample: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_statement_has_one_name_and_a_caller(path: Path) -> None:
+    room = path.parent.name
     names = re.findall(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), re.M)
     product = "".join(
         file.read_text(encoding="utf-8")
-        for file in (REPOSITORY / "d118_pipelines/roster").rglob("*.py")
+        for file in (REPOSITORY / "d118_pipelines" / room).rglob("*.py")
     )
     # A name such as `keep_orgs` is made of `keep_` and the entity.
     made = set(re.findall(r'[".](\w+_)\{entity\}"', product))
@@ -84,4 +89,4 @@ def test_every_statement_has_one_name_and_a_caller(path: Path) -> None:
     for name in names:
         is_made = name.rpartition("_")[0] + "_" in made
         assert is_made or re.search(rf"""["'.]{name}["']""", product), name
-    assert f"roster/{path.stem}." in product
+    assert f"{room}/{path.stem}." in product

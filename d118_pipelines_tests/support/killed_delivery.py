@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.delivery.files import DeliveryOptions, FileToSend
+from d118_pipelines.config.delivery_options import DeliveryOptions
+from d118_pipelines.delivery.files import FileToSend
 from d118_pipelines.delivery.folder import FolderRemote
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.sequence import deliver_set

@@ -40,7 +40,8 @@ class Quirks:
     """How a service errs. The defaults are a service that does everything right.
 
     max_limit: rows of a page at most, whatever `limit` says. total: what the count says
-    (`True` the truth, `None` nothing, a list: one after the other). next_link: `skips`
+    (`True` the truth, `None` nothing, a list: one after the other, `page` the rows of the
+    page, `so far` also those before it). next_link: `skips`
     counts with the limit asked for, `sticks` never moves on, `foreign` names another
     host, `bare` has a cursor in place of an offset. repeats: the page (0 the first) that
     is sent again in place of the next one. revisions: of ClassLink's header, one after
@@ -49,7 +50,7 @@ class Quirks:
     """
 
     max_limit: int | None = None
-    total: Literal[True] | int | Sequence[int] | None = True
+    total: Literal[True, "page", "so far"] | int | Sequence[int] | None = True
     next_link: NextLink | None = None
     foreign_host: str = "http://sis.internal.example"
     ignores_offset: bool = False
@@ -148,7 +149,7 @@ class OneRosterServer:
         rows = all_rows[begin : begin + limit]
         if not rows and begin and self.quirks.end_status:
             return failure(self.quirks.end_status, "invaliddata")
-        headers = {**JSON, **self._count(len(all_rows))}
+        headers = {**JSON, **self._count(len(all_rows), offset, len(rows))}
         if offset + len(rows) < len(all_rows):
             headers |= self._link(query, offset, len(rows))
         if self.quirks.revisions:
@@ -156,8 +157,10 @@ class OneRosterServer:
             headers["x-perm-rev"] = self.quirks.revisions[min(self._lists - 1, last)]
         return Reply(200, headers, json.dumps({name: list(rows)}).encode())
 
-    def _count(self, true: int) -> dict[str, str]:
+    def _count(self, true: int, offset: int, rows: int) -> dict[str, str]:
         total = self.quirks.total
+        if isinstance(total, str):
+            total = rows if total == "page" else offset + rows
         if total is None:
             return {}
         if isinstance(total, Sequence):
@@ -225,7 +228,7 @@ class TokenGate:
         self._left: dict[str, int] = {}
 
     def token(self, request: Request) -> Reply:
-        form = dict(parse_qsl(request.body.decode()))
+        form = {**request.query, **dict(parse_qsl(request.body.decode()))}
         self.forms.append(form)
         number = len(self.forms) - 1
         if number in self._replies:

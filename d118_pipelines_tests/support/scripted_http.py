@@ -10,7 +10,8 @@ import datetime as dt
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -46,7 +47,8 @@ class Request:
 class Reply:
     """One answer. delay: seconds before it, and pause between two bytes if drips.
 
-    cut: bytes of the body that are left out before the connection is closed.
+    cut: bytes of the body that are left out before the connection is closed. raw: bytes
+    in place of all this, also without end, with `drip` between them.
     """
 
     status: int = 200
@@ -55,6 +57,7 @@ class Reply:
     delay: float = 0.0
     drip: float = 0.0
     cut: int = 0
+    raw: Iterable[bytes] = ()
 
 
 Answering = Callable[[Request], Reply]
@@ -117,6 +120,8 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             reply = server.reply(self)
             time.sleep(reply.delay)
+            if reply.raw:
+                return self._send_raw(reply)
             self.send_response_only(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -125,6 +130,13 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self._send_body(reply)
 
         do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+
+        def _send_raw(self, reply: Reply) -> None:
+            self.close_connection = True
+            with suppress(OSError):  # the client has had enough
+                for part in reply.raw:
+                    self.wfile.write(part)
+                    time.sleep(reply.drip)
 
         def _send_body(self, reply: Reply) -> None:
             body = reply.body[: len(reply.body) - reply.cut]

@@ -221,7 +221,7 @@ def test_key_that_stands_twice_is_an_error_with_its_line(
     text = YAML.replace(right, wrong, 1)
     second = text.splitlines().index(wrong.splitlines()[-1]) + 1 if "\n" in wrong else 0
 
-    with pytest.raises(ConfigurationError, match=f"key {key} stands here twice") as e:
+    with pytest.raises(ConfigurationError, match=f"key {key} occurs twice") as e:
         read(tmp_path, text)
 
     assert f"badges.yaml:{second or line_of(text, 'quoting')}" in str(e.value)

@@ -21,6 +21,7 @@ from d118_pipelines.targets.disclosures import (
     disclosures_of,
     in_words,
 )
+from d118_pipelines.targets.model import Disclosure as Reason
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.targets.examples import target
@@ -94,7 +95,8 @@ def disclosure(**values: object) -> Disclosure:
 
 def test_pupils_without_an_agreement_are_noticed() -> None:
     assert disclosure(people={"student": 5}).lacks_agreement
-    assert not disclosure(people={"student": 5}, agreement="A-1").lacks_agreement
+    agreed = Reason(recipient="HR Records", purpose="service", agreement="A-1")
+    assert not disclosure(people={"student": 5}, why=agreed).lacks_agreement
     assert not disclosure(people={"staff": 5}).lacks_agreement
 
 
@@ -111,7 +113,7 @@ def test_what_must_be_posted_is_pupils_data_that_left_the_house(
 
 
 def test_forms_cannot_be_broken_by_what_a_district_writes() -> None:
-    odd = disclosure(recipient="=A|B <b>", purpose="so | so")
+    odd = disclosure(why=Reason(recipient="=A|B <b>", purpose="so | so"))
 
     page = as_markdown([odd], district="D", day=DAY.date())
     web = as_html([odd], district="D", day=DAY.date())

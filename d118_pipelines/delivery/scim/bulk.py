@@ -1,7 +1,6 @@
 """Many users in one request, within the limits that the provider names.
 
-Called by `client.py`; users that a bulk request could not settle are asked for one by one
-(`one_user.py`).
+Called by `client.py`; users that it could not settle are asked for in `one_user.py`.
 Rule: RFC 7644 section 3.7.
 """
 

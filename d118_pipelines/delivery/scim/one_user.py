@@ -74,7 +74,8 @@ def _update(service: ScimService, change: ScimChange) -> ScimOutcome:
     except RefusedError as refused:
         if refused.status != 404:
             raise
-        return _create(service, _forgotten(change))
+        forgotten = ScimChange(change.key, "create", None, change.user, look_first=True)
+        return _create(service, forgotten)
     return ScimOutcome(change.key, "updated", change.scim_id)
 
 
@@ -93,10 +94,6 @@ def _deactivate(service: ScimService, change: ScimChange) -> ScimOutcome:
             raise
         return ScimOutcome(change.key, "deleted", None)
     return ScimOutcome(change.key, "deleted", None if service.deletes else scim_id)
-
-
-def _forgotten(change: ScimChange) -> ScimChange:
-    return ScimChange(change.key, "create", None, change.user, look_first=True)
 
 
 def _existing(service: ScimService, change: ScimChange) -> str | None:

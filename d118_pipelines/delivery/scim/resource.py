@@ -15,36 +15,15 @@ from d118_pipelines.errors import ConfigurationError
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-PLAIN = frozenset(
-    [
-        "externalId",
-        "userName",
-        "displayName",
-        "nickName",
-        "title",
-        "userType",
-        "profileUrl",
-        "preferredLanguage",
-        "locale",
-        "timezone",
-    ]
+PLAIN = (
+    "externalId userName displayName nickName title userType profileUrl "
+    "preferredLanguage locale timezone active"
 )
 PARTS = {
-    "name": frozenset(
-        [
-            "formatted",
-            "familyName",
-            "givenName",
-            "middleName",
-            "honorificPrefix",
-            "honorificSuffix",
-        ]
-    ),
-    "emails": frozenset(["work", "home", "other"]),
-    "phoneNumbers": frozenset(["work", "home", "mobile", "fax", "pager", "other"]),
-    "enterprise": frozenset(
-        ["employeeNumber", "costCenter", "organization", "division", "department"]
-    ),
+    "name": "formatted familyName givenName middleName honorificPrefix honorificSuffix",
+    "emails": "work home other",
+    "phoneNumbers": "work home mobile fax pager other",
+    "enterprise": "employeeNumber costCenter organization division department",
 }
 LISTS = ("emails", "phoneNumbers")
 
@@ -128,4 +107,4 @@ def inactive_patch() -> dict[str, Any]:
 
 def _is_known(column: str) -> bool:
     attribute, _, part = column.partition(".")
-    return column in PLAIN or column == "active" or part in PARTS.get(attribute, ())
+    return column in PLAIN.split() or part in PARTS.get(attribute, "").split()

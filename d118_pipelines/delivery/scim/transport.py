@@ -31,19 +31,9 @@ if TYPE_CHECKING:
 
 NOT_SENT = "Users that are not confirmed stay pending."
 # RFC 7644, table 9: the only words of an answer that are shown.
-WORDS = frozenset(
-    [
-        "invalidFilter",
-        "tooMany",
-        "uniqueness",
-        "mutability",
-        "invalidSyntax",
-        "invalidPath",
-        "noTarget",
-        "invalidValue",
-        "invalidVers",
-        "sensitive",
-    ]
+WORDS = (
+    "invalidFilter tooMany uniqueness mutability invalidSyntax invalidPath noTarget "
+    "invalidValue invalidVers sensitive"
 )
 
 
@@ -54,7 +44,9 @@ class RefusedError(Exception):
         self, status: int, word: str = "", *, wait_seconds: float = 0.0
     ) -> None:
         self.status, self.wait_seconds = status, wait_seconds
-        super().__init__(f"HTTP {status} {word if word in WORDS else ''}".strip())
+        super().__init__(
+            f"HTTP {status} {word if word in WORDS.split() else ''}".strip()
+        )
 
     @property
     def may_pass(self) -> bool:
@@ -123,9 +115,19 @@ class PatientClient:
         try:
             response = self.client.request(method, url, **options)
         except httpx2.TimeoutException:
-            raise _late(self._settings.timeout_seconds) from None
+            raise TimeLimitError(
+                "FAILED scim.unreachable  No answer of the SCIM service in time.",
+                rule=f"{self._settings.timeout_seconds:g} s",
+                not_done=NOT_SENT,
+                next_step="Check whether the service is up; run it again.",
+            ) from None
         except httpx2.RequestError as exc:
-            raise _lost(type(exc).__name__) from None
+            raise ConnectionLostError(
+                "FAILED scim.unreachable  No whole answer of the SCIM service "
+                f"({type(exc).__name__}).",
+                not_done=NOT_SENT,
+                next_step="Check the base URL and whether the service is up; run it again.",
+            ) from None
         return _usable(response)
 
 
@@ -160,21 +162,4 @@ def _refusal(response: httpx2.Response) -> RefusedError:
         word if isinstance(word, str) else "",
         wait_seconds=seconds_asked(response.headers.get("retry-after"), utc_now())
         or 0.0,
-    )
-
-
-def _lost(kind: str) -> ConnectionLostError:
-    return ConnectionLostError(
-        f"FAILED scim.unreachable  No whole answer of the SCIM service ({kind}).",
-        not_done=NOT_SENT,
-        next_step="Check the base URL and whether the service is up; run it again.",
-    )
-
-
-def _late(seconds: float) -> TimeLimitError:
-    return TimeLimitError(
-        "FAILED scim.unreachable  No answer of the SCIM service in time.",
-        rule=f"{seconds:g} s",
-        not_done=NOT_SENT,
-        next_step="Check whether the service is up; run it again.",
     )

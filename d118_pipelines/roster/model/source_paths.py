@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TRANSFORMS = {
-    *("trim", "lowercase", "uppercase", "emailAddress", "phoneDigits"),
-    *("parseDate", "nextDay", "parseInteger", "parseFloat", "parseBoolean"),
-    *("gradeCode", "normalizeGender", "normalizeRole"),
-}
+_TRANSFORMS = (
+    "trim lowercase uppercase parseDate nextDay parseInteger parseFloat parseBoolean "
+    "gradeCode normalizeGender normalizeRole emailAddress phoneDigits"
+)
+TRANSFORMS = set(_TRANSFORMS.split())
 _STEP = re.compile(
     r"(?P<name>[^\s.\[\]=]+)"
     r"(\[(?:(?P<index>\d+)|(?P<key>[^\s\[\]=.]+)=(?P<text>[^\[\]=]+)|(?P<each>))\])?"

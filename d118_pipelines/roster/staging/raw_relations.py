@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.mapping import Endpoint
+from d118_pipelines.roster.staging.findings import Rule, judge_table
 
 if TYPE_CHECKING:
     import duckdb
 
+NEVER_NUL = {"record", "_file", "_collection"}
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
@@ -47,14 +50,47 @@ def attach_raw(
         source = f"read_parquet({literal(str(one.file))}, file_row_number = true)"
         columns = duck.sql(f"FROM {source} LIMIT 0").columns
         own = [c for c in ("_file", "_line", "_collection", "_row") if c in columns]
+        clean = _without_nul(duck, one, source)
         hidden = ", ".join([*own, "file_row_number"])
         line = "_line" if "_line" in own else "file_row_number + 1"
         file = "_file" if "_file" in own else literal(one.name)
         duck.execute(
-            f"CREATE VIEW raw.{identifier(one.name)} AS SELECT * EXCLUDE ({hidden}), "
+            f"CREATE VIEW raw.{identifier(one.name)} AS SELECT * EXCLUDE ({hidden}){clean}, "
             f"{file} AS _file, {line} AS _line, {literal(one.name)} AS _collection, "
             f"file_row_number AS _row FROM {source}"
         )
+
+
+def _without_nul(
+    duck: duckdb.DuckDBPyConnection, one: RawCollection, source: str
+) -> str:
+    """Report the rows of a table that have a NUL; the SQL that takes it out.
+
+    JSON has none: it is taken out while the pull is written.
+    """
+    relation = duck.sql(f"FROM {source} LIMIT 0")
+    kinds = zip(relation.columns, map(str, relation.types), strict=True)
+    texts = [c for c, kind in kinds if kind == "VARCHAR" and c not in NEVER_NUL]
+    names = [identifier(c) for c in texts]
+    has_nul = f"contains(concat_ws('', {', '.join(names)}), chr(0))"
+    if not texts or not count_of(duck, f"{source} WHERE {has_nul}"):
+        return ""
+    fields = ", ".join(
+        f"CASE WHEN contains({name}, chr(0)) THEN {literal(text)} END"
+        for name, text in zip(names, texts, strict=True)
+    )
+    # Files that are made of others are not reported twice.
+    select = (
+        f"SELECT replace(CAST({identifier(relation.columns[0])} AS VARCHAR), chr(0), '')"
+        f" AS external_id, {literal(one.name)} AS source_file, "
+        "file_row_number + 1 AS source_line, "
+        f"concat_ws(', ', {fields}) AS fields FROM {source} WHERE {has_nul}"
+    )
+    if one.path:
+        rule = Rule("row.bad_character", "warn", detail="'NUL; removed: ' || fields")
+        judge_table(duck, "", "with_nul", select, [(rule, "true")])
+    changed = ", ".join(f"replace({n}, chr(0), '') AS {n}" for n in names)
+    return f" REPLACE ({changed})"
 
 
 def endpoint_relation(

@@ -81,8 +81,8 @@ def _odd(
     if collection == "users":
         yield from _odd_user(record)
     elif collection == "sections":
-        teacher, teachers = record.get("teacher"), record.get("teachers") or []
-        if teacher and teacher not in teachers:
+        teacher, teachers = record.get("teacher"), record.get("teachers")
+        if teacher and not (isinstance(teachers, list) and teacher in teachers):
             yield "clever.teacher_not_listed", "warn", "the teacher was added"
     elif collection == "terms":
         if not (record.get("start_date") and record.get("end_date")):

@@ -62,8 +62,8 @@ class ListReader:
     def _body(self, answer: Answer) -> Record:
         try:
             body = answer.json()
-        except ValueError:
-            raise self._bad("is not JSON") from None
+        except ValueError as exc:
+            raise self._bad(str(exc)) from None
         if not isinstance(body, dict) or not isinstance(body.get("data"), list):
             raise self._bad("has no list `data`")
         return body
@@ -89,9 +89,12 @@ class ListReader:
         ]
         if not uris:
             return None
-        # Relative to the host, so that the version is not there twice.
-        url = urljoin(answer.url, str(uris[0]))
-        parts = urlsplit(url)
+        try:
+            # Relative to the host, so that the version is not there twice.
+            url = urljoin(answer.url, str(uris[0]))
+            parts = urlsplit(url)
+        except ValueError:
+            raise self._bad("has a next link that is no address") from None
         if origin(url) != origin(answer.url) or parts.path != urlsplit(answer.url).path:
             raise self._bad("has a next link to another place, which was not contacted")
         cursor = parse_qs(parts.query).get("starting_after", [""])[0]

@@ -46,9 +46,13 @@ def from_v2(record: Mapping[str, Any], role: str) -> dict[str, Any]:
                 "relationship": record.get("relationship"),
                 "type": record.get("type"),
             }
-            for student in record.get("students") or []
+            for student in _list(record.get("students"))
         ]
     return {**person, "roles": {role: own}}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def kept(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """From the cells of a record to a row of canonical columns, as far as the file decides.
 
-Called by `source.py`. Only what one value cannot say for itself is done here: the form
-of the file's dates, the role and the district that its rows imply. What a value must be
-is judged by staging (`mappings/csv.yaml`). Rule: docs/reference/csv_files.md.
+Called by `source.py`: the form of the file's dates, the role and the district that its
+rows imply. What a value must be is judged by staging. Rule:
+docs/reference/csv_files.md.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ def find_type(
 
     header: normalised. Raises: IncompleteExtractError (csv.unknown_file).
     """
-    found = explicit or _by_pattern(header, rules) or _by_columns(file, header, rules)
+    patterns = rules.format_detection.user_patterns
+    by_pattern = (p.type for p in patterns if set(p.columns) <= set(header))
+    found = explicit or next(by_pattern, None) or _by_columns(file, header, rules)
     found = found or _by_name(file, rules)
     if found is None:
         raise IncompleteExtractError(
@@ -120,11 +122,6 @@ def _places(header: Sequence[str], columns: dict[str, list[str]]) -> dict[str, i
         if spelling is not None:
             places[name] = header.index(spelling)
     return places
-
-
-def _by_pattern(header: Sequence[str], rules: CsvRules) -> FileType | None:
-    patterns = rules.format_detection.user_patterns
-    return next((p.type for p in patterns if set(p.columns) <= set(header)), None)
 
 
 def _by_columns(file: str, header: Sequence[str], rules: CsvRules) -> FileType | None:

@@ -1,8 +1,7 @@
 """The part of `mappings/csv.yaml` that says how files are read and recognised.
 
-Read for `source.py` by `workflows/provider_sources.py`; `recognition.py` applies it. The
-other part, `endpoints`, is read by staging.
-Rule: docs/reference/csv_files.md.
+Read for `source.py` by `workflows/provider_sources.py`; `recognition.py` applies it,
+staging reads the rest. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Blocks of text without a fault, read by Arrow at full speed.
 
-Called by `oneroster_csv/reading.py`, where files have millions of rows; a block that is
-not plain goes to `splitter.py`, which gives the same rows and says what is wrong.
-Plain is: no NUL, no lone carriage return, quotes only around whole fields, no line
-break inside them, no blank line, as many fields in every line as columns.
+Called by `oneroster_csv/reading.py`; any other block goes to `splitter.py`. Without a
+fault: no NUL, no lone carriage return, quotes only around whole fields, no line break
+inside them, no blank line, as many fields in every line as columns.
 """
 
 from __future__ import annotations

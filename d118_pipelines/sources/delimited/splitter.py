@@ -1,11 +1,8 @@
 """Text to records, one by one: the careful reader, which says what is wrong and where.
 
-Called by `records.py` for whole files and by `oneroster_csv/reading.py` for the blocks
-in which `arrow.py` finds a fault; encodings are in `encodings.py`. It knows RFC 4180,
-and what a `Dialect` allows beyond it.
-
-A broken record is given up with its first line: the reader goes on with the next line,
-so that a forgotten quote never swallows the rows after it.
+Called by `records.py`, and by `oneroster_csv/reading.py` where `arrow.py` finds a
+fault. It knows RFC 4180 and what a `Dialect` allows. A broken record is given up with
+its first line, so that a forgotten quote never swallows the rows after it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from d118_pipelines.kernel.retry import http_date, seconds_asked
 if TYPE_CHECKING:
     import httpx
 
-# Only words of the standards are ever shown: any other text could quote data.
+MAX_DEPTH = 64
+# Of lists, objects and what is in them: some hundred megabytes of memory at most.
+MAX_VALUES = 2_000_000
+# Of services only words of the standards are shown: any other text could quote data.
 KNOWN_WORDS = {
     "invalidfilterfield",
     "invalidselectionfield",
@@ -42,8 +46,6 @@ _WORD_KEYS = {"imsx_codeminor", "imsx_codeminorfieldvalue", "error"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
-# One half of a surrogate pair can be escaped in JSON but not be written as UTF-8.
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,22 @@ class Answer:
         return cls(str(response.request.url), status, headers, response.content)
 
     def json(self) -> Any:
-        """The body as JSON, fit to be written again. Raises: ValueError if it is none."""
+        """The body as JSON, within what memory and depth allow.
+
+        Raises: ValueError, whose text says what the answer is instead.
+        """
+        if sum(map(self.body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise ValueError(f"has more than {MAX_VALUES:,} values")
         try:
-            value = json.loads(self.body, parse_constant=_refuse)
-            if not _HALF_CHARACTER.search(self.body):
-                return value
-            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(self.body, parse_constant=_number, parse_float=_number)
         except RecursionError:
-            raise ValueError("nested too deeply") from None
-        return json.loads(text.encode("utf-8", "replace"))
+            value = None
+        except ValueError:
+            raise ValueError("is not JSON") from None
+        else:
+            if not _is_deeper(value, MAX_DEPTH):
+                return value
+        raise ValueError(f"is nested more than {MAX_DEPTH} levels deep")
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object; an empty one if it is anything else."""
@@ -114,7 +123,21 @@ class Answer:
 
     def words(self) -> str:
         """Status, known words of the error and the request's identifier."""
-        found = [f"HTTP {self.status}", *sorted(_known_words(self.body))]
+        found = [f"HTTP {self.status}", *sorted(self._known_words())]
+        return self._with_request(found)
+
+    def error_code(self, secret: str) -> str:
+        """Status, the `error` of a token endpoint as it was sent, and the request.
+
+        What cannot be printed is escaped, the secret never shown; 80 characters at most.
+        """
+        code = self.json_object().get("error")
+        if not isinstance(code, str) or not code or (secret and secret in code):
+            return self.words()
+        shown = code[:80].encode("unicode_escape").decode("ascii")
+        return self._with_request([f"HTTP {self.status}", shown])
+
+    def _with_request(self, found: list[str]) -> str:
         request = self.headers.get("x-request-id", "")
         if _REQUEST_ID.fullmatch(request):
             found.append(f"request {request}")
@@ -122,19 +145,33 @@ class Answer:
 
     def has_word(self, word: str) -> bool:
         """Whether the error names this word, without case, blanks and underscores."""
-        return word in _known_words(self.body)
+        return word in map(_plain, self._known_words())
+
+    def _known_words(self) -> set[str]:
+        found = _words_in(self.json_object())
+        return {word for word in found if _plain(word) in KNOWN_WORDS}
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError("not a JSON value")
+def _plain(word: str) -> str:
+    return re.sub(r"[ _]", "", word.lower())
 
 
-def _known_words(body: bytes) -> set[str]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return set()
-    return {word for word in _words_in(value) if word in KNOWN_WORDS}
+def _number(text: str) -> float:
+    """A number with a point; none that JSON could not write again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("not a JSON value")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    level: list[Any] = [[value]]
+    for _ in range(levels + 1):
+        inner = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [i for v in inner for i in v if isinstance(i, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _words_in(value: Any, depth: int = 0) -> set[str]:
@@ -145,7 +182,7 @@ def _words_in(value: Any, depth: int = 0) -> set[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, str) and key.lower() in _WORD_KEYS:
-                found.add(re.sub(r"[\s_]+", "", inner.lower()))
+                found.add(inner)
             found |= _words_in(inner, depth + 1)
     elif isinstance(value, list) and len(value) <= 20:
         for inner in value:

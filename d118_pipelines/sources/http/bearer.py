@@ -35,14 +35,16 @@ class Bearer:
             )
         self._key, self._clock = key, clock or SystemClock()
         self._renew_at = float("inf")
+        self._accepted: str | None = None
         # One request for a key at a time, whoever waits for it.
         self._lock = threading.Lock()
 
     def auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the key; after a 401 read it anew and, if it is another, repeat once.
+        """Send the key; if it has expired read it anew and, if it is another, repeat once.
 
+        Expired is: 401, and 403 for a key that the service accepted before.
         Raises: what reading it raises.
         """
         with self._lock:
@@ -51,7 +53,10 @@ class Bearer:
             key = self._key
         request.headers["Authorization"] = f"Bearer {key}"
         response = yield request
-        if response.status_code != 401:
+        if response.status_code == 200:
+            self._accepted = key
+        is_accepted = self._accepted == key
+        if response.status_code not in ({401, 403} if is_accepted else {401}):
             return
         with self._lock:
             if self._key == key:
@@ -59,7 +64,9 @@ class Bearer:
             renewed = self._key
         if renewed != key:
             request.headers["Authorization"] = f"Bearer {renewed}"
-            yield request
+            response = yield request
+            if response.status_code == 200:
+                self._accepted = renewed
 
     def read(self) -> Generator[httpx.Request, httpx.Response, str | None]:
         """The present key, asked for with the requests that are yielded; here the same."""

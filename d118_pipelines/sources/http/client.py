@@ -70,10 +70,11 @@ class Auth(Protocol):
 class _Read:
     """How far one read has come, repetitions and redirects included.
 
-    until: when it is given up. failure: what the last attempt met that may pass.
+    expect: statuses that are no failure. until: when it is given up. failure: what the last attempt met that may pass.
     """
 
     url: str
+    expect: Collection[int]
     until: float
     redirects: int = MAX_REDIRECTS
     refusals: int = 0
@@ -111,7 +112,7 @@ class HttpClient:
         self._limits = limits or HttpLimits()
         spread = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._pacer = Pacer(self.clock, max(min_interval, spread))
-        self._transport = Transport(code=code, limits=self._limits, clock=self.clock)
+        self._transport = Transport(code=code, limits=self._limits)
         self._deadline = float("inf")
         self._attempts = self._limits.attempts
 
@@ -151,7 +152,7 @@ class HttpClient:
 
     def _read(self, url: str, expect: Collection[int]) -> Answer:
         until = self.clock.monotonic() + self._limits.total
-        read = _Read(url, min(until, self._deadline))
+        read = _Read(url, expect, min(until, self._deadline))
         answer = retried(
             partial(self._answer, read),
             attempts=self._attempts,
@@ -226,7 +227,7 @@ class HttpClient:
                 request, seconds=read.until - self.clock.monotonic(), where=where
             )
             answer = Answer.of(response)
-            if answer.status in REPEATED:
+            if answer.status in REPEATED and answer.status not in read.expect:
                 raise self._refused(answer, request.method)
         except RetriableError as exc:
             read.failure = exc

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 from d118_pipelines.errors import AuthenticationError, SourceError
 from d118_pipelines.kernel.addresses import checked_address, host
@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 
 USUAL_LIFE = 3600.0
 RENEWED_BEFORE = 300.0
+_OTHER_WAYS = {
+    "basic": "the service may want them in the form, clientAuth: body, or the "
+    "parameters in the address, clientAuth: query",
+    "body": "the service may want them as HTTP Basic, clientAuth: basic",
+    "query": "the service may want a form, clientAuth: basic or body",
+}
 
 
 class ClientCredentials(Bearer):
     """Gets a token when one is needed, shortly before its end and after a 401.
 
-    client_auth: `basic` sends identifier and secret as HTTP Basic, `body` in the form.
+    client_auth: `basic` sends identifier and secret as HTTP Basic, `body` in the form;
+    `query` is `basic` with the parameters in the address, which keeps its own.
     fallback_scope: asked for once when the endpoint does not know the wanted scopes.
     Raises: ConfigurationError for a token address that may not be asked.
     """
@@ -40,7 +47,7 @@ class ClientCredentials(Bearer):
         *,
         scopes: Sequence[str],
         fallback_scope: str | None = None,
-        client_auth: Literal["basic", "body"] = "basic",
+        client_auth: Literal["basic", "body", "query"] = "basic",
         code: str = "rest",
         clock: Clock | None = None,
     ) -> None:
@@ -59,10 +66,11 @@ class ClientCredentials(Bearer):
         if answer.status != 200:
             raise AuthenticationError(
                 f"FAILED {self._code}.auth  The token endpoint refused "
-                f"({answer.words()}).",
+                f"({answer.error_code(self._secret)}).",
                 where=host(self._url),
                 not_done="The pull was not stored.",
-                next_step="Check client id, client secret and scopes of this provider.",
+                next_step="Check client id, client secret and scopes of this provider. "
+                f"If they are right: {_OTHER_WAYS[self._client_auth]}.",
             )
         return self._token(answer)
 
@@ -74,8 +82,13 @@ class ClientCredentials(Bearer):
             form["scope"] = self._scope
         if self._client_auth == "body":
             form |= {"client_id": self._id, "client_secret": self._secret}
-        request = httpx.Request("POST", self._url, data=form, headers=HEADERS)
-        if self._client_auth == "basic":
+        if self._client_auth == "query":
+            text = urlencode(form, quote_via=quote, safe="")
+            url = f"{self._url}{'&' if '?' in self._url else '?'}{text}"
+            request = httpx.Request("POST", url, headers=HEADERS)
+        else:
+            request = httpx.Request("POST", self._url, data=form, headers=HEADERS)
+        if self._client_auth != "body":
             # RFC 6749, 2.3.1: both are encoded as in a form before Basic joins them.
             pair = quote_plus(self._id), quote_plus(self._secret)
             next(httpx.BasicAuth(*pair).auth_flow(request))
@@ -84,7 +97,8 @@ class ClientCredentials(Bearer):
     def _token(self, answer: Answer) -> str:
         value = answer.json_object()
         token = value.get("access_token")
-        if not is_sendable(token) or str(value.get("token_type")).lower() != "bearer":
+        kind = str(value.get("token_type") or "bearer").strip().lower()
+        if not is_sendable(token) or kind != "bearer":
             raise SourceError(
                 f"FAILED {self._code}.auth  The token endpoint's answer has no bearer "
                 "token.",

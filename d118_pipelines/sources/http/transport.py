@@ -6,10 +6,15 @@ Called by `client.py`, which has attempts, waiting, redirects and the meaning of
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
-from contextlib import closing
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from d118_pipelines.errors import (
     ConnectionLostError,
@@ -18,20 +23,25 @@ from d118_pipelines.errors import (
     TimeLimitError,
 )
 from d118_pipelines.kernel.addresses import is_loopback, origin
-from d118_pipelines.sources.http.timing import Clock
 
 if TYPE_CHECKING:
     import httpx
 
 MEBIBYTE = 1024 * 1024
-HEADERS = {"Accept": "application/json", "User-Agent": "d118-pipelines"}
+CODINGS = {"identity", "", "gzip", "x-gzip", "deflate"}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": "d118-pipelines",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """How long and how much. Rule: docs/reference/oneroster_rest.md, limits.
 
-    connect, read, response: seconds to connect, without data, for a whole answer.
+    connect, read, response: seconds to connect, without data, from there to the last
+    byte of the answer.
     total: seconds for one request with all its attempts. wait: the longest wait that a
     server may ask for, in seconds. size_bytes: of one answer, expanded.
     """
@@ -42,15 +52,16 @@ class HttpLimits:
     total: float = 900.0
     attempts: int = 6
     wait: float = 300.0
-    size_bytes: int = 256 * MEBIBYTE
+    size_bytes: int = 64 * MEBIBYTE
 
 
 class Transport:
     """Keeps the connections; opens them when needed and again after `close`."""
 
-    def __init__(self, *, code: str, limits: HttpLimits, clock: Clock) -> None:
-        self._code, self._limits, self._clock = code, limits, clock
+    def __init__(self, *, code: str, limits: HttpLimits) -> None:
+        self._code, self._limits = code, limits
         self._clients: dict[bool, httpx.Client] = {}
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def close(self) -> None:
         """Close every connection."""
@@ -73,20 +84,28 @@ class Transport:
         """Send once and read the whole answer; redirects are not followed.
 
         Raises: ConnectionLostError (refused, cut, cut short), TimeLimitError, SourceError
-        (too large, or a certificate that cannot be trusted). No text of httpx is in them.
+        (too large, packed twice, or a certificate that is not trusted). No text of httpx
+        is in them.
         """
         import httpx
 
-        request.extensions["timeout"] = self._timeout(seconds)
-        until = self._clock.monotonic() + min(seconds, self._limits.response)
-        try:
-            response = self._client(str(request.url)).send(request, stream=True)
-            with closing(response):
-                body = self._body(response, until, where)
-        except httpx.TimeoutException:
-            raise self._too_late(where) from None
-        except (httpx.TransportError, httpx.DecodingError) as exc:
-            raise self._failure(exc, where) from None
+        client = self._client(str(request.url))
+        # Of this moment: the answer with the token may have set one.
+        request.headers.pop("cookie", None)
+        client.cookies.set_cookie_header(request)
+        with self._cut_after(request, seconds) as is_cut:
+            try:
+                with closing(client.send(request, stream=True)) as response:
+                    body = self._body(response, where)
+            except httpx.TimeoutException:
+                raise self._too_late(where) from None
+            except (httpx.TransportError, zlib.error, EOFError) as exc:
+                if is_cut():
+                    raise self._too_late(where) from None
+                raise self._failure(exc, where) from None
+        # What has no length ends with the connection, also with one that was cut.
+        if is_cut():
+            raise self._too_late(where)
         # It is expanded now, and must not be a second time.
         response.headers.pop("content-encoding", None)
         return httpx.Response(
@@ -96,16 +115,56 @@ class Transport:
             request=request,
         )
 
-    def _body(self, response: httpx.Response, until: float, where: str) -> bytes:
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > self._limits.size_bytes:
-                raise self._too_large(where)
-            if self._clock.monotonic() > until:
-                raise self._too_late(where)
-        return b"".join(parts)
+    @contextmanager
+    def _cut_after(
+        self, request: httpx.Request, seconds: float
+    ) -> Iterator[Callable[[], bool]]:
+        """Cut every connection at the end of the time for one answer.
+
+        httpx limits single steps: a server with a byte now and then never ends them.
+        Gives: whether they were cut.
+        """
+        is_over = threading.Event()
+
+        def cut() -> None:
+            is_over.set()
+            for connection in list(self._sockets):
+                # Not the method of TLS, which would disturb the thread that reads.
+                with suppress(OSError):
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+        def note(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                self._sockets.add(info["return_value"].get_extra_info("socket"))
+                if is_over.is_set():
+                    cut()
+
+        request.extensions.update(timeout=self._timeout(seconds), trace=note)
+        timer = threading.Timer(max(0.1, min(seconds, self._limits.response)), cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield is_over.is_set
+        finally:
+            timer.cancel()
+
+    def _body(self, response: httpx.Response, where: str) -> bytes:
+        """The body, expanded step by step and never beyond the limit."""
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in CODINGS:
+            raise self._unusable("The answer is packed twice or not as asked.", where)
+        unzip = None if coding == "identity" else zlib.decompressobj(wbits=47)
+        body, limit = bytearray(), self._limits.size_bytes
+        for part in response.iter_raw():
+            if unzip is None:
+                body += part
+            elif not unzip.eof:
+                body += unzip.decompress(part, limit + 1 - len(body))
+            if len(body) > limit:
+                raise self._unusable("The answer is too large.", where)
+        if unzip and response.num_bytes_downloaded and not unzip.eof:
+            raise EOFError
+        return bytes(body)
 
     def _timeout(self, seconds: float) -> dict[str, float | None]:
         import httpx
@@ -155,13 +214,14 @@ class Transport:
             next_step="Ask for smaller pages, or run it again later.",
         )
 
-    def _too_large(self, where: str) -> SourceError:
+    def _unusable(self, what: str, where: str) -> SourceError:
+        mebibytes = self._limits.size_bytes / MEBIBYTE
         return SourceError(
-            f"FAILED {self._code}.bad_payload  The answer is too large.",
+            f"FAILED {self._code}.bad_payload  {what}",
             where=where,
-            rule=f"at most {self._limits.size_bytes // MEBIBYTE} MiB, expanded",
+            rule=f"at most {mebibytes:g} MiB, expanded; Content-Encoding gzip, once",
             not_done="The pull was not stored.",
-            next_step="Ask for smaller pages.",
+            next_step="Ask for smaller pages (pageSize), or ask the operator of the service.",
         )
 
 

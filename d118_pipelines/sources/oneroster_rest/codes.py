@@ -15,9 +15,10 @@ WARNINGS = {
     "no_demographics": "refused or not offered; omitted",
     "unsorted": "the service refuses to sort; without a count absence proves nothing",
     "duplicate_row": "rows whose sourcedId came before; the later one counts",
+    "next_repeats": "next links that lead back; all rows were received",
     "next_skips": "next links that jump over rows; they were not followed",
     "foreign_next": "next links that name another host; it was not contacted",
-    "paging_ignored": "offset has no effect, but all rows were received",
+    "paging_ignored": "a page came again after all counted rows; the only page proves no absence",
 }
 
 Incomplete = Literal[
@@ -32,7 +33,12 @@ def warning(word: str, collection: str, count: int = 1) -> Finding:
 
 
 def incomplete(
-    word: Incomplete, text: str, where: str, *, rule: str = ""
+    word: Incomplete,
+    text: str,
+    where: str,
+    *,
+    rule: str = "",
+    next_step: str = "Run it again; if it happens again, ask the operator of the service.",
 ) -> IncompleteExtractError:
     """The error for a collection that is not proven complete."""
     return IncompleteExtractError(
@@ -40,7 +46,7 @@ def incomplete(
         where=where,
         rule=rule,
         not_done="The pull was not stored.",
-        next_step="Run it again; if it happens again, ask the operator of the service.",
+        next_step=next_step,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.errors import IncompleteExtractError, SourceError
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.addresses import origin
 from d118_pipelines.kernel.finding import Finding
@@ -26,6 +26,8 @@ Query = list[tuple[str, str]]
 Row = Mapping[str, Any]
 # Asks for one page: query and the statuses that can be used.
 Ask = Callable[[Query, Collection[int]], Answer]
+# How services that have sent every row refuse the page after it.
+BEHIND_THE_END = frozenset({204, 400, 404, 416})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Paging:
 
 
 class Changed(Exception):
-    """The collection changed while it was read; what was read is unusable."""
+    """The count changed, or more rows came; what was read is unusable."""
 
 
 def read_collection(
@@ -62,7 +64,7 @@ def read_collection(
     key: of the list in each answer. open_writer: begins the collection, from nothing
     when it is called again. name: of the collection in messages.
     Returns: the rows received, and findings. Raises: IncompleteExtractError, SourceError
-    for an answer that is no list, and what `ask` raises.
+    for an answer that is not a list, and what `ask` raises.
     """
     for _ in range(paging.max_restarts + 1):
         read = _Read(ask, key, paging, name)
@@ -70,7 +72,14 @@ def read_collection(
             return read.run(open_writer())
         except Changed:
             continue
-    raise incomplete("unstable", "The number of rows kept changing.", name)
+    raise incomplete(
+        "unstable",
+        "The number of rows kept changing, or X-Total-Count is not that of all rows.",
+        name,
+        rule="X-Total-Count is the same on every page, and no more rows come",
+        next_step="Run it again; if it happens again, the count cannot be trusted: "
+        "trustTotal: false for this provider.",
+    )
 
 
 class _Read:
@@ -79,8 +88,9 @@ class _Read:
     def __init__(self, ask: Ask, key: str, paging: Paging, name: str) -> None:
         self._ask, self._key, self._paging, self._name = ask, key, paging, name
         self._offset = self._received = self._pages = self._size = 0
+        self._longest = 0
         self._total: int | None = None
-        self._is_sorted = True
+        self._is_sorted, self._is_doubtful = True, False
         # Hashes, not texts: a collection may have millions of rows.
         self._ids: set[int] = set()
         self._firsts: set[int] = set()
@@ -91,9 +101,11 @@ class _Read:
         while query is not None:
             answer = self._fetch(query)
             rows = self._rows(answer)
-            self._check_total(answer)
+            self._check_total(answer, rows)
             if rows and self._is_seen(rows):
                 break
+            if self._total is not None and len(self._ids) > self._total:
+                raise Changed
             writer.add_page(rows)
             self._received += len(rows)
             query = self._next_query(answer, len(rows))
@@ -110,6 +122,8 @@ class _Read:
             expect.add(400)
         if self._paging.end_status and self._offset > 0:
             expect.add(self._paging.end_status)
+        if self._may_refuse():
+            expect |= BEHIND_THE_END
         answer = self._ask(query, expect)
         if answer.status == 400 and may_refuse_sort:
             self._is_sorted = False
@@ -122,16 +136,35 @@ class _Read:
         self._size += len(answer.body)
         if answer.status == self._paging.end_status:
             return []
-        return page_rows(answer, self._key, self._name)
+        try:
+            if answer.status == 200:
+                return page_rows(answer, self._key, self._place())
+        except SourceError:
+            if not self._may_refuse():
+                raise
+        # All rows that were counted are here, and this is no page.
+        self._is_doubtful = True
+        return []
 
-    def _check_total(self, answer: Answer) -> None:
+    def _place(self) -> str:
+        return f"{self._name}, offset {self._offset}"
+
+    def _has_all(self) -> bool:
+        """Whether as many different rows came as the service counts."""
+        return self._total is not None and len(self._ids) >= self._total
+
+    def _check_total(self, answer: Answer, rows: Sequence[Row]) -> None:
         text = answer.headers.get("x-total-count", "").strip()
         if not self._paging.trust_total or not re.fullmatch(r"[0-9]{1,12}", text):
             return
         if self._total is None:
             self._total = int(text)
-        if self._total != int(text):
+        if self._total == int(text):
+            return
+        if rows or int(text):
             raise Changed
+        # "0" with the empty page behind the end: it may count the page's rows.
+        self._is_doubtful = True
 
     def _is_seen(self, rows: Sequence[Row]) -> bool:
         """Note the rows' ids; whether the page came before and the read has its end."""
@@ -144,22 +177,36 @@ class _Read:
         if added and not is_first_seen:
             self._noted["duplicate_row"] += len(ids) - added
             return False
-        if added or before != self._total:
+        if added or before != self._total or self._may_count_pages():
             raise incomplete("paging_stuck", "The same page came again.", self._name)
         self._noted["paging_ignored"] += 1
         return True
 
+    def _may_count_pages(self) -> bool:
+        """Whether the count is no more than a page as long as was asked for."""
+        return self._total == self._longest >= self._paging.page_size
+
+    def _may_refuse(self) -> bool:
+        """Whether an answer that is no page can be what comes after the last row."""
+        return self._has_all() and not self._may_count_pages()
+
     def _next_query(self, answer: Answer, received: int) -> Query | None:
         """What to ask next; None at the end. Moves the offset."""
+        # A page as long as others may have another one behind it, whatever is counted.
+        is_short = received < self._longest
+        self._longest = max(self._longest, received)
         if received == 0:
             return None
         link = answer.link("next")
-        if link is None:
-            if self._total is not None and len(self._ids) >= self._total:
-                return None
-            self._offset += received
-            return self._own_query()
-        return self._linked_query(answer, link, received)
+        if link is not None:
+            try:
+                return self._linked_query(answer, link, received)
+            except IncompleteExtractError:
+                if not self._has_all():
+                    raise
+                self._noted["next_repeats"] += 1
+        self._offset += received
+        return None if is_short and self._has_all() else self._own_query()
 
     def _linked_query(self, answer: Answer, link: str, received: int) -> Query:
         """The parameters of a link, each once; never its host or its path."""
@@ -205,16 +252,21 @@ class _Read:
         distinct = len(self._ids)
         if self._total is None:
             return "ended" if self._is_sorted else "never"
-        if distinct > self._total:
-            raise Changed
-        # Some services count a row as often as they send it.
-        if distinct == self._total or self._received == self._total:
+        if self._noted["paging_ignored"] and self._total == self._longest:
+            # The one page that ever comes, and a count that may be of this page.
+            return "never"
+        if distinct == self._total and not self._is_doubtful:
             return "proven"
+        # Some services count a row as often as they send it.
+        if self._total in (distinct, self._received):
+            return "ended"
         raise incomplete(
             "incomplete",
-            f"{distinct} of {self._total} rows came.",
+            f"{distinct} of {self._total} rows came, the page after is empty.",
             self._name,
             rule="as many rows as X-Total-Count says",
+            next_step="Run it again. If the service counts rows that the key may not "
+            "read: trustTotal: false for this provider.",
         )
 
     def _findings(self) -> list[Finding]:
@@ -223,20 +275,20 @@ class _Read:
 
     def _stuck(self) -> IncompleteExtractError:
         text = "The next link does not move on."
-        return incomplete("paging_stuck", text, self._name)
+        return incomplete("paging_stuck", text, self._place())
 
 
 def page_rows(answer: Answer, key: str, name: str) -> list[Row]:
     """The rows of one page. Raises: SourceError unless it is a list of objects."""
     try:
-        value = answer.json()
-    except ValueError:
-        value = None
+        value, fault = answer.json(), "is not a list"
+    except ValueError as exc:
+        value, fault = None, str(exc)
     rows = value.get(key) if isinstance(value, dict) else None
     is_list = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
     if rows is None or not is_list or _is_failure(value):
         raise unusable(
-            f"The answer is not a list ({answer.words()}).",
+            f"The answer {fault} ({answer.words()}).",
             name,
             rule=f"a JSON object with the key {key} and a list of objects under it",
         )

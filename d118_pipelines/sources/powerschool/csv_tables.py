@@ -1,12 +1,8 @@
 """Loading one PowerSchool table from a CSV file into DuckDB, and saying what is wrong.
 
-Called by `embedded.py`, which knows the files that a query needs; the tables' columns
-and types are in `schema.py`. DuckDB reads the rows; `delimited/records.py` finds the line
-of what it refuses.
-
-Form: `<table>.csv`, comma, a header in any letter case, fields with commas or line ends
-in double quotes, UTF-8 with or without a byte order mark. An empty cell is NULL, spaces
-are kept, columns that the table does not have are ignored.
+Called by `embedded.py`; columns and types are in `schema.py`. Form of `<table>.csv`:
+comma, a header in any letter case, quotes where needed, UTF-8. An empty cell is NULL,
+spaces are kept, columns that the table does not have are ignored.
 """
 
 from __future__ import annotations
@@ -17,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import QueryError
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.sources.delimited.encodings import NotUtf8Error, UnreadableError
 from d118_pipelines.sources.delimited.records import read_records
 from d118_pipelines.sources.delimited.splitter import Dialect
@@ -28,10 +25,6 @@ if TYPE_CHECKING:
 
 # A longer record is an open quotation mark, to the engine too.
 _DIALECT = Dialect(has_bare_quotes=True, max_record_bytes=2_097_152)
-_DIGITS = r"[+-]?\d+(\.0*)?"
-_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_DATE = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
-_US_DATE = r"\d\d?/\d\d?/\d{4}"
 
 
 def load_table(
@@ -54,17 +47,23 @@ def load_table(
         raise _bad_header(path, table)
     # The names in the statement are those of the schema file, never of the CSV file.
     values = [_checked(f"c{header.index(n)}", table.columns[n]) for n in chosen]
+    fill = _sql(
+        "fill",
+        table=table.name,
+        names=", ".join(chosen),
+        values=", ".join(values),
+        cells=_cells(header),
+    )
     try:
-        connection.execute(
-            f"INSERT INTO {table.name} ({', '.join(chosen)})"
-            f" SELECT {', '.join(values)} FROM {_cells(header)}",
-            {"file": glob.escape(str(path))},
-        )
+        connection.execute(_sql("macros"))
+        connection.execute(fill, {"file": glob.escape(str(path))})
     except duckdb.Error:
         # The engine's message quotes the line, so it may hold personal data.
         raise _explain(connection, path, table, header) from None
     lacking = sorted(needed.difference(header))
-    return [f"{path.name} has no column {name}; it counts as empty" for name in lacking]
+    return [
+        f"{path.name} has no column {name}; it is read as empty" for name in lacking
+    ]
 
 
 def _read_header(path: Path) -> list[str]:
@@ -75,37 +74,28 @@ def _read_header(path: Path) -> list[str]:
     return [name.strip().lower() for name in header.cells] if header else []
 
 
+def _sql(name: str, **values: str) -> str:
+    return statement(f"sources/cells.{name}", **values)
+
+
 def _cells(header: list[str]) -> str:
     """Return the SQL that reads `$file` as the text columns c0, c1, ... in file order."""
     types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(header)))
-    return (
-        "read_csv($file, auto_detect=false, header=true, delim=',', quote='\"',"
-        f" escape='\"', nullstr='', allow_quoted_nulls=true, columns={{{types}}})"
-    )
+    return _sql("table", columns=f"{{{types}}}")
 
 
 def _checked(cell: str, duckdb_type: str) -> str:
     if duckdb_type == "VARCHAR":
         return cell
-    value = f"COALESCE({_value(cell, duckdb_type)}, error('misfit'))"
-    return f"CASE WHEN {cell} IS NOT NULL THEN {value} END"
+    return _sql("checked", cell=cell, value=_value(cell, duckdb_type))
 
 
 def _value(cell: str, duckdb_type: str) -> str:
     """Return the SQL for a cell's value, NULL where the cell does not fit the type."""
     if duckdb_type == "TIMESTAMP":
-        return (
-            f"CASE WHEN regexp_full_match({cell}, '{_DATE}') THEN"
-            f" TRY_CAST({cell} AS TIMESTAMP) WHEN regexp_full_match({cell}, '{_US_DATE}')"
-            f" THEN try_strptime({cell}, '%m/%d/%Y') END"
-        )
-    pattern, text = _NUMBER, cell
-    if _is_whole(duckdb_type):
-        pattern, text = _DIGITS, f"split_part({cell}, '.', 1)"
-    return (
-        f"CASE WHEN regexp_full_match({cell}, '{pattern}') THEN"
-        f" TRY_CAST({text} AS {duckdb_type}) END"
-    )
+        return f"cell_timestamp({cell})"
+    text = "cell_whole" if _is_whole(duckdb_type) else "cell_number"
+    return f"TRY_CAST({text}({cell}) AS {duckdb_type})"
 
 
 def _is_whole(duckdb_type: str) -> bool:
@@ -161,18 +151,14 @@ def _first_misfit(
     import duckdb
 
     cells = {name: f"c{header.index(name)}" for name in names}
-    tests = ", ".join(
-        f"min(row) FILTER (WHERE {cell} IS NOT NULL"
-        f" AND {_value(cell, table.columns[name])} IS NULL)"
+    tests = (
+        _sql("misfit", cell=cell, value=_value(cell, table.columns[name]))
         for name, cell in cells.items()
     )
     # As above, the names are those of the schema file.
-    numbered = f"SELECT *, row_number() OVER () - 1 AS row FROM {_cells(header)}"
-    statement = f"SELECT {tests} FROM ({numbered})"
+    sql = _sql("misfits", misfits=", ".join(tests), cells=_cells(header))
     try:
-        found = connection.execute(
-            statement, {"file": glob.escape(str(path))}
-        ).fetchall()
+        found = connection.execute(sql, {"file": glob.escape(str(path))}).fetchall()
     except duckdb.Error:
         return 0, ""
     misfits = zip(found[0], cells, strict=True)

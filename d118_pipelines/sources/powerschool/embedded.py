@@ -31,10 +31,6 @@ QUERIES_FOLDER = Path(__file__).parents[3] / "sql" / "powerschool"
 _BATCH_ROWS = 50_000
 
 
-def _own_queries() -> Sequence[Path]:
-    return sorted(QUERIES_FOLDER.glob("*.sql"))
-
-
 class EmbeddedSource:
     """A PowerSchoolSource over `<table>.csv` files; what the queries read is loaded once."""
 
@@ -46,7 +42,9 @@ class EmbeddedSource:
         *,
         memory_limit: str = "1GB",
         cache: Path | None = None,
-        queries: Callable[[], Sequence[Path]] = _own_queries,
+        queries: Callable[[], Sequence[Path]] = lambda: sorted(
+            QUERIES_FOLDER.glob("*.sql")
+        ),
     ) -> None:
         """Take the folder; nothing is read yet.
 
@@ -136,17 +134,6 @@ def _files(names: list[str]) -> str:
     return ", ".join(f"{name}.csv" for name in names) or "none"
 
 
-def _wrong_binds(query: Query, prepared: Prepared) -> QueryError:
-    names = ", ".join(f":{name}" for name in prepared.binds) or "none"
-    return QueryError(
-        "The query got other binds than it names.",
-        where=str(query.path),
-        rule=f"the query's binds are: {names}",
-        not_done="The query was not run.",
-        next_step=f"Compare {query.path} with the binds of its asset.",
-    )
-
-
 def _fetch(
     connection: duckdb.DuckDBPyConnection,
     prepared: Mapping[str, Prepared],
@@ -157,7 +144,14 @@ def _fetch(
     ready = prepared[query.name]
     values = {name.lower(): value for name, value in binds.items()}
     if sorted(values) != ready.binds:
-        raise _wrong_binds(query, ready)
+        raise QueryError(
+            "The query got other binds than it names.",
+            where=str(query.path),
+            rule="the query's binds are: "
+            + (", ".join(f":{name}" for name in ready.binds) or "none"),
+            not_done="The query was not run.",
+            next_step=f"Compare {query.path} with the binds of its asset.",
+        )
     for batch in _run(connection, query, ready, values):
         sink(batch)
 

@@ -1,10 +1,7 @@
 """What the Oracle driver's errors mean for this project.
 
-Belongs here: the way from the driver's codes to `errors.py`. Not here: connecting and
-fetching (`oracle.py`).
-
-The texts of the driver and of the database are not passed on: they hold the address,
-and may quote values of a table. See docs/reference/powerschool.md.
+Called by `oracle.py`. The texts of the driver and the database are not passed on: they
+hold the address, and may quote values. See docs/reference/powerschool.md.
 """
 
 from __future__ import annotations
@@ -12,7 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from d118_pipelines.errors import (
     AuthenticationError,
@@ -33,43 +33,10 @@ _ADDRESS = "POWERSCHOOL_PROD_DB"
 _LOGIN = "POWERSCHOOL_READ_USER and POWERSCHOOL_DB_PASSWORD"
 _NOT_DONE = "No row of this extract was kept."
 
-_WRONG_SERVICE = (
-    "The listener of PowerSchool's database does not know the service.",
-    f"Correct the part after the slash in {_ADDRESS} (host:port/service).",
+# Kind of failure -> code -> what is told about it.
+_CODES: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("oracle_codes.yaml").read_text(encoding="utf-8")
 )
-# Why a connect failed for good; by themselves these codes have other meanings.
-_SETTINGS = {
-    "DPY-6001": _WRONG_SERVICE,
-    "DPY-6003": _WRONG_SERVICE,
-    "DPY-3001": (
-        "PowerSchool's database demands Oracle's native network encryption, which the "
-        "driver's thin mode does not have.",
-        "Ask the database's administrator to set SQLNET.ENCRYPTION_SERVER and "
-        "SQLNET.CRYPTO_CHECKSUM_SERVER to ACCEPTED, or to offer TLS.",
-    ),
-    "DPY-3010": (
-        "PowerSchool's database is older than 12.1, the first version that the "
-        "driver's thin mode reads.",
-        f"Point {_ADDRESS} at a database of version 12.1 or later.",
-    ),
-}
-_LOGIN_REFUSED = {
-    "ORA-01017": "the user name or the password is wrong",
-    "ORA-01045": "the user may not open a session",
-    "ORA-28000": "the account is locked",
-    "ORA-28001": "the password has expired",
-    "DPY-4001": "the user name or the password is empty",
-    "DPY-3015": "the password is stored in a form that is too old for the driver; the "
-    "administrator can set it again",
-}
-_QUERY_REFUSED = {
-    "ORA-00904": "a column does not exist",
-    "ORA-00942": "a table does not exist, or the user may not read it",
-    "ORA-01031": "the user lacks a right",
-    "ORA-01722": "text was found where a number is expected",
-    "DPY-4008": "a value was given for a bind that the query does not have",
-    "DPY-4010": "a bind of the query was given no value",
-}
 _MOMENT_LOST = "ORA-01555"
 _CALL_TIMEOUT = "DPY-4024"
 _CONNECTION_CLOSED = "DPY-4011"
@@ -103,9 +70,10 @@ def translated(query: Query | None = None) -> Iterator[None]:
 def _meaning(exc: oracledb.Error, query: Query | None) -> D118Error:
     errors = list(_chain(exc))
     codes = [error.full_code for error in errors]
-    if codes[0] == _CONNECTION_FAILED and codes[-1] in _SETTINGS:
-        return _wrong_setting(*_SETTINGS[codes[-1]], codes[-1])
-    if codes[0] in _LOGIN_REFUSED:
+    if codes[0] == _CONNECTION_FAILED and codes[-1] in _CODES["settings"]:
+        what, next_step = _CODES["settings"][codes[-1]]
+        return _wrong_setting(what, next_step, codes[-1])
+    if codes[0] in _CODES["login"]:
         return _login_refused(codes[0])
     if _CALL_TIMEOUT in codes:
         return _no_answer()
@@ -151,7 +119,7 @@ def _wrong_setting(what: str, next_step: str, code: str) -> ConfigurationError:
 
 def _login_refused(code: str) -> AuthenticationError:
     return AuthenticationError(
-        f"PowerSchool's database refused the login: {_LOGIN_REFUSED[code]} ({code}).",
+        f"PowerSchool's database refused the login: {_CODES['login'][code]} ({code}).",
         rule="a refused login is not tried again, so that no account gets locked",
         not_done=_NOT_DONE,
         next_step=f"Check {_LOGIN}; then run: d118 test-connection powerschool",
@@ -182,7 +150,7 @@ def _connection_lost(what: str, codes: list[str]) -> ConnectionLostError:
 
 
 def _query_refused(code: str, query: Query) -> QueryError:
-    reason = _QUERY_REFUSED.get(code, "the code says why")
+    reason = _CODES["query"].get(code, "the code says why")
     return QueryError(
         f"PowerSchool's database refused the query: {reason} ({code}).",
         where=str(query.path),

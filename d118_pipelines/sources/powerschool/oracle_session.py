@@ -1,14 +1,10 @@
 """One connection to Oracle that can never hold up its caller.
 
-Belongs here: the thread, the event loop, the time limits. Not here: queries and rows
-(`oracle.py`), the meaning of errors (`oracle_errors.py`).
-
-Why not the driver's plain connections: one that waits for a listener which accepts and
-stays silent ignores every time limit and holds up all others of the process. The
-asynchronous ones can be left. They get a thread of their own, because the caller may
-run in an event loop already, and because the driver looks names up without giving way:
-then only the caller can go. A daemon thread, because such a lookup must not delay the
-end of the process either.
+Called by `oracle.py`. A plain connection that waits for a silent listener ignores every
+time limit, an asynchronous one can be left. It has a thread of its own, because the
+caller may run in an event loop, and because the driver looks names up without giving
+way; a daemon thread, because such a lookup must not delay the end of the process
+either.
 """
 
 from __future__ import annotations
@@ -20,8 +16,6 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import oracledb
 
     from d118_pipelines.sources.powerschool.source import Binds
@@ -58,12 +52,7 @@ class Session:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join(GRACE_SECONDS)
 

@@ -1,8 +1,8 @@
 """A query made ready for the embedded engine, kept on disk between runs.
 
-Parsing and translating with sqlglot takes as long as all the rest of a small extract, so
-what comes of it is kept as JSON, under a name that changes with the query, the schema
-and the versions of both engines. Not here: rows, files of a district.
+Called by `embedded.py`. Parsing takes as long as all the rest of a small extract, so
+what comes of it is kept under a name that changes with query, schema and both engines'
+versions.
 """
 
 from __future__ import annotations

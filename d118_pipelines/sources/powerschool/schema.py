@@ -1,8 +1,7 @@
 """PowerSchool's tables, what a query reads from them, and the shape of its result.
 
-Belongs here: the schema in `sql/schema/powerschool.sql`, the way from Oracle to DuckDB,
-and holding a source's batches to the promised columns and types. Not here: connections
-to a source, files, rows. See docs/reference/powerschool.md.
+Called by `oracle.py`, `prepared.py` and `csv_tables.py`; the tables are in
+`sql/schema/powerschool.sql`, one statement is read in `subset.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
     QueryError,
 )
-from d118_pipelines.sources.powerschool import statement as tree
 from d118_pipelines.sources.powerschool import subset
 from d118_pipelines.sources.powerschool.source import Query
 
@@ -110,11 +108,11 @@ def check_subset(query: Query) -> list[str]:
         return found
     statement = subset.parse(query.sql)[0]
     known = _texts("TABLE").keys() | _texts("VIEW").keys()
-    for node in tree.table_nodes(statement):
+    for node in subset.table_nodes(statement):
         if node.db or node.name.lower() not in known:
             name = ".".join(part.name for part in node.parts)
             found.append(f"{name}: a table that {SCHEMA_FILE.name} does not have")
-    for column, owners in tree.columns_cast_to_text(statement):
+    for column, owners in subset.columns_cast_to_text(statement):
         if not all(_column_type(owner, column) in _SAME_TEXT for owner in owners):
             found.append(f"CAST of {column} to text: only whole numbers and text")
     return found
@@ -172,13 +170,13 @@ def columns_read(query: Query) -> Mapping[str, frozenset[str]]:
     not have are left out. Raises: ConfigurationError as `translate` does.
     """
     statement = _statement(query)
-    views = [n for n in tree.table_names(statement) if n in _texts("VIEW")]
+    views = [n for n in subset.table_names(statement) if n in _texts("VIEW")]
     found: dict[str, frozenset[str]] = {}
     for part in [statement, *map(_view, views)]:
-        for name in tree.table_names(part):
+        for name in subset.table_names(part):
             if name in _texts("TABLE"):
                 found.setdefault(name, frozenset())
-        for column, owners in tree.columns_of(part):
+        for column, owners in subset.columns_of(part):
             for owner in owners:
                 if _column_type(owner, column):
                     found[owner] |= {column}
@@ -190,7 +188,7 @@ def bind_names(query: Query) -> frozenset[str]:
 
     Raises: ConfigurationError as `translate` does.
     """
-    return tree.bind_names(_statement(query))
+    return subset.bind_names(_statement(query))
 
 
 def create_tables(
@@ -210,7 +208,7 @@ def view_statements(names: Iterable[str]) -> list[str]:
     return [
         f'CREATE VIEW "{name}" AS {_view(name).sql("duckdb", comments=False)}'
         for name in _texts("VIEW")
-        if set(tree.table_names(_view(name))) <= set(names)
+        if set(subset.table_names(_view(name))) <= set(names)
     ]
 
 
@@ -223,20 +221,13 @@ def expected_schema(query: Query) -> pa.Schema:
     a column has no such type; QueryError if the query does not fit the schema.
     """
     import duckdb
-
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        create_tables(connection, tables_read(query))
-        return result_schema(connection, query)
-
-
-def result_schema(connection: duckdb.DuckDBPyConnection, query: Query) -> pa.Schema:
-    """Return `expected_schema` by running the query on the connection's empty tables."""
-    import duckdb
     import pyarrow as pa
 
     binds = dict.fromkeys(bind_names(query))
     try:
-        empty = connection.sql(translate(query), params=binds).to_arrow_table()
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+            create_tables(connection, tables_read(query))
+            empty = connection.sql(translate(query), params=binds).to_arrow_table()
     except duckdb.Error as exc:
         raise QueryError(
             f"The query does not fit the schema: {str(exc).splitlines()[0]}",

@@ -1,12 +1,9 @@
-"""The part of Oracle's SQL that means the same on the embedded engine.
+"""One Oracle statement: the part of the language that means the same on the embedded
+engine, and which tables and columns the statement names.
 
-Belongs here: reading one statement, and the rules of that common subset.
-Not here: tables and columns (`schema.py`), connections, rows.
-
-Outside the subset one text can give two results: `(+)` turns into an inner join,
-TO_CHAR loses its format, `NULL || 'x'` is 'x' in Oracle only, and a difference of dates
-is a number in Oracle only. So the queries hand over plain values, dates come in as
-binds, and formatting is the work of the targets. See docs/reference/powerschool.md.
+Called by `schema.py`, which knows the tables. Outside the subset one text can give two
+results: `(+)` turns into an inner join, TO_CHAR loses its format, `NULL || 'x'` is 'x' in
+Oracle only. Rule: docs/reference/powerschool.md.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlglot import Token, exp
 
@@ -148,3 +145,54 @@ def _is_allowed_target(target: exp.DataType) -> bool:
     if target.this in (exp.DType.DECIMAL, exp.DType.VARCHAR):
         return bool(target.expressions)
     return bool(target.this == exp.DType.TIMESTAMP)
+
+
+def table_nodes(statement: exp.Expr) -> list[exp.Table]:
+    """Return the tables and views in the order of the text, without WITH names."""
+    from sqlglot import exp
+
+    own = {cte.alias.lower() for cte in statement.find_all(exp.CTE)}
+    found = statement.find_all(exp.Table, bfs=False)
+    return [table for table in found if table.name.lower() not in own]
+
+
+def table_names(statement: exp.Expr) -> list[str]:
+    """Return the lower-case names of `table_nodes`, each once."""
+    return list(dict.fromkeys(node.name.lower() for node in table_nodes(statement)))
+
+
+def bind_names(statement: exp.Expr) -> frozenset[str]:
+    """Return the lower-case names of the statement's `:name` binds."""
+    from sqlglot import exp
+
+    return frozenset(node.name.lower() for node in statement.find_all(exp.Placeholder))
+
+
+def columns_of(statement: exp.Expr) -> Iterator[tuple[str, list[str]]]:
+    """Yield each mention of a column: its name and the tables it may belong to.
+
+    All in lower case, judged by the qualifier alone: without one, every table may own it.
+    """
+    from sqlglot import exp
+
+    tables = _by_qualifier(statement)
+    for column in statement.find_all(exp.Column):
+        yield column.name.lower(), tables.get(column.table.lower(), [])
+
+
+def columns_cast_to_text(statement: exp.Expr) -> Iterator[tuple[str, list[str]]]:
+    """Yield, as `columns_of` does, what is directly inside a CAST to VARCHAR2."""
+    from sqlglot import exp
+
+    tables = _by_qualifier(statement)
+    for cast in statement.find_all(exp.Cast):
+        column = cast.this
+        if cast.to.this == exp.DType.VARCHAR and isinstance(column, exp.Column):
+            yield column.name.lower(), tables.get(column.table.lower(), [])
+
+
+def _by_qualifier(statement: exp.Expr) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"": table_names(statement)}
+    for table in table_nodes(statement):
+        found.setdefault(table.alias_or_name.lower(), []).append(table.name.lower())
+    return found

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines_tests.sources.clever.district import (
     DISTRICT,
     SCHOOL,
+    Record,
     clever_id,
+    section,
+    small_district,
 )
 from d118_pipelines_tests.sources.clever.staged_district import (
     COACH,
@@ -18,7 +25,9 @@ from d118_pipelines_tests.sources.clever.staged_district import (
     frame,
     oddities,
     rejected,
+    staged_of,
 )
+from d118_pipelines_tests.support.project import REPOSITORY
 
 
 def test_members_of_a_section_become_enrollments(rich: Staged) -> None:
@@ -103,3 +112,43 @@ def test_schools_belong_to_their_district(rich: Staged) -> None:
         SCHOOL: ("school", "Example High", DISTRICT, "5"),
         OTHER_SCHOOL: ("school", "Example Middle", DISTRICT, None),
     }
+
+
+def odd_sections() -> list[Record]:
+    """The sections of the case as objects of this district, and others of the kind."""
+    path = REPOSITORY / "d118_pipelines_tests/cases/31-clever-section-without-members"
+    entries = json.loads((path / "section.json").read_text("utf-8"))["data"]
+    own = {"district": DISTRICT, "school": SCHOOL}
+    found = [{**entry["data"], **own} for entry in entries]
+    for number, members in enumerate(({}, "none", 5, [None], [5])):
+        odd = {"teachers": members, "students": members, "teacher": None}
+        found.append(section(7 + number, **odd))
+    return found
+
+
+def test_case_31_a_section_without_members_is_a_class_without_members(
+    tmp_path: Path,
+) -> None:
+    odd = odd_sections()
+    data = {**small_district(), "sections": [section(1), *odd]}
+    staged = staged_of(data, tmp_path)
+
+    classes, enrollments = frame(staged, "classes"), frame(staged, "enrollments")
+    assert classes.keys() == {section(1)["id"], *(row["id"] for row in odd)}
+    assert {row["class_external_id"] for row in enrollments.values()} == {
+        section(1)["id"]
+    }
+    assert staged.entities["enrollments"].absence == "proven"
+
+
+@pytest.mark.parametrize("teachers", [None, {}, "x", 5])
+def test_case_31_a_teacher_beside_lists_that_are_none_still_counts(
+    teachers: Any, tmp_path: Path
+) -> None:
+    alone = section(2, teachers=teachers, students=None)
+    data = {**small_district(), "sections": [alone]}
+    staged = staged_of(data, tmp_path)
+
+    [row] = frame(staged, "enrollments").values()
+    assert (row["class_external_id"], row["role"]) == (alone["id"], "teacher")
+    assert oddities(staged)["clever.teacher_not_listed"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from d118_pipelines.errors import (
     SourceError,
     UnavailableError,
 )
+from d118_pipelines.sources.clever.pages import ListReader
+from d118_pipelines.sources.http.client import HttpClient
 from d118_pipelines_tests.sources.clever.district import (
     NoWaiting,
     pull_of,
@@ -20,6 +23,7 @@ from d118_pipelines_tests.sources.clever.district import (
     source_of,
 )
 from d118_pipelines_tests.support.clever_server import CleverServer, Quirk
+from d118_pipelines_tests.support.scripted_http import Reply, ScriptedServer
 
 FAULTS: list[tuple[Quirk, type[D118Error], str]] = [
     ("foreign_next", SourceError, r"clever\.bad_payload"),
@@ -127,3 +131,33 @@ def test_requests_keep_their_distance(tmp_path: Path) -> None:
 
     assert len(clock.waits) == len(server.requests) - 1
     assert all(1.0 < wait <= 2.0 for wait in clock.waits)
+
+
+def envelope(record: bytes, link: bytes = b"") -> bytes:
+    links = b'{"rel": "next", "uri": "%s"}' % link if link else b""
+    return b'{"data": [{"data": %s}], "links": [%s]}' % (record, links)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            envelope(b'{"id": "a", "ext": ' + b"[" * 800 + b"]" * 800 + b"}"),
+            "is nested more than 64 levels deep",
+        ),
+        (envelope(b'{"id": "a", "x": 1e999}'), "is not JSON"),
+        (envelope(b'{"id": "a"}', b"http://["), "has a next link that is no address"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_place(body: bytes, fault: str) -> None:
+    with ScriptedServer(lambda request: Reply(200, {}, body)) as server:
+        client = HttpClient(server.url, code="clever")
+        with (
+            closing(client),
+            pytest.raises(
+                SourceError, match=rf"clever\.bad_payload  An answer {fault}"
+            ) as caught,
+        ):
+            list(ListReader(client, "/schools").pages())
+
+    assert caught.value.where.startswith("/schools at 127.0.0.1")

@@ -8,7 +8,7 @@ import pytest
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.sources.csv_files.arrival import archive, csv_files, look
-from d118_pipelines.sources.csv_files.reading import find_form
+from d118_pipelines.sources.csv_files.opened import find_form
 from d118_pipelines.sources.csv_files.source import CsvSource, read_stamps
 from d118_pipelines.sources.pull import PullStore
 from d118_pipelines_tests.sources.csv_files.folders import (

@@ -137,7 +137,7 @@ def test_an_error_names_the_place_and_known_words_only() -> None:
             client.get("/users", [("filter", "canary-query")])
 
     text = str(caught.value)
-    assert "HTTP 422, invaliddata, request abc-1" in text
+    assert "HTTP 422, invalid_data, request abc-1" in text
     assert f"GET /users at {server.url.removeprefix('http://')}" in text
     assert "canary" not in text
     assert "application-id" not in text

@@ -70,11 +70,11 @@ def test_an_empty_page_before_the_count_is_reached_fails(tmp_path: Path) -> None
     assert not case.is_anything_stored()
 
 
-def test_a_service_that_counts_repeated_rows_is_proven(tmp_path: Path) -> None:
+def test_a_service_that_counts_repeated_rows_proves_less(tmp_path: Path) -> None:
     people = [*PEOPLE[:3], PEOPLE[2], *PEOPLE[3:]]
     with users_only(people, Quirks(max_limit=4), tmp_path) as case:
         pull = case.pull()
 
     assert pull.collections["users"].source_total == 7
-    assert pull.collections["users"].absence == "proven"
+    assert pull.collections["users"].absence == "ended"
     assert len(case.server.requests) == 3

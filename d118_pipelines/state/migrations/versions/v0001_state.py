@@ -19,24 +19,12 @@ _RECORD = (
     "metadata TEXT, created_at {time} NOT NULL, updated_at {time} NOT NULL, "
     "created_by_run TEXT NOT NULL, last_changed_run TEXT NOT NULL"
 )
-_APPEND_ONLY = {
-    "sqlite": """
-    CREATE TRIGGER audit_log_keeps_rows BEFORE DELETE ON audit_log BEGIN
-      SELECT RAISE(ABORT, 'audit_log is append-only')@ END;
-    CREATE TRIGGER audit_log_keeps_values BEFORE UPDATE ON audit_log BEGIN
-      SELECT RAISE(ABORT, 'audit_log is append-only')@ END
-    """,
-    "postgresql": """
-    CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN RAISE EXCEPTION 'audit_log is append-only'@ END $$;
-    CREATE TRIGGER audit_log_keeps BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
-      FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse()
-    """,
-}
 
 
 def upgrade() -> None:
-    """Create the tables, the views and the triggers."""
-    tables = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    run(op.get_bind(), tables.replace("{record}", _RECORD))
-    run(op.get_bind(), _APPEND_ONLY[op.get_bind().dialect.name])
+    """Create the tables, the views and the triggers that keep the audit log's rows."""
+    connection, folder = op.get_bind(), Path(__file__).parent
+    tables = (folder / "v0001_state.sql").read_text(encoding="utf-8")
+    run(connection, tables.replace("{record}", _RECORD))
+    audit = folder / f"v0001_audit_{connection.dialect.name}.sql"
+    run(connection, audit.read_text(encoding="utf-8"))
