@@ -1,6 +1,7 @@
 """The edge between the domain and Dagster: errors become failures without secrets.
 
-Belongs here: what an exception may say in the event log. Not here: any decision.
+Called by every asset, job and sensor. The errors are in `errors.py`, what the console shows
+in `loggers.py`.
 """
 
 import sys

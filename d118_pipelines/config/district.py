@@ -1,6 +1,6 @@
 """`config/district.yaml`: this district's settings, for all providers and targets.
 
-Belongs here: the shape of that file. Not here: reading it (`configuration.py`).
+Called by `project.py`, which reads it; the limits under `guard` are in `guard_limits.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The limits of the roster guard: `guard` in `config/district.yaml` and in a provider.
 
-Belongs here: shape, defaults, dated windows. Not here: the decisions (`guard.py`).
+Read with `district.py` and `providers.py`; `roster/planning/guard.py` decides by them.
 Rule: docs/reference/matching_and_guard.md.
 """
 

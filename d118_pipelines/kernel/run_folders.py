@@ -2,7 +2,7 @@
 
 The time is UTC to the microsecond, so names sort by age; the run is the first eight
 characters of its id. While it is filled, a folder has a hidden name.
-Belongs here: names, filling, finding. Not here: what is in such a folder.
+Called by whoever keeps what a run made: pulls, staged rosters, plans, exports.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is odd in single objects, found while they pass by; nothing is changed here.
 
-Belongs here: findings of Clever's own. Not here: the rules of the roster model, which
-the staging applies. Rule: docs/reference/clever_api.md, codes.
+Called by `source.py` for every page. The rules of the roster model are staging's.
+Rule: docs/reference/clever_api.md, codes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """People of both versions in the shape of v3, without what no target asks for.
 
-Belongs here: which lists people come in, one shape for both versions, fields that are
-not kept. Not here: requests, findings. Rule: docs/reference/clever_api.md, users.
+Called by `source.py`: which lists people come in, and the fields that are not kept.
+Rule: docs/reference/clever_api.md, users.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The collections of a OneRoster service: their paths, keys, order and scopes.
 
-Belongs here: what the standard names. Not here: requests, nor what the fields mean.
+Called by `rest.py` and `classlink.py`; what the fields mean is in `mappings/oneroster.yaml`.
 Rule: docs/reference/oneroster_rest.md, collections.
 """
 

@@ -1,7 +1,7 @@
 """All rows of one collection, page by page, and what their number proves.
 
-Belongs here: the order of requests and when a collection has ended. Not here: HTTP, the
-store, other collections. Rule: docs/reference/oneroster_rest.md, pages.
+Called by `rest.py` for each collection; requests are in `sources/http/`, the store in
+`sources/pull.py`. Rule: docs/reference/oneroster_rest.md, pages.
 """
 
 from __future__ import annotations
