@@ -51,6 +51,8 @@ LONG, TOO_LONG = 255, 65536
 NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
 # The model asks for one of the two; a mapping may ask for each.
 _NAMES = ("first_name", "last_name")
+# Blank it means for ever; what was there and cannot be read does not.
+_OPEN_ENDED = ("enrollments", "end_date")
 _TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
 _ABSENT = Source()
 
@@ -149,7 +151,11 @@ class FieldCompiler:
         if one.kind == "text":
             self._text_rules(rows, one.name, source.max_length)
         converted = self._converted(rows, one, column)
-        return self._checked(rows, one.name, converted, is_required)
+        is_needed = (one.required or source.required or source.default is not None) or (
+            self.entity.name,
+            one.name,
+        ) == _OPEN_ENDED
+        return self._checked(rows, one.name, converted, is_needed)
 
     def _converted(self, rows: EndpointRows, one: Field, column: str) -> Converted:
         transform = rows.source(one.name).transform
@@ -257,10 +263,11 @@ class FieldCompiler:
         rows: EndpointRows,
         name: str,
         converted: Converted,
-        is_required: bool = False,
+        is_needed: bool = False,
     ) -> str:
+        """The value; `is_needed`: a row of which it is lost is rejected."""
         for check in converted.checks:
-            severity: Level = "reject" if check.is_lost and is_required else "warn"
+            severity: Level = "reject" if check.is_lost and is_needed else "warn"
             detail = "''"
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
                 detail = shown_word(f"w_{name}")
@@ -269,7 +276,11 @@ class FieldCompiler:
         return converted.sql
 
     def _rule(self, rows: EndpointRows, rule: Rule, condition: str) -> None:
-        rows.conditions[self.rules.add(rule)] = condition
+        """A field may break one rule in several ways."""
+        number = self.rules.add(rule)
+        if number in rows.conditions:
+            condition = f"({rows.conditions[number]}) OR ({condition})"
+        rows.conditions[number] = condition
 
 
 # Words that sources use where OneRoster has none; none is a name.

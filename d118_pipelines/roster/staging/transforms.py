@@ -110,20 +110,21 @@ def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Conve
 
 
 def parse_boolean(column: str) -> Converted:
-    """`true` and `false`; another case with `row.bool_form`."""
-    other_case = f"{column} <> lower({column}) AND {VALUE} IS NOT NULL"
+    """`true` and `false`; other words and another case with `row.bool_form`."""
+    other_form = f"{column} NOT IN ('true', 'false') AND {VALUE} IS NOT NULL"
+    words_of = parse_boolean_words(column)
     return Converted(
-        _sql("boolean", c=column),
-        (_lost("row.bad_bool", column), Check("row.bool_form", other_case)),
+        words_of.sql, (*words_of.checks, Check("row.bool_form", other_form))
     )
 
 
 def parse_boolean_words(column: str) -> Converted:
-    """Also `yes`, `no`, `y`, `n`, `1`, `0`: where the mapping asks for parseBoolean."""
-    true_words = words(vocabulary.TRUE_WORDS)
-    false_words = words(vocabulary.FALSE_WORDS)
+    """`yes`, `no`, `y`, `n`, `1`, `0` as well: the mapping asks for parseBoolean."""
     sql = _sql(
-        "boolean_words", c=column, true_words=true_words, false_words=false_words
+        "boolean",
+        c=column,
+        true_words=words(vocabulary.TRUE_WORDS),
+        false_words=words(vocabulary.FALSE_WORDS),
     )
     return Converted(sql, (_lost("row.bad_bool", column),))
 

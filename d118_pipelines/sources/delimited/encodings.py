@@ -7,17 +7,22 @@ says that the first one was wrong. Lines and cells are in `splitter.py`.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 
 UTF8 = "utf-8"
 CP1252 = "cp1252"
 UTF16 = "utf-16"
+MIXED = "mixed"  # UTF-8 but for some rows, which are Windows-1252
 NAMES = {CP1252: "Windows-1252", UTF16: "UTF-16"}
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: UTF16,
     codecs.BOM_UTF16_BE: UTF16,
 }
+# How the UTF-8 form of a lone surrogate begins; it is no character.
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+_BY_BYTE = "d118.by_byte"
 
 
 class UnreadableError(Exception):
@@ -56,7 +61,7 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         yield first.removeprefix(codecs.BOM_UTF8)
         yield from chunks
         return
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = _decoder(encoding)
     try:
         yield decoder.decode(first).encode(UTF8)
         for chunk in chunks:
@@ -65,6 +70,32 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     except UnicodeError:
         what = f"Bytes that are not {NAMES.get(encoding, encoding)}."
         raise UnreadableError("csv.undecodable", what) from None
+
+
+def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+    if encoding == MIXED:
+        return codecs.getincrementaldecoder("utf-8-sig")(_BY_BYTE)
+    errors = _BY_BYTE if encoding == UTF16 else "strict"
+    return codecs.getincrementaldecoder(encoding)(errors)
+
+
+def _by_byte(error: UnicodeError) -> tuple[str, int]:
+    """What is not UTF-8 as Windows-1252; where that fails NUL, which rejects the row."""
+    assert isinstance(error, UnicodeDecodeError)
+    data, start, end = error.object, error.start, error.end
+    if error.encoding.startswith("utf-16"):
+        if error.reason == "truncated data":
+            raise error
+        return "\0", end
+    if _SURROGATE.match(data, start):
+        return "\0", min(start + 3, len(data))
+    try:
+        return data[start:end].decode(CP1252), end
+    except UnicodeDecodeError:
+        return "\0", end
+
+
+codecs.register_error(_BY_BYTE, _by_byte)
 
 
 def decodes(chunks: Iterable[bytes], encoding: str) -> bool:
