@@ -5,13 +5,16 @@ Each folder beside this file is one fault; a test is named after its number.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
+from d118_pipelines.errors import HeldError
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines_tests.sources.oneroster_csv.pulls import pull_path
 from d118_pipelines_tests.sources.oneroster_csv.test_staged import staged
@@ -182,3 +185,256 @@ def test_case_02_a_row_with_what_is_no_character_is_rejected_alone(
     rejected = [("users", key, "csv.nul") for key in ("S105", "S106", "S107")]
     assert rejected_rows(found) == rejected
     assert names(found)["S100"] == "José"
+
+
+def test_case_25_an_entity_without_a_row_left_holds_the_plan(tmp_path: Path) -> None:
+    found = Case(tmp_path, "25").stage()
+
+    assert found.held_reason == "Every row of terms is rejected (row.bad_date: 4)."
+
+
+def test_case_25_the_plan_waits_and_nothing_is_applied(tmp_path: Path) -> None:
+    project = Case(tmp_path, "25").project()
+
+    planned = project.plan("sis")
+
+    held = [rule for rule in planned.plan.rules if not rule.passed]
+    assert [rule.code for rule in held] == ["guard.too_many_rejects"]
+    with pytest.raises(HeldError, match="Every row of terms is rejected"):
+        project.apply("sis")
+    assert project.statuses("users") == {}
+
+
+def crowd(case: Case, pupils: int, *, lost: int) -> None:
+    """Pupils in the good class K1, `lost` of their rows in a class that is rejected."""
+    case.change("academicSessions", {"08/17/2026": "2026-08-17"})
+    case.change("academicSessions", {"06/04/2027": "2027-06-04"})
+    case.change("academicSessions", {"12/18/2026": "2026-12-18"})
+    case.add("courses", "C9,,,Y27,,X,09,5,,")
+    case.add("classes", "K9,,,Art,09,C9,X,scheduled,,5,F27,,,")
+    enrollment = "{0},,,{1},5,S1,student,,2026-08-17,2026-12-18"
+    for number in range(pupils):
+        of = "K9" if number < lost else "K1"
+        case.add("enrollments", enrollment.format(f"N{number}", of))
+
+
+@pytest.mark.parametrize(("lost", "is_held"), [(5, False), (6, True)])
+def test_case_25_a_rejected_course_is_judged_by_what_falls_with_it(
+    tmp_path: Path, lost: int, *, is_held: bool
+) -> None:
+    case = Case(tmp_path, "25")
+    crowd(case, 96, lost=lost)
+    case.add("classes", *(f"M{n},,,M,09,C1,M,scheduled,,5,F27,,," for n in range(20)))
+
+    found = case.stage()
+
+    assert ("courses", "C9", "row.missing_required") in rejected_rows(found)
+    reason = f"{lost} of 100 enrollments are lost with rejected records (courses C9)"
+    assert (reason in (found.held_reason or "")) is is_held
+    assert (found.held_reason is not None) is is_held
+
+
+def test_case_25_a_fifth_of_one_school_holds_the_plan(tmp_path: Path) -> None:
+    case = Case(tmp_path, "25")
+    crowd(case, 196, lost=0)
+    case.change("courses", {"C2,,,Y27,Homeroom": "C2,,,Y27,"})
+    case.add("classes", *(f"M{n},,,M,09,C1,M,scheduled,,5,F27,,," for n in range(40)))
+
+    found = case.stage()
+
+    assert found.held_reason is not None
+    assert "2 of 2 enrollments of school 105 are lost" in found.held_reason
+
+
+def test_case_06_a_set_out_of_a_spreadsheet_is_held_as_a_whole(tmp_path: Path) -> None:
+    case = Case(tmp_path, "06")
+    for number in range(30):  # as many as would refuse the file
+        case.add("enrollments", f"X{number},,,K1,5,2.02601E+11,student,,,8/17/2026")
+
+    found = case.stage()
+
+    assert found.held_reason is not None
+    assert "was opened and saved in a spreadsheet" in found.held_reason
+    files = {row["source_file"] for row in findings(found, "bundle.spreadsheet")}
+    assert files == {"users.csv", "enrollments.csv", "academicSessions.csv"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "is_held"),
+    [
+        ("users", "S1,,,true", "4.2E+10,,,true", True),
+        ("academicSessions", "2026-08-17", "8/17/2026", False),
+        ("users", "true,5,student,s1", "TRUE,5,student,s1", False),
+    ],
+    ids=["a number", "some dates", "another case"],
+)
+def test_case_06_small_oddities_are_no_spreadsheet(
+    tmp_path: Path, file: str, old: str, new: str, *, is_held: bool
+) -> None:
+    case = Case(tmp_path, "03")
+    case.change(file, {old: new})
+    if file == "academicSessions":
+        case.add(file, "T9,,,x,term,2026-08-17,2026-12-18,Y27,2027")
+
+    found = findings(case.stage(), "bundle.spreadsheet")
+
+    assert bool(found) is is_held
+
+
+def test_case_12_rows_of_one_class_per_term_are_merged(tmp_path: Path) -> None:
+    case = Case(tmp_path, "12")
+    # The same fault with people: one row for each school.
+    case.add("users", "T2,,,true,5,teacher,t2,,Tia,Moss,,T2,t2@d118.example,,,,,")
+
+    found = case.stage()
+
+    assert set(keys(found, "id.merged")) == {"K1", "T2"}
+    assert rejected_rows(found) == []
+    assert staged_rows(found, "classes")["K1"]["term_external_ids"] == '["F27","S27"]'
+    assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
+    roles = json.loads(staged_rows(found, "users")["T2"]["roles"])
+    assert [role["school_external_id"] for role in roles] == ["105", "5"]
+
+
+def test_case_12_rows_that_differ_elsewhere_are_still_rejected(tmp_path: Path) -> None:
+    case = Case(tmp_path, "12")
+    case.change(
+        "classes",
+        {
+            "K1,,,Algebra 1 - 1,09,C1,ALG1.1,scheduled,R1,5,S27": (
+                "K1,,,Algebra 1 - 2,09,C1,ALG1.1,scheduled,R1,5,S27"
+            )
+        },
+    )
+
+    found = case.stage()
+
+    assert keys(found, "id.duplicate") == ["K1", "K1"]
+
+
+def test_case_01_a_class_without_title_has_that_of_its_course(tmp_path: Path) -> None:
+    found = Case(tmp_path, "01").stage()
+
+    assert staged_rows(found, "classes")["K2"]["name"] == "Homeroom"
+    assert keys(found, "row.defaulted") == ["K2"]
+    assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
+
+
+def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> None:
+    project = Case(tmp_path, "41").project()
+
+    for _ in range(2):
+        project.sync("sis")
+
+    assert [status for status, _ in project.runs("sis")] == ["SUCCESS", "SUCCESS"]
+    assert project.conflicts() == []
+    assert set(project.statuses("enrollments")) == {"e1", "e2"}
+
+
+def test_case_04_a_placeholder_is_blank_with_one_finding_for_its_row(
+    tmp_path: Path,
+) -> None:
+    case = Case(tmp_path, "04")
+    case.add(
+        "users",
+        "P1,,,true,5,student,NULL,,Null,None,N/A,null,nil,-,#N/A,,09,",
+        "P2,,,true,5,student,p2,,N/A,Null,Nilsson,,nobody@d118.example,,,,09,",
+    )
+
+    found = case.stage()
+
+    users = staged_rows(found, "users")
+    assert keys(found, "row.placeholder") == ["S3", "S4", "S5", "S6", "P1", "P2"]
+    assert [users[key]["email"] for key in ("S3", "S4", "S5", "S6")] == [None] * 4
+    first = users["P1"]
+    assert (first["first_name"], first["last_name"]) == ("Null", "None")
+    for name in (
+        "middle_name",
+        "identifier",
+        "student_number",
+        "email",
+        "sms",
+        "phone",
+    ):
+        assert first[name] is None
+    assert first["username"] == "P1"
+    assert (users["P2"]["first_name"], users["P2"]["last_name"]) == (None, "Null")
+    assert users["P2"]["middle_name"] == "Nilsson"
+
+
+def test_case_14_marks_that_nobody_sees_are_taken_out(tmp_path: Path) -> None:
+    case = Case(tmp_path, "14")
+    persian = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
+    case.add(
+        "users",
+        f"P1,,,true,5,student,p1,,{persian},O\u2019Dell\u00a0Jr,,,p1@d118.example,,,,09,",
+        "P2,,,true,5,student,p\u200d2,,\ufeffLi\u0301a,\u674e,,,\u2060p2@d118.example,,,,09,",
+    )
+
+    found = case.stage()
+
+    users = staged_rows(found, "users")
+    assert set(keys(found, "row.invisible")) == {"S3", "P1", "P2"}
+    third = users["S3"]
+    assert (third["first_name"], third["last_name"]) == ("Mia", "Solis")
+    assert third["email"] == "s3@d118.example"
+    assert third["phone"] == "+1 (847)-555-0101"
+    assert (users["P1"]["first_name"], users["P1"]["last_name"]) == (
+        persian,
+        "O\u2019Dell Jr",
+    )
+    assert (users["P2"]["username"], users["P2"]["first_name"]) == ("p2", "Li\u0301a")
+
+
+def test_case_24_the_school_types_of_vendors_are_schools(tmp_path: Path) -> None:
+    case = Case(tmp_path, "24")
+    words = ["High School", "middle", "JuniorHigh", "K-12", "charter_school"]
+    case.add("orgs", *(f"O{n},,,x,{word},,D1" for n, word in enumerate(words)))
+    case.add("orgs", "O9,,,x,warehouse,,D1")
+
+    found = case.stage()
+
+    types = {key: row["org_type"] for key, row in staged_rows(found, "orgs").items()}
+    schools = {"5", "105", *(f"O{number}" for number in range(5))}
+    assert {key for key, kind in types.items() if kind == "school"} == schools
+    assert set(keys(found, "row.enum_alias")) == schools - {"5"}
+    assert rejected_rows(found) == [("orgs", "O9", "row.bad_enum")]
+    assert set(staged_rows(found, "users")) == {"T1", "T2", "S1", "S2"}
+
+
+def test_case_11_an_orphan_says_that_only_its_case_differs(tmp_path: Path) -> None:
+    case = Case(tmp_path, "11")
+    case.change("classes", {",F27,,,1": ",f27,,,1"})
+
+    found = case.stage()
+
+    [orphan] = findings(found, "ref.orphan")
+    key = "A1B2C3D4-0000-4000-8000-00000000ABCD"
+    assert orphan["detail"] == f"differs in case only: {key}"
+    [element] = findings(found, "ref.orphan_element")
+    assert element["detail"] == "differs in case only: F27"
+
+
+def test_case_15_grades_of_vendors_are_kept_and_told_once_of_a_pupil(
+    tmp_path: Path,
+) -> None:
+    found = Case(tmp_path, "15").stage()
+
+    odd = ["S11", "S12", "S15", "S17", "S18", "S20"]
+    assert keys(found, "row.bad_grade") == odd
+    users = staged_rows(found, "users")
+    assert users["S14"]["grade_level"] == "KG"
+    assert users["S12"]["grades"] == '["PK3"]'
+    [aliases] = findings(found, "row.grade_alias")
+    assert (aliases["count"], aliases["external_id"]) == (3, None)
+
+
+def test_case_43_an_alias_of_a_grade_is_one_counted_line(tmp_path: Path) -> None:
+    case = Case(tmp_path, "43")
+    case.add(
+        "users", *(f"N{n},,,true,s,student,n{n},,A,B,,,,,,,{n}," for n in range(1, 10))
+    )
+
+    [line] = findings(case.stage(), "row.grade_alias")
+
+    assert (line["count"], line["severity"], line["field"]) == (10, "warn", "grades")

@@ -26,6 +26,7 @@ from d118_pipelines.roster.staging.compile import Relation
 from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.transforms import (
     VALUE,
+    Check,
     Converted,
     choose,
     distinct_list,
@@ -47,10 +48,13 @@ from d118_pipelines.roster.staging.transforms import (
 YEARS = {"school_year", "graduation_year"}
 GRADES = {"grade_level", "low_grade", "high_grade"}
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
+_OF_GRADES = {"row.grade_alias": True, "row.bad_grade": False}
 LONG, TOO_LONG = 255, 65536
 NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
 # The model asks for one of the two; a mapping may ask for each.
 _NAMES = ("first_name", "last_name")
+# The name of a class can be that of its course (reference_rules.py).
+_FILLED_LATER = {("classes", "name")}
 # Blank it means for ever; what was there and cannot be read does not.
 _OPEN_ENDED = ("enrollments", "end_date")
 _TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
@@ -136,7 +140,8 @@ class FieldCompiler:
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
-        if is_required and (source.required or one.name not in _NAMES):
+        is_later = (self.entity.name, one.name) in _FILLED_LATER
+        if is_required and (source.required or one.name not in _NAMES) and not is_later:
             missing = Rule("row.missing_required", "reject", one.name)
             self._rule(rows, missing, f"{column} IS NULL")
         if not rows.has(one.name):
@@ -173,7 +178,11 @@ class FieldCompiler:
             kind = "INTEGER" if one.kind == "integer" else "DOUBLE"
             return parse_number(column, kind)
         if vocabulary_of is not None:
-            return parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
+            enum = parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
+            if one.name != "org_type":
+                return enum
+            alias = f"lower({column}) IN {words(list(vocabulary.ORG_TYPE_ALIASES))}"
+            return Converted(enum.sql, (*enum.checks, Check("row.enum_alias", alias)))
         if one.name in GRADES or transform == "gradeCode":
             return parse_grade(column)
         return Converted(column)
@@ -182,6 +191,8 @@ class FieldCompiler:
         if name == "gender":
             lenient = rows.source(name).transform == "normalizeGender"
             return dict(vocabulary.GENDER_ALIASES) if lenient else {}
+        if name == "org_type":
+            return vocabulary.ORG_TYPE_ALIASES
         if name != "role":
             return {}
         known = vocabulary.ENUMS["enrollments.role"]
@@ -272,7 +283,13 @@ class FieldCompiler:
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
                 detail = shown_word(f"w_{name}")
             condition = check.condition.replace(VALUE, f"v_{name}")
-            self._rule(rows, Rule(check.code, severity, name, detail), condition)
+            rule = Rule(check.code, severity, name, detail)
+            if check.code in _OF_GRADES:
+                # Told once of a row, whose fields say the same; an alias only counts.
+                rule = Rule(
+                    check.code, severity, "grades", is_counted=_OF_GRADES[check.code]
+                )
+            self._rule(rows, rule, condition)
         return converted.sql
 
     def _rule(self, rows: EndpointRows, rule: Rule, condition: str) -> None:

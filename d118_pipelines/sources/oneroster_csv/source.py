@@ -27,6 +27,7 @@ from d118_pipelines.sources.oneroster_csv.modes import (
     Rules,
     check_dependencies,
     judge_file,
+    judge_spreadsheet,
     report_values,
 )
 from d118_pipelines.sources.oneroster_csv.place import Place
@@ -140,6 +141,7 @@ class _Pulling:
         for collection in COLLECTIONS:
             self._write(collection)
         check_dependencies(self._set, self._facts)
+        judge_spreadsheet(self._facts, self._findings)
 
     def _write(self, collection: str) -> None:
         target = _Target(self._store, collection)
