@@ -14,12 +14,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from d118_pipelines.errors import HeldError
+from d118_pipelines.errors import HeldError, IncompleteExtractError
 from d118_pipelines.roster.staging.staged import Staged
+from d118_pipelines.sources.oneroster_csv.arrival import look_for_set
+from d118_pipelines.sources.oneroster_csv.manifest import Assumed
 from d118_pipelines_tests.sources.oneroster_csv.pulls import pull_path
 from d118_pipelines_tests.sources.oneroster_csv.test_staged import staged
 from d118_pipelines_tests.support.roster_sync import (
     RosterProject,
+    entry,
     files,
     rejected_rows,
     staged_rows,
@@ -438,3 +441,53 @@ def test_case_43_an_alias_of_a_grade_is_one_counted_line(tmp_path: Path) -> None
     [line] = findings(case.stage(), "row.grade_alias")
 
     assert (line["count"], line["severity"], line["field"]) == (10, "warn", "grades")
+
+
+def test_case_05_one_person_in_two_rows_names_both(tmp_path: Path) -> None:
+    found = Case(tmp_path, "05").stage()
+
+    told = {f["external_id"]: f["detail"] for f in findings(found, "id.same_person")}
+    assert told == {
+        "A7": "the same person as T7",
+        "T7": "the same person as A7",
+    }
+
+
+def test_case_08_a_set_without_manifest_is_refused_and_told_the_way(
+    tmp_path: Path,
+) -> None:
+    project = Case(tmp_path, "08").project()
+
+    with pytest.raises(IncompleteExtractError, match="withoutManifest") as caught:
+        project.pull("sis")
+
+    assert "bundle.manifest_missing" in str(caught.value)
+
+
+def test_case_08_a_provider_names_version_and_mode(tmp_path: Path) -> None:
+    case = Case(tmp_path, "08")
+    said = {"version": "1.1", "mode": "bulk"}
+    config = {"path": str(case.set), "withoutManifest": said}
+    project = RosterProject(tmp_path / "project", entry("sis", "ONEROSTER_CSV", config))
+
+    project.sync("sis")
+    (case.set / "users.csv").unlink()
+
+    assert set(project.statuses("users")) == {"T1", "T2", "S1", "S2"}
+    with pytest.raises(IncompleteExtractError, match=r"bundle\.incomplete"):
+        project.pull("sis")
+
+
+def test_case_08_a_set_without_manifest_arrives_where_the_provider_says_so(
+    tmp_path: Path,
+) -> None:
+    folder = Case(tmp_path, "08").set
+    first = look_for_set(folder)
+
+    unnamed = look_for_set(folder, first.state)
+    named = look_for_set(folder, first.state, assumed=Assumed("1.1", "bulk"))
+
+    assert unnamed.arrived is None
+    assert "withoutManifest" in unnamed.reason
+    assert named.arrived is not None
+    assert named.arrived.version == "1.1"

@@ -157,6 +157,16 @@ END
         HAVING count(*) > 1)
 )
 
+-- name: same_people
+-- Live rows with the name, the user name and the e-mail of another one.
+SELECT
+    external_id, source_file, source_line,
+    min(external_id) OVER person AS first_id, max(external_id) OVER person AS last_id
+FROM {{accepted}} AS w
+WHERE status = 'active' AND username IS NOT NULL AND email IS NOT NULL
+WINDOW person AS (
+    PARTITION BY lower(username), lower(email), lower(first_name), lower(last_name))
+
 -- name: primary_teachers
 -- The one primary teacher of each class that has exactly one.
 CREATE OR REPLACE TABLE primary_teachers AS

@@ -270,3 +270,11 @@ def judge_enrollment_sets(duck: duckdb.DuckDBPyConnection) -> None:
         judge_table(
             duck, "enrollments", "hits", overlaps, [(Rule(code, "warn"), is_broken)]
         )
+
+
+def judge_people(duck: duckdb.DuckDBPyConnection) -> None:
+    """Report rows that are one person: each names the other one."""
+    other = "'the same person as ' || if(external_id = first_id, last_id, first_id)"
+    same = _sql("same_people", accepted=accepted("users"))
+    rule = Rule("id.same_person", "warn", "external_id", other)
+    judge_table(duck, "users", "hits", same, [(rule, "first_id <> last_id")])

@@ -39,6 +39,7 @@ from d118_pipelines.roster.staging.raw_relations import (
 from d118_pipelines.roster.staging.reference_rules import (
     References,
     judge_enrollment_sets,
+    judge_people,
     keep_keys,
 )
 from d118_pipelines.roster.staging.role_rules import judge_roles
@@ -189,6 +190,8 @@ class _Run:
                     has_orgs="orgs" in self.targets("users"),
                 )
             self._judge_references(entity)
+            if entity == "users":
+                judge_people(self.duck)
         if "enrollments" in self.endpoints:
             judge_enrollment_sets(self.duck)
 
