@@ -265,18 +265,22 @@ CREATE TABLE weighed (
     entity VARCHAR, external_id VARCHAR, school VARCHAR, is_lost BOOLEAN
 );
 
-CREATE MACRO rejected_of(name) AS (
-    SELECT coalesce(list(external_id), []) FROM rejected WHERE entity = name
-)
+-- Without terms none is gone.
+CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[]);
+
+CREATE MACRO rejected_of(name) AS TABLE
+SELECT external_id
+FROM rejected
+WHERE entity = name AND external_id IS NOT NULL AND code <> 'ref.orphan'
 
 -- name: weigh_classes
 INSERT INTO weighed
 SELECT
     'classes', external_id, school_external_id,
-    coalesce(list_contains(rejected_of('orgs'), school_external_id), false)
-    OR coalesce(list_contains(rejected_of('courses'), course_external_id), false)
+    coalesce(school_external_id IN (FROM rejected_of('orgs')), false)
+    OR coalesce(course_external_id IN (FROM rejected_of('courses')), false)
     OR coalesce(len(gone) = len(from_json(term_external_ids, '["VARCHAR"]'))
-        AND list_has_any(gone, rejected_of('terms')), false)
+        AND list_has_any(gone, (SELECT list(external_id) FROM rejected_of('terms'))), false)
 FROM work.classes
 LEFT JOIN gone_term_external_ids USING (n)
 WHERE status = 'active'
@@ -286,7 +290,8 @@ INSERT INTO weighed
 SELECT
     'users', external_id, coalesce(primary_school_external_id, raw_school_external_ids[1]),
     n IN (SELECT n FROM out.users WHERE code = 'ref.orphan')
-    AND coalesce(list_has_any(raw_school_external_ids, rejected_of('orgs')), false)
+    AND coalesce(list_has_any(
+        raw_school_external_ids, (SELECT list(external_id) FROM rejected_of('orgs'))), false)
 FROM work.users
 WHERE status = 'active'
 
@@ -295,7 +300,7 @@ INSERT INTO weighed
 SELECT
     'enrollments', w.external_id, coalesce(w.school_external_id, c.school),
     coalesce(c.is_lost, false) OR coalesce(u.is_lost, false)
-    OR coalesce(list_contains(rejected_of('classes'), w.class_external_id), false)
+    OR coalesce(w.class_external_id IN (FROM rejected_of('classes')), false)
 FROM work.enrollments AS w
 LEFT JOIN weighed AS c ON c.entity = 'classes' AND c.external_id = w.class_external_id
 LEFT JOIN weighed AS u ON u.entity = 'users' AND u.external_id = w.user_external_id
@@ -311,13 +316,13 @@ HAVING count_if(is_lost) > CASE
 ORDER BY grouping(school) DESC, 3 DESC, 1, 2
 
 -- name: roots
--- Rejected records that others point at, and not for what they point at themselves.
-SELECT entity || ' ' || external_id
+-- Records that others point at, rejected for what is wrong with themselves.
+SELECT DISTINCT entity || ' ' || external_id AS name
 FROM rejected
 WHERE
     entity IN ('orgs', 'terms', 'courses', 'classes') AND code <> 'ref.orphan'
     AND external_id IS NOT NULL
-ORDER BY entity, external_id
+ORDER BY name
 LIMIT 5
 
 -- name: main_reasons

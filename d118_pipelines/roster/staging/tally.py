@@ -97,6 +97,9 @@ class Tally:
 
     def _lost(self, counts: Mapping[str, EntityCounts]) -> str | None:
         """What falls with rejected terms, orgs, courses and classes."""
+        roots = ", ".join(name for (name,) in self._run("roots"))
+        if not roots:
+            return None
         self._run("weighed")
         for entity in ("classes", "users", "enrollments"):
             if entity in counts:
@@ -105,7 +108,6 @@ class Tally:
         for entity, school, lost, whole in self._run("lost", **shares):
             place = f" of school {school}" if school else ""
             limit = LOST_OF_SCHOOL if school else LOST_OF_ENTITY
-            roots = ", ".join(name for (name,) in self._run("roots"))
             return (
                 f"{lost:,} of {whole:,} {entity}{place} are lost with rejected records "
                 f"({roots}); limit {limit:.0%}."

@@ -22,7 +22,7 @@ _MARKS = {
 }
 # How the UTF-8 form of a lone surrogate begins; it is no character.
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
-_BY_BYTE = "d118.by_byte"
+BY_BYTE = "d118.by_byte"
 
 
 class UnreadableError(Exception):
@@ -74,8 +74,8 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
     if encoding == MIXED:
-        return codecs.getincrementaldecoder("utf-8-sig")(_BY_BYTE)
-    errors = _BY_BYTE if encoding == UTF16 else "strict"
+        return codecs.getincrementaldecoder("utf-8-sig")(BY_BYTE)
+    errors = BY_BYTE if encoding == UTF16 else "strict"
     return codecs.getincrementaldecoder(encoding)(errors)
 
 
@@ -95,12 +95,12 @@ def _by_byte(error: UnicodeError) -> tuple[str, int]:
         return "\0", end
 
 
-codecs.register_error(_BY_BYTE, _by_byte)
+codecs.register_error(BY_BYTE, _by_byte)
 
 
 def decodes(chunks: Iterable[bytes], encoding: str) -> bool:
-    """Whether the encoding gives every byte a meaning."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    """Whether the encoding gives every byte a meaning, or a row at the least."""
+    decoder = _decoder(encoding)
     try:
         for chunk in chunks:
             decoder.decode(chunk)
