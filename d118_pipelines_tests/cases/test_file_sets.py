@@ -491,3 +491,13 @@ def test_case_08_a_set_without_manifest_arrives_where_the_provider_says_so(
     assert "withoutManifest" in unnamed.reason
     assert named.arrived is not None
     assert named.arrived.version == "1.1"
+
+
+def test_case_02_a_surrogate_alone_does_not_change_the_encoding(tmp_path: Path) -> None:
+    case = Case(tmp_path, "03")
+    case.change("users", {",Ana,Ruiz,": ",A\udced\udca0\udc80,Ruiz,"})
+
+    found = case.stage()
+
+    assert ("users", "S1", "csv.nul") in rejected_rows(found)
+    assert findings(found, "csv.encoding") == []

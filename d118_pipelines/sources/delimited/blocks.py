@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from d118_pipelines.sources.delimited.encodings import UTF8, UnreadableError, decodes
+from d118_pipelines.sources.delimited.encodings import (
+    SURROGATE,
+    UTF8,
+    UnreadableError,
+    decodes,
+)
 
 BLOCK_BYTES = 8 * 1024 * 1024
 PIECE_BYTES = 128 * 1024
@@ -53,7 +58,8 @@ class Blocks:
 
 
 def odd_lines(blocks: Blocks) -> Iterator[tuple[int, bytes, bool]]:
-    """Each line with more than ASCII: its number, its bytes, and whether it is UTF-8."""
+    """Each line with more than ASCII: its number, its bytes, and whether it is UTF-8,
+    be it the form of a surrogate, which no other encoding has."""
     number, is_last = 1, False
     while not is_last:
         block, is_last = blocks.next()
@@ -61,7 +67,8 @@ def odd_lines(blocks: Blocks) -> Iterator[tuple[int, bytes, bool]]:
         if not block.isascii():
             for at, line in enumerate(lines, number):
                 if not line.isascii():
-                    yield at, line, decodes([line], UTF8)
+                    is_utf8 = decodes([line], UTF8) or SURROGATE.search(line)
+                    yield at, line, bool(is_utf8)
         number += len(lines)
 
 

@@ -20,8 +20,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: UTF16,
     codecs.BOM_UTF16_BE: UTF16,
 }
-# How the UTF-8 form of a lone surrogate begins; it is no character.
-_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+# The UTF-8 form of a lone surrogate, which is no character.
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 BY_BYTE = "d118.by_byte"
 
 
@@ -87,8 +87,8 @@ def _by_byte(error: UnicodeError) -> tuple[str, int]:
         if error.reason == "truncated data":
             raise error
         return "\0", end
-    if _SURROGATE.match(data, start):
-        return "\0", min(start + 3, len(data))
+    if SURROGATE.match(data, start):
+        return "\0", start + 3
     try:
         return data[start:end].decode(CP1252), end
     except UnicodeDecodeError:
