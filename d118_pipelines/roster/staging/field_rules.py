@@ -54,7 +54,7 @@ NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
 # The model asks for one of the two; a mapping may ask for each.
 _NAMES = ("first_name", "last_name")
 # The name of a class can be that of its course (reference_rules.py).
-_FILLED_LATER = {("classes", "name")}
+FILLED_LATER = {("classes", "name")}
 # Blank it means for ever; what was there and cannot be read does not.
 _OPEN_ENDED = ("enrollments", "end_date")
 _TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
@@ -140,7 +140,7 @@ class FieldCompiler:
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
-        is_later = (self.entity.name, one.name) in _FILLED_LATER
+        is_later = (self.entity.name, one.name) in FILLED_LATER
         if is_required and (source.required or one.name not in _NAMES) and not is_later:
             missing = Rule("row.missing_required", "reject", one.name)
             self._rule(rows, missing, f"{column} IS NULL")

@@ -7,7 +7,7 @@ Called by `staging.py`: nested SELECTs, one level per step. One field is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -15,6 +15,7 @@ from d118_pipelines.roster.model.mapping import ROLE_LISTS
 from d118_pipelines.roster.model.vocabulary import NOBODY, PLACEHOLDERS
 from d118_pipelines.roster.staging.compile import FOUND
 from d118_pipelines.roster.staging.field_rules import (
+    FILLED_LATER,
     NO_LIST,
     NO_TEXT,
     EndpointRows,
@@ -32,6 +33,8 @@ from d118_pipelines.roster.staging.transforms import (
 )
 
 ORIGIN = ["source_file", "source_line", "raw_collection", "raw_row"]
+# Columns that name the fields of a row, and the rules that they are the detail of.
+ODD_TEXTS = ["placeholder", "invisible"]
 
 
 class RowCompiler:
@@ -46,15 +49,9 @@ class RowCompiler:
     def add(self, rows: EndpointRows) -> None:
         """Compile the values and rules of one more endpoint."""
         self._selects.append((rows, self._fields.values(rows)))
-        for code, column in (
-            ("row.placeholder", "blanked"),
-            ("row.invisible", "cleared"),
-        ):
-            names = self._odd_texts(rows)[column == "cleared"].removesuffix(
-                f" AS {column}"
-            )
-            rule = Rule(code, "warn", "", column)
-            rows.conditions[self.rules.add(rule)] = f"{names} <> ''"
+        for name in ODD_TEXTS:
+            rule = Rule(f"row.{name}", "warn", "", name)
+            rows.conditions[self.rules.add(rule)] = f"{name} <> ''"
         for rule, condition in record_rules(rows, self.entity.name):
             rows.conditions[self.rules.add(rule)] = condition
 
@@ -76,7 +73,7 @@ class RowCompiler:
                 *(f"{sql} AS {n}" for n, sql in self._final(rows, values).items()),
                 *ORIGIN,
                 *(f"c_{name} AS w_{name}" for name in word_fields(self.entity.name)),
-                *self._odd_texts(rows),
+                *ODD_TEXTS,
                 f"{str(rows.is_api).lower()} AS is_api",
                 *self.rules.masks(rows.conditions),
             ]
@@ -89,8 +86,8 @@ class RowCompiler:
         return f"SELECT {outer} FROM (SELECT *, {converted} FROM {relation})"
 
     def _levels(self, rows: EndpointRows) -> list[list[str]]:
-        """As sent (`o_`), without what cannot be seen (`r_`), trimmed (`t_`), and
-        without words that stand for nothing (`c_`)."""
+        """As sent (`o_`), without what cannot be seen (`r_`), trimmed (`t_`), without
+        words that stand for nothing (`c_`); and `ODD_TEXTS`."""
         sent, visible, trim, cleaned = [], [], [], []
         for name, kind in self._inputs().items():
             source, raw = rows.source(name), f"r_{name}"
@@ -115,7 +112,7 @@ class RowCompiler:
                 else f"t_{name}"
             )
             cleaned.append(f"{_cased(blank, source.transform)} AS c_{name}")
-        return [sent, visible, trim, cleaned]
+        return [sent, visible, trim, cleaned, self._odd_texts(rows)]
 
     @property
     def _texts(self) -> dict[str, Sequence[str]]:
@@ -125,18 +122,18 @@ class RowCompiler:
             if one.kind == "list" or one.refers_to:
                 continue
             texts[one.name] = ()
-            if one.kind == "text" and not one.required:
+            is_later = (self.entity.name, one.name) in FILLED_LATER
+            if one.kind == "text" and (is_later or not one.required):
                 is_name = one.name in ("first_name", "last_name")
                 texts[one.name] = NOBODY if is_name else PLACEHOLDERS
         return texts
 
     def _odd_texts(self, rows: EndpointRows) -> list[str]:
-        """The columns with the names of fields that hold a placeholder, or more than
-        can be seen."""
+        """The names of the fields with words for nothing, with marks that nobody sees."""
         texts = [name for name in self._texts if rows.has(name)]
-        blanked = [(n, f"t_{n} IS NOT NULL AND c_{n} IS NULL") for n in texts]
-        cleared = [(n, f"o_{n} <> r_{n}") for n in texts]
-        return [f"{_listed(blanked)} AS blanked", f"{_listed(cleared)} AS cleared"]
+        words = ((n, f"t_{n} IS NOT NULL AND c_{n} IS NULL") for n in texts)
+        marks = ((n, f"o_{n} <> r_{n}") for n in texts)
+        return [f"{_listed(words)} AS placeholder", f"{_listed(marks)} AS invisible"]
 
     def _inputs(self) -> dict[str, str]:
         """Every target that an endpoint of the entity may have, with its kind."""
@@ -166,7 +163,7 @@ def _json(column: str, name: str) -> str:
     return f"CASE WHEN len({column}) > 0 THEN {text} END"
 
 
-def _listed(fields: Sequence[tuple[str, str]]) -> str:
+def _listed(fields: Iterable[tuple[str, str]]) -> str:
     """SQL: the names of the fields whose condition is true, as one text."""
     names = [f"CASE WHEN {sql} THEN {literal(name)} END" for name, sql in fields]
     return f"concat_ws(', ', {', '.join(names)})" if names else "''"
