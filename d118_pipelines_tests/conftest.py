@@ -64,9 +64,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return FileScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slowest files come first, so that no process ends long after the others."""
     from d118_pipelines_tests.support.scheduling import place
+    from d118_pipelines_tests.support.widest import mark_the_rest
+
+    mark_the_rest(items)
 
     items.sort(key=lambda item: place(item.path.relative_to(TESTS).as_posix()))
 

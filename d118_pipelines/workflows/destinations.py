@@ -126,13 +126,13 @@ def _sftp(project: Project, target: Target, wanted: SftpDestination) -> FileDest
         from d118_pipelines.delivery.sftp import SftpRemote
 
         # The login is read here: status and plans need no credential.
-        return SftpRemote(_sftp_settings(project, target, wanted, address))
+        return SftpRemote(sftp_settings(project, target, wanted, address))
 
     name, label = f"sftp-{_digest(where)}", f"{variable}:{wanted.directory}"
     return FileDestination(name, label, False, wanted, connect)
 
 
-def _sftp_settings(
+def sftp_settings(
     project: Project, target: Target, wanted: SftpDestination, address: Address
 ) -> SftpSettings:
     """The server, folder and login of a target. Raises: MissingSecretError."""

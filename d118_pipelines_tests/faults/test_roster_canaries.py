@@ -91,7 +91,7 @@ class Searched:
             self._run(f"to {target}", kept, job=target)
         # Two of three leave: a hold names the school and no person.
         data = marked_district()
-        self.server.data = {**data, "users": data["users"][8:]}
+        self.server.data = {**data, "users": data["users"][9:]}
         self._run("held", kept)
         self.server.quirks = Quirks(statuses={"users": 400})
         self._run("refused page", kept)

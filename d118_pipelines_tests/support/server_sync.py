@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.delivery.sftp import SftpRemote
+from d118_pipelines.ssh.address import parse_address
 from d118_pipelines.state import database as db
 from d118_pipelines.targets.destination_model import SftpDestination
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
@@ -156,7 +157,8 @@ class ServerSync(Sync):
     ) -> FileDestination:
         wanted = self.target.model.destination
         assert isinstance(wanted, SftpDestination)
-        settings = sftp_settings(self.project, self.target, wanted)
+        address = parse_address(os.environ[wanted.address_env], describe="the server")
+        settings = sftp_settings(self.project, self.target, wanted, address)
         settings = replace(settings, **limits)  # type: ignore[arg-type]
         return replace(
             file_set_of(self.project, self.target).destination,

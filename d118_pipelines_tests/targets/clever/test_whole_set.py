@@ -188,7 +188,7 @@ def test_more_than_a_tenth_gone_from_a_file_is_held(
 
     sync.export()
     if is_held:
-        with pytest.raises(HeldError, match=r"Students\.csv: 4 of 39 records gone"):
+        with pytest.raises(HeldError, match=r"Students\.csv: 4 of 39 records removed"):
             sync.deliver()
         sync.approve()
     sync.deliver()
