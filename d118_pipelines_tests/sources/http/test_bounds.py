@@ -25,7 +25,7 @@ from d118_pipelines_tests.support.scripted_http import (
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style>; rel=preload\r\n\r\n"
 BODY = json.dumps({"users": [{"sourcedId": "U1"}]}).encode()
 # Without a time, so that every test process gives its cases the same names.
-PACKED = gzip.compress(BODY, mtime=0)
+GZIPPED = gzip.compress(BODY, mtime=0)
 
 
 @contextmanager
@@ -95,8 +95,8 @@ def test_an_answer_after_a_cut_one_comes_over_a_new_connection() -> None:
 
 
 PACKED = {
-    "twice": ("gzip, gzip", gzip.compress(PACKED, mtime=0)),
-    "twice, as two words of other codings": ("deflate, gzip", PACKED),
+    "twice": ("gzip, gzip", gzip.compress(GZIPPED, mtime=0)),
+    "twice, as two words of other codings": ("deflate, gzip", GZIPPED),
     "not as asked": ("br", BODY),
 }
 
@@ -118,11 +118,11 @@ def test_an_answer_that_is_packed_twice_is_not_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", PACKED),
-        ("X-GZip", PACKED),
+        ("gzip", GZIPPED),
+        ("X-GZip", GZIPPED),
         ("deflate", zlib.compress(BODY)),
         ("identity", BODY),
-        ("gzip", PACKED + b"\0" * 100),
+        ("gzip", GZIPPED + b"\0" * 100),
     ],
 )
 def test_an_answer_that_is_packed_once_is_read(coding: str, body: bytes) -> None:
@@ -136,7 +136,7 @@ def test_an_answer_that_is_packed_once_is_read(coding: str, body: bytes) -> None
     assert {r.headers["Accept-Encoding"] for r in server.requests} == {"gzip"}
 
 
-@pytest.mark.parametrize("body", [PACKED[:-9], b"no gzip at all"])
+@pytest.mark.parametrize("body", [GZIPPED[:-9], b"no gzip at all"])
 def test_a_packed_answer_that_breaks_off_is_not_whole(body: bytes) -> None:
     reply = Reply(200, {"Content-Encoding": "gzip"}, body)
     with (

@@ -45,7 +45,7 @@ def test_both_ways_of_reading_give_the_same(
     )
 
 
-@settings(max_examples=examples(100, 1000), deadline=None)
+@settings(max_examples=examples(100, 500), deadline=None)
 @given(parts=st.lists(st.sampled_from(["a", " ", ",", ",", '"', '"', "\n", "\r", "é"])))
 def test_block_taken_for_plain_has_no_fault(parts: list[str]) -> None:
     text = "".join(parts)
