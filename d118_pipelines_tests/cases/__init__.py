@@ -1,1 +1,0 @@
-"""Inputs from the field, one folder each, and what must become of them."""
