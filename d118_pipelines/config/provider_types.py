@@ -196,14 +196,23 @@ class FilesConfig(ProviderConfig):
         return self
 
 
+class WithoutManifest(Model):
+    """How a set is read that has no manifest."""
+
+    version: Literal["1.1", "1.2"]
+    mode: Literal["bulk", "delta"]
+
+
 class OneRosterCsvConfig(FilesConfig):
     """A OneRoster CSV set: a zip, a folder, or a folder or zip on an SFTP server.
 
     bulkWithStatus: what a bulk file is whose rows have status and date.
+    withoutManifest: version and mode of sets that come without a manifest.
     """
 
     fileNames: dict[str, str] = {}
     bulkWithStatus: Literal["bulk", "delta", "reject"] = "bulk"
+    withoutManifest: WithoutManifest | None = None
 
     @model_validator(mode="after")
     def _has_place(self) -> Self:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import CsvProvider, OneRosterCsvProvider, Provider
-from d118_pipelines.workflows.provider_sources import local_folder, sftp_login
+from d118_pipelines.workflows.provider_sources import (
+    assumed_manifest,
+    local_folder,
+    sftp_login,
+)
 
 if TYPE_CHECKING:
     from d118_pipelines.ssh.settings import SftpSettings
@@ -53,7 +57,12 @@ def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival
         )
     from d118_pipelines.sources.oneroster_csv.arrival import look_for_set
 
-    seen = look_for_set(folder, cursor, file_names=model.config.fileNames)
+    seen = look_for_set(
+        folder,
+        cursor,
+        file_names=model.config.fileNames,
+        assumed=assumed_manifest(model.config),
+    )
     key = seen.arrived.content_hash if seen.arrived else None
     return Arrival(seen.state, key, seen.reason)
 

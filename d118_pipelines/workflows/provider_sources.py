@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.provider_types import FilesConfig
+from d118_pipelines.config.provider_types import FilesConfig, OneRosterCsvConfig
 from d118_pipelines.config.providers import (
     ClassLinkProvider,
     CleverProvider,
@@ -38,6 +38,7 @@ from d118_pipelines.workflows.powerschool_source import roster_queries
 
 if TYPE_CHECKING:
     from d118_pipelines.sources.http.client import Auth, HttpClient
+    from d118_pipelines.sources.oneroster_csv.manifest import Assumed
     from d118_pipelines.sources.pull import RosterSource
     from d118_pipelines.ssh.settings import SftpSettings
 
@@ -252,9 +253,21 @@ def _bundle(project: Project, provider: Provider) -> RosterSource:
     if login is None:
         place = LocalPlace(local_folder(project, provider))
     else:
-        place = SftpPlace(login)
-    rules = Rules(bulk_with_status=config.bulkWithStatus)
-    return OneRosterCsvSource(place, file_names=config.fileNames, rules=rules)
+        place = SftpPlace(login, has_manifest=config.withoutManifest is None)
+    return OneRosterCsvSource(
+        place,
+        file_names=config.fileNames,
+        rules=Rules(bulk_with_status=config.bulkWithStatus),
+        assumed=assumed_manifest(config),
+    )
+
+
+def assumed_manifest(config: OneRosterCsvConfig) -> Assumed | None:
+    """Version and mode of sets without manifest, where the provider names them."""
+    from d118_pipelines.sources.oneroster_csv.manifest import Assumed
+
+    said = config.withoutManifest
+    return Assumed(said.version, said.mode) if said else None
 
 
 def _csv(project: Project, provider: Provider) -> RosterSource:

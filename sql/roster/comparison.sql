@@ -6,16 +6,16 @@
 
 -- name: never_stored
 -- Records that no reference may point at: inactive at the source and unknown here, so
--- that none is made; and classes that are in conflict and not in the roster.
+-- that none is made (`is_off`); and classes that are in conflict and not in the roster.
 INSERT INTO changes.never_stored
-SELECT {{'entity'}}, r.id
+SELECT {{'entity'}}, r.id, true
 FROM record.{{entity}} AS r
 WHERE
     r.external_id IN (SELECT external_id FROM {{staged}} WHERE status <> 'active')
     AND r.id NOT IN (SELECT id FROM base.{{entity}});
 
 INSERT INTO changes.never_stored
-SELECT {{'entity'}}, id
+SELECT {{'entity'}}, id, false
 FROM changes.{{entity}}
 WHERE {{'entity'}} = 'classes' AND action = 'conflict' AND old_hash IS NULL
 
@@ -34,12 +34,15 @@ END
 
 -- name: unresolved_enrollments
 CASE
-    WHEN user_id IS NULL
-        OR user_id IN (SELECT id FROM changes.never_stored WHERE entity = 'users')
-        THEN 'user_external_id'
+    WHEN user_id IS NULL THEN 'user_external_id'
     WHEN class_id IN (SELECT id FROM changes.never_stored WHERE entity = 'classes')
         THEN 'class_external_id'
 END
+
+-- name: idle_enrollments
+-- Of a person or class that is inactive and was never here: there is nothing to do.
+user_id IN (SELECT id FROM changes.never_stored WHERE entity = 'users')
+OR class_id IN (SELECT id FROM changes.never_stored WHERE entity = 'classes' AND is_off)
 
 -- What becomes of a record that is active, known and not sent. One whose row was sent
 -- and rejected is there: nothing happens to it.
@@ -80,7 +83,7 @@ FROM (
         id, external_id, row_hash, {{school}} AS school, {{role_group}} AS group_name,
         {{unresolved}} AS lost
     FROM record.{{entity}}
-    WHERE status = 'active'
+    WHERE status = 'active' AND ({{idle}}) IS NOT true
 )
 
 -- name: owned_keys
@@ -120,6 +123,7 @@ FROM (
             external_id, hash(row_hash) AS hash, status = 'active' AS is_on,
             inactive_reason, {{unresolved}} AS unresolved
         FROM record.{{entity}}
+        WHERE ({{idle}}) IS NOT true
     ) AS r
     FULL JOIN (
         SELECT external_id, hash(row_hash) AS old_hash, status AS old_status

@@ -95,6 +95,8 @@ WITH usable AS (
             AS is_primary
     FROM role_hits
     WHERE role IS NOT NULL AND place IS NOT NULL AND NOT is_orphan
+        -- An end that cannot be read does not mean for ever.
+        AND (end_text IS NULL OR end_date IS NOT NULL)
 ),
 
 grouped AS (

@@ -12,6 +12,7 @@ SELECT
     *,
     count(*) OVER same AS times,
     min(content) OVER same <> max(content) OVER same AS differs,
+    min(core) OVER same <> max(core) OVER same AS is_other,
     row_number() OVER (
         PARTITION BY external_id
         ORDER BY raw_collection, CASE WHEN is_api THEN -raw_row ELSE raw_row END, n)
@@ -20,7 +21,7 @@ SELECT
 FROM (
     SELECT
         n, external_id, source_file, source_line, raw_collection, raw_row, is_api,
-        {{content}} AS content
+        {{content}} AS content, {{core}} AS core
     FROM work.{{entity}}
     WHERE external_id IS NOT NULL AND hash(lower(external_id)) IN (
         SELECT hash(lower(external_id))
@@ -36,8 +37,32 @@ INSERT INTO out.{{entity}}
 SELECT n, {{code}}
 FROM hits
 WHERE
-    (times > 1 AND differs AND NOT is_api OR external_id IS NOT NULL AND place > 1)
+    (times > 1 AND is_other AND NOT is_api OR external_id IS NOT NULL AND place > 1)
     AND n NOT IN (SELECT n FROM out.{{entity}})
+
+-- name: merged
+-- Rows of one record that differ in their lists: the first one gets the lists of all.
+CREATE TABLE merged_{{entity}} AS
+SELECT min(n) FILTER (place = 1) AS n, {{lists}}
+FROM hits
+JOIN work.{{entity}} AS w USING (n)
+WHERE differs AND NOT is_other AND NOT hits.is_api
+GROUP BY hits.external_id
+
+-- name: joined_list
+CASE
+    WHEN min(coalesce({{c}}, '')) = max(coalesce({{c}}, '')) THEN any_value({{c}})
+    ELSE CAST(to_json(list_sort(list_distinct(flatten(
+        list(from_json({{c}}, '["JSON"]')) FILTER ({{c}} IS NOT NULL))))) AS VARCHAR)
+END
+
+-- name: replace_merged
+ALTER VIEW work.{{entity}} RENAME TO {{entity}}_as_sent;
+
+CREATE VIEW work.{{entity}} AS
+SELECT w.* REPLACE ({{lists}})
+FROM work.{{entity}}_as_sent AS w
+LEFT JOIN merged_{{entity}} AS m USING (n)
 
 -- name: accepted
 -- The rows that no rule has left out so far.
@@ -47,7 +72,7 @@ WHERE
 CREATE OR REPLACE TABLE ok.{{entity}} (
     external_id VARCHAR, is_deleted BOOLEAN, kind VARCHAR, start_date DATE,
     end_date DATE, school VARCHAR, term_external_ids VARCHAR, has_student BOOLEAN,
-    has_staff BOOLEAN
+    has_staff BOOLEAN, name VARCHAR
 )
 
 -- name: known_keys
@@ -60,12 +85,16 @@ WHERE external_id NOT IN (SELECT external_id FROM ok.{{entity}})
 -- name: gone_elements
 -- Elements of a list that lead nowhere.
 CREATE OR REPLACE TABLE gone_{{field}} AS
-SELECT n, list(element) AS gone
+SELECT
+    n, list(element) AS gone,
+    coalesce(first('differs in case only: ' || t.external_id)
+        FILTER (t.external_id IS NOT NULL), '') AS cause
 FROM (
     SELECT n, unnest(from_json({{field}}, '["VARCHAR"]')) AS element
     FROM {{accepted}} AS w
     WHERE {{field}} IS NOT NULL
 )
+LEFT JOIN ok.{{target}} AS t ON lower(t.external_id) = lower(element)
 WHERE element NOT IN (SELECT external_id FROM ok.{{target}})
 GROUP BY n
 
@@ -99,8 +128,12 @@ JOIN ok.terms AS t ON t.external_id = c.term
 GROUP BY class
 
 -- name: cause
--- Whether the record pointed at was sent and rejected, or not sent.
+-- Whether the record pointed at has a key in another case, was rejected, or not sent.
 CASE
+    WHEN lower({{field}}) IN (SELECT lower(external_id) FROM ok.{{target}})
+        THEN 'differs in case only: ' || (
+            SELECT min(t.external_id) FROM ok.{{target}} AS t
+            WHERE lower(t.external_id) = lower({{field}}))
     WHEN {{field}} IN (SELECT external_id FROM rejected WHERE entity = {{'target'}})
         THEN 'the record that it points at was rejected'
     ELSE 'the record that it points at was not sent'
@@ -123,6 +156,16 @@ END
         GROUP BY 1
         HAVING count(*) > 1)
 )
+
+-- name: same_people
+-- Live rows with the name, the user name and the e-mail of another one.
+SELECT
+    external_id, source_file, source_line,
+    min(external_id) OVER person AS first_id, max(external_id) OVER person AS last_id
+FROM {{accepted}} AS w
+WHERE status = 'active' AND username IS NOT NULL AND email IS NOT NULL
+WINDOW person AS (
+    PARTITION BY lower(username), lower(email), lower(first_name), lower(last_name))
 
 -- name: primary_teachers
 -- The one primary teacher of each class that has exactly one.
@@ -174,6 +217,10 @@ WHERE severity = 'reject' AND entity <> '';
 INSERT INTO fetched
 SELECT entity, source_file, sum(weight) FROM rejected_weights GROUP BY ALL
 
+-- name: refused
+-- What the pull found about the set as a whole.
+SELECT code, detail FROM findings WHERE severity = 'fatal'
+
 -- name: add_rejected
 INSERT INTO rejected
 SELECT
@@ -209,6 +256,75 @@ FROM (
 GROUP BY ALL
 ORDER BY ALL
 
+-- Live rows by school, and whether they are lost with a record that was rejected:
+-- classes with their school, their course or all of their terms, people with their
+-- school, enrollments with their class or person.
+
+-- name: weighed
+CREATE TABLE weighed (
+    entity VARCHAR, external_id VARCHAR, school VARCHAR, is_lost BOOLEAN
+);
+
+-- Without terms none is gone.
+CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[]);
+
+CREATE MACRO rejected_of(name) AS TABLE
+SELECT external_id
+FROM rejected
+WHERE entity = name AND external_id IS NOT NULL AND code <> 'ref.orphan'
+
+-- name: weigh_classes
+INSERT INTO weighed
+SELECT
+    'classes', external_id, school_external_id,
+    coalesce(school_external_id IN (FROM rejected_of('orgs')), false)
+    OR coalesce(course_external_id IN (FROM rejected_of('courses')), false)
+    OR coalesce(len(gone) = len(from_json(term_external_ids, '["VARCHAR"]'))
+        AND list_has_any(gone, (SELECT list(external_id) FROM rejected_of('terms'))), false)
+FROM work.classes
+LEFT JOIN gone_term_external_ids USING (n)
+WHERE status = 'active'
+
+-- name: weigh_users
+INSERT INTO weighed
+SELECT
+    'users', external_id, coalesce(primary_school_external_id, raw_school_external_ids[1]),
+    n IN (SELECT n FROM out.users WHERE code = 'ref.orphan')
+    AND coalesce(list_has_any(
+        raw_school_external_ids, (SELECT list(external_id) FROM rejected_of('orgs'))), false)
+FROM work.users
+WHERE status = 'active'
+
+-- name: weigh_enrollments
+INSERT INTO weighed
+SELECT
+    'enrollments', w.external_id, coalesce(w.school_external_id, c.school),
+    coalesce(c.is_lost, false) OR coalesce(u.is_lost, false)
+    OR coalesce(w.class_external_id IN (FROM rejected_of('classes')), false)
+FROM work.enrollments AS w
+LEFT JOIN weighed AS c ON c.entity = 'classes' AND c.external_id = w.class_external_id
+LEFT JOIN weighed AS u ON u.entity = 'users' AND u.external_id = w.user_external_id
+WHERE w.status = 'active'
+
+-- name: lost
+-- Entity and school (null: the whole district), lost rows, all rows; the largest first.
+SELECT entity, school, count_if(is_lost), count(*)
+FROM weighed
+GROUP BY GROUPING SETS ((entity), (entity, school))
+HAVING count_if(is_lost) > CASE
+    WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * count(*)
+ORDER BY grouping(school) DESC, 3 DESC, 1, 2
+
+-- name: roots
+-- Records that others point at, rejected for what is wrong with themselves.
+SELECT DISTINCT entity || ' ' || external_id AS name
+FROM rejected
+WHERE
+    entity IN ('orgs', 'terms', 'courses', 'classes') AND code <> 'ref.orphan'
+    AND external_id IS NOT NULL
+ORDER BY name
+LIMIT 5
+
 -- name: main_reasons
 SELECT code, sum("count")
 FROM findings
@@ -234,7 +350,7 @@ FROM {{accepted}} AS w
 
 -- name: keep_courses
 CREATE OR REPLACE TABLE ok.courses AS
-SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted
+SELECT external_id, inactive_reason = 'tobedeleted' AS is_deleted, name
 FROM {{accepted}} AS w
 
 -- name: keep_classes

@@ -31,9 +31,6 @@ CASE
 END
 
 -- name: boolean
-CASE lower({{c}}) WHEN 'true' THEN true WHEN 'false' THEN false END
-
--- name: boolean_words
 CASE
     WHEN lower({{c}}) IN {{true_words}} THEN true
     WHEN lower({{c}}) IN {{false_words}} THEN false
@@ -43,12 +40,14 @@ END
 CASE WHEN regexp_full_match({{c}}, {{'pattern'}}) THEN try_cast({{c}} AS {{kind}}) END
 
 -- name: is_double_year
+-- Two years in a row: 2026-27, 2026-2027, 1999-00.
 regexp_full_match({{c}}, '[12]\d{3}-(\d{2}|[12]\d{3})')
+AND right({{c}}, 2) = right(CAST(try_cast(left({{c}}, 4) AS INTEGER) + 1 AS VARCHAR), 2)
 
 -- name: year
 CASE
     WHEN regexp_full_match({{c}}, '[12]\d{3}') THEN CAST({{c}} AS INTEGER)
-    WHEN {{is_double}} THEN CAST(left({{c}}, 2) || right({{c}}, 2) AS INTEGER)
+    WHEN {{is_double}} THEN CAST(left({{c}}, 4) AS INTEGER) + 1
 END
 
 -- name: grades

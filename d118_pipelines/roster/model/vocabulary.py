@@ -22,6 +22,16 @@ EXTENSIBLE = {"orgs.org_type", "terms.type", "classes.class_type", "users.gender
 GENDER_ALIASES: dict[str, str] = _WORDS["gender_aliases"]
 STANDARD_ROLES: list[str] = _WORDS["standard_roles"]
 WRITTEN_ROLES: dict[str, str] = _WORDS["written_roles"]
+# Words of vendors for schools; `School` may follow them.
+ORG_TYPE_ALIASES = {
+    spelled.replace(" ", blank): "school"
+    for word in _WORDS["school_words"]
+    for spelled in (word, f"{word} school")
+    for blank in (" ", "", "_", "-")
+}
+# Texts that stand for nothing; those of the first list are never a person's name.
+NOBODY: list[str] = _WORDS["placeholders"]["never_names"]
+PLACEHOLDERS: list[str] = [*NOBODY, *_WORDS["placeholders"]["may_be_names"]]
 
 # Words of a status column. The second group retires the record.
 LIVE_WORDS = ["active"]

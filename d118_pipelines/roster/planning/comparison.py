@@ -74,8 +74,13 @@ def _changed(compared: Comparison, entity: str, absent: Absent) -> str:
         provider = compared.source.provider
         keys = _sql("matched_keys", entity=entity, provider=provider, missing=missing)
     else:
-        unresolved = _unresolved(entity)
-        keys = _sql("owned_keys", entity=entity, unresolved=unresolved, missing=missing)
+        keys = _sql(
+            "owned_keys",
+            entity=entity,
+            unresolved=_unresolved(entity),
+            idle=_idle(entity),
+            missing=missing,
+        )
     compared.duck.execute(keys)
     _find_fields(compared, entity)
     return _sql(
@@ -113,6 +118,7 @@ def _all_new(compared: Comparison, entity: str) -> str | None:
         school=school_sql(entity),
         role_group=group_sql(entity),
         unresolved=_unresolved(entity),
+        idle=_idle(entity),
     )
 
 
@@ -131,10 +137,18 @@ def _unresolved(entity: str) -> str:
     return _sql(f"unresolved_{entity}") if entity in _CHECKED else _NULL
 
 
+def _idle(entity: str) -> str:
+    """SQL that is true of a row that needs neither a record nor a conflict."""
+    return _sql("idle_enrollments") if entity == "enrollments" else "false"
+
+
 def _find_never_stored(compared: Comparison) -> None:
     """Make `changes.never_stored`: entity and id of users and classes."""
     run, staged = compared.duck.execute, compared.source.staged
-    run("CREATE OR REPLACE TABLE changes.never_stored (entity VARCHAR, id VARCHAR)")
+    run(
+        "CREATE OR REPLACE TABLE changes.never_stored "
+        "(entity VARCHAR, id VARCHAR, is_off BOOLEAN)"
+    )
     for entity in {"users", "classes"} & set(staged):
         run(_sql("never_stored", entity=entity, staged=staged[entity]))
 

@@ -26,6 +26,7 @@ from d118_pipelines.roster.staging.compile import Relation
 from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.transforms import (
     VALUE,
+    Check,
     Converted,
     choose,
     distinct_list,
@@ -47,10 +48,15 @@ from d118_pipelines.roster.staging.transforms import (
 YEARS = {"school_year", "graduation_year"}
 GRADES = {"grade_level", "low_grade", "high_grade"}
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
+_OF_GRADES = {"row.grade_alias": True, "row.bad_grade": False}
 LONG, TOO_LONG = 255, 65536
 NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
 # The model asks for one of the two; a mapping may ask for each.
 _NAMES = ("first_name", "last_name")
+# The name of a class can be that of its course (reference_rules.py).
+FILLED_LATER = {("classes", "name")}
+# Blank it means for ever; what was there and cannot be read does not.
+_OPEN_ENDED = ("enrollments", "end_date")
 _TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
 _ABSENT = Source()
 
@@ -134,7 +140,8 @@ class FieldCompiler:
         source = rows.source(one.name)
         column = f"c_{one.name}"
         is_required = (one.required or source.required) and source.default is None
-        if is_required and (source.required or one.name not in _NAMES):
+        is_later = (self.entity.name, one.name) in FILLED_LATER
+        if is_required and (source.required or one.name not in _NAMES) and not is_later:
             missing = Rule("row.missing_required", "reject", one.name)
             self._rule(rows, missing, f"{column} IS NULL")
         if not rows.has(one.name):
@@ -149,7 +156,11 @@ class FieldCompiler:
         if one.kind == "text":
             self._text_rules(rows, one.name, source.max_length)
         converted = self._converted(rows, one, column)
-        return self._checked(rows, one.name, converted, is_required)
+        is_needed = (one.required or source.required or source.default is not None) or (
+            self.entity.name,
+            one.name,
+        ) == _OPEN_ENDED
+        return self._checked(rows, one.name, converted, is_needed)
 
     def _converted(self, rows: EndpointRows, one: Field, column: str) -> Converted:
         transform = rows.source(one.name).transform
@@ -167,7 +178,11 @@ class FieldCompiler:
             kind = "INTEGER" if one.kind == "integer" else "DOUBLE"
             return parse_number(column, kind)
         if vocabulary_of is not None:
-            return parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
+            enum = parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
+            if one.name != "org_type":
+                return enum
+            alias = f"lower({column}) IN {words(list(vocabulary.ORG_TYPE_ALIASES))}"
+            return Converted(enum.sql, (*enum.checks, Check("row.enum_alias", alias)))
         if one.name in GRADES or transform == "gradeCode":
             return parse_grade(column)
         return Converted(column)
@@ -176,6 +191,8 @@ class FieldCompiler:
         if name == "gender":
             lenient = rows.source(name).transform == "normalizeGender"
             return dict(vocabulary.GENDER_ALIASES) if lenient else {}
+        if name == "org_type":
+            return vocabulary.ORG_TYPE_ALIASES
         if name != "role":
             return {}
         known = vocabulary.ENUMS["enrollments.role"]
@@ -257,19 +274,30 @@ class FieldCompiler:
         rows: EndpointRows,
         name: str,
         converted: Converted,
-        is_required: bool = False,
+        is_needed: bool = False,
     ) -> str:
+        """The value; `is_needed`: a row of which it is lost is rejected."""
         for check in converted.checks:
-            severity: Level = "reject" if check.is_lost and is_required else "warn"
+            severity: Level = "reject" if check.is_lost and is_needed else "warn"
             detail = "''"
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
                 detail = shown_word(f"w_{name}")
             condition = check.condition.replace(VALUE, f"v_{name}")
-            self._rule(rows, Rule(check.code, severity, name, detail), condition)
+            rule = Rule(check.code, severity, name, detail)
+            if check.code in _OF_GRADES:
+                # Told once of a row, whose fields say the same; an alias only counts.
+                rule = Rule(
+                    check.code, severity, "grades", is_counted=_OF_GRADES[check.code]
+                )
+            self._rule(rows, rule, condition)
         return converted.sql
 
     def _rule(self, rows: EndpointRows, rule: Rule, condition: str) -> None:
-        rows.conditions[self.rules.add(rule)] = condition
+        """A field may break one rule in several ways."""
+        number = self.rules.add(rule)
+        if number in rows.conditions:
+            condition = f"({rows.conditions[number]}) OR ({condition})"
+        rows.conditions[number] = condition
 
 
 # Words that sources use where OneRoster has none; none is a name.

@@ -70,9 +70,8 @@ def _fill(
     staged: Collection[str],
 ) -> list[str]:
     """Fields that come from other entities; returns the joins they need."""
-    if entity == "classes" and "enrollments" in staged:
-        values["primary_teacher_external_id"] = "pt.teacher"
-        return ["LEFT JOIN primary_teachers pt ON pt.class = w.external_id"]
+    if entity == "classes":
+        return _fill_classes(values, references, staged)
     if entity == "enrollments" and "classes" in references.targets:
         own = values["school_external_id"]
         values["school_external_id"] = f"coalesce({own}, c.school)"
@@ -89,6 +88,22 @@ def _fill(
         )
         for name in ("birth_date", "gender"):
             values[name] = f"coalesce(d.{name}, w.{name})"
+    return joins
+
+
+def _fill_classes(
+    values: dict[str, str], references: References, staged: Collection[str]
+) -> list[str]:
+    joins = []
+    values["name"] = references.title
+    if "courses" in references.targets:
+        joins.append(
+            "LEFT JOIN ok.courses to_course "
+            "ON to_course.external_id = w.course_external_id"
+        )
+    if "enrollments" in staged:
+        values["primary_teacher_external_id"] = "pt.teacher"
+        joins.append("LEFT JOIN primary_teachers pt ON pt.class = w.external_id")
     return joins
 
 

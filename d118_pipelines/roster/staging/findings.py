@@ -33,12 +33,16 @@ REJECTED_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule that a row may break; `detail` is SQL over the relation's columns."""
+    """One rule that a row may break; `detail` is SQL over the relation's columns.
+
+    is_counted: its rows are one finding with their number.
+    """
 
     code: str
     severity: Level
     field: str = ""
     detail: str = "''"
+    is_counted: bool = False
 
 
 @dataclass(slots=True)
@@ -150,7 +154,7 @@ def report(
     room: Counter[tuple[str, str]] = Counter()
     for (number, file), count in sorted(_counts(duck, relation, rules).items()):
         rule = rules.rules[number]
-        left = max(0, DETAILED - room[rule.code, file])
+        left = 0 if rule.is_counted else max(0, DETAILED - room[rule.code, file])
         room[rule.code, file] += count
         fixed = ", ".join(map(literal, (rule.code, rule.severity)))
         if left:
@@ -162,9 +166,10 @@ def report(
                 [file],
             )
         if count > left:
+            further = "" if rule.is_counted else "further rows"
             duck.execute(
                 f"INSERT INTO findings SELECT {literal(entity)}, {fixed}, NULL, "
-                f"{literal(rule.field)}, ?, NULL, 'further rows', {count - left}",
+                f"{literal(rule.field)}, ?, NULL, {literal(further)}, {count - left}",
                 [file],
             )
 

@@ -21,6 +21,8 @@ _LENGTHS_DIFFER = (
     "len(v_subjects) <> len(v_subject_codes) AND len(v_subject_codes) > 0 "
     "AND len(v_subjects) > 0"
 )
+# An end is exclusive: such an enrollment holds on no day.
+_NO_SHOW = "v_end_date <= v_begin_date"
 _OTHER_PRIMARY = "v_is_primary AND v_role <> 'teacher'"
 
 
@@ -48,7 +50,10 @@ def record_values(
                 "CASE WHEN v_end_date = v_start_date THEN CAST(v_end_date + 1 AS DATE) "
                 "ELSE v_end_date END"
             )
-            values["school_year"] = f"coalesce(v_school_year, {_DERIVED_YEAR})"
+            values["school_year"] = (
+                f"CASE WHEN c_school_year IS NULL THEN {_DERIVED_YEAR} "
+                "ELSE v_school_year END"
+            )
         case "courses" | "classes":
             values["subject_codes"] = (
                 f"CASE WHEN {_LENGTHS_DIFFER} THEN NULL "
@@ -57,6 +62,13 @@ def record_values(
             if entity == "classes" and rows.has("class_type"):
                 values["class_type"] = "coalesce(v_class_type, 'scheduled')"
         case "enrollments":
+            values["status"] = (
+                f"CASE WHEN {_NO_SHOW} THEN 'inactive' ELSE {values['status']} END"
+            )
+            values["inactive_reason"] = (
+                f"CASE WHEN v_status = 'tobedeleted' OR {_NO_SHOW} "
+                "THEN 'tobedeleted' END"
+            )
             values["is_primary"] = (
                 f"CASE WHEN {_OTHER_PRIMARY} THEN NULL ELSE v_is_primary END"
             )
@@ -94,10 +106,7 @@ def record_rules(rows: Mapped, entity: str) -> Judged:
                     "c_class_type IS NULL",
                 )
         case "enrollments":
-            yield (
-                Rule("sem.date_order", "warn", "end_date"),
-                "v_end_date <= v_begin_date",
-            )
+            yield Rule("sem.date_order", "warn", "end_date"), _NO_SHOW
             yield Rule("sem.primary_not_teacher", "warn", "is_primary"), _OTHER_PRIMARY
         case "users":
             yield from _user_rules(rows)

@@ -78,6 +78,7 @@ class References:
         self.rules = RuleSet()
         self._conditions: dict[int, str] = {}
         self._joins: list[str] = []
+        self._causes: list[str] = []
         self._blank: dict[str, list[int]] = {}
 
     def judge(self) -> None:
@@ -88,6 +89,8 @@ class References:
             self._judge_elements(one)
         if self.entity in _TREES and self.entity in self.targets:
             self._judge_tree()
+        if self.entity == "classes":
+            self._judge_title()
         if self.entity == "enrollments":
             self._judge_enrollment()
         if self.entity == "demographics" and "users" in self.targets:
@@ -105,6 +108,7 @@ class References:
         columns = ", ".join(
             ["w.n, w.external_id, w.source_file, w.source_line"]
             + [f"w.{name}" for name in fields]
+            + self._causes
             + self.rules.masks(self._conditions)
         )
         self.duck.execute(
@@ -171,7 +175,9 @@ class References:
             )
         )
         self._joins.append(f"LEFT JOIN {table} ON {table}.n = w.n")
-        self._warn("ref.orphan_element", one.name, f"{table}.n IS NOT NULL")
+        self._causes.append(f"{table}.cause AS cause_{one.name}")
+        rule = Rule("ref.orphan_element", "warn", one.name, f"cause_{one.name}")
+        self._add(rule, f"{table}.n IS NOT NULL")
 
     def _judge_tree(self) -> None:
         """A chain of parents that leads back to itself: the parent becomes blank."""
@@ -180,6 +186,19 @@ class References:
         parent = "parent_external_id"
         number = self._warn("ref.cycle", parent, "circle.origin IS NOT NULL")
         self._blank[parent].append(number)
+
+    @property
+    def title(self) -> str:
+        """SQL: the name of a class, else that of its course, else its code."""
+        course = "to_course.name" if "courses" in self.targets else "NULL"
+        return f"coalesce(w.name, {course}, w.class_code)"
+
+    def _judge_title(self) -> None:
+        missing = Rule("row.missing_required", "reject", "name")
+        self._add(missing, f"{self.title} IS NULL")
+        self._warn(
+            "row.defaulted", "name", f"w.name IS NULL AND {self.title} IS NOT NULL"
+        )
 
     def _judge_described(self) -> None:
         """The own key of demographics is that of the user described."""
@@ -229,9 +248,7 @@ class References:
 
 
 def _cause(one: Field) -> str:
-    """SQL: whether the record pointed at was sent and rejected, or not sent."""
-    if not one.required:
-        return "''"
+    """SQL: whether the record pointed at has another case, was rejected or not sent."""
     return _sql("cause", field=one.name, target=str(one.refers_to))
 
 
@@ -253,3 +270,11 @@ def judge_enrollment_sets(duck: duckdb.DuckDBPyConnection) -> None:
         judge_table(
             duck, "enrollments", "hits", overlaps, [(Rule(code, "warn"), is_broken)]
         )
+
+
+def judge_people(duck: duckdb.DuckDBPyConnection) -> None:
+    """Report rows that are one person: each names the other one."""
+    other = "'the same person as ' || if(external_id = first_id, last_id, first_id)"
+    same = _sql("same_people", accepted=accepted("users"))
+    rule = Rule("id.same_person", "warn", "external_id", other)
+    judge_table(duck, "users", "hits", same, [(rule, "first_id <> last_id")])

@@ -7,13 +7,15 @@ Called by `staging.py`: nested SELECTs, one level per step. One field is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import ROLE_LISTS
+from d118_pipelines.roster.model.vocabulary import NOBODY, PLACEHOLDERS
 from d118_pipelines.roster.staging.compile import FOUND
 from d118_pipelines.roster.staging.field_rules import (
+    FILLED_LATER,
     NO_LIST,
     NO_TEXT,
     EndpointRows,
@@ -22,11 +24,17 @@ from d118_pipelines.roster.staging.field_rules import (
     staged_fields,
     word_fields,
 )
-from d118_pipelines.roster.staging.findings import RuleSet
+from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.record_rules import record_rules, record_values
-from d118_pipelines.roster.staging.transforms import trimmed
+from d118_pipelines.roster.staging.transforms import (
+    trimmed,
+    without_invisible,
+    without_placeholder,
+)
 
 ORIGIN = ["source_file", "source_line", "raw_collection", "raw_row"]
+# Columns that name the fields of a row, and the rules that they are the detail of.
+ODD_TEXTS = ["placeholder", "invisible"]
 
 
 class RowCompiler:
@@ -41,6 +49,9 @@ class RowCompiler:
     def add(self, rows: EndpointRows) -> None:
         """Compile the values and rules of one more endpoint."""
         self._selects.append((rows, self._fields.values(rows)))
+        for name in ODD_TEXTS:
+            rule = Rule(f"row.{name}", "warn", "", name)
+            rows.conditions[self.rules.add(rule)] = f"{name} <> ''"
         for rule, condition in record_rules(rows, self.entity.name):
             rows.conditions[self.rules.add(rule)] = condition
 
@@ -55,37 +66,74 @@ class RowCompiler:
         return " UNION ALL ".join(self._select(*pair) for pair in self._selects)
 
     def _select(self, rows: EndpointRows, values: Mapping[str, str]) -> str:
-        raw, cleaned = self._raw_and_cleaned(rows)
+        levels = self._levels(rows)
         converted = ", ".join(f"{sql} AS v_{name}" for name, sql in values.items())
         outer = ", ".join(
             [
                 *(f"{sql} AS {n}" for n, sql in self._final(rows, values).items()),
                 *ORIGIN,
                 *(f"c_{name} AS w_{name}" for name in word_fields(self.entity.name)),
+                *ODD_TEXTS,
                 f"{str(rows.is_api).lower()} AS is_api",
                 *self.rules.masks(rows.conditions),
             ]
         )
         found = rows.columns.found_column() if rows.columns.is_json else f"0 AS {FOUND}"
-        return (
-            f"SELECT {outer} FROM (SELECT *, {converted} FROM (SELECT *, {cleaned} "
-            f"FROM (SELECT {_origin(rows)}, {raw} "
-            f"FROM (SELECT *, {found} FROM {rows.relation}))))"
-        )
+        relation = f"(SELECT *, {found} FROM {rows.relation})"
+        relation = f"(SELECT {_origin(rows)}, {', '.join(levels[0])} FROM {relation})"
+        for columns in levels[1:]:
+            relation = f"(SELECT *, {', '.join(columns)} FROM {relation})"
+        return f"SELECT {outer} FROM (SELECT *, {converted} FROM {relation})"
 
-    def _raw_and_cleaned(self, rows: EndpointRows) -> tuple[str, str]:
-        raw, cleaned = [], []
+    def _levels(self, rows: EndpointRows) -> list[list[str]]:
+        """As sent (`o_`), without what cannot be seen (`r_`), trimmed (`t_`), without
+        words that stand for nothing (`c_`); and `ODD_TEXTS`."""
+        sent, visible, trim, cleaned = [], [], [], []
         for name, kind in self._inputs().items():
-            source, sql, clean = rows.source(name), NO_TEXT, f"r_{name}"
+            source, raw = rows.source(name), f"r_{name}"
             if kind == "list":
-                sql = rows.columns.texts(source) if rows.has(name) else NO_LIST
-                clean = clean_list(name) if rows.has(name) else clean
-            elif rows.has(name):
+                is_there = rows.has(name)
+                sql = rows.columns.texts(source) if is_there else NO_LIST
+                sent.append(f"{sql} AS {raw}")
+                trim.append(f"{clean_list(name) if is_there else raw} AS c_{name}")
+                continue
+            sql = NO_TEXT
+            if rows.has(name):
                 sql = rows.columns.text(source, is_date=kind == "date")
-                clean = _cased(trimmed(clean), source.transform)
-            raw.append(f"{sql} AS r_{name}")
-            cleaned.append(f"{clean} AS c_{name}")
-        return ", ".join(raw), ", ".join(cleaned)
+            is_text = rows.has(name) and name in self._texts
+            sent.append(f"{sql} AS o_{name}")
+            visible.append(
+                f"{without_invisible(f'o_{name}') if is_text else f'o_{name}'} AS {raw}"
+            )
+            trim.append(f"{trimmed(raw) if rows.has(name) else raw} AS t_{name}")
+            blank = (
+                without_placeholder(f"t_{name}", self._texts[name])
+                if is_text
+                else f"t_{name}"
+            )
+            cleaned.append(f"{_cased(blank, source.transform)} AS c_{name}")
+        return [sent, visible, trim, cleaned, self._odd_texts(rows)]
+
+    @property
+    def _texts(self) -> dict[str, Sequence[str]]:
+        """Field -> words that are no value of it; keys and references stay as sent."""
+        texts: dict[str, Sequence[str]] = {}
+        for one in staged_fields(self.entity):
+            if one.kind == "list" or one.refers_to:
+                continue
+            texts[one.name] = ()
+            is_later = (self.entity.name, one.name) in FILLED_LATER
+            if one.kind == "text" and (is_later or not one.required):
+                is_name = one.name in ("first_name", "last_name")
+                texts[one.name] = NOBODY if is_name else PLACEHOLDERS
+        return texts
+
+    def _odd_texts(self, rows: EndpointRows) -> list[str]:
+        """The names of the fields with words for nothing, with marks that nobody sees."""
+        texts = [name for name in self._texts if rows.has(name)]
+        words = ((n, f"t_{n} IS NOT NULL AND c_{n} IS NULL") for n in texts)
+        marks = ((n, f"o_{n} <> r_{n}") for n in texts)
+        return [f"{_listed(words)} AS placeholder", f"{_listed(marks)} AS invisible"]
 
     def _inputs(self) -> dict[str, str]:
         """Every target that an endpoint of the entity may have, with its kind."""
@@ -113,6 +161,12 @@ def _json(column: str, name: str) -> str:
     if name == "user_ids":  # its elements are JSON already
         text = f"'[' || array_to_string({column}, ',') || ']'"
     return f"CASE WHEN len({column}) > 0 THEN {text} END"
+
+
+def _listed(fields: Iterable[tuple[str, str]]) -> str:
+    """SQL: the names of the fields whose condition is true, as one text."""
+    names = [f"CASE WHEN {sql} THEN {literal(name)} END" for name, sql in fields]
+    return f"concat_ws(', ', {', '.join(names)})" if names else "''"
 
 
 def _cased(sql: str, transform: str | None) -> str:

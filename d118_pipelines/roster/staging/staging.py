@@ -39,6 +39,7 @@ from d118_pipelines.roster.staging.raw_relations import (
 from d118_pipelines.roster.staging.reference_rules import (
     References,
     judge_enrollment_sets,
+    judge_people,
     keep_keys,
 )
 from d118_pipelines.roster.staging.role_rules import judge_roles
@@ -112,7 +113,8 @@ def stage(
             run.read(pull_findings)
             run.judge()
             entities = run.write()
-            held = run.tally.judge(options.reject_cap)
+            held = run.tally.judge(options.reject_cap, entities)
+            shutil.rmtree(run.work)
             staged = Staged(
                 folder=folder.final,
                 provider=options.provider_id,
@@ -179,11 +181,7 @@ class _Run:
         """Every entity in the order in which records refer to each other."""
         for entity in self.endpoints:
             self._judge_rows(entity)
-            content = ", ".join(
-                f"coalesce(CAST({name} AS VARCHAR), chr(30))"
-                for name in self._columns[entity]
-            )
-            judge_keys(self.duck, entity, f"md5(concat_ws(chr(31), {content}))")
+            judge_keys(self.duck, entity, self._columns[entity])
             if entity == "users":
                 judge_roles(
                     self.duck,
@@ -192,6 +190,8 @@ class _Run:
                     has_orgs="orgs" in self.targets("users"),
                 )
             self._judge_references(entity)
+            if entity == "users":
+                judge_people(self.duck)
         if "enrollments" in self.endpoints:
             judge_enrollment_sets(self.duck)
 
@@ -211,7 +211,6 @@ class _Run:
         write_parquet(self.duck, "FROM rejected", self.folder / REJECTED_FILE)
         write_parquet(self.duck, "FROM findings", self.folder / FINDINGS_FILE)
         write_parquet(self.duck, _shape(), self.folder / SHAPE_FILE)
-        shutil.rmtree(self.work)
         return counts
 
     def _kept(self) -> dict[str, str]:

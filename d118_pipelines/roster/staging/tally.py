@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.sql_text import literal, statement
+from d118_pipelines.roster.staging.staged import EntityCounts
 
 if TYPE_CHECKING:
     import duckdb
+
+# Shares of live rows that may be lost with the records that they point at.
+LOST_OF_ENTITY, LOST_OF_SCHOOL = 0.05, 0.20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +75,48 @@ class Tally:
         ).fetchall()
         return dict(rows)
 
-    def judge(self, cap: RejectCap) -> str | None:
-        """Compare the rejected rows of each file with the cap; the reason of a hold.
+    def judge(self, cap: RejectCap, counts: Mapping[str, EntityCounts]) -> str | None:
+        """The reason of a hold: what the pull says, an entity of which no row is left,
+        too many rejected rows of a file, or too many that are lost with them.
 
         Raises: IncompleteExtractError (`bundle.too_many_rejects`).
         """
+        for code, detail in self._run("refused"):
+            return f"{code}: {detail}"
         for entity, file, fetched, rejected in self._run("rejected_of_files"):
             if rejected >= cap.minimum and rejected > cap.ratio * fetched:
                 what = f"{rejected} of {fetched} rows of {file} ({entity}) are rejected"
                 if cap.holds:
                     return f"bundle.too_many_rejects: {what}"
                 raise _too_many(cap, what, self._run("main_reasons", entity=entity))
+        for entity, one in counts.items():
+            if one.rejected and not one.staged:
+                reasons = _reasons(self._run("main_reasons", entity=entity))
+                return f"Every row of {entity} is rejected ({reasons})."
+        return self._lost(counts)
+
+    def _lost(self, counts: Mapping[str, EntityCounts]) -> str | None:
+        """What falls with rejected terms, orgs, courses and classes."""
+        roots = ", ".join(name for (name,) in self._run("roots"))
+        if not roots:
+            return None
+        self._run("weighed")
+        for entity in ("classes", "users", "enrollments"):
+            if entity in counts:
+                self._run(f"weigh_{entity}")
+        shares = {"of_entity": str(LOST_OF_ENTITY), "of_school": str(LOST_OF_SCHOOL)}
+        for entity, school, lost, whole in self._run("lost", **shares):
+            place = f" of school {school}" if school else ""
+            limit = LOST_OF_SCHOOL if school else LOST_OF_ENTITY
+            return (
+                f"{lost:,} of {whole:,} {entity}{place} are lost with rejected records "
+                f"({roots}); limit {limit:.0%}."
+            )
         return None
+
+
+def _reasons(reasons: list[tuple[str, int]]) -> str:
+    return ", ".join(f"{code}: {count}" for code, count in reasons)
 
 
 def _too_many(
@@ -90,7 +124,7 @@ def _too_many(
 ) -> IncompleteExtractError:
     return IncompleteExtractError(
         f"FAILED bundle.too_many_rejects  {what}.",
-        where=", ".join(f"{code}: {count}" for code, count in reasons),
+        where=_reasons(reasons),
         rule=f"At most {cap.ratio:.0%} of a file, or fewer than {cap.minimum} rows.",
         not_done="Nothing was staged; the roster is unchanged.",
         next_step="Correct the mapping or the source: docs/reference/staging.md",

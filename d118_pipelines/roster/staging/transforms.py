@@ -18,6 +18,11 @@ VALUE = "{v}"
 # What may be around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
+# No-break and narrow blanks, the no-break hyphen.
+_NO_BREAK = "\u00a0\u2007\u202f\u2011"
+# Soft hyphens, zero-width blanks, direction marks, byte order marks.
+_INVISIBLE = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+_JOINERS = "(^|[^\u0600-\u0dff])[\u200c\u200d]+"
 _EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
@@ -73,6 +78,25 @@ def _has_blanks(text: str) -> str:
     return f"{text} < '!' OR {text} >= '\u007f' OR {' OR '.join(ends)}"
 
 
+def without_invisible(text: str) -> str:
+    """SQL: the text without marks that nobody sees, and with plain blanks and hyphens.
+
+    Joiners stay behind letters of scripts that are written with them.
+    """
+    plain = f"translate({text}, {literal(_NO_BREAK)}, '   -')"
+    plain = f"regexp_replace({plain}, {literal(_INVISIBLE)}, '', 'g')"
+    plain = f"regexp_replace({plain}, {literal(_JOINERS)}, '\\1', 'g')"
+    return f"CASE WHEN strlen({text}) = length({text}) THEN {text} ELSE {plain} END"
+
+
+def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
+    """SQL: the text, null where it is a word for nothing, as NULL and N/A."""
+    if not placeholders:
+        return text
+    forms = {f for w in placeholders for f in (w, w.upper(), w.capitalize())}
+    return f"CASE WHEN {text} NOT IN {words(sorted(forms))} THEN {text} END"
+
+
 def trimmed_list(texts: str) -> str:
     """SQL: the list without blanks around its elements and without empty ones."""
     clean = f"list_filter({texts}, lambda e: NOT ({_has_blanks('e')}))"
@@ -110,20 +134,21 @@ def parse_date(column: str, date_order: str | None, plus_days: int = 0) -> Conve
 
 
 def parse_boolean(column: str) -> Converted:
-    """`true` and `false`; another case with `row.bool_form`."""
-    other_case = f"{column} <> lower({column}) AND {VALUE} IS NOT NULL"
+    """`true` and `false`; other words and another case with `row.bool_form`."""
+    other_form = f"{column} NOT IN ('true', 'false') AND {VALUE} IS NOT NULL"
+    words_of = parse_boolean_words(column)
     return Converted(
-        _sql("boolean", c=column),
-        (_lost("row.bad_bool", column), Check("row.bool_form", other_case)),
+        words_of.sql, (*words_of.checks, Check("row.bool_form", other_form))
     )
 
 
 def parse_boolean_words(column: str) -> Converted:
-    """Also `yes`, `no`, `y`, `n`, `1`, `0`: where the mapping asks for parseBoolean."""
-    true_words = words(vocabulary.TRUE_WORDS)
-    false_words = words(vocabulary.FALSE_WORDS)
+    """`yes`, `no`, `y`, `n`, `1`, `0` as well: the mapping asks for parseBoolean."""
     sql = _sql(
-        "boolean_words", c=column, true_words=true_words, false_words=false_words
+        "boolean",
+        c=column,
+        true_words=words(vocabulary.TRUE_WORDS),
+        false_words=words(vocabulary.FALSE_WORDS),
     )
     return Converted(sql, (_lost("row.bad_bool", column),))
 

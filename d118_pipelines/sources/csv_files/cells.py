@@ -15,6 +15,7 @@ from d118_pipelines.sources.csv_files.recognition import Layout
 from d118_pipelines.sources.delimited.splitter import Record
 
 DATE_COLUMNS = {"birth_date", "start_date", "end_date"}
+LOST = "unreadable"
 _DATED = {
     **dict.fromkeys(DATE_COLUMNS, iso_date),
     **dict.fromkeys(("created_at", "updated_at"), iso_moment),
@@ -80,6 +81,8 @@ class RowReader:
                 field=name,
                 key=row.get("id"),
             )
+            if (self.layout.collection, name) == ("enrollments", "end_date"):
+                row[name] = LOST  # blank would mean for ever; staging rejects the row
 
     def _add_implied(self, row: Row) -> None:
         if self.layout.implied_role and not row.get("role"):

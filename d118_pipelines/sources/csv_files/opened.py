@@ -23,7 +23,14 @@ from d118_pipelines.sources.csv_files.recognition import (
     report_header,
 )
 from d118_pipelines.sources.csv_files.rules import CsvRules, FileType
-from d118_pipelines.sources.delimited.encodings import decodes, marked_encoding
+from d118_pipelines.sources.delimited.blocks import Blocks, odd_lines
+from d118_pipelines.sources.delimited.encodings import (
+    BY_BYTE,
+    MIXED,
+    UTF8,
+    decodes,
+    marked_encoding,
+)
 from d118_pipelines.sources.delimited.records import file_chunks, read_records
 from d118_pipelines.sources.delimited.splitter import Dialect, Record
 
@@ -139,7 +146,14 @@ def open_file(
     skip = processing.skip_empty_rows
     file = OpenedFile(path, size, seen, form, line, layout, skip)
     report_header(findings, file.origin, line, raw, layout, detection)
-    if form.is_fallback:
+    if form.encoding == MIXED:
+        for line, _, is_utf8 in odd_lines(Blocks(file_chunks(path), 0)):
+            if not is_utf8:
+                told = "what is not UTF-8 in this row is read as cp1252"
+                findings.add(
+                    "csv.encoding", "warn", file.origin, line=line, detail=told
+                )
+    elif form.is_fallback:
         told = f"read as {form.encoding}"
         findings.add("csv.encoding", "warn", file.origin, detail=told)
     return file
@@ -149,13 +163,16 @@ def find_form(path: Path, *, encoding: str | None, detect: bool) -> Form:
     """Decide encoding and delimiter of a file.
 
     encoding: the configured one. A byte-order mark goes before it; without either,
-    and where `detect` is on, strict UTF-8, then cp1252, then latin-1.
+    and where `detect` is on, strict UTF-8, then UTF-8 with rows in cp1252, then cp1252,
+    then latin-1.
     Raises: IncompleteExtractError (csv.bad_encoding) if no candidate reads it all.
     """
     given = marked_encoding(next(file_chunks(path), b"")) or encoding
     candidates = [given or "utf-8"]
-    if detect and not given:
-        candidates += ["cp1252", "latin-1"]
+    if detect and (not given or given == "utf-8-sig"):
+        lines = odd_lines(Blocks(file_chunks(path), 0))
+        is_mixed = any(is_utf8 for *_, is_utf8 in lines)
+        candidates += [MIXED] if is_mixed else ["cp1252", "latin-1"]
     for name in candidates:
         if decodes(file_chunks(path), name):
             return Form(name, name != candidates[0], _find_delimiter(path, name))
@@ -170,7 +187,9 @@ def find_form(path: Path, *, encoding: str | None, detect: bool) -> Form:
 
 def _find_delimiter(path: Path, encoding: str) -> str:
     """The most frequent candidate outside quotes in the first filled line."""
-    with path.open(encoding=encoding, newline="") as stream:
+    errors = BY_BYTE if encoding == MIXED else "strict"
+    encoding = UTF8 if encoding == MIXED else encoding
+    with path.open(encoding=encoding, errors=errors, newline="") as stream:
         header = next((line for line in stream if line.strip()), "")
     outside = "".join(header.split('"')[::2])
     return max(DELIMITERS, key=outside.count)

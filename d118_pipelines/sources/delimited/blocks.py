@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from d118_pipelines.sources.delimited.encodings import UnreadableError
+from d118_pipelines.sources.delimited.encodings import (
+    SURROGATE,
+    UTF8,
+    UnreadableError,
+    decodes,
+)
 
 BLOCK_BYTES = 8 * 1024 * 1024
 PIECE_BYTES = 128 * 1024
@@ -50,6 +55,21 @@ class Blocks:
     def put_back(self, rest: bytes) -> None:
         """Give back the end of the last block: it begins the next one."""
         self._rest = rest + self._rest
+
+
+def odd_lines(blocks: Blocks) -> Iterator[tuple[int, bytes, bool]]:
+    """Each line with more than ASCII: its number, its bytes, and whether it is UTF-8,
+    be it the form of a surrogate, which no other encoding has."""
+    number, is_last = 1, False
+    while not is_last:
+        block, is_last = blocks.next()
+        lines = block.splitlines()
+        if not block.isascii():
+            for at, line in enumerate(lines, number):
+                if not line.isascii():
+                    is_utf8 = decodes([line], UTF8) or SURROGATE.search(line)
+                    yield at, line, bool(is_utf8)
+        number += len(lines)
 
 
 def _last_line_end(data: bytes) -> int:

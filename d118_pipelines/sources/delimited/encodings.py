@@ -7,17 +7,22 @@ says that the first one was wrong. Lines and cells are in `splitter.py`.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 
 UTF8 = "utf-8"
 CP1252 = "cp1252"
 UTF16 = "utf-16"
+MIXED = "mixed"  # UTF-8 but for some rows, which are Windows-1252
 NAMES = {CP1252: "Windows-1252", UTF16: "UTF-16"}
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: UTF16,
     codecs.BOM_UTF16_BE: UTF16,
 }
+# The UTF-8 form of a lone surrogate, which is no character.
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+BY_BYTE = "d118.by_byte"
 
 
 class UnreadableError(Exception):
@@ -56,7 +61,7 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         yield first.removeprefix(codecs.BOM_UTF8)
         yield from chunks
         return
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = _decoder(encoding)
     try:
         yield decoder.decode(first).encode(UTF8)
         for chunk in chunks:
@@ -67,9 +72,35 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise UnreadableError("csv.undecodable", what) from None
 
 
+def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+    if encoding == MIXED:
+        return codecs.getincrementaldecoder("utf-8-sig")(BY_BYTE)
+    errors = BY_BYTE if encoding == UTF16 else "strict"
+    return codecs.getincrementaldecoder(encoding)(errors)
+
+
+def _by_byte(error: UnicodeError) -> tuple[str, int]:
+    """What is not UTF-8 as Windows-1252; where that fails NUL, which rejects the row."""
+    assert isinstance(error, UnicodeDecodeError)
+    data, start, end = error.object, error.start, error.end
+    if error.encoding.startswith("utf-16"):
+        if error.reason == "truncated data":
+            raise error
+        return "\0", end
+    if SURROGATE.match(data, start):
+        return "\0", start + 3
+    try:
+        return data[start:end].decode(CP1252), end
+    except UnicodeDecodeError:
+        return "\0", end
+
+
+codecs.register_error(BY_BYTE, _by_byte)
+
+
 def decodes(chunks: Iterable[bytes], encoding: str) -> bool:
-    """Whether the encoding gives every byte a meaning."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    """Whether the encoding gives every byte a meaning, or a row at the least."""
+    decoder = _decoder(encoding)
     try:
         for chunk in chunks:
             decoder.decode(chunk)

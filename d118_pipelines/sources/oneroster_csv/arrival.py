@@ -24,6 +24,7 @@ from d118_pipelines.sources.oneroster_csv.container import (
 )
 from d118_pipelines.sources.oneroster_csv.file_set import open_set
 from d118_pipelines.sources.oneroster_csv.limits import Limits
+from d118_pipelines.sources.oneroster_csv.manifest import Assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ def look_for_set(
     *,
     file_names: Mapping[str, str] | None = None,
     limits: Limits | None = None,
+    assumed: Assumed | None = None,
 ) -> Look:
     """Look once at a folder or an archive; `previous_state` is that of the last look."""
     state: dict[str, Any] = json.loads(previous_state or "{}")
@@ -66,7 +68,7 @@ def look_for_set(
     if state.get("judged") == now:
         return _nothing(state, now, str(state.get("reason", "")))
     try:
-        version = _version(found, file_names or {}, limits or Limits())
+        version = _version(found, file_names or {}, limits or Limits(), assumed)
         digest = content_hash(found)
     except (D118Error, OSError) as exc:
         reason = exc.what if isinstance(exc, D118Error) else "a file has disappeared"
@@ -78,10 +80,15 @@ def look_for_set(
     return Look(look.state, ArrivedSet(found, digest, version))
 
 
-def _version(found: Path, file_names: Mapping[str, str], limits: Limits) -> str:
+def _version(
+    found: Path,
+    file_names: Mapping[str, str],
+    limits: Limits,
+    assumed: Assumed | None,
+) -> str:
     findings = Findings()
     with open_container(found, findings, limits) as container:
-        return open_set(container, findings, limits, file_names).version
+        return open_set(container, findings, limits, file_names, assumed).version
 
 
 def _nothing(state: dict[str, Any], now: list[list[Any]], reason: str) -> Look:

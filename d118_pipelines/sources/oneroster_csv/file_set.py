@@ -15,7 +15,11 @@ from d118_pipelines.sources.oneroster_csv.container import Container, Member
 from d118_pipelines.sources.oneroster_csv.findings import fatal
 from d118_pipelines.sources.oneroster_csv.headers import plain_name
 from d118_pipelines.sources.oneroster_csv.limits import Limits
-from d118_pipelines.sources.oneroster_csv.manifest import Manifest, read_manifest
+from d118_pipelines.sources.oneroster_csv.manifest import (
+    Assumed,
+    Manifest,
+    read_manifest,
+)
 from d118_pipelines.sources.oneroster_csv.reading import FileReader
 from d118_pipelines.sources.oneroster_csv.tables import files_of
 
@@ -41,17 +45,29 @@ def open_set(
     findings: Findings,
     limits: Limits,
     file_names: Mapping[str, str],
+    assumed: Assumed | None = None,
 ) -> FileSet:
     """Read the manifest and the header of `users.csv`, and compare the names.
 
     file_names: name in the set by name in the standard, both as `users: people.csv`.
+    assumed: of a set without manifest.
     Raises: IncompleteExtractError with the code of the rule.
     """
     members = _by_standard_name(container.members, file_names, findings)
-    if manifest_csv.FILE not in members:
-        what = "The set has no manifest.csv; version 1.0 is not supported."
+    if manifest_csv.FILE in members:
+        manifest = read_manifest(members.pop(manifest_csv.FILE), findings, limits)
+    elif assumed is not None:
+        manifest = assumed.manifest(members.keys())
+        as_said = f"read as {assumed.version}, {assumed.mode}"
+        findings.add(
+            "bundle.manifest_missing", "info", manifest_csv.FILE, detail=as_said
+        )
+    else:
+        what = (
+            "The set has no manifest.csv; version 1.0 is not supported. `withoutManifest` "
+            "of the provider can name version and mode."
+        )
         fatal("bundle.manifest_missing", what)
-    manifest = read_manifest(members.pop(manifest_csv.FILE), findings, limits)
     users = members.get("users" + SUFFIX)
     version = manifest.version
     if users is not None:

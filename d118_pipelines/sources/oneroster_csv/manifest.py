@@ -5,7 +5,7 @@ Called by `file_set.py`, which compares the files with it. Rule: docs/reference/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from d118_pipelines.kernel.finding import Findings
@@ -49,6 +49,19 @@ class Manifest:
 
     version: str
     modes: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a provider says of sets without manifest: their version and mode."""
+
+    version: str
+    mode: str
+
+    def manifest(self, names: Collection[str]) -> Manifest:
+        """The manifest that files of these names would have."""
+        known = (file for file in files_of(self.version) if f"{file}.csv" in names)
+        return Manifest(self.version, dict.fromkeys(known, self.mode))
 
 
 def read_manifest(member: Member, findings: Findings, limits: Limits) -> Manifest:

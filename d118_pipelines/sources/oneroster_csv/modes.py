@@ -95,6 +95,32 @@ def report_values(file: str, facts: RowCounts, findings: Findings) -> None:
         )
 
 
+def judge_spreadsheet(facts: Mapping[str, RowCounts], findings: Findings) -> None:
+    """Find a set that somebody opened and saved in a spreadsheet: it holds the plan.
+
+    Numbers became exponents, or no date of a column is as the standard writes it and
+    another sign is there.
+    """
+    has_capitals = any(counted.capitals for counted in facts.values())
+    for file, counted in facts.items():
+        columns = [name for name, count in counted.exponents.items() if count]
+        columns += [
+            name
+            for name, count in counted.slashed.items()
+            if count == counted.filled[name] and (counted.unpadded or has_capitals)
+        ]
+        if columns:
+            name = file + SUFFIX
+            what = f"{name} was opened and saved in a spreadsheet: export the set again"
+            count = counted.exponents.total() + counted.slashed.total()
+            findings.add(
+                *("bundle.spreadsheet", "fatal", name),
+                field=columns[0],
+                detail=what,
+                count=count,
+            )
+
+
 def _check_rejects(
     name: str, facts: RowCounts, rules: Rules, findings: Findings
 ) -> None:

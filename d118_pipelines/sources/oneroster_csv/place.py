@@ -63,10 +63,11 @@ class LocalPlace:
 
 @dataclass(frozen=True, slots=True)
 class SftpPlace:
-    """The same in a folder of an SFTP server."""
+    """The same in a folder of an SFTP server; `has_manifest`: sets come with one."""
 
     settings: SftpSettings
     zip_name: str | None = None
+    has_manifest: bool = True
 
     @contextmanager
     def local_copy(self, folder: Path, limits: Limits) -> Iterator[Path]:
@@ -100,7 +101,8 @@ class SftpPlace:
         if self.zip_name is not None:
             archives = [file for file in files if file.name == self.zip_name]
         wanted, limit = tables, limits.max_entry_bytes
-        if self.zip_name is not None or "manifest.csv" not in names:
+        is_set = "manifest.csv" in names or (tables and not self.has_manifest)
+        if self.zip_name is not None or not is_set:
             wanted, limit = archives, limits.max_compressed_bytes
             if len(archives) != 1:
                 what = "The folder has no manifest.csv and not one archive."

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.finding import Findings, Level
 from d118_pipelines.sources.delimited.arrow import may_have_blanks_around, parse_plain
-from d118_pipelines.sources.delimited.blocks import Blocks, pieces
+from d118_pipelines.sources.delimited.blocks import Blocks, odd_lines, pieces
 from d118_pipelines.sources.delimited.encodings import (
     CP1252,
+    MIXED,
     NAMES,
     UTF8,
     UTF16,
@@ -67,7 +68,8 @@ class FileReader:
             try:
                 return self._first_record(self._blocks(UTF8))[0]
             except NotUtf8Error:
-                return self._first_record(self._blocks(self._other_encoding()))[0]
+                encoding = UTF16 if self._is_utf16() else MIXED
+                return self._first_record(self._blocks(encoding))[0]
 
     def read(self, check: CheckHeader, start: Callable[[], Sink]) -> RowCounts:
         """Give all rows to a sink; `start` makes one, and a fresh one for a new start.
@@ -79,10 +81,6 @@ class FileReader:
                 return self._read(UTF8, check, start())
             except NotUtf8Error:
                 encoding = self._other_encoding()
-                self._findings.forget(self._file)
-            self._findings.add(
-                "csv.encoding", "warn", self._file, detail=f"read as {NAMES[encoding]}"
-            )
             return self._read(encoding, check, start())
 
     def _read(self, encoding: str, check: CheckHeader, sink: Sink) -> RowCounts:
@@ -123,12 +121,41 @@ class FileReader:
         return header.cells, split.next_line
 
     def _other_encoding(self) -> str:
+        """How the file is read that is not UTF-8 throughout, with the findings.
+
+        Where some lines are UTF-8, the others alone are something else.
+        """
+        self._findings.forget(self._file)
+        encoding = UTF16 if self._is_utf16() else CP1252
+        if encoding == CP1252:
+            blocks = Blocks(self._member.chunks(), self._limits.max_record_bytes)
+            for line, data, is_utf8 in odd_lines(blocks):
+                if is_utf8:
+                    encoding = MIXED
+                else:
+                    self._report_odd(line, data)
+        if encoding != MIXED:
+            self._findings.forget(self._file)
+            what = f"read as {NAMES[encoding]}"
+            self._findings.add("csv.encoding", "warn", self._file, detail=what)
+        return encoding
+
+    def _report_odd(self, line: int, data: bytes) -> None:
+        first = data.split(b",", 1)[0].strip(b'"').decode(UTF8, "replace")
+        self._findings.add(
+            *("csv.encoding", "warn", self._file),
+            line=line,
+            key=certain_key(first),
+            detail=f"what is not UTF-8 in this row is read as {NAMES[CP1252]}",
+        )
+
+    def _is_utf16(self) -> bool:
         start = b""
         for chunk in self._member.chunks():
             start += chunk
             if len(start) >= 2:
                 break
-        return UTF16 if marked_encoding(start) == UTF16 else CP1252
+        return marked_encoding(start) == UTF16
 
 
 class _Rows:

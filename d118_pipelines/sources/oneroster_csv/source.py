@@ -23,10 +23,12 @@ from d118_pipelines.sources.oneroster_csv.container import (
 from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet, open_set
 from d118_pipelines.sources.oneroster_csv.headers import Layout, check_header
 from d118_pipelines.sources.oneroster_csv.limits import Limits
+from d118_pipelines.sources.oneroster_csv.manifest import Assumed
 from d118_pipelines.sources.oneroster_csv.modes import (
     Rules,
     check_dependencies,
     judge_file,
+    judge_spreadsheet,
     report_values,
 )
 from d118_pipelines.sources.oneroster_csv.place import Place
@@ -48,7 +50,8 @@ class OneRosterCsvSource:
     """Reads the set at a place; keeps `RosterSource`.
 
     file_names: names that differ from the standard, as `{"users": "people.csv"}`.
-    is_careful: read record by record, without the fast way.
+    is_careful: read record by record, without the fast way. assumed: of a set without
+    manifest.
     """
 
     kind: ClassVar[str] = "ONEROSTER_CSV"
@@ -60,6 +63,7 @@ class OneRosterCsvSource:
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
     is_careful: bool = False
+    assumed: Assumed | None = None
 
     def test(self) -> ConnectionReport:
         """Open the set, read its manifest and headers, and say what is there."""
@@ -77,7 +81,7 @@ class OneRosterCsvSource:
         findings = Findings()
         with self.place.local_copy(store.folder, self.limits) as found:
             with open_container(found, findings, self.limits) as container:
-                file_set = open_set(container, findings, self.limits, self.file_names)
+                file_set = self._open_set(container, findings)
                 _Pulling(self, store, file_set, findings).run()
             store.details["content_hash"] = content_hash(found)
         store.findings.extend(findings.all())
@@ -87,7 +91,7 @@ class OneRosterCsvSource:
         with self.place.glance(self.limits, findings) as container:
             if container is None:
                 return "The archive is there; a sync opens it.", {}
-            file_set = open_set(container, findings, self.limits, self.file_names)
+            file_set = self._open_set(container, findings)
             for file in file_set.members:
                 self._check_header(container, file_set, file, findings)
         details = {"version": file_set.version}
@@ -96,6 +100,9 @@ class OneRosterCsvSource:
             details[file] = str(file_set.modes.get(file)) if is_there else "not there"
         message = f"OneRoster {file_set.version}, {len(file_set.members)} data files"
         return message, details
+
+    def _open_set(self, container: Container, findings: Findings) -> FileSet:
+        return open_set(container, findings, self.limits, self.file_names, self.assumed)
 
     def _check_header(
         self, container: Container, file_set: FileSet, file: str, findings: Findings
@@ -140,6 +147,7 @@ class _Pulling:
         for collection in COLLECTIONS:
             self._write(collection)
         check_dependencies(self._set, self._facts)
+        judge_spreadsheet(self._facts, self._findings)
 
     def _write(self, collection: str) -> None:
         target = _Target(self._store, collection)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 LINE = "_line"
 USER_IDS = "userIds"
 _ODD_LIST = r"(^|,)\s|\s(,|$)|,,|^,|,$"
+# What a spreadsheet makes of 202601000000, 2026-08-07 and true.
+_EXPONENT = r"(^|,)\d(\.\d+)?E\+\d+(,|$)"
+_SLASHED = r"^\d{1,2}[/.]\d{1,2}[/.](\d\d)?\d\d$"
+_UNPADDED = r"^(\d[/.]|\d\d[/.]\d[/.])"
+_CAPITALS = r"^(TRUE|FALSE)$"
 _USER_IDS = r"^\{[^{}:]+:[^{}]+\}(\s*,\s*\{[^{}:]+:[^{}]+\})*$"
 
 
@@ -43,6 +48,10 @@ class RowCounts:
     trimmed: Counter[str] = field(default_factory=Counter)
     odd_lists: Counter[str] = field(default_factory=Counter)
     odd_user_ids: int = 0
+    exponents: Counter[str] = field(default_factory=Counter)
+    slashed: Counter[str] = field(default_factory=Counter)
+    unpadded: int = 0
+    capitals: int = 0
 
 
 def clean(
@@ -111,6 +120,25 @@ def _count(columns: dict[str, pa.ChunkedArray], facts: RowCounts, file: str) -> 
         odd = pc.match_substring_regex(columns[name], _ODD_LIST)
         if count := pc.sum(odd).as_py():
             facts.odd_lists[name] += count
+    _count_spreadsheet(columns, facts)
     if USER_IDS in columns:
         good = pc.match_substring_regex(columns[USER_IDS], _USER_IDS)
         facts.odd_user_ids += pc.sum(pc.invert(good)).as_py() or 0
+
+
+def _count_spreadsheet(columns: dict[str, pa.ChunkedArray], facts: RowCounts) -> None:
+    """Count what a spreadsheet leaves behind; `modes.py` judges it."""
+    for name, column in columns.items():
+        if name.endswith(("ourcedId", "ourcedIds", "identifier")):
+            facts.exponents[name] += _matches(column, _EXPONENT)
+        elif name.endswith("Date") and (slashed := _matches(column, _SLASHED)):
+            facts.slashed[name] += slashed
+            facts.unpadded += _matches(column, _UNPADDED)
+        elif name in ("enabledUser", "primary"):
+            facts.capitals += _matches(column, _CAPITALS)
+
+
+def _matches(column: pa.ChunkedArray, pattern: str) -> int:
+    import pyarrow.compute as pc
+
+    return pc.sum(pc.match_substring_regex(column, pattern)).as_py() or 0

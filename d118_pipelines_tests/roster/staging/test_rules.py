@@ -144,7 +144,7 @@ REJECTS: list[tuple[Change, str, str, str | None]] = [
         "S9",
     ),
     (
-        add("orgs", {"sourcedId": "S9", "name": "x", "type": "academy"}),
+        add("orgs", {"sourcedId": "S9", "name": "x", "type": "warehouse"}),
         "orgs",
         "row.bad_enum",
         "S9",

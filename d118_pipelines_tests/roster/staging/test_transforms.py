@@ -69,8 +69,9 @@ def test_a_last_day_becomes_an_exclusive_end(duck: Any) -> None:
     [
         ("true", True, set()),
         ("FALSE", False, {"row.bool_form"}),
-        ("yes", None, {"row.bad_bool"}),
-        ("1", None, {"row.bad_bool"}),
+        ("yes", True, {"row.bool_form"}),
+        ("0", False, {"row.bool_form"}),
+        ("maybe", None, {"row.bad_bool"}),
     ],
 )
 def test_booleans(duck: Any, text: str, expected: Any, codes: set[str]) -> None:

@@ -50,14 +50,15 @@ def test_bytes_that_cp1252_lacks_are_latin_1(tmp_path: Path) -> None:
     )
 
 
-def test_encoding_is_decided_once_for_the_whole_file(tmp_path: Path) -> None:
+def test_case_02_a_row_of_another_encoding_changes_no_other(tmp_path: Path) -> None:
     mixed = users(user("1", first_name="Zoë")).encode() + user(
         "2", first_name="Zoë"
     ).encode("cp1252")
 
-    rows = pulled(tmp_path, {"users.csv": mixed}).rows()
+    result = pulled(tmp_path, {"users.csv": mixed})
 
-    assert [row["first_name"] for row in rows] == ["ZoÃ«", "Zoë"]
+    assert [row["first_name"] for row in result.rows()] == ["Zoë", "Zoë"]
+    assert result.found() == [("csv.encoding", "warn", 3, "")]
 
 
 def test_configured_encoding_is_no_fallback(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""Records of OneRoster CSV sets: titles, keys, references, one person twice.
+
+Each folder beside this file is one fault; a test is named after its number.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from d118_pipelines_tests.cases.case import Case, findings, keys
+from d118_pipelines_tests.support.roster_sync import (
+    rejected_rows,
+    staged_rows,
+)
+
+
+def test_case_12_rows_of_one_class_per_term_are_merged(tmp_path: Path) -> None:
+    case = Case(tmp_path, "12")
+    # The same fault with people: one row for each school.
+    case.add("users", "T2,,,true,5,teacher,t2,,Tia,Moss,,T2,t2@d118.example,,,,,")
+
+    found = case.stage()
+
+    assert set(keys(found, "id.merged")) == {"K1", "T2"}
+    assert rejected_rows(found) == []
+    assert staged_rows(found, "classes")["K1"]["term_external_ids"] == '["F27","S27"]'
+    assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
+    roles = json.loads(staged_rows(found, "users")["T2"]["roles"])
+    assert [role["school_external_id"] for role in roles] == ["105", "5"]
+
+
+def test_case_12_rows_that_differ_elsewhere_are_still_rejected(tmp_path: Path) -> None:
+    case = Case(tmp_path, "12")
+    case.change(
+        "classes",
+        {
+            "K1,,,Algebra 1 - 1,09,C1,ALG1.1,scheduled,R1,5,S27": (
+                "K1,,,Algebra 1 - 2,09,C1,ALG1.1,scheduled,R1,5,S27"
+            )
+        },
+    )
+
+    found = case.stage()
+
+    assert keys(found, "id.duplicate") == ["K1", "K1"]
+
+
+def test_case_01_a_class_without_title_has_that_of_its_course(tmp_path: Path) -> None:
+    case = Case(tmp_path, "01")
+    case.add("classes", "K3,,,NULL,,C2,HR.3B,scheduled,,105,F27,,,")
+
+    found = case.stage()
+
+    classes = staged_rows(found, "classes")
+    assert (classes["K2"]["name"], classes["K3"]["name"]) == ("Homeroom", "Homeroom")
+    assert keys(found, "row.defaulted") == ["K2", "K3"]
+    assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
+
+
+def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> None:
+    project = Case(tmp_path, "41").project()
+
+    for _ in range(2):
+        project.sync("sis")
+
+    assert [status for status, _ in project.runs("sis")] == ["SUCCESS", "SUCCESS"]
+    assert project.conflicts() == []
+    assert set(project.statuses("enrollments")) == {"e1", "e2"}
+
+
+def test_case_11_an_orphan_says_that_only_its_case_differs(tmp_path: Path) -> None:
+    case = Case(tmp_path, "11")
+    case.change("classes", {",F27,,,1": ",f27,,,1"})
+
+    found = case.stage()
+
+    [orphan] = findings(found, "ref.orphan")
+    key = "A1B2C3D4-0000-4000-8000-00000000ABCD"
+    assert orphan["detail"] == f"differs in case only: {key}"
+    [element] = findings(found, "ref.orphan_element")
+    assert element["detail"] == "differs in case only: F27"
+
+
+def test_case_05_one_person_in_two_rows_names_both(tmp_path: Path) -> None:
+    found = Case(tmp_path, "05").stage()
+
+    told = {f["external_id"]: f["detail"] for f in findings(found, "id.same_person")}
+    assert told == {
+        "A7": "the same person as T7",
+        "T7": "the same person as A7",
+    }

@@ -1,0 +1,172 @@
+"""Words and marks in OneRoster CSV sets: booleans, dates, grades, types, placeholders.
+
+Each folder beside this file is one fault; a test is named after its number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from d118_pipelines_tests.cases.case import Case, findings, keys, statuses
+from d118_pipelines_tests.support.roster_sync import (
+    rejected_rows,
+    staged_rows,
+)
+
+USER = "{0},,,{1},5,student,{0},,Ana,Off,,{0},{0}@d118.example,,,,09,"
+
+
+def test_case_03_a_word_for_false_disables_the_account(tmp_path: Path) -> None:
+    case = Case(tmp_path, "03")
+    case.add("users", *(USER.format(f"X-{w}", w) for w in ("n", "no", "False", "F")))
+
+    found = case.stage()
+
+    active = {k for k, v in statuses(found, "users").items() if v == "active"}
+    assert active == {"T1", "T2", "S1", "S2"}
+    assert len(staged_rows(found, "users")) == 13
+
+
+def test_case_03_an_unknown_word_never_enables_an_account(tmp_path: Path) -> None:
+    case = Case(tmp_path, "03")
+    unknown = {f"X-{word}": word for word in ("maybe", "2", "falso", "NULL", "-")}
+    case.add("users", *(USER.format(*pair) for pair in unknown.items()))
+
+    found = case.stage()
+
+    assert set(keys(found, "row.bad_bool")) == set(unknown)
+    assert not set(unknown) & set(staged_rows(found, "users"))
+    assert ("users", "X-maybe", "row.bad_bool") in rejected_rows(found)
+
+
+def test_case_13_a_no_show_is_not_live(tmp_path: Path) -> None:
+    found = Case(tmp_path, "13").stage()
+
+    assert statuses(found, "enrollments")["E5"] == "inactive"
+    assert "E5" in keys(found, "sem.date_order")
+
+
+def test_case_13_a_lost_date_never_means_open_ended(tmp_path: Path) -> None:
+    case = Case(tmp_path, "13")
+    ends = ["00/00/0000", "2026-02-30", "n/a", "12/18/2026", "0"]
+    lost = {f"L{number}": end for number, end in enumerate(ends)}
+    rows = (f"{key},,,K1,5,T2,aide,,2026-08-17,{end}" for key, end in lost.items())
+    case.add("enrollments", *rows)
+
+    found = case.stage()
+
+    assert set(keys(found, "row.bad_date")) == {"E6", *lost}
+    assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4", "E5"}
+
+
+def test_case_42_a_school_year_is_read_or_blank_and_never_guessed(
+    tmp_path: Path,
+) -> None:
+    case = Case(tmp_path, "42")
+    years = {"1999-2000": 2000, "1999-00": 2000, "2026-27": 2027, "2026-2028": None}
+    case.add(
+        "academicSessions",
+        *(f"{text},,,x,term,2026-08-01,2027-06-01,y,{text}" for text in years),
+    )
+
+    found = case.stage()
+
+    assert set(keys(found, "row.bad_year")) == {"t", *years}
+    read = {k: row["school_year"] for k, row in staged_rows(found, "terms").items()}
+    assert read == {"y": 2027, "t": None, **years}
+
+
+def test_case_04_a_placeholder_is_blank_with_one_finding_for_its_row(
+    tmp_path: Path,
+) -> None:
+    case = Case(tmp_path, "04")
+    case.add(
+        "users",
+        "P1,,,true,5,student,NULL,,Null,None,N/A,null,nil,-,#N/A,,09,",
+        "P2,,,true,5,student,p2,,N/A,Null,Nilsson,,nobody@d118.example,,,,09,",
+    )
+
+    found = case.stage()
+
+    users = staged_rows(found, "users")
+    assert keys(found, "row.placeholder") == ["S3", "S4", "S5", "S6", "P1", "P2"]
+    assert [users[key]["email"] for key in ("S3", "S4", "S5", "S6")] == [None] * 4
+    first = users["P1"]
+    assert (first["first_name"], first["last_name"]) == ("Null", "None")
+    for name in (
+        "middle_name",
+        "identifier",
+        "student_number",
+        "email",
+        "sms",
+        "phone",
+    ):
+        assert first[name] is None
+    assert first["username"] == "P1"
+    assert (users["P2"]["first_name"], users["P2"]["last_name"]) == (None, "Null")
+    assert users["P2"]["middle_name"] == "Nilsson"
+
+
+def test_case_14_marks_that_nobody_sees_are_taken_out(tmp_path: Path) -> None:
+    case = Case(tmp_path, "14")
+    persian = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
+    case.add(
+        "users",
+        f"P1,,,true,5,student,p1,,{persian},O\u2019Dell\u00a0Jr,,,p1@d118.example,,,,09,",
+        "P2,,,true,5,student,p\u200d2,,\ufeffLi\u0301a,\u674e,,,\u2060p2@d118.example,,,,09,",
+    )
+
+    found = case.stage()
+
+    users = staged_rows(found, "users")
+    assert set(keys(found, "row.invisible")) == {"S3", "P1", "P2"}
+    third = users["S3"]
+    assert (third["first_name"], third["last_name"]) == ("Mia", "Solis")
+    assert third["email"] == "s3@d118.example"
+    assert third["phone"] == "+1 (847)-555-0101"
+    assert (users["P1"]["first_name"], users["P1"]["last_name"]) == (
+        persian,
+        "O\u2019Dell Jr",
+    )
+    assert (users["P2"]["username"], users["P2"]["first_name"]) == ("p2", "Li\u0301a")
+
+
+def test_case_24_the_school_types_of_vendors_are_schools(tmp_path: Path) -> None:
+    case = Case(tmp_path, "24")
+    words = ["High School", "middle", "JuniorHigh", "K-12", "charter_school"]
+    case.add("orgs", *(f"O{n},,,x,{word},,D1" for n, word in enumerate(words)))
+    case.add("orgs", "O9,,,x,warehouse,,D1")
+
+    found = case.stage()
+
+    types = {key: row["org_type"] for key, row in staged_rows(found, "orgs").items()}
+    schools = {"5", "105", *(f"O{number}" for number in range(5))}
+    assert {key for key, kind in types.items() if kind == "school"} == schools
+    assert set(keys(found, "row.enum_alias")) == schools - {"5"}
+    assert rejected_rows(found) == [("orgs", "O9", "row.bad_enum")]
+    assert set(staged_rows(found, "users")) == {"T1", "T2", "S1", "S2"}
+
+
+def test_case_15_grades_of_vendors_are_kept_and_told_once_of_a_pupil(
+    tmp_path: Path,
+) -> None:
+    found = Case(tmp_path, "15").stage()
+
+    odd = ["S11", "S12", "S15", "S17", "S18", "S20"]
+    assert keys(found, "row.bad_grade") == odd
+    users = staged_rows(found, "users")
+    assert users["S14"]["grade_level"] == "KG"
+    assert users["S12"]["grades"] == '["PK3"]'
+    [aliases] = findings(found, "row.grade_alias")
+    assert (aliases["count"], aliases["external_id"]) == (3, None)
+
+
+def test_case_43_an_alias_of_a_grade_is_one_counted_line(tmp_path: Path) -> None:
+    case = Case(tmp_path, "43")
+    case.add(
+        "users", *(f"N{n},,,true,s,student,n{n},,A,B,,,,,,,{n}," for n in range(1, 10))
+    )
+
+    [line] = findings(case.stage(), "row.grade_alias")
+
+    assert (line["count"], line["severity"], line["field"]) == (10, "warn", "grades")
