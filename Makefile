@@ -34,7 +34,7 @@ ui: $(READY)
 	@DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)}" PYTHONWARNINGS=ignore \
 		$(BIN)/python -m d118_pipelines.console.services
 
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
 LINT := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 # The suite, and beside it what reads the source; both must pass. A test whose real part

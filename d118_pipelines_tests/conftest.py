@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Its models search all loaded modules for their docstrings: four times as long later.
+    import scim2_client  # noqa: F401
+
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.examples import LONG
 from d118_pipelines_tests.support.project import ProjectFolder
