@@ -30,7 +30,11 @@ from d118_pipelines.roster.staging.findings import (
     create_tables,
     leave_out,
 )
-from d118_pipelines.roster.staging.key_rules import judge_keys
+from d118_pipelines.roster.staging.key_rules import (
+    judge_keys,
+    merge_people,
+    point_at_merged,
+)
 from d118_pipelines.roster.staging.raw_relations import (
     RawCollection,
     attach_raw,
@@ -71,6 +75,7 @@ class StagingOptions:
     entities: those wanted. parameters: values of `$name` in queries; `$district_id`,
     `$provider_id` and `$date_order` are there without being given. role_map: words that
     are added to the mapping's. date_order: `mdy` or `dmy` for dates with slashes.
+    merge_same_person: rows that are one person become one, with the roles of all.
     """
 
     district_id: str
@@ -81,6 +86,7 @@ class StagingOptions:
     role_map: Mapping[str, str] = field(default_factory=dict)
     reject_cap: RejectCap = BUNDLE_CAP
     is_demonstration: bool = False
+    merge_same_person: bool = False
 
 
 def stage(
@@ -181,7 +187,11 @@ class _Run:
         """Every entity in the order in which records refer to each other."""
         for entity in self.endpoints:
             self._judge_rows(entity)
+            if self._merges_people and entity in ("enrollments", "demographics"):
+                point_at_merged(self.duck, entity)
             judge_keys(self.duck, entity, self._columns[entity])
+            if entity == "users" and self._merges_people:
+                merge_people(self.duck, self._columns[entity])
             if entity == "users":
                 judge_roles(
                     self.duck,
@@ -230,6 +240,10 @@ class _Run:
             for entity in entities
             for endpoint in self.endpoints[entity]
         )
+
+    @property
+    def _merges_people(self) -> bool:
+        return self.options.merge_same_person and "users" in self.endpoints
 
     def targets(self, entity: str) -> set[str]:
         """The entities in which references of this one are looked up."""
