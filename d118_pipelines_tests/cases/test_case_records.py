@@ -58,6 +58,17 @@ def test_case_01_a_class_without_title_has_that_of_its_course(tmp_path: Path) ->
     assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
 
 
+def test_case_01_a_class_without_any_title_has_its_code(tmp_path: Path) -> None:
+    case = Case(tmp_path, "01")
+    case.add("classes", "K3,,,,,C2,,scheduled,,105,F27,,,")
+
+    # Without courses, as in a delta set that sends none.
+    found = case.stage(entities=frozenset({"orgs", "terms", "classes"}))
+
+    assert staged_rows(found, "classes")["K2"]["name"] == "HR.3A"
+    assert rejected_rows(found) == [("classes", "K3", "row.missing_required")]
+
+
 def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> None:
     project = Case(tmp_path, "41").project()
 

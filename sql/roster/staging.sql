@@ -266,10 +266,6 @@ WHERE severity = 'reject' AND entity <> '';
 INSERT INTO fetched
 SELECT entity, source_file, sum(weight) FROM rejected_weights GROUP BY ALL
 
--- name: refused
--- What the pull found about the set as a whole.
-SELECT code, detail FROM findings WHERE severity = 'fatal'
-
 -- name: add_rejected
 INSERT INTO rejected
 SELECT
@@ -320,7 +316,7 @@ CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[]);
 CREATE MACRO rejected_of(name) AS TABLE
 SELECT external_id
 FROM rejected
-WHERE entity = name AND external_id IS NOT NULL AND code <> 'ref.orphan'
+WHERE entity = name AND external_id IS NOT NULL
 
 -- name: weigh_classes
 INSERT INTO weighed
@@ -357,20 +353,24 @@ WHERE w.status = 'active'
 
 -- name: lost
 -- Entity and school (null: the whole district), lost rows, all rows; the largest first.
-SELECT entity, school, count_if(is_lost), count(*)
+-- A few are none, unless they are all.
+SELECT entity, school, count_if(is_lost) AS lost, count(*) AS whole
 FROM weighed
 GROUP BY GROUPING SETS ((entity), (entity, school))
-HAVING count_if(is_lost) > CASE
-    WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * count(*)
-ORDER BY grouping(school) DESC, 3 DESC, 1, 2
+HAVING
+    lost > CASE WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * whole
+    AND (lost >= {{least}} OR lost = whole)
+    AND (grouping(school) = 1 OR school IS NOT NULL)
+ORDER BY grouping(school) DESC, lost DESC, entity, school
 
 -- name: roots
--- Records that others point at, rejected for what is wrong with themselves.
-SELECT DISTINCT entity || ' ' || external_id AS name
+-- Rejected records that others point at; those that fall with others only if all do.
+SELECT entity || ' ' || external_id AS name, bool_and(code = 'ref.orphan') AS falls
 FROM rejected
 WHERE
-    entity IN ('orgs', 'terms', 'courses', 'classes') AND code <> 'ref.orphan'
-    AND external_id IS NOT NULL
+    entity IN ('orgs', 'terms', 'courses', 'classes') AND external_id IS NOT NULL
+GROUP BY name
+QUALIFY falls = min(falls) OVER ()
 ORDER BY name
 LIMIT 5
 

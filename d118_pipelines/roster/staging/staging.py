@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.finding import refusal
 from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
@@ -50,6 +52,7 @@ from d118_pipelines.roster.staging.role_rules import judge_roles
 from d118_pipelines.roster.staging.row_rules import RowCompiler
 from d118_pipelines.roster.staging.staged import (
     FINDINGS_FILE,
+    REFUSED_FILE,
     REJECTED_FILE,
     SHAPE_FILE,
     EntityCounts,
@@ -108,7 +111,7 @@ def stage(
     demographics give, for pulls without them.
     pull_findings: the findings file of the pull, if it has one.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
-    (`bundle.too_many_rejects`).
+    (`bundle.too_many_rejects`); the findings are then in `parent/refused.parquet`.
     """
     [home] = duck.execute("SELECT current_database()").fetchall()[0]
     duck.execute("ATTACH ':memory:' AS staging; USE staging")
@@ -119,7 +122,14 @@ def stage(
             run.read(pull_findings)
             run.judge()
             entities = run.write()
-            held = run.tally.judge(options.reject_cap, entities)
+            refused = parent / REFUSED_FILE
+            try:
+                held = run.tally.judge(options.reject_cap, entities)
+            except IncompleteExtractError as exc:
+                run.tally.add(refusal(exc))
+                write_parquet(duck, "FROM findings", refused)
+                raise
+            refused.unlink(missing_ok=True)
             shutil.rmtree(run.work)
             staged = Staged(
                 folder=folder.final,
