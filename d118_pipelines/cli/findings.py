@@ -5,6 +5,7 @@ Called by the command line; one person's are in `explain.py`.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
 from d118_pipelines.workflows.admission import newest_plan
@@ -75,18 +76,17 @@ def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
 def _of_roster(
     project: Project, provider: Provider, code: str | None
 ) -> tuple[Rows, Rows]:
-    """The same of the provider's newest staged roster."""
-    staged = find_staged(project.home / "staged" / provider.id)
-    if staged is None:
-        raise ConfigurationError(
-            f"{provider.id} has no staged roster yet.",
-            next_step=f"d118 run {provider.id}",
-        )
-    counted = [
-        {"code": name, "records": number}
-        for name, number in sorted(staged.findings.items(), key=lambda i: -i[1])
-        if code in (None, name)
-    ]
+    """The same of the provider's newest staged roster, or of what was refused since."""
+    folder = project.home / "staged" / provider.id
+    path = folder / REFUSED_FILE
+    if not path.is_file():
+        staged = find_staged(folder)
+        if staged is None:
+            raise ConfigurationError(
+                f"{provider.id} has no staged roster yet.",
+                next_step=f"d118 run {provider.id}",
+            )
+        path = staged.findings_file
     with closing(open_frames()) as duck:
         found = duck.execute(
             "SELECT code, severity, entity, external_id, field, source_file, "
@@ -94,6 +94,10 @@ def _of_roster(
             "WHERE ?::VARCHAR IS NULL OR code = ? ORDER BY "
             "list_position(['fatal', 'reject', 'warn', 'info'], severity), "
             "code, entity, external_id, source_line, field",
-            [str(staged.findings_file), code, code],
+            [str(path), code, code],
         ).fetchall()
-    return counted, [dict(zip(_ROSTER_COLUMNS, row, strict=True)) for row in found]
+    rows = [dict(zip(_ROSTER_COLUMNS, row, strict=True)) for row in found]
+    records: Counter[str] = Counter()
+    for row in rows:
+        records[row["code"]] += row["count"]
+    return [{"code": c, "records": n} for c, n in records.most_common()], rows

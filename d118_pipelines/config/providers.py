@@ -104,6 +104,7 @@ class ProviderModel(Model):
     sync: Sync = Sync()
     matching: Matching = Matching()
     deactivate_missing: bool = True
+    merge_same_person: bool = False
     guard: dict[str, Any] = {}
     limits: Limits = Limits()
 

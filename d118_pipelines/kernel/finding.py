@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from d118_pipelines.errors import D118Error
+
 # So many findings of one code and file are kept one by one; the rest is a number.
 DETAILED = 1_000
 
@@ -51,6 +53,12 @@ class Finding:
             "detail": self.detail,
             "count": self.count,
         }
+
+
+def refusal(error: D118Error) -> Finding:
+    """The finding that refuses all, of an error `FAILED code  text`."""
+    code, _, text = error.what.removeprefix("FAILED ").partition("  ")
+    return Finding(code, "fatal", detail=text, file=error.where)
 
 
 # The findings of a pull and of a staged roster as Parquet: column -> type of DuckDB.

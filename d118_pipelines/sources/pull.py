@@ -28,7 +28,7 @@ from d118_pipelines.errors import (
 )
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.arrow_arrays import record_batch
-from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding, Findings
+from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding, Findings, refusal
 from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
 from d118_pipelines.kernel.text import clean_text, clean_value
 from d118_pipelines.sources.denied import without_denied
@@ -323,10 +323,12 @@ def run_pull(
     on_progress: Progress = lambda name, rows, pages, seconds: None,
     max_records: int | None = None,
     is_alone: bool = True,
+    refused: Path | None = None,
 ) -> Pull:
     """Pull everything and store it, or store nothing and raise what the source raised.
 
-    max_records, is_alone: see `PullStore`. Raises: IncompleteExtractError
+    max_records, is_alone: see `PullStore`. refused: the file for the findings of a pull that
+    is refused. Raises: IncompleteExtractError
     (`pull.too_many_records`) for one more.
     """
     store = PullStore(
@@ -340,6 +342,10 @@ def run_pull(
     try:
         source.pull(store)
         return store.commit(provider=provider, kind=source.kind)
+    except IncompleteExtractError as exc:
+        if refused is not None:
+            _write_findings(refused, [refusal(exc), *store.findings])
+        raise
     finally:
         store.discard()
 

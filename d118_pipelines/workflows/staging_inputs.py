@@ -132,6 +132,7 @@ def staging_options(
         entities=frozenset(wanted_entities(provider)),
         is_demonstration=raw.is_demonstration,
         parameters={"district_name": district.name},
+        merge_same_person=provider.model.merge_same_person,
     )
     if isinstance(provider.model, CsvProvider):
         return replace(options, reject_cap=PLAIN_CSV_CAP)

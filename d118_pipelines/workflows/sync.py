@@ -32,7 +32,7 @@ from d118_pipelines.roster.planning.plan import (
     find_plan,
     make_plan,
 )
-from d118_pipelines.roster.staging.staged import Staged, find_staged
+from d118_pipelines.roster.staging.staged import REFUSED_FILE, Staged, find_staged
 from d118_pipelines.roster.staging.staging import stage
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep, apply_plan, no_step
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
@@ -89,6 +89,7 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
             now=utc_now(),
             on_progress=on_progress,
             max_records=provider.model.limits.max_records,
+            refused=run.project.folder("staged", provider.id) / REFUSED_FILE,
         )
 
 

@@ -50,11 +50,11 @@ class Case:
         text = "".join(f"{line}\n" for line in lines)
         path.write_bytes(path.read_bytes() + text.encode())
 
-    def stage(self) -> Staged:
+    def stage(self, **options: Any) -> Staged:
         """Read and stage the set, without a project."""
         self.runs += 1
         base = self.folder / str(self.runs)
-        return staged(pull_path(self.set, base), base)
+        return staged(pull_path(self.set, base), base, **options)
 
     def project(self) -> RosterProject:
         """A project whose provider `sis` reads the set."""

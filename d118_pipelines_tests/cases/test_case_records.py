@@ -58,6 +58,17 @@ def test_case_01_a_class_without_title_has_that_of_its_course(tmp_path: Path) ->
     assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4"}
 
 
+def test_case_01_a_class_without_any_title_has_its_code(tmp_path: Path) -> None:
+    case = Case(tmp_path, "01")
+    case.add("classes", "K3,,,,,C2,,scheduled,,105,F27,,,")
+
+    # Without courses, as in a delta set that sends none.
+    found = case.stage(entities=frozenset({"orgs", "terms", "classes"}))
+
+    assert staged_rows(found, "classes")["K2"]["name"] == "HR.3A"
+    assert rejected_rows(found) == [("classes", "K3", "row.missing_required")]
+
+
 def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> None:
     project = Case(tmp_path, "41").project()
 
@@ -90,3 +101,46 @@ def test_case_05_one_person_in_two_rows_names_both(tmp_path: Path) -> None:
         "A7": "the same person as T7",
         "T7": "the same person as A7",
     }
+
+
+def test_case_05_an_address_that_many_share_names_nobody(tmp_path: Path) -> None:
+    case = Case(tmp_path, "05")
+    # Father and son at the family's address, which is their user name too, and a sister.
+    family = "{0},,,true,5,student,{1},,{2},Moss,,{0},{1},,,,09,"
+    names = {"F1": "Jo", "F2": "Jo", "F3": "Ida"}
+    one = "moss@family.example"
+    case.add("users", *(family.format(k, one, n) for k, n in names.items()))
+    # A teacher whose user name is the own address, in two rows.
+    own = "{0},,,true,5,{1},kay@d118.example,,Kay,Ott,,,kay@d118.example,,,,,"
+    case.add("users", own.format("T8", "teacher"), own.format("A8", "administrator"))
+
+    found = case.stage()
+
+    assert set(keys(found, "id.same_person")) == {"A7", "T7", "A8", "T8"}
+
+
+def test_case_05_a_provider_may_ask_for_one_person_with_two_roles(
+    tmp_path: Path,
+) -> None:
+    case = Case(tmp_path, "05")
+    case.add("enrollments", "E7,,,K1,5,T7,teacher,false,,")
+    case.change(
+        "users",
+        {
+            "S1,,,true,5,student,s1,,Ana,Ruiz,,S1,s1@d118.example,,,,": (
+                "S1,,,true,5,student,s1,,Ana,Ruiz,,S1,s1@d118.example,,,T7,"
+            )
+        },
+    )
+
+    found = case.stage(merge_same_person=True)
+
+    users = staged_rows(found, "users")
+    assert "T7" not in users and rejected_rows(found) == []
+    roles = json.loads(users["A7"]["roles"])
+    assert [r["role"] for r in roles] == ["admin", "teacher"]
+    assert users["S1"]["agent_external_ids"] == '["A7"]'
+    assert staged_rows(found, "enrollments")["E7"]["user_external_id"] == "A7"
+    [line] = findings(found, "id.merged_person")
+    assert (line["external_id"], line["detail"]) == ("T7", "into A7")
+    assert keys(found, "id.same_person") == []

@@ -107,6 +107,30 @@ def test_case_25_a_rejected_course_is_judged_by_what_falls_with_it(
     assert (found.held_reason is not None) is is_held
 
 
+def test_case_25_what_falls_with_a_class_that_leads_nowhere_counts(
+    tmp_path: Path,
+) -> None:
+    case = Case(tmp_path, "25")
+    crowd(case, 96, lost=6)
+    # The course of the class was never sent.
+    case.change("classes", {"Art,09,C9,": "Art,09,C8,"})
+    case.change("courses", {"C9,,,Y27,,X": "C9,,,Y27,Art,X"})
+    case.add("classes", *(f"M{n},,,M,09,C1,M,scheduled,,5,F27,,," for n in range(20)))
+
+    found = case.stage()
+
+    assert ("classes", "K9", "ref.orphan") in rejected_rows(found)
+    assert "6 of 100 enrollments are lost" in (found.held_reason or "")
+    assert "classes K9" in (found.held_reason or "")
+
+
+def test_case_25_one_course_without_title_holds_no_district(tmp_path: Path) -> None:
+    case = Case(tmp_path, "25")
+    crowd(case, 12, lost=4)  # a quarter of the enrollments, but four pupils
+
+    assert case.stage().held_reason is None
+
+
 def test_case_25_a_fifth_of_one_school_holds_the_plan(tmp_path: Path) -> None:
     case = Case(tmp_path, "25")
     crowd(case, 196, lost=0)
@@ -119,39 +143,47 @@ def test_case_25_a_fifth_of_one_school_holds_the_plan(tmp_path: Path) -> None:
     assert "2 of 2 enrollments of school 105 are lost" in found.held_reason
 
 
-def test_case_06_a_set_out_of_a_spreadsheet_is_held_as_a_whole(tmp_path: Path) -> None:
-    case = Case(tmp_path, "06")
-    for number in range(30):  # as many as would refuse the file
-        case.add("enrollments", f"X{number},,,K1,5,2.02601E+11,student,,,8/17/2026")
+def test_case_06_a_set_out_of_a_spreadsheet_is_refused_as_a_whole(
+    tmp_path: Path,
+) -> None:
+    project = Case(tmp_path, "06").project()
 
-    found = case.stage()
+    with pytest.raises(IncompleteExtractError, match=r"bundle\.spreadsheet") as caught:
+        project.sync("sis")
 
-    assert found.held_reason is not None
-    assert "was opened and saved in a spreadsheet" in found.held_reason
-    files = {row["source_file"] for row in findings(found, "bundle.spreadsheet")}
-    assert files == {"users.csv", "enrollments.csv", "academicSessions.csv"}
+    files = ["academicSessions.csv", "enrollments.csv", "users.csv"]
+    assert f"saved in a spreadsheet: {', '.join(files)}." in str(caught.value)
+    # What was found is kept and shown, until a set is staged.
+    rows = project.d118("findings", "sis", "--json").json()
+    found = {r["file"] for r in rows if r["code"] == "bundle.spreadsheet"}
+    assert found >= set(files)
+    assert project.statuses("users") == {}
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "is_held"),
+    ("file", "old", "new", "is_refused"),
     [
         ("users", "S1,,,true", "4.2E+10,,,true", True),
-        ("academicSessions", "2026-08-17", "8/17/2026", False),
+        ("users", "S1,,,true", '"4,2E+10",,,true', True),
+        ("academicSessions", "schoolYear,2026-08-17,", "schoolYear,8/17/2026,", False),
+        ("academicSessions", "2026-08-17,2026-12-18", "17-Aug-26,18-Dec-26", True),
+        ("academicSessions", "2026-08-17,2026-12-18", "17-AUG-26,18-DEC-26", False),
         ("users", "true,5,student,s1", "TRUE,5,student,s1", False),
     ],
-    ids=["a number", "some dates", "another case"],
+    ids=["number", "comma", "some dates", "months", "oracle", "another case"],
 )
-def test_case_06_small_oddities_are_no_spreadsheet(
-    tmp_path: Path, file: str, old: str, new: str, *, is_held: bool
+def test_case_06_signs_of_a_spreadsheet(
+    tmp_path: Path, file: str, old: str, new: str, *, is_refused: bool
 ) -> None:
     case = Case(tmp_path, "03")
-    case.change(file, {old: new})
-    if file == "academicSessions":
-        case.add(file, "T9,,,x,term,2026-08-17,2026-12-18,Y27,2027")
+    rest = {"2026-08-17,2027-06-04": "17-Aug-26,4-Jun-27"} if "-Dec-" in new else {}
+    case.change(file, {old: new, **rest})
 
-    found = findings(case.stage(), "bundle.spreadsheet")
-
-    assert bool(found) is is_held
+    if not is_refused:
+        assert findings(case.stage(), "bundle.spreadsheet") == []
+        return
+    with pytest.raises(IncompleteExtractError, match=r"bundle\.spreadsheet"):
+        case.stage()
 
 
 def test_case_08_a_set_without_manifest_is_refused_and_told_the_way(

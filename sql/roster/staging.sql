@@ -42,12 +42,17 @@ WHERE
 
 -- name: merged
 -- Rows of one record that differ in their lists: the first one gets the lists of all.
-CREATE TABLE merged_{{entity}} AS
+CREATE OR REPLACE TABLE merged_{{entity}}_{{what}} AS
 SELECT min(n) FILTER (place = 1) AS n, {{lists}}
 FROM hits
 JOIN work.{{entity}} AS w USING (n)
 WHERE differs AND NOT is_other AND NOT hits.is_api
-GROUP BY hits.external_id
+GROUP BY hits.{{key}}
+
+-- name: aligned
+-- A list beside the roles of a row with one element for each of them: one stands for all.
+[coalesce({{c}}[i], {{otherwise}}) FOR i IN generate_series(
+    1, greatest(len(w.raw_roles), coalesce(len(w.raw_school_external_ids), 0)))]
 
 -- name: joined_list
 CASE
@@ -56,13 +61,49 @@ CASE
         list(from_json({{c}}, '["JSON"]')) FILTER ({{c}} IS NOT NULL))))) AS VARCHAR)
 END
 
--- name: replace_merged
-ALTER VIEW work.{{entity}} RENAME TO {{entity}}_as_sent;
+-- name: replaced
+ALTER VIEW work.{{entity}} RENAME TO {{entity}}_{{what}};
 
 CREATE VIEW work.{{entity}} AS
-SELECT w.* REPLACE ({{lists}})
-FROM work.{{entity}}_as_sent AS w
-LEFT JOIN merged_{{entity}} AS m USING (n)
+SELECT w.* REPLACE ({{columns}}) FROM work.{{entity}}_{{what}} AS w
+
+-- name: value_of_merged
+coalesce((SELECT m.{{c}} FROM merged_{{entity}}_{{what}} AS m WHERE m.n = w.n), w.{{c}})
+
+-- name: merged_people
+SELECT
+    *, row_number() OVER (PARTITION BY first_id ORDER BY external_id) AS place,
+    true AS differs, false AS is_other, false AS is_api
+FROM ({{same}})
+WHERE first_id <> last_id
+
+-- name: leave_out_merged
+CREATE TABLE same_people AS SELECT external_id, first_id FROM hits WHERE place > 1;
+
+INSERT INTO out.users SELECT n, NULL FROM hits WHERE place > 1
+
+-- name: merged_key
+coalesce((SELECT first_id FROM same_people AS s WHERE s.external_id = {{key}}), {{key}})
+
+-- name: agents_of_merged
+CASE
+    WHEN list_has_any(from_json(w.agent_external_ids, '["VARCHAR"]'),
+        (SELECT list(external_id) FROM same_people))
+        THEN (
+            SELECT CAST(to_json(list_sort(list_distinct(list(coalesce(s.first_id, e)))))
+                AS VARCHAR)
+            FROM unnest(from_json(w.agent_external_ids, '["VARCHAR"]')) AS a (e)
+            LEFT JOIN same_people AS s ON s.external_id = e)
+    ELSE w.agent_external_ids
+END
+
+-- name: leave_out_described_twice
+-- What is said of a person under the first key counts.
+INSERT INTO out.demographics
+SELECT w.n, NULL
+FROM work.demographics AS w
+JOIN same_people AS s USING (external_id)
+WHERE s.first_id IN (SELECT external_id FROM work.demographics)
 
 -- name: accepted
 -- The rows that no rule has left out so far.
@@ -158,14 +199,22 @@ END
 )
 
 -- name: same_people
--- Live rows with the name, the user name and the e-mail of another one.
+-- Live rows with the name, the user name and the e-mail of another one. A user name that
+-- is the e-mail says no more than that, and an e-mail of several names is a shared one.
 SELECT
-    external_id, source_file, source_line,
+    n, external_id, source_file, source_line,
     min(external_id) OVER person AS first_id, max(external_id) OVER person AS last_id
-FROM {{accepted}} AS w
-WHERE status = 'active' AND username IS NOT NULL AND email IS NOT NULL
-WINDOW person AS (
-    PARTITION BY lower(username), lower(email), lower(first_name), lower(last_name))
+FROM (
+    SELECT
+        *, lower(first_name) || ' ' || lower(last_name) AS name,
+        lower(username) <> lower(email)
+        OR min(name) OVER address = max(name) OVER address AS is_own
+    FROM {{accepted}} AS w
+    WHERE status = 'active' AND username IS NOT NULL AND email IS NOT NULL
+    WINDOW address AS (PARTITION BY lower(email))
+)
+WHERE is_own AND name IS NOT NULL
+WINDOW person AS (PARTITION BY lower(username), lower(email), name)
 
 -- name: primary_teachers
 -- The one primary teacher of each class that has exactly one.
@@ -217,10 +266,6 @@ WHERE severity = 'reject' AND entity <> '';
 INSERT INTO fetched
 SELECT entity, source_file, sum(weight) FROM rejected_weights GROUP BY ALL
 
--- name: refused
--- What the pull found about the set as a whole.
-SELECT code, detail FROM findings WHERE severity = 'fatal'
-
 -- name: add_rejected
 INSERT INTO rejected
 SELECT
@@ -271,7 +316,7 @@ CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[]);
 CREATE MACRO rejected_of(name) AS TABLE
 SELECT external_id
 FROM rejected
-WHERE entity = name AND external_id IS NOT NULL AND code <> 'ref.orphan'
+WHERE entity = name AND external_id IS NOT NULL
 
 -- name: weigh_classes
 INSERT INTO weighed
@@ -308,20 +353,24 @@ WHERE w.status = 'active'
 
 -- name: lost
 -- Entity and school (null: the whole district), lost rows, all rows; the largest first.
-SELECT entity, school, count_if(is_lost), count(*)
+-- A few are none, unless they are all.
+SELECT entity, school, count_if(is_lost) AS lost, count(*) AS whole
 FROM weighed
 GROUP BY GROUPING SETS ((entity), (entity, school))
-HAVING count_if(is_lost) > CASE
-    WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * count(*)
-ORDER BY grouping(school) DESC, 3 DESC, 1, 2
+HAVING
+    lost > CASE WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * whole
+    AND (lost >= {{least}} OR lost = whole)
+    AND (grouping(school) = 1 OR school IS NOT NULL)
+ORDER BY grouping(school) DESC, lost DESC, entity, school
 
 -- name: roots
--- Records that others point at, rejected for what is wrong with themselves.
-SELECT DISTINCT entity || ' ' || external_id AS name
+-- Rejected records that others point at; those that fall with others only if all do.
+SELECT entity || ' ' || external_id AS name, bool_and(code = 'ref.orphan') AS falls
 FROM rejected
 WHERE
-    entity IN ('orgs', 'terms', 'courses', 'classes') AND code <> 'ref.orphan'
-    AND external_id IS NOT NULL
+    entity IN ('orgs', 'terms', 'courses', 'classes') AND external_id IS NOT NULL
+GROUP BY name
+QUALIFY falls = min(falls) OVER ()
 ORDER BY name
 LIMIT 5
 

@@ -19,6 +19,8 @@ from d118_pipelines.kernel.run_folders import newest_run_folder
 MANIFEST_FILE = "manifest.json"
 REJECTED_FILE = "rejected.parquet"
 FINDINGS_FILE = "findings.parquet"
+# Beside the folders: the findings of a newer pull or staging that was refused.
+REFUSED_FILE = "refused.parquet"
 # All columns that views read, and no rows: views can be made before the first plan, and
 # where an entity is not staged or retention has removed the raw rows.
 SHAPE_FILE = "shape.parquet"

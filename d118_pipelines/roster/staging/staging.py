@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
+from d118_pipelines.kernel.finding import refusal
 from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder
 from d118_pipelines.kernel.sql_text import identifier, literal
@@ -30,7 +32,11 @@ from d118_pipelines.roster.staging.findings import (
     create_tables,
     leave_out,
 )
-from d118_pipelines.roster.staging.key_rules import judge_keys
+from d118_pipelines.roster.staging.key_rules import (
+    judge_keys,
+    merge_people,
+    point_at_merged,
+)
 from d118_pipelines.roster.staging.raw_relations import (
     RawCollection,
     attach_raw,
@@ -46,6 +52,7 @@ from d118_pipelines.roster.staging.role_rules import judge_roles
 from d118_pipelines.roster.staging.row_rules import RowCompiler
 from d118_pipelines.roster.staging.staged import (
     FINDINGS_FILE,
+    REFUSED_FILE,
     REJECTED_FILE,
     SHAPE_FILE,
     EntityCounts,
@@ -71,6 +78,7 @@ class StagingOptions:
     entities: those wanted. parameters: values of `$name` in queries; `$district_id`,
     `$provider_id` and `$date_order` are there without being given. role_map: words that
     are added to the mapping's. date_order: `mdy` or `dmy` for dates with slashes.
+    merge_same_person: rows that are one person become one, with the roles of all.
     """
 
     district_id: str
@@ -81,6 +89,7 @@ class StagingOptions:
     role_map: Mapping[str, str] = field(default_factory=dict)
     reject_cap: RejectCap = BUNDLE_CAP
     is_demonstration: bool = False
+    merge_same_person: bool = False
 
 
 def stage(
@@ -102,7 +111,7 @@ def stage(
     demographics give, for pulls without them.
     pull_findings: the findings file of the pull, if it has one.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
-    (`bundle.too_many_rejects`).
+    (`bundle.too_many_rejects`); the findings are then in `parent/refused.parquet`.
     """
     [home] = duck.execute("SELECT current_database()").fetchall()[0]
     duck.execute("ATTACH ':memory:' AS staging; USE staging")
@@ -113,7 +122,14 @@ def stage(
             run.read(pull_findings)
             run.judge()
             entities = run.write()
-            held = run.tally.judge(options.reject_cap, entities)
+            refused = parent / REFUSED_FILE
+            try:
+                held = run.tally.judge(options.reject_cap, entities)
+            except IncompleteExtractError as exc:
+                run.tally.add(refusal(exc))
+                write_parquet(duck, "FROM findings", refused)
+                raise
+            refused.unlink(missing_ok=True)
             shutil.rmtree(run.work)
             staged = Staged(
                 folder=folder.final,
@@ -181,7 +197,11 @@ class _Run:
         """Every entity in the order in which records refer to each other."""
         for entity in self.endpoints:
             self._judge_rows(entity)
+            if self._merges_people and entity in ("enrollments", "demographics"):
+                point_at_merged(self.duck, entity)
             judge_keys(self.duck, entity, self._columns[entity])
+            if entity == "users" and self._merges_people:
+                merge_people(self.duck, self._columns[entity])
             if entity == "users":
                 judge_roles(
                     self.duck,
@@ -230,6 +250,10 @@ class _Run:
             for entity in entities
             for endpoint in self.endpoints[entity]
         )
+
+    @property
+    def _merges_people(self) -> bool:
+        return self.options.merge_same_person and "users" in self.endpoints
 
     def targets(self, entity: str) -> set[str]:
         """The entities in which references of this one are looked up."""

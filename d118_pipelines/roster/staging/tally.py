@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.staging.staged import EntityCounts
@@ -20,8 +21,9 @@ from d118_pipelines.roster.staging.staged import EntityCounts
 if TYPE_CHECKING:
     import duckdb
 
-# Shares of live rows that may be lost with the records that they point at.
-LOST_OF_ENTITY, LOST_OF_SCHOOL = 0.05, 0.20
+# Shares of live rows that may be lost with the records that they point at; fewer than
+# LOST_LEAST are no share, unless nothing is left.
+LOST_OF_ENTITY, LOST_OF_SCHOOL, LOST_LEAST = 0.05, 0.20, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Tally:
             "take_over", findings=parquet(findings), entities=pairs or "(NULL, NULL)"
         )
 
+    def add(self, finding: Finding) -> None:
+        """One more finding."""
+        values = list(finding.stored().values())
+        places = ", ".join("?" * len(values))
+        self.duck.execute(f"INSERT INTO findings VALUES ({places})", values)
+
     def add_rejected(self, entity: str) -> None:
         """List the rows of `work.<entity>` that were omitted, with their code."""
         self._run("add_rejected", entity=entity)
@@ -76,13 +84,11 @@ class Tally:
         return dict(rows)
 
     def judge(self, cap: RejectCap, counts: Mapping[str, EntityCounts]) -> str | None:
-        """The reason of a hold: what the pull says, an entity of which no row is left,
-        too many rejected rows of a file, or too many that are lost with them.
+        """The reason of a hold: an entity of which no row is left, too many rejected rows
+        of a file, or too many that are lost with them.
 
         Raises: IncompleteExtractError (`bundle.too_many_rejects`).
         """
-        for code, detail in self._run("refused"):
-            return f"{code}: {detail}"
         for entity, file, fetched, rejected in self._run("rejected_of_files"):
             if rejected >= cap.minimum and rejected > cap.ratio * fetched:
                 what = f"{rejected} of {fetched} rows of {file} ({entity}) are rejected"
@@ -97,7 +103,7 @@ class Tally:
 
     def _lost(self, counts: Mapping[str, EntityCounts]) -> str | None:
         """What falls with rejected terms, orgs, courses and classes."""
-        roots = ", ".join(name for (name,) in self._run("roots"))
+        roots = ", ".join(name for name, _ in self._run("roots"))
         if not roots:
             return None
         self._run("weighed")
@@ -105,6 +111,7 @@ class Tally:
             if entity in counts:
                 self._run(f"weigh_{entity}")
         shares = {"of_entity": str(LOST_OF_ENTITY), "of_school": str(LOST_OF_SCHOOL)}
+        shares["least"] = str(LOST_LEAST)
         for entity, school, lost, whole in self._run("lost", **shares):
             place = f" of school {school}" if school else ""
             limit = LOST_OF_SCHOOL if school else LOST_OF_ENTITY

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 UTF8 = "utf-8"
 CP1252 = "cp1252"
@@ -61,12 +62,15 @@ def utf8_chunks(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         yield first.removeprefix(codecs.BOM_UTF8)
         yield from chunks
         return
-    decoder = _decoder(encoding)
+    decoder, rest = _decoder(encoding), b""
     try:
-        yield decoder.decode(first).encode(UTF8)
-        for chunk in chunks:
-            yield decoder.decode(chunk).encode(UTF8)
-        decoder.decode(b"", final=True)
+        for chunk in chain([first], chunks):
+            data = rest + chunk
+            # The form of a surrogate is looked at as a whole.
+            cut = data.rfind(b"\xed", -2) if encoding == MIXED else -1
+            data, rest = (data[:cut], data[cut:]) if cut >= 0 else (data, b"")
+            yield decoder.decode(data).encode(UTF8)
+        yield decoder.decode(rest, final=True).encode(UTF8)
     except UnicodeError:
         what = f"Bytes that are not {NAMES.get(encoding, encoding)}."
         raise UnreadableError("csv.undecodable", what) from None

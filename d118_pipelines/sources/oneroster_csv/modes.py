@@ -96,12 +96,13 @@ def report_values(file: str, facts: RowCounts, findings: Findings) -> None:
 
 
 def judge_spreadsheet(facts: Mapping[str, RowCounts], findings: Findings) -> None:
-    """Find a set that somebody opened and saved in a spreadsheet: it holds the plan.
+    """Refuse a set that somebody opened and saved in a spreadsheet.
 
     Numbers became exponents, or no date of a column is as the standard writes it and
-    another sign is there.
+    another sign is there. Raises: IncompleteExtractError `bundle.spreadsheet`.
     """
     has_capitals = any(counted.capitals for counted in facts.values())
+    saved = []
     for file, counted in facts.items():
         columns = [name for name, count in counted.exponents.items() if count]
         columns += [
@@ -110,15 +111,17 @@ def judge_spreadsheet(facts: Mapping[str, RowCounts], findings: Findings) -> Non
             if count == counted.filled[name] and (counted.unpadded or has_capitals)
         ]
         if columns:
-            name = file + SUFFIX
-            what = f"{name} was opened and saved in a spreadsheet: export the set again"
+            saved.append(file + SUFFIX)
             count = counted.exponents.total() + counted.slashed.total()
             findings.add(
-                *("bundle.spreadsheet", "fatal", name),
+                *("bundle.spreadsheet", "fatal", file + SUFFIX),
                 field=columns[0],
-                detail=what,
+                detail="saved in a spreadsheet: export the set again",
                 count=count,
             )
+    if saved:
+        what = f"Opened and saved in a spreadsheet: {', '.join(sorted(saved))}."
+        fatal("bundle.spreadsheet", what, file=saved[0])
 
 
 def _check_rejects(

@@ -79,12 +79,14 @@ class OneRosterCsvSource:
     def pull(self, store: PullStore) -> None:
         """Write every collection. Raises: IncompleteExtractError with the rule's code."""
         findings = Findings()
-        with self.place.local_copy(store.folder, self.limits) as found:
-            with open_container(found, findings, self.limits) as container:
-                file_set = self._open_set(container, findings)
-                _Pulling(self, store, file_set, findings).run()
-            store.details["content_hash"] = content_hash(found)
-        store.findings.extend(findings.all())
+        try:
+            with self.place.local_copy(store.folder, self.limits) as found:
+                with open_container(found, findings, self.limits) as container:
+                    file_set = self._open_set(container, findings)
+                    _Pulling(self, store, file_set, findings).run()
+                store.details["content_hash"] = content_hash(found)
+        finally:
+            store.findings.extend(findings.all())
 
     def _look(self) -> tuple[str, dict[str, str]]:
         findings = Findings()

@@ -29,9 +29,10 @@ LINE = "_line"
 USER_IDS = "userIds"
 _ODD_LIST = r"(^|,)\s|\s(,|$)|,,|^,|,$"
 # What a spreadsheet makes of 202601000000, 2026-08-07 and true.
-_EXPONENT = r"(^|,)\d(\.\d+)?E\+\d+(,|$)"
-_SLASHED = r"^\d{1,2}[/.]\d{1,2}[/.](\d\d)?\d\d$"
-_UNPADDED = r"^(\d[/.]|\d\d[/.]\d[/.])"
+_EXPONENT = r"(^|,)\d([.,]\d+)?E\+\d+(,|$)"
+_SLASHED = r"^\d{1,2}([/.]\d{1,2}[/.]|-[A-Z][a-z]{2}-)(\d\d)?\d\d$"
+_UNPADDED = r"^(\d[/.]|\d\d[/.]\d[/.]|\d+-[A-Z])"
+_NUMBERS = ("ourcedId", "ourcedIds", "identifier", "Code", "phone", "sms", "username")
 _CAPITALS = r"^(TRUE|FALSE)$"
 _USER_IDS = r"^\{[^{}:]+:[^{}]+\}(\s*,\s*\{[^{}:]+:[^{}]+\})*$"
 
@@ -129,7 +130,7 @@ def _count(columns: dict[str, pa.ChunkedArray], facts: RowCounts, file: str) -> 
 def _count_spreadsheet(columns: dict[str, pa.ChunkedArray], facts: RowCounts) -> None:
     """Count what a spreadsheet leaves behind; `modes.py` judges it."""
     for name, column in columns.items():
-        if name.endswith(("ourcedId", "ourcedIds", "identifier")):
+        if name.endswith(_NUMBERS):
             facts.exponents[name] += _matches(column, _EXPONENT)
         elif name.endswith("Date") and (slashed := _matches(column, _SLASHED)):
             facts.slashed[name] += slashed

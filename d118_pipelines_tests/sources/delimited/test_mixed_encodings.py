@@ -44,3 +44,15 @@ def test_case_02_the_rows_of_another_encoding_are_found(
     found = [n for n, _, is_utf8 in odd_lines(Blocks(iter([data]), 0)) if not is_utf8]
 
     assert found == [n for n, (_, odd) in enumerate(lines, 1) if odd]
+
+
+@given(size=st.integers(1, 7), before=st.integers(0, 5))
+def test_case_02_a_surrogate_is_seen_across_the_border_of_chunks(
+    size: int, before: int
+) -> None:
+    data = b"x" * before + b"\xed\xa0\x80,\xed\xbf\xbf\nJos\xc3\xa9,\xe9,\xed"
+    pieces = iter([data[at : at + size] for at in range(0, len(data), size)])
+
+    read = b"".join(utf8_chunks(pieces, MIXED)).decode()
+
+    assert read == "x" * before + "\0,\0\nJosé,é,í"

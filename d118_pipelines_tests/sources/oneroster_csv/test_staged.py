@@ -26,7 +26,7 @@ from d118_pipelines_tests.support.project import REPOSITORY
 QUERIES = REPOSITORY / "sql/staging/oneroster_csv"
 
 
-def staged(pulled: Pulled, base: Path) -> Staged:
+def staged(pulled: Pulled, base: Path, **options: Any) -> Staged:
     mapping = read_mapping(
         REPOSITORY / "mappings/oneroster.yaml", project_root=REPOSITORY
     )
@@ -46,7 +46,7 @@ def staged(pulled: Pulled, base: Path) -> Staged:
             duck,
             raw=raw,
             mapping=replace(mapping, endpoints=shaped),
-            options=StagingOptions(district_id="district", provider_id="sis"),
+            options=StagingOptions("district", "sis", **options),
             parent=base / "staged",
             run_id="0123456789",
             now=NOW,
