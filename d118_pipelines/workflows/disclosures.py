@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.csv_text import csv_text
+from d118_pipelines.kernel.text import printable
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target
@@ -81,7 +82,7 @@ def write_register(
     written = []
     for form in ("markdown", "csv", "html", "json"):
         path = folder / f"disclosures.{'md' if form == 'markdown' else form}"
-        path.write_text(shown(found, form, project, now), encoding="utf-8")
+        path.write_text(printable(shown(found, form, project, now)), encoding="utf-8")
         path.chmod(0o600)
         written.append(path)
     return written
