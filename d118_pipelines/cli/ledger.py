@@ -52,7 +52,7 @@ def deliveries(
 ) -> None:
     """List deliveries, newest first: files, bytes, SHA-256, what was read back."""
     project = Project.here()
-    query = sa.select(db.deliveries).order_by(db.deliveries.c.started_at.desc())
+    query = sa.select(db.deliveries).order_by(db.deliveries.c.number.desc())
     if target:
         query = query.where(
             db.deliveries.c.target == named_target(project, target).name

@@ -135,7 +135,8 @@ def _is_alive(row: sa.Row[Any], now: dt.datetime) -> bool:
         os.environ.get("SYNC_LOCK_TIMEOUT", DEFAULT_TIMEOUT_MILLISECONDS)
     )
     age: dt.timedelta = now - row.renewed_at
-    return age.total_seconds() * 1000 < milliseconds
+    # The clock of either may be wrong: a lease must not live until ours has caught up.
+    return abs(age.total_seconds()) * 1000 < milliseconds
 
 
 def _process(pid: int) -> str:

@@ -41,7 +41,7 @@ def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
     query = (
         sa.select(d.target, d.destination, d.finished_at, d.files, d.counts)
         .where(d.status == "verified")
-        .order_by(d.finished_at)
+        .order_by(d.number)
     )
     with state_database(project).reading() as connection:
         rows = connection.execute(query).all()
@@ -105,6 +105,6 @@ def last_posting(project: Project) -> dt.datetime | None:
     """When the register was last posted, or None."""
     c = db.audit_log.c
     with state_database(project).reading() as connection:
-        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.at.desc())
+        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.id.desc())
         at: dt.datetime | None = connection.scalar(newest.limit(1))
     return at

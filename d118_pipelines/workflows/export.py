@@ -159,4 +159,5 @@ def _new_folder(
         with suppress(FileNotFoundError):  # or the other run has just ended
             if now.timestamp() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
                 shutil.rmtree(left)
-    return project.folder("exports", target.name, run_folder_name(run_id, now))
+    name = run_folder_name(project.home / "exports" / target.name, run_id, now)
+    return project.folder("exports", target.name, name)

@@ -146,6 +146,6 @@ def find_extract(
     pulls = [pull for place in places if (pull := find_pull(place, run_id=run_id))]
     return max(
         (pull for pull in pulls if name in pull.collections),
-        key=lambda pull: (pull.run_id == run_id, pull.made_at),
+        key=lambda pull: (pull.run_id == run_id, pull.folder.name),
         default=None,
     )

@@ -148,7 +148,7 @@ class TargetFeed(Feed):
         d = db.deliveries.c
         with state_database(project).transaction() as connection:
             mine = sa.and_(d.target == target.name, d.destination == destination.id)
-            newest = sa.select(db.deliveries).where(mine).order_by(d.started_at.desc())
+            newest = sa.select(db.deliveries).where(mine).order_by(d.number.desc())
             last = connection.execute(newest.limit(1)).first()
             sent = connection.execute(
                 newest.where(d.status == "verified").limit(1)

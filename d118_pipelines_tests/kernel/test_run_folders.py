@@ -65,3 +65,26 @@ def test_a_run_finds_its_own_folder_else_the_newest_complete_one(
     assert newest_run_folder(tmp_path, MARKER) == second
     assert newest_run_folder(tmp_path, MARKER, "a" * 32) == first
     assert newest_run_folder(tmp_path, MARKER, "c" * 32) == second
+
+
+def test_after_a_run_with_a_wrong_clock_the_newest_folder_is_the_last_made(
+    tmp_path: Path,
+) -> None:
+    ahead = made(tmp_path, "a" * 32, hours=24 * 40)
+
+    last = [made(tmp_path, letter * 32, hours=1) for letter in "bc"]
+
+    assert newest_run_folder(tmp_path, MARKER) == last[1]
+    assert [ahead, *last] == sorted([ahead, *last])
+    assert last[0].name == "20261212T120000000251Z-bbbbbbbb"
+
+
+def test_an_extract_of_one_query_is_named_after_the_pulls_of_all_and_before_the_next(
+    tmp_path: Path,
+) -> None:
+    whole = made(tmp_path, "a" * 32, hours=24 * 40)
+
+    single = made(tmp_path / "staff", "b" * 32)
+    again = made(tmp_path, "c" * 32)
+
+    assert whole.name < single.name < again.name
