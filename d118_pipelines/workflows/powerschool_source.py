@@ -124,7 +124,6 @@ def extract(
         run_id=run_id,
         now=utc_now(),
         on_progress=on_progress,
-        is_alone=False,  # targets that read the same query may run at once
     )
 
 

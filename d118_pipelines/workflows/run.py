@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.after_commit import Warn, log_warning
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database, clock_warning
@@ -32,7 +33,7 @@ class Run:
     run_id: str
     actor: Actor
     leases: Leases = field(default_factory=Leases)
-    warn: Callable[[str], None] = lambda text: None
+    warn: Warn = log_warning
 
     @cached_property
     def database(self) -> Database:
@@ -44,7 +45,7 @@ class Run:
 
         Raises: BusyError if another run is at work, now or when it was first asked.
         """
-        is_new = self.leases.hold(self.database, name, self.run_id)
+        is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):

@@ -114,7 +114,7 @@ class TargetFeed(Feed):
         """Those of the plan; a sound plan breaks `data_fresh` once its extract is old."""
         broken = super().broken_rules(plan, now)
         hours = (now - plan.data_at).total_seconds() / 3600
-        if broken or hours <= self.target.model.guard.max_age_hours:
+        if broken or abs(hours) <= self.target.model.guard.max_age_hours:
             return broken
         message = "The extract is too old by now."
         return [GuardRule("guard.data_fresh", "held", False, message)]

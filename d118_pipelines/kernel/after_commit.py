@@ -1,0 +1,27 @@
+"""What comes after the commit: it may fail, and changes no result.
+
+Called where a lease is given back, where an inbox or a folder is cleared and where a
+finished run is reported.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from d118_pipelines.errors import D118Error
+
+Warn = Callable[[str], None]
+log_warning: Warn = logging.getLogger("d118_pipelines").warning
+
+
+@contextmanager
+def after_commit(what: str, warn: Warn = log_warning) -> Iterator[None]:
+    """Warn of whatever the block raises. what: what may be left undone, as a subject."""
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 (what was committed stays, whatever this is)
+        # Only the class of a foreign error: its text may carry a person's data.
+        reason = exc.what if isinstance(exc, D118Error) else type(exc).__name__
+        warn(f"{what} failed ({reason}). What was done before counts.")
