@@ -40,7 +40,11 @@ class D118Error(Exception):
             ("Not done", not_done),
             ("Next", next_step),
         ]
-        lines = [what, *(f"  {label}: {text}" for label, text in labelled if text)]
+        # One line each: what others sent cannot add a line of its own.
+        lines = [
+            what,
+            *(f"  {k}: {' '.join(text.splitlines())}" for k, text in labelled if text),
+        ]
         super().__init__("\n".join(lines))
 
 

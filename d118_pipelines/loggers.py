@@ -9,6 +9,8 @@ import time
 
 import dagster as dg
 
+from d118_pipelines.kernel.text import printable
+
 _BLOCKED = "DagsterAssetCheckFailedError"
 _SHOWN_EVENTS = {"STEP_START", "ASSET_MATERIALIZATION", "RUN_SUCCESS", "RUN_CANCELED"}
 
@@ -42,7 +44,9 @@ class _LineFormatter(logging.Formatter):
         meta = getattr(record, "dagster_meta", {})
         where = (meta.get("step_key") or "run").replace("__", "/")
         at = time.strftime("%H:%M:%S", time.localtime(record.created))
-        return f"{at}  {where:<38}  {_text(record, meta)}"
+        # Further lines are moved in, so that no text makes a line that looks like ours.
+        text = printable(_text(record, meta)).replace("\n", "\n  ")
+        return f"{at}  {where:<38}  {text}"
 
 
 def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:

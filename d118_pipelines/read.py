@@ -22,7 +22,6 @@ from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.build import MANIFEST_FILE
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
 
@@ -117,7 +116,7 @@ def export(target: str, file: str, *, project: Place = None) -> pd.DataFrame:
         raise _missing(f"target {target}", list(targets), "d118 targets list")
     files = {f.file: f for f in targets[target].model.files}
     wanted = next((f for f in files.values() if file in (f.file, f.name)), None)
-    folder = newest_run_folder(place.home / "exports" / target, MANIFEST_FILE)
+    folder = newest_run_folder(place.home / "exports" / target)
     if wanted is None or folder is None:
         raise _missing(f"export {target}/{file}", list(files), f"d118 run {target}")
     columns = [column.header for column in wanted.columns]

@@ -19,8 +19,9 @@ from d118_pipelines.workflows.run import Run, actor_of
 )
 def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
     """The run, held open from its first step to its end, however it ends."""
-    assert context.run is not None
+    assert context.run is not None and context.log is not None
     project: Project = context.resources.project
-    run = Run(project.fresh(), context.run.run_id, actor_of(context.run.tags))
+    actor, warn = actor_of(context.run.tags), context.log.warning
+    run = Run(project.fresh(), context.run.run_id, actor, warn=warn)
     with run.leases:
         yield run

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.text import printable
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def reported() -> Iterator[None]:
         yield
     except D118Error as exc:
         failure = dg.Failure(
-            description=str(exc),
+            description=printable(str(exc)),
             metadata={"error": type(exc).__name__, "exit_code": exc.exit_code},
             allow_retries=False,
         )

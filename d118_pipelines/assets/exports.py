@@ -64,7 +64,9 @@ def export_assets(
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported():
             run.hold(target.name)  # until the delivery has ended
-            made = make_export(run.project, target, run_id=run.run_id, now=utc_now())
+            made = make_export(
+                run.project, target, run_id=run.run_id, now=utc_now(), warn=run.warn
+            )
         if made is None:
             context.log.warning(out_of_term_text(target))
             yield from (not_checked(main, code) for code in meanings)

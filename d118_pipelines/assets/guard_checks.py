@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
+from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.plans import Approval, StoredPlan
 from d118_pipelines.workflows.admission import release_text
 
@@ -33,7 +34,7 @@ def guard_check(
 ) -> dg.AssetCheckResult:
     """The result of one rule; a broken rule that holds passes once the plan is approved."""
     released = approval is not None and rule.kind == "held"
-    text = rule.message
+    text = printable(rule.message)
     if not rule.passed and released:
         text += " Released by an approval."
     elif not rule.passed and rule.kind == "held":

@@ -12,6 +12,7 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.kernel.text import printable
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines.sources.pull import Collection, Progress, Pull
 from d118_pipelines.workflows.powerschool_source import SYSTEM
@@ -156,7 +157,7 @@ def _result(key: dg.AssetKey, made: Pull, query: Query | None) -> dg.Materialize
         "completeness": value.text(MEANING[found.absence]),
         "delta": value.bool(found.is_delta),
         "warnings": value.int(len(made.warnings)),
-        **{detail: value.text(text) for detail, text in made.details.items()},
+        **{printable(k): value.text(printable(v)) for k, v in made.details.items()},
     }
     if found.source_total is not None:
         metadata["source_total"] = value.int(found.source_total)

@@ -20,6 +20,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import run_history_place
 from d118_pipelines.targets.definition import read_targets
@@ -193,7 +194,15 @@ def _installation(project: Project) -> Iterator[Check]:
             return f"{found.place}, opened for writing"
 
     yield _attempt("D118_HOME", home)
+
+    def clock() -> str:
+        with state_database(project).reading() as connection:
+            if text := clock_warning(connection, utc_now()):
+                raise ConfigurationError(text)
+        return "not behind the newest row"
+
     yield _attempt("state database", database)
+    yield _attempt("clock", clock)
     yield _attempt("run history", lambda: run_history_place(project.root))
     ways = configured_ways(project.district().alerts)
     told = (

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 import typer
 
 from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, local, named_target
-from d118_pipelines.cli.output import say, show_json, show_rows, show_table, warn
+from d118_pipelines.cli.output import (
+    say,
+    show_json,
+    show_rows,
+    show_table,
+    show_text,
+    warn,
+)
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
@@ -45,7 +52,7 @@ def deliveries(
 ) -> None:
     """List deliveries, newest first: files, bytes, SHA-256, what was read back."""
     project = Project.here()
-    query = sa.select(db.deliveries).order_by(db.deliveries.c.started_at.desc())
+    query = sa.select(db.deliveries).order_by(db.deliveries.c.number.desc())
     if target:
         query = query.where(
             db.deliveries.c.target == named_target(project, target).name
@@ -81,7 +88,7 @@ def disclosures(
     forms = {"json": as_json, "csv": as_csv, "markdown": markdown, "html": html}
     form = next((name for name, wanted in forms.items() if wanted), None)
     if form:
-        print(shown(found, form, project, utc_now()), end="")
+        show_text(shown(found, form, project, utc_now()))
         return
     rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]
     show_table("Disclosures", rows, empty="Nothing has been delivered yet.")

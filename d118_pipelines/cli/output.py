@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from d118_pipelines.kernel.csv_text import Row, csv_text, shown
+from d118_pipelines.kernel.text import printable
 from d118_pipelines.kernel.workbook import write_workbook
 
 
@@ -29,10 +30,14 @@ def console() -> Console:
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
     """Print rows of equal keys as a table; the keys are the headings."""
     if not rows:
-        console().print(Text(title, style="bold"))
+        console().print(Text(printable(title), style="bold"))
         say(empty)
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(
+        title=Text(printable(title), "table.title"),
+        title_justify="left",
+        header_style="bold",
+    )
     for name, value in rows[0].items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
@@ -44,12 +49,17 @@ def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
 
 def show_json(value: Any) -> None:
     """Print a value as JSON; times as ISO 8601, dataclasses as objects."""
-    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    show_text(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
 def show_csv(rows: Sequence[Row]) -> None:
     """Print rows as CSV, safe to open in a spreadsheet."""
-    print(csv_text(rows), end="")
+    show_text(csv_text(rows))
+
+
+def show_text(text: str) -> None:
+    """Print a document that ends with its own line break; no control character of it."""
+    print(printable(text), end="")
 
 
 def show_rows(
@@ -76,13 +86,13 @@ def save_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
 
 
 def say(text: str) -> None:
-    """Print one message for a person, as it is."""
-    console().print(text, highlight=False, markup=False, soft_wrap=True)
+    """Print one message for a person, as it is but for control characters."""
+    console().print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print one message on standard error."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def _plain(value: Any) -> Any:

@@ -24,12 +24,13 @@ from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
-from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.feed import Feed, RunReport
 from d118_pipelines.workflows.run import account
 
 if TYPE_CHECKING:
@@ -58,9 +59,13 @@ def run(target: AnyName, as_json: AsJson = False) -> None:
     )
     if not result.success:
         raise _outcome(feed, result)
-    report = feed.report()
+    with after_commit("Reporting the run", warn):
+        _show_report(feed.report(), result.run_id, as_json)
+
+
+def _show_report(report: RunReport, run_id: str, as_json: bool) -> None:
     if as_json:
-        show_json({"run_id": result.run_id, "status": report.state})
+        show_json({"run_id": run_id, "status": report.state})
         return
     if report.text:
         say(report.text)

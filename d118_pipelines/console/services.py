@@ -24,6 +24,7 @@ import yaml
 from d118_pipelines.config.project import Project
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.kernel.text import printable
 
 HOST = "127.0.0.1"
 PORT_VARIABLE = "D118_UI_PORT"
@@ -47,7 +48,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
-        print(exc, file=sys.stderr)
+        print(printable(str(exc)), file=sys.stderr)
         sys.exit(exc.exit_code)
 
 

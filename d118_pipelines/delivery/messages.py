@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from d118_pipelines.config.district import Email
 from d118_pipelines.config.project import environment_value
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError
+from d118_pipelines.kernel.text import markdown, printable
 
 TIMEOUT_SECONDS = 30
 SMTP_PORT = 25
@@ -45,8 +46,9 @@ def post_alert(variable: str, alert: Alert) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     body = {
         "kind": alert.kind,
-        "title": alert.title,
-        "text": f"{alert.title}\n{alert.text}",
+        # Chats read Markdown or HTML.
+        "title": markdown(alert.title),
+        "text": "\n".join(map(markdown, [alert.title, *alert.text.split("\n")])),
         "targets": list(alert.targets),
         "run_id": alert.run_id,
     }
@@ -70,10 +72,10 @@ def mail_alert(settings: Email, alert: Alert) -> None:
     """
     host, port = _mail_server(settings.host_env)
     message = EmailMessage()
-    message["Subject"] = alert.title
+    message["Subject"] = printable(alert.title, one_line=True)
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.to)
-    message.set_content(f"{alert.text}\n\nRun {alert.run_id}\n")
+    message.set_content(f"{printable(alert.text)}\n\nRun {alert.run_id}\n")
     username = os.environ.get(settings.username_env, "")
     password = os.environ.get(settings.password_env, "")
     try:

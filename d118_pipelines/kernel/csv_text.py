@@ -12,9 +12,11 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from d118_pipelines.kernel.text import printable
+
 Row = Mapping[str, Any]
-# A cell that begins so would be run as a formula by a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins so would be run as a formula by a spreadsheet; some take wide signs.
+_FORMULA = tuple("=+-@\n\uff1d\uff0b\uff0d\uff20")
 
 
 def csv_text(rows: Sequence[Row]) -> str:
@@ -41,7 +43,7 @@ def shown(value: Any) -> str:
         return value.strftime("%Y-%m-%d %H:%M %Z")
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
-    return str(value)
+    return printable(str(value))
 
 
 def cell(value: Any) -> Any:

@@ -29,7 +29,12 @@ from d118_pipelines.errors import (
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.arrow_arrays import record_batch
 from d118_pipelines.kernel.finding import STORED_COLUMNS, Finding, Findings, refusal
-from d118_pipelines.kernel.run_folders import RunFolder, newest_run_folder
+from d118_pipelines.kernel.run_folders import (
+    RunFolder,
+    find_made,
+    read_manifest,
+    write_manifest,
+)
 from d118_pipelines.kernel.text import clean_text, clean_value
 from d118_pipelines.sources.denied import without_denied
 
@@ -37,7 +42,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.parquet"
 WRITE_ROWS = 50_000
 WRITE_CHARACTERS = 32 * 1024 * 1024
@@ -141,7 +145,6 @@ class RosterSource(Protocol):
 class PullStore:
     """Where a source writes a pull; `commit` makes it the newest.
 
-    is_alone: nobody else fills the folder, so what a killed pull left there is removed.
     max_records: of each collection; None is no limit.
     """
 
@@ -153,11 +156,8 @@ class PullStore:
         now: dt.datetime,
         on_progress: Progress = lambda name, rows, pages, seconds: None,
         max_records: int | None = None,
-        is_alone: bool = True,
     ) -> None:
-        self._made = RunFolder(
-            provider_folder, run_id=run_id, now=now, is_alone=is_alone
-        )
+        self._made = RunFolder(provider_folder, run_id=run_id, now=now)
         self.folder = self._made.path
         self._run_id, self._now, self._on_progress = run_id, now, on_progress
         self._started = time.monotonic()
@@ -200,7 +200,7 @@ class PullStore:
             details=dict(self.details),
             warnings=list(self.warnings),
         )
-        _write_manifest(self.folder / MANIFEST_FILE, pull)
+        write_manifest(self.folder, asdict(pull))
         self._made.complete()
         return pull
 
@@ -322,12 +322,11 @@ def run_pull(
     now: dt.datetime,
     on_progress: Progress = lambda name, rows, pages, seconds: None,
     max_records: int | None = None,
-    is_alone: bool = True,
     refused: Path | None = None,
 ) -> Pull:
     """Pull everything and store it, or store nothing and raise what the source raised.
 
-    max_records, is_alone: see `PullStore`. refused: the file for the findings of a pull that
+    max_records: see `PullStore`. refused: the file for the findings of a pull that
     is refused. Raises: IncompleteExtractError
     (`pull.too_many_records`) for one more.
     """
@@ -337,7 +336,6 @@ def run_pull(
         now=now,
         on_progress=on_progress,
         max_records=max_records,
-        is_alone=is_alone,
     )
     try:
         source.pull(store)
@@ -364,27 +362,15 @@ def check_size(collection: str, rows: int, max_records: int | None) -> None:
 
 def find_pull(provider_folder: Path, *, run_id: str | None = None) -> Pull | None:
     """The pull that the run made, else the newest one, else None."""
-    folder = newest_run_folder(provider_folder, MANIFEST_FILE, run_id)
-    return read_pull(folder) if folder else None
+    return find_made(provider_folder, _read_pull, run_id)
 
 
-def read_pull(folder: Path) -> Pull:
-    """Read the manifest of one stored pull."""
-    values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    values["folder"] = folder
-    values["made_at"] = dt.datetime.fromisoformat(values["made_at"])
+def _read_pull(folder: Path) -> Pull:
+    values = read_manifest(folder)
     values["collections"] = {
         name: Collection(**entry) for name, entry in values["collections"].items()
     }
     return Pull(**values)
-
-
-def _write_manifest(path: Path, pull: Pull) -> None:
-    values = asdict(pull)
-    del values["folder"]
-    values["made_at"] = pull.made_at.isoformat()
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    path.chmod(0o600)
 
 
 def _write_findings(path: Path, findings: Sequence[Finding]) -> None:

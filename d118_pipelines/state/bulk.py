@@ -170,7 +170,7 @@ def read_frame(
 ) -> None:
     """Make a DuckDB table of the rows of a query in the state database.
 
-    query: SQL with `:name` for `values`. columns: name -> DuckDB type, in its order.
+    query: SQL with `:name` for those of `values` that it needs. columns: name -> DuckDB type, in its order.
     """
     kinds = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     duck.execute(f"CREATE OR REPLACE TABLE {relation} ({kinds})")
@@ -205,7 +205,8 @@ def _frame(
     columns: Mapping[str, str],
 ) -> Iterator[duckdb.DuckDBPyRelation]:
     """The rows of a query as a relation that is read once."""
-    compiled = sa.text(query).bindparams(**values)
+    named = {name: value for name, value in values.items() if f":{name}" in query}
+    compiled = sa.text(query).bindparams(**named)
     if not is_postgres(connection):
         yield duck.from_arrow(_fetched(connection, compiled, columns))
         return

@@ -25,6 +25,9 @@ from d118_pipelines.state.schema import (
     prepare_schema,
 )
 
+# Clocks of two hosts may differ so much without a word.
+CLOCK_TOLERANCE = dt.timedelta(minutes=5)
+
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
     """An aware time, stored in UTC. A naive time is refused."""
@@ -64,10 +67,16 @@ def columns(names: str, kind: Any = Text, **options: Any) -> list[sa.Column[Any]
     return [sa.Column(name, kind, **known) for name in names.split()]
 
 
+def numbered() -> list[sa.Column[Any]]:
+    """The id of a row, and its number: newest is what came last, whatever the clock said."""
+    number = sa.Column("number", Integer, primary_key=True, autoincrement=True)
+    return [number, *columns("id", index=True, unique=True)]
+
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
-    *columns("id", primary_key=True),
+    *numbered(),
     *columns("target", index=True),
     # status: started, verified, failed, interrupted. folder: below D118_HOME.
     *columns("destination status plan_hash run_id folder"),
@@ -101,7 +110,7 @@ ledger_seeds = sa.Table(
 plans = sa.Table(
     "plans",
     metadata,
-    *columns("id", primary_key=True),
+    *numbered(),
     *columns("target", index=True),
     # verdict: ready, held, failed, out_of_term. folder: below D118_HOME.
     *columns("destination plan_hash run_id verdict folder"),
@@ -114,7 +123,7 @@ plans = sa.Table(
 plan_approvals = sa.Table(
     "plan_approvals",
     metadata,
-    *columns("id", primary_key=True),
+    *numbered(),
     *columns("target plan_hash reason account"),
     *columns("baseline", nullable=True),
     *columns("created_at expires_at", Time),
@@ -284,4 +293,24 @@ def record_audit(
         audit_log.insert().values(
             at=now, actor=actor, action=action, object=subject, detail=detail
         )
+    )
+
+
+def clock_warning(connection: sa.Connection, now: dt.datetime) -> str:
+    """What a person should know of a clock that is behind the newest row; else empty."""
+    newest = [
+        connection.scalar(sa.select(at).order_by(number.desc()).limit(1))
+        for at, number in (
+            (plans.c.created_at, plans.c.number),
+            (deliveries.c.started_at, deliveries.c.number),
+            (audit_log.c.at, audit_log.c.id),
+        )
+    ]
+    ahead = max((at for at in newest if at), default=now)
+    if ahead - now <= CLOCK_TOLERANCE:
+        return ""
+    return (
+        f"The clock is behind: it says {now:%Y-%m-%d %H:%M} UTC, the newest row of the "
+        f"state database is of {ahead:%Y-%m-%d %H:%M} UTC. This clock is wrong, or the one "
+        "of that run was. What came last counts as the newest. Check: timedatectl"
     )

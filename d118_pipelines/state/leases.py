@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from d118_pipelines.errors import BusyError
+from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.state.database import Database, sync_leases
 
 RENEW_SECONDS = 30.0
@@ -25,10 +26,13 @@ DEFAULT_TIMEOUT_MILLISECONDS = 1_800_000
 
 
 @contextmanager
-def lease(database: Database, name: str, holder: str) -> Iterator[None]:
+def lease(
+    database: Database, name: str, holder: str, warn: Warn = log_warning
+) -> Iterator[None]:
     """Hold the lease `name` for `holder` (a run id) while the block runs.
 
-    A run that has it already goes on holding it after the block.
+    A run that has it already goes on holding it after the block. warn: is told if it
+    cannot be given back; it ends with the process then.
     Raises: BusyError if another live run holds it; it names the holder and the age.
     """
     if not _take(database, name, holder):
@@ -44,7 +48,10 @@ def lease(database: Database, name: str, holder: str) -> Iterator[None]:
     finally:
         stop.set()
         renewer.join()
-        with database.transaction() as connection:
+        with (
+            after_commit(f"Giving back the lease of {name}", warn),
+            database.transaction() as connection,
+        ):
             connection.execute(sync_leases.delete().where(_mine(name, holder)))
 
 
@@ -55,8 +62,10 @@ class Leases(ExitStack):
         super().__init__()
         self._answers: dict[str, BusyError | None] = {}
 
-    def hold(self, database: Database, name: str, holder: str) -> bool:
-        """Take a lease and keep it; False if it is held already.
+    def hold(
+        self, database: Database, name: str, holder: str, warn: Warn = log_warning
+    ) -> bool:
+        """Take a lease and keep it; False if it is held already. warn: as in `lease`.
 
         Raises: BusyError; what was refused once stays refused, so that a later step does
         not begin in the middle.
@@ -66,7 +75,7 @@ class Leases(ExitStack):
                 raise refused
             return False
         try:
-            self.enter_context(lease(database, name, holder))
+            self.enter_context(lease(database, name, holder, warn))
         except BusyError as exc:
             self._answers[name] = exc
             raise
@@ -116,7 +125,10 @@ def _take(database: Database, name: str, holder: str) -> bool:
 
 def _renew(database: Database, name: str, holder: str, stop: threading.Event) -> None:
     while not stop.wait(RENEW_SECONDS):
-        with database.transaction() as connection:
+        with (
+            after_commit(f"Renewing the lease of {name}"),
+            database.transaction() as connection,
+        ):
             connection.execute(
                 sync_leases.update()
                 .where(_mine(name, holder))
@@ -135,7 +147,8 @@ def _is_alive(row: sa.Row[Any], now: dt.datetime) -> bool:
         os.environ.get("SYNC_LOCK_TIMEOUT", DEFAULT_TIMEOUT_MILLISECONDS)
     )
     age: dt.timedelta = now - row.renewed_at
-    return age.total_seconds() * 1000 < milliseconds
+    # The clock of either may be wrong: a lease must not live until ours has caught up.
+    return abs(age.total_seconds()) * 1000 < milliseconds
 
 
 def _process(pid: int) -> str:

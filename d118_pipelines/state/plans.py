@@ -71,12 +71,12 @@ def latest_plan(
     row = connection.execute(
         sa.select(db.plans)
         .where(c.target == target)
-        .order_by(*of_run, c.created_at.desc())
+        .order_by(*of_run, c.number.desc())
         .limit(1)
     ).first()
     if row is None:
         return None
-    values = dict(row._mapping)
+    values = {name: getattr(row, name) for name in StoredPlan.__slots__}
     values["rules"] = [GuardRule(**rule) for rule in values["rules"]]
     return StoredPlan(**values)
 
@@ -141,7 +141,7 @@ def valid_approval(
         sa.select(c.id, c.plan_hash, c.account, c.expires_at)
         .where(c.target == target, c.plan_hash == plan_hash)
         .where(c.used_at.is_(None), c.expires_at > now)
-        .order_by(c.created_at.desc())
+        .order_by(c.number.desc())
         .limit(1)
     ).first()
     return Approval(*row) if row else None

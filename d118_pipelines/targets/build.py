@@ -7,7 +7,6 @@ that it fills: no database, no network.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
+from d118_pipelines.kernel.run_folders import write_manifest
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import TODAY, Target
 from d118_pipelines.targets.delta import is_delta, make_changes
@@ -41,7 +41,6 @@ from d118_pipelines.targets.workbench import Workbench
 
 PLAN_FILE = "plan.parquet"
 OUTCOME_FILE = "outcome.parquet"
-MANIFEST_FILE = "manifest.json"
 ReadBack = Callable[[Path], Sequence[str]]
 
 
@@ -145,7 +144,7 @@ def build_export(
             to_send,
             {f.name: facts_of(bench, f) for f in target.record_files},
         )
-    _write_manifest(target, export, destination, now)
+    write_manifest(folder, _manifest(target, export, destination, now))
     return export
 
 
@@ -250,22 +249,19 @@ def _broken_facts(target: Target, bench: Workbench) -> dict[str, list[str]]:
     return broken
 
 
-def _write_manifest(
+def _manifest(
     target: Target, export: Export, destination: str, now: dt.datetime
-) -> None:
-    manifest = {
+) -> dict[str, Any]:
+    return {
         "target": target.name,
         "destination": destination,
-        "made_at": now.isoformat(),
+        "made_at": now,
         "plan_hash": export.plan.hash,
         "definition": target.fingerprint,
         "files": list(export.to_send),
         "counts": dict(export.counts),
         "rules": [asdict(rule) for rule in export.rules],
     }
-    path = export.folder / MANIFEST_FILE
-    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    path.chmod(0o600)
 
 
 def file_entry(file: RenderedFile) -> dict[str, Any]:

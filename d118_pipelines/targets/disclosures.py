@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from d118_pipelines.kernel.text import markdown
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Disclosure as Reason
 from d118_pipelines.targets.model import TargetFile
@@ -181,7 +182,7 @@ def _section(mine: Sequence[Disclosure]) -> list[str]:
     lines += ["", "| what | about whom | data elements |", "|---|---|---|"]
     for row in as_rows(mine):
         cells = (row["file"], row["kinds of people"] or "nobody", row["data elements"])
-        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+        lines.append("| " + " | ".join(map(markdown, cells)) + " |")
     return lines
 
 

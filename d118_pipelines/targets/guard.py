@@ -19,7 +19,9 @@ READ_BACK = "guard.read_back"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
-    "The files of the last verified delivery no longer exist: nothing to compare with."
+    "The files of the last verified delivery, exports/{target}/, no longer exist: nothing "
+    "to compare with. Bring the folder back from a backup, or check the files that were "
+    "prepared and approve them; the next delivery compares with these."
 )
 
 
@@ -172,7 +174,7 @@ def _compared(
     if plan.baseline is None:
         passed, text = True, _NO_BASELINE
     elif plan.counts[target.main_file.name].rows_before is None:
-        passed, text = False, _FILES_GONE
+        passed, text = False, _FILES_GONE.format(target=target.name)
     return GuardRule(f"guard.{name}_within_limit", "held", passed, text)
 
 
@@ -224,6 +226,6 @@ def _data_fresh(target: Target, data_at: dt.datetime, now: dt.datetime) -> Guard
     return GuardRule(
         "guard.data_fresh",
         "held",
-        hours <= limit,
+        abs(hours) <= limit,  # of a time to come: one of the clocks was wrong
         f"The extract is {hours:.1f} hours old (limit {limit:g}).",
     )

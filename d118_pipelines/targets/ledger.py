@@ -23,6 +23,8 @@ from d118_pipelines.state.bulk import load_rows
 from d118_pipelines.targets.model import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
 
+# A day in which the clocks go back.
+LONGEST_CYCLE = dt.timedelta(hours=25)
 LEDGER_COLUMNS = {
     "record_type": "VARCHAR",
     "key": "VARCHAR",
@@ -48,7 +50,8 @@ class Baseline:
 class LedgerSnapshot:
     """What is known about one target at one destination, read in one transaction.
 
-    entries: rows of `LEDGER_COLUMNS`, as the vendor's last import left them.
+    entries: rows of `LEDGER_COLUMNS` and the number of the last delivery, as the
+    vendor's last import left them.
     seed: the imported watermark, or None. is_seed_fresh: nothing was verified between
     its import and the start of this import cycle. is_empty: nothing was ever delivered.
     """
@@ -81,7 +84,7 @@ def last_verified(
     row = connection.execute(
         sa.select(t.id, t.folder, t.finished_at)
         .where(t.target == target, t.destination == destination, t.status == "verified")
-        .order_by(t.finished_at.desc())
+        .order_by(t.number.desc())
         .limit(1)
     ).first()
     return Baseline(row.id, row.folder, row.finished_at) if row else None
@@ -94,19 +97,25 @@ def read_snapshot(
     e, d, s = db.delivery_ledger.c, db.deliveries.c, db.ledger_seeds.c
     baseline = last_verified(connection, target, destination)
     last = baseline.delivery if baseline else None
+    # Later than any cycle lasts: written while a clock was ahead, and long known.
+    until = since + LONGEST_CYCLE
     entries = connection.execute(
         sa.select(
             e.record_type,
             e.key,
             e.identity,
-            sa.case((e.state_at >= since, "active"), else_=e.state),
+            sa.case((e.state_at.between(since, until), "active"), else_=e.state),
             # What went out as a change at first was there before this cycle.
-            sa.or_(e.first_delivered_at < since, e.origin == "seed"),
+            sa.or_(
+                sa.not_(e.first_delivered_at.between(since, until)), e.origin == "seed"
+            ),
             e.last_delivery == last,
             e.last_line,
             # As the database keeps it: DuckDB reads that faster than Python.
             sa.type_coerce(e.last_delivered_at, sa.types.NullType()),
+            d.number,
         )
+        .join(db.deliveries, d.id == e.last_delivery, isouter=True)
         .where(e.target == target, e.destination == destination)
         .order_by(e.record_type, e.key, e.identity)
     ).all()
@@ -143,7 +152,8 @@ def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> N
     the identity (whoever had it), the add command where the key was sent under another
     one, else what the seed says, else the add command.
     """
-    bench.add_rows("entries", LEDGER_COLUMNS, snapshot.entries)
+    kinds = {**LEDGER_COLUMNS, "number": "BIGINT"}
+    bench.add_rows("entries", kinds, snapshot.entries)
     seed = [] if snapshot.seed is None else [(snapshot.seed, snapshot.is_seed_fresh)]
     bench.add_rows(
         "ledger_seed", {"newest_dcid": "BIGINT", "is_first": "BOOLEAN"}, seed

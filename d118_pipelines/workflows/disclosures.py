@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.csv_text import csv_text
+from d118_pipelines.kernel.text import printable
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target
@@ -40,7 +41,7 @@ def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
     query = (
         sa.select(d.target, d.destination, d.finished_at, d.files, d.counts)
         .where(d.status == "verified")
-        .order_by(d.finished_at)
+        .order_by(d.number)
     )
     with state_database(project).reading() as connection:
         rows = connection.execute(query).all()
@@ -81,7 +82,7 @@ def write_register(
     written = []
     for form in ("markdown", "csv", "html", "json"):
         path = folder / f"disclosures.{'md' if form == 'markdown' else form}"
-        path.write_text(shown(found, form, project, now), encoding="utf-8")
+        path.write_text(printable(shown(found, form, project, now)), encoding="utf-8")
         path.chmod(0o600)
         written.append(path)
     return written
@@ -104,6 +105,6 @@ def last_posting(project: Project) -> dt.datetime | None:
     """When the register was last posted, or None."""
     c = db.audit_log.c
     with state_database(project).reading() as connection:
-        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.at.desc())
+        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.id.desc())
         at: dt.datetime | None = connection.scalar(newest.limit(1))
     return at

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.kernel.run_folders import run_folder_name
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -35,8 +35,6 @@ from d118_pipelines.workflows.destinations import Destination, refuse_demonstrat
 from d118_pipelines.workflows.export_inputs import gather
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
-# No run takes this long: older ones belong to none.
-LEFT_AFTER_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,16 @@ class MadeExport:
 
 
 def make_export(
-    project: Project, target: Target, *, run_id: str, now: dt.datetime
+    project: Project,
+    target: Target,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    warn: Warn = log_warning,
 ) -> MadeExport | None:
     """Build the target's files from what this run extracted, else from the newest.
 
+    The caller holds the target's lease. warn: is told of what could not be removed.
     Returns None out of term: a plan says so, and nothing can be sent.
     Raises: IncompleteExtractError if an extract that the SQL reads was never made;
     ConfigurationError for a wrong definition or destination; ExportError for records
@@ -66,9 +70,8 @@ def make_export(
     try:
         return _make(way, folder, run_id, now)
     finally:
-        # Both hold people, and nobody reads them again.
-        shutil.rmtree(passing)
-        shutil.rmtree(folder / ".spill", ignore_errors=True)
+        with after_commit("Removing what the export was made from", warn):
+            _remove_passing(folder)
 
 
 def _make(
@@ -154,9 +157,15 @@ def _seed_demonstration(
 def _new_folder(
     project: Project, target: Target, run_id: str, now: dt.datetime
 ) -> Path:
-    for left in (project.home / "exports" / target.name).glob("*/.inputs"):
-        # A killed run could not; a younger one can belong to an active run.
-        with suppress(FileNotFoundError):  # or the other run has just ended
-            if now.timestamp() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
-                shutil.rmtree(left)
-    return project.folder("exports", target.name, run_folder_name(run_id, now))
+    parent = project.folder("exports", target.name)
+    for killed in parent.iterdir():
+        _remove_passing(killed)
+    name = run_folder_name(parent, run_id, now)
+    return project.folder("exports", target.name, name)
+
+
+def _remove_passing(folder: Path) -> None:
+    """Remove what holds people and nobody reads again; a killed run could not."""
+    for name in (".inputs", ".spill"):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)

@@ -124,7 +124,6 @@ def extract(
         run_id=run_id,
         now=utc_now(),
         on_progress=on_progress,
-        is_alone=False,  # targets that read the same query may run at once
     )
 
 
@@ -146,6 +145,6 @@ def find_extract(
     pulls = [pull for place in places if (pull := find_pull(place, run_id=run_id))]
     return max(
         (pull for pull in pulls if name in pull.collections),
-        key=lambda pull: (pull.run_id == run_id, pull.made_at),
+        key=lambda pull: (pull.run_id == run_id, pull.folder.name),
         default=None,
     )

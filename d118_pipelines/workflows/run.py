@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.after_commit import Warn, log_warning
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.runs import Actor
-from d118_pipelines.state.database import Database
+from d118_pipelines.state.database import Database, clock_warning
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
 
@@ -23,13 +25,15 @@ from d118_pipelines.state.open import state_database
 class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
-    Use it inside `with run.leases:`, which gives back what the run holds.
+    Use it inside `with run.leases:`, which gives back what the run holds. warn: is told
+    what a person should know and no step raises.
     """
 
     project: Project
     run_id: str
     actor: Actor
     leases: Leases = field(default_factory=Leases)
+    warn: Warn = log_warning
 
     @cached_property
     def database(self) -> Database:
@@ -41,7 +45,12 @@ class Run:
 
         Raises: BusyError if another run is at work, now or when it was first asked.
         """
-        return self.leases.hold(self.database, name, self.run_id)
+        is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
+        if is_new:
+            with self.database.reading() as connection:
+                if text := clock_warning(connection, utc_now()):
+                    self.warn(text)
+        return is_new
 
 
 def actor_of(tags: Mapping[str, str]) -> Actor:

@@ -72,8 +72,9 @@ def last_confirmed(connection: sa.Connection, place: Place) -> Baseline | None:
     c = _ledger.c
     row = connection.execute(
         sa.select(c.last_delivery, c.last_delivered_at)
+        .join(db.deliveries, db.deliveries.c.id == c.last_delivery)
         .where(*place.entries())
-        .order_by(c.last_delivered_at.desc(), c.last_delivery)
+        .order_by(db.deliveries.c.number.desc(), c.last_delivered_at.desc())
         .limit(1)
     ).first()
     return Baseline(row.last_delivery, "", row.last_delivered_at) if row else None

@@ -8,18 +8,18 @@ it joins sources, the roster room and the database. A step's lease and row are i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from d118_pipelines.config.guard_limits import CSV_REJECTS, RosterGuard, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import CsvProvider, PowerSchoolProvider, Provider
+from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.roster.planning.baseline import (
     baseline_revision,
     load_baseline,
@@ -103,10 +103,10 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
     with (
         sync_step(run, provider) as database,
         frames(project) as duck,
-        TemporaryDirectory(dir=project.folder("tmp")) as folder,
+        scratch_folder(project.folder("tmp")) as folder,
     ):
         if isinstance(provider.model, PowerSchoolProvider):
-            raw, is_due = in_term(project, provider.model, raw, Path(folder))
+            raw, is_due = in_term(project, provider.model, raw, folder)
             if not is_due:
                 nothing_due = "Nothing to do: no school is in term."
                 close_row(run, provider, "SUCCESS", nothing_due)
@@ -202,7 +202,8 @@ def apply_provider(
             )
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
-    _clear_inbox(project, provider, plan.run_id)
+    with after_commit("Moving the files that were read out of the inbox", run.warn):
+        _clear_inbox(project, provider, plan.run_id)
     return result
 
 
@@ -241,13 +242,14 @@ def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises: KeyboardInterrupt if the process was stopped during a query.
     """
-    duck = open_frames(MEMORY_LIMIT, project.folder("tmp"))
-    try:
-        yield duck
-    except RuntimeError as exc:
-        if str(exc) != QUERY_INTERRUPTED:
-            raise
-        # DuckDB says so in place of what the signal's handler raised.
-        raise KeyboardInterrupt from None
-    finally:
-        duck.close()
+    with (
+        scratch_folder(project.folder("tmp")) as spill,
+        closing(open_frames(MEMORY_LIMIT, spill)) as duck,
+    ):
+        try:
+            yield duck
+        except RuntimeError as exc:
+            if str(exc) != QUERY_INTERRUPTED:
+                raise
+            # DuckDB says so in place of what the signal's handler raised.
+            raise KeyboardInterrupt from None

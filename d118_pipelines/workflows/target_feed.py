@@ -114,7 +114,7 @@ class TargetFeed(Feed):
         """Those of the plan; a sound plan breaks `data_fresh` once its extract is old."""
         broken = super().broken_rules(plan, now)
         hours = (now - plan.data_at).total_seconds() / 3600
-        if broken or hours <= self.target.model.guard.max_age_hours:
+        if broken or abs(hours) <= self.target.model.guard.max_age_hours:
             return broken
         message = "The extract is too old by now."
         return [GuardRule("guard.data_fresh", "held", False, message)]
@@ -148,7 +148,7 @@ class TargetFeed(Feed):
         d = db.deliveries.c
         with state_database(project).transaction() as connection:
             mine = sa.and_(d.target == target.name, d.destination == destination.id)
-            newest = sa.select(db.deliveries).where(mine).order_by(d.started_at.desc())
+            newest = sa.select(db.deliveries).where(mine).order_by(d.number.desc())
             last = connection.execute(newest.limit(1)).first()
             sent = connection.execute(
                 newest.where(d.status == "verified").limit(1)

@@ -138,3 +138,13 @@ def test_a_lease_ends_with_its_block_whatever_happens(project: ProjectFolder) ->
         raise KeyError
 
     assert leases(project) == []
+
+
+def test_a_lease_of_another_host_s_wrong_clock_does_not_last_for_weeks(
+    project: ProjectFolder,
+) -> None:
+    lend(project, renewed_at=dt.datetime.now(dt.UTC) + dt.timedelta(weeks=6))
+
+    take(project)
+
+    assert leases(project) == []

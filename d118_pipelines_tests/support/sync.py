@@ -145,7 +145,6 @@ class Sync:
                     provider="powerschool",
                     run_id=self.run_id,
                     now=self.now,
-                    is_alone=False,
                 )
             )
         return extracts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,11 +220,16 @@ def test_where_nothing_is_set_up_nothing_is_sent(project: ProjectFolder) -> None
 
 
 def send(
-    project: ProjectFolder, settings: Alerts, *, now: dt.datetime = MONDAY, **more: str
+    project: ProjectFolder,
+    settings: Alerts,
+    *,
+    now: dt.datetime = MONDAY,
+    alert: Alert = ALERT,
+    **more: str,
 ) -> list[str]:
     with project.entered(**more):
         database = state_database(project.project)
-        return send_alert(database, settings, ALERT, now=now)
+        return send_alert(database, settings, alert, now=now)
 
 
 def by_mail(mailbox: Mailbox | None = None) -> dict[str, str]:
@@ -269,6 +275,26 @@ def test_both_ways_are_used_where_both_are_set_up(
     url = {"ALERT_WEBHOOK_URL": webhook.url_for(SECRET_PATH)}
 
     assert send(empty, MAIL, **url, **by_mail(mailbox)) == ["webhook", "e-mail"]
+
+
+def test_text_of_a_source_is_no_markup_and_no_header_of_an_alert(
+    empty: ProjectFolder, webhook: HTTPServer, mailbox: Mailbox
+) -> None:
+    url = {"ALERT_WEBHOOK_URL": webhook.url_for(SECRET_PATH)}
+    text = "key <!channel> [x](http://evil.example)\x1b[2J\n  Rule: r_1"
+    alert = replace(ALERT, title="a\nBcc: x@evil.example", text=text)
+
+    send(empty, MAIL, alert=alert, **url, **by_mail(mailbox))
+
+    [posted], [mail] = told(webhook), mailbox.messages
+    assert posted["text"].split("\n")[1:] == [
+        r"key &lt;!channel&gt; \[x\](http\://evil.example)\\u001b\[2J",
+        "  Rule: r_1",
+    ]
+    assert "\n" not in posted["title"]
+    assert mail["Subject"] == r"a\u000aBcc: x@evil.example"
+    assert mail["Bcc"] is None
+    assert r"(http://evil.example)\u001b[2J" in mail.get_content()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ SET VARIABLE d118_rejected = sis_files('/staged/*/[0-9]*/rejected.parquet');
 SET VARIABLE d118_raw = (
     sis_files('/raw/*/[0-9]*/*.parquet') || sis_files('/raw/*/*/[0-9]*/rows.parquet')
 );
-SET VARIABLE d118_planned = sis_files('/plans/*/[0-9]*/plan.json');
+SET VARIABLE d118_planned = sis_files('/plans/*/[0-9]*/manifest.json');
 
 -- Every staged run, and where its raw rows lie.
 CREATE OR REPLACE VIEW sis_staged_runs AS
@@ -41,7 +41,7 @@ SELECT
     run_id AS last_sync_run_id,
     raw AS raw_paths,
     len(list_filter(getvariable('d118_planned'), lambda f: f LIKE (
-        '%/plans/' || provider || '/%-' || left(run_id, 8) || '/plan.json'))) > 0
+        '%/plans/' || provider || '/%-' || left(run_id, 8) || '/manifest.json'))) > 0
         AS is_planned
 FROM read_json(
     getvariable('d118_home') || '/staged/*/[0-9]*/manifest.json',

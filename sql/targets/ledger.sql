@@ -5,9 +5,10 @@
 -- is_current: the key that was last sent under its identity, whoever had it before.
 CREATE TABLE ledger AS
 SELECT
-    *,
+    * EXCLUDE (number),
     row_number() OVER (
-        PARTITION BY record_type, identity ORDER BY last_delivered_at DESC
+        PARTITION BY record_type, identity
+        ORDER BY number DESC NULLS LAST, last_delivered_at DESC
     ) = 1 AS is_current
 FROM entries;
 

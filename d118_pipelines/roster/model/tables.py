@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from d118_pipelines.roster.model.entities import ENTITIES, Entity
-from d118_pipelines.state.database import UtcDateTime, columns, metadata
+from d118_pipelines.state.database import UtcDateTime, columns, metadata, numbered
 
 # Internal ids: 16 bytes on PostgreSQL, their usual text on SQLite.
 Id = sa.Text().with_variant(postgresql.UUID(as_uuid=False), "postgresql")
@@ -144,7 +144,7 @@ sis_providers = sa.Table(
 sis_sync_runs = sa.Table(
     "sis_sync_runs",
     metadata,
-    *columns("id", primary_key=True),
+    *numbered(),
     # run_id: Dagster's. kind: sync, undo.
     *columns("district_id provider_id run_id kind status triggered_by"),
     *columns("started_at", Time),
@@ -152,7 +152,7 @@ sis_sync_runs = sa.Table(
     *columns("stats_json error_message plan_hash undoes_run", nullable=True),
     *columns("is_manual", sa.Boolean),
     *columns("changed", sa.Integer),  # records and links
-    sa.Index("sis_sync_runs_of_provider", "provider_id", "started_at"),
+    sa.Index("sis_sync_runs_of_provider", "provider_id", "number"),
 )
 
 sync_logs = sa.Table(

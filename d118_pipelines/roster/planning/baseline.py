@@ -79,10 +79,10 @@ def load_baseline(
         if entity not in MATCHED:
             query += " AND provider_id = :provider"
         columns = dict.fromkeys(names, "VARCHAR")
-        _read(connection, duck, query, whose, f"base.{entity}", columns)
+        read_frame(connection, duck, query, whose, f"base.{entity}", columns)
     for name, columns in _FRAMES.items():
         query = statement(f"roster/baseline.{name}")
-        _read(connection, duck, query, whose, f"base.{name}", columns)
+        read_frame(connection, duck, query, whose, f"base.{name}", columns)
     duck.execute(statement("roster/baseline.spread_roles", role_group=ROLE_GROUP))
 
 
@@ -101,20 +101,7 @@ def load_kept(
     whose = {"district": district, "provider": provider}
     for entity, columns in _KEPT.items():
         query = statement(f"roster/baseline.kept_{entity}")
-        _read(connection, duck, query, whose, f"kept.{entity}", columns)
-
-
-def _read(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    query: str,
-    whose: dict[str, str],
-    relation: str,
-    columns: dict[str, str],
-) -> None:
-    """`read_frame` with those of the values that the query names."""
-    named = {name: value for name, value in whose.items() if f":{name}" in query}
-    read_frame(connection, duck, query, named, relation, columns)
+        read_frame(connection, duck, query, whose, f"kept.{entity}", columns)
 
 
 def load_values(

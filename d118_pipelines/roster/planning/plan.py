@@ -2,7 +2,7 @@
 
 Called by `workflows/sync.py`, and `judge_and_store` by `store/undo.py`. A plan is the
 folder `D118_HOME/plans/<provider>/<time>-<run>/`: `<entity>.parquet` has a row per change,
-`match.parquet` who is who, `plan.json` counts, verdict and hash. Rule:
+`match.parquet` who is who, `manifest.json` counts, verdict and hash. Rule:
 docs/reference/matching_and_guard.md.
 """
 
@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.guard_limits import RosterGuard
@@ -22,8 +22,10 @@ from d118_pipelines.kernel.frames import count_of, parquet, write_parquet
 from d118_pipelines.kernel.guard_rule import GuardRule, Verdict, verdict
 from d118_pipelines.kernel.run_folders import (
     RunFolder,
+    find_made,
     new_run_folder,
-    newest_run_folder,
+    read_manifest,
+    write_manifest,
 )
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -47,8 +49,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from d118_pipelines.config.providers import Matching
-
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def make_plan(
     load_values: makes `base_values.<entity>` for the ids of a SELECT. Changes nothing
     but the session and that folder.
     """
-    with new_run_folder(plans_folder, run_id=run_id, now=now, is_alone=True) as folder:
+    with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
         roster = read_staged(staged)
         compared = _compare(duck, request, roster, load_values, folder.path)
         return judge_and_store(
@@ -139,7 +139,7 @@ def judge_and_store(
     roster: Staged | None,
     deltas: Collection[str],
 ) -> RosterPlan:
-    """Count and judge what `changes.*` hold; write `plan.json` beside their files.
+    """Count and judge what `changes.*` hold; write `manifest.json` beside their files.
 
     roster: what was compared; None for an undo. deltas: entities that may be empty.
     """
@@ -174,7 +174,7 @@ def judge_and_store(
         counts=counts,
         schools=tuple(schools),
     )
-    _write_plan(folder.path / PLAN_FILE, plan)
+    write_manifest(folder.path, _stored(plan))
     return plan
 
 
@@ -246,24 +246,20 @@ def _digest(duck: duckdb.DuckDBPyConnection, entity: str) -> str:
     return hashlib.sha256("".join(row[0] for row in buckets).encode()).hexdigest()
 
 
-def _write_plan(path: Path, plan: RosterPlan) -> None:
-    """Write `plan.json`; `read_plan` reads it."""
-    values = {name: getattr(plan, name) for name in RosterPlan.__slots__}
-    del values["folder"]
-    values["made_at"] = plan.made_at.isoformat()
-    values["rules"] = [asdict(rule) for rule in plan.rules]
+def _stored(plan: RosterPlan) -> dict[str, Any]:
+    """The values of the manifest; `read_plan` reads them."""
     counts = sorted(plan.counts.items())
-    values["counts"] = {name: count.as_dict() for name, count in counts}
-    values["schools"] = [asdict(school) for school in plan.schools]
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    path.chmod(0o600)
+    return {
+        **{name: getattr(plan, name) for name in RosterPlan.__slots__},
+        "rules": [asdict(rule) for rule in plan.rules],
+        "counts": {name: count.as_dict() for name, count in counts},
+        "schools": [asdict(school) for school in plan.schools],
+    }
 
 
 def read_plan(folder: Path) -> RosterPlan:
     """Read one stored plan."""
-    values = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
-    values["folder"] = folder
-    values["made_at"] = dt.datetime.fromisoformat(values["made_at"])
+    values = read_manifest(folder)
     values["rules"] = tuple(GuardRule(**rule) for rule in values["rules"])
     values["counts"] = {k: Counts.from_dict(v) for k, v in values["counts"].items()}
     values["schools"] = tuple(SchoolCounts(**school) for school in values["schools"])
@@ -272,5 +268,4 @@ def read_plan(folder: Path) -> RosterPlan:
 
 def find_plan(plans_folder: Path, *, run_id: str | None = None) -> RosterPlan | None:
     """The plan that the run made, else the newest one, else None."""
-    folder = newest_run_folder(plans_folder, PLAN_FILE, run_id)
-    return read_plan(folder) if folder else None
+    return find_made(plans_folder, read_plan, run_id)

@@ -8,15 +8,13 @@ Layout: `D118_HOME/staged/<provider>/<time>-<run>/` with `<entity>.parquet`,
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from d118_pipelines.kernel.absence import Absence
-from d118_pipelines.kernel.run_folders import newest_run_folder
+from d118_pipelines.kernel.run_folders import find_made, read_manifest
 
-MANIFEST_FILE = "manifest.json"
 REJECTED_FILE = "rejected.parquet"
 FINDINGS_FILE = "findings.parquet"
 # Beside the folders: the findings of a newer pull or staging that was refused.
@@ -82,26 +80,13 @@ def find_staged(parent: Path, run_id: str | None = None) -> Staged | None:
 
     parent: the folder `staged/<provider>`.
     """
-    folder = newest_run_folder(parent, MANIFEST_FILE, run_id)
-    return read_staged(folder) if folder else None
+    return find_made(parent, read_staged, run_id)
 
 
 def read_staged(folder: Path) -> Staged:
     """Read the manifest of one staged roster."""
-    values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    values["folder"] = folder
-    values["made_at"] = dt.datetime.fromisoformat(values["made_at"])
+    values = read_manifest(folder)
     values["entities"] = {
         name: EntityCounts(**counts) for name, counts in values["entities"].items()
     }
     return Staged(**values)
-
-
-def write_manifest(folder: Path, staged: Staged) -> None:
-    """Write the manifest into a folder that does not have its name yet."""
-    values = asdict(staged)
-    del values["folder"]
-    values["made_at"] = staged.made_at.isoformat()
-    path = folder / MANIFEST_FILE
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    path.chmod(0o600)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.finding import refusal
 from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
-from d118_pipelines.kernel.run_folders import new_run_folder
+from d118_pipelines.kernel.run_folders import new_run_folder, write_manifest
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import Endpoint, MappingFile
@@ -57,7 +57,6 @@ from d118_pipelines.roster.staging.staged import (
     SHAPE_FILE,
     EntityCounts,
     Staged,
-    write_manifest,
 )
 from d118_pipelines.roster.staging.tally import RejectCap, Tally
 
@@ -117,7 +116,7 @@ def stage(
     duck.execute("ATTACH ':memory:' AS staging; USE staging")
     duck.execute("SET preserve_insertion_order = false")
     try:
-        with new_run_folder(parent, run_id=run_id, now=now, is_alone=True) as folder:
+        with new_run_folder(parent, run_id=run_id, now=now) as folder:
             run = _Run(duck, raw, mapping, options, folder.path, home)
             run.read(pull_findings)
             run.judge()
@@ -144,7 +143,7 @@ def stage(
                 held_reason=held,
                 findings=run.tally.findings(),
             )
-            write_manifest(folder.path, staged)
+            write_manifest(folder.path, asdict(staged))
     finally:
         duck.execute(f"USE {home}; DETACH staging")
         duck.execute("SET preserve_insertion_order = true")

@@ -172,7 +172,7 @@ def recent_runs(
     rows = connection.execute(
         sa.select(sis_sync_runs)
         .where(of_provider)
-        .order_by(c.started_at.desc(), c.id)
+        .order_by(c.number.desc())
         .limit(min(limit, LARGEST_PAGE))
         .offset(offset)
     )
@@ -189,7 +189,7 @@ def last_change(connection: sa.Connection, provider: str) -> sa.RowMapping | Non
         connection.execute(
             sa.select(sis_sync_runs)
             .where(c.provider_id == provider, c.status.in_(APPLIED), c.changed > 0)
-            .order_by(c.completed_at.desc())
+            .order_by(c.number.desc())
             .limit(1)
         )
         .mappings()

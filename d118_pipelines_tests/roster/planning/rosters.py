@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ import duckdb
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
 from d118_pipelines.kernel.frames import open_frames, parquet
+from d118_pipelines.kernel.run_folders import write_manifest
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
 from d118_pipelines.roster.planning.record_views import (
@@ -112,7 +113,7 @@ class Staged:
             entities=entities,
             held_reason=self.held_reason,
         )
-        stored.write_manifest(folder, roster)
+        write_manifest(folder, asdict(roster))
         return folder
 
 

@@ -25,7 +25,7 @@ def opened(home: Path) -> duckdb.DuckDBPyConnection:
 def plan(home: Path, entity: str, **actions: str) -> None:
     folder = home / f"plans/source/20261102T060100000000Z-{RUN[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text("{}", encoding="utf-8")
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
     pq.write_table(
         pa.table(
             {

@@ -151,7 +151,7 @@ def test_the_guard_judges_an_undo(store: Store) -> None:
 
     assert plan.verdict == "held"
     assert plan.counts["users/students"].leaving == 12
-    assert json.loads((plan.folder / "plan.json").read_text())["hash"] == plan.hash
+    assert json.loads((plan.folder / "manifest.json").read_text())["hash"] == plan.hash
 
 
 def test_an_undo_is_not_undone(store: Store) -> None:

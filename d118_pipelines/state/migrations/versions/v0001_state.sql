@@ -3,12 +3,14 @@
 -- PostgreSQL or repeat: see v0001_state.py and statements.py.
 
 CREATE TABLE deliveries (
+  number {serial},
   id TEXT NOT NULL, target TEXT NOT NULL, destination TEXT NOT NULL,
   status TEXT NOT NULL, plan_hash TEXT NOT NULL, run_id TEXT NOT NULL,
   folder TEXT NOT NULL, files JSON NOT NULL, counts JSON NOT NULL,
   read_back JSON NOT NULL, resend_of TEXT, started_at {time} NOT NULL,
-  finished_at {time}, error TEXT, PRIMARY KEY (id)
+  finished_at {time}, error TEXT
 );
+CREATE UNIQUE INDEX ix_deliveries_id ON deliveries (id);
 CREATE INDEX ix_deliveries_target ON deliveries (target);
 CREATE TABLE delivery_ledger (
   target TEXT NOT NULL, destination TEXT NOT NULL, record_type TEXT NOT NULL,
@@ -24,19 +26,22 @@ CREATE TABLE ledger_seeds (
   PRIMARY KEY (target, destination)
 );
 CREATE TABLE plans (
+  number {serial},
   id TEXT NOT NULL, target TEXT NOT NULL, destination TEXT NOT NULL,
   plan_hash TEXT NOT NULL, baseline TEXT, run_id TEXT NOT NULL,
   verdict TEXT NOT NULL, rules JSON NOT NULL, counts JSON NOT NULL,
   files JSON NOT NULL, folder TEXT NOT NULL, demonstration BOOLEAN NOT NULL,
-  data_at {time} NOT NULL, created_at {time} NOT NULL, PRIMARY KEY (id)
+  data_at {time} NOT NULL, created_at {time} NOT NULL
 );
+CREATE UNIQUE INDEX ix_plans_id ON plans (id);
 CREATE INDEX ix_plans_target ON plans (target);
 CREATE TABLE plan_approvals (
+  number {serial},
   id TEXT NOT NULL, target TEXT NOT NULL, plan_hash TEXT NOT NULL,
   baseline TEXT, reason TEXT NOT NULL, account TEXT NOT NULL,
-  created_at {time} NOT NULL, expires_at {time} NOT NULL, used_at {time},
-  PRIMARY KEY (id)
+  created_at {time} NOT NULL, expires_at {time} NOT NULL, used_at {time}
 );
+CREATE UNIQUE INDEX ix_plan_approvals_id ON plan_approvals (id);
 CREATE TABLE findings (
   id {serial}, target TEXT NOT NULL, run_id TEXT NOT NULL, code TEXT NOT NULL,
   level TEXT NOT NULL, key TEXT NOT NULL, field TEXT NOT NULL,
@@ -138,13 +143,15 @@ CREATE TABLE sis_providers (
   PRIMARY KEY (id)
 );
 CREATE TABLE sis_sync_runs (
+  number {serial},
   id TEXT NOT NULL, district_id TEXT NOT NULL, provider_id TEXT NOT NULL,
   run_id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,
   started_at {time} NOT NULL, completed_at {time}, stats_json TEXT,
   error_message TEXT, is_manual BOOLEAN NOT NULL, triggered_by TEXT NOT NULL,
-  plan_hash TEXT, changed INTEGER NOT NULL, undoes_run TEXT, PRIMARY KEY (id)
+  plan_hash TEXT, changed INTEGER NOT NULL, undoes_run TEXT
 );
-CREATE INDEX sis_sync_runs_of_provider ON sis_sync_runs (provider_id, started_at);
+CREATE UNIQUE INDEX ix_sis_sync_runs_id ON sis_sync_runs (id);
+CREATE INDEX sis_sync_runs_of_provider ON sis_sync_runs (provider_id, number);
 CREATE TABLE sync_logs (
   id {bigserial}, district_id TEXT NOT NULL, sync_job_id TEXT NOT NULL,
   level TEXT NOT NULL, message TEXT NOT NULL, details TEXT, record_type TEXT,
