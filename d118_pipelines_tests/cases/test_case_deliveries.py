@@ -5,6 +5,7 @@ The cases of deliveries and host keys; a test is named after its number.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from d118_pipelines_tests.delivery.destinations import (
     bytes_of,
     make_set,
     now,
+    sftp_settings,
 )
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.pickup_server import (
@@ -32,7 +34,7 @@ from d118_pipelines_tests.support.pickup_server import (
     pickup_server,
 )
 from d118_pipelines_tests.support.project import ProjectFolder
-from d118_pipelines_tests.support.sshd import SshKeys
+from d118_pipelines_tests.support.sshd import SshKeys, running_sshd
 
 pytestmark = pytest.mark.real
 
@@ -158,3 +160,33 @@ def test_case_33_sent_and_not_read_back_moves_the_ledger(
         "(sent, not read back)"
         in project.d118("ledger", "disclosures", "--markdown").out
     )
+
+
+@pytest.mark.parametrize("kind", ["ssh-rsa", "ssh-ed25519"])
+def test_case_34_new_keys_in_the_middle_of_a_transfer(
+    tmp_path: Path, ssh_keys: SshKeys, kind: str
+) -> None:
+    key = "host_rsa" if kind == "ssh-rsa" else "host_ed25519"
+    config = [f"HostKeyAlgorithms {kind}", "RekeyLimit 64K"]
+    (tmp_path / "sshd").mkdir()
+    with running_sshd(
+        tmp_path / "sshd", ssh_keys, config=config, host_keys=[key]
+    ) as server:
+        settings = sftp_settings(server, tmp_path)
+        line = f"[127.0.0.1]:{server.port} {ssh_keys.public(key)}\n"
+        settings.known_hosts.write_text(line, encoding="ascii")
+        files = make_set(tmp_path, sizes=(1 << 20, 300, 100_000))
+        if kind == "ssh-rsa":
+            with pytest.raises(DestinationError, match="allow_ssh_rsa: true"):
+                deliver_set(lambda: SftpRemote(settings), files, ORDERED, now=now)
+            assert server.login_attempts == 0
+            settings = replace(settings, allow_ssh_rsa=True)
+
+        report = deliver_set(lambda: SftpRemote(settings), files, ORDERED, now=now)
+
+        arrived = {path.name: path.read_bytes() for path in server.folder.iterdir()}
+        exchanges = server.log_text().count("SSH2_MSG_KEXINIT received")
+    assert arrived == bytes_of(files)
+    assert report.attempts == 1
+    assert report.read_back == ("size", "hash", "mtime")
+    assert exchanges > 10
