@@ -1,5 +1,6 @@
 """Sensors: what the project notices automatically; they run from the start."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.alerts import send_alert
 from d118_pipelines.workflows.all_feeds import find_feed
-from d118_pipelines.workflows.arrivals import is_watched, look_for_files
+from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 HELD_EXIT_CODE = HeldError.exit_code
@@ -36,26 +37,32 @@ def run_alert_sensor(
 ) -> None:
     """Send one alert for what failed in the run and one for what is held."""
     project = project.fresh()  # this process outlives changes of the files
-    run, district = context.dagster_run, project.district()
+    run = context.dagster_run
     provider = run.tags.get("sis/provider")
     if provider:
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
-    now = utc_now().astimezone(district.zone)
     reasons = [
         _reason(project, run.run_id, e) for e in context.get_step_failure_events()
     ]
     for alert in _alerts(reasons or [_ended(run)], run.run_id):
-        ways = send_alert(state_database(project), district.alerts, alert, now=now)
-        told = ", ".join(ways) or "nobody (not set up, or already today)"
-        context.log.info(f"{alert.title}: alert sent by {told}")
+        _send(context.log, project, alert)
+
+
+def _send(log: logging.Logger, project: Project, alert: Alert) -> None:
+    district = project.district()
+    now = utc_now().astimezone(district.zone)
+    ways = send_alert(state_database(project), district.alerts, alert, now=now)
+    told = ", ".join(ways) or "nobody (not set up, or already today)"
+    log.info(f"{alert.title}: alert sent by {told}")
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:
     """The sensor `<provider>_files_sensor` of a provider of files, else None.
 
     It starts the sync when a complete new set is unchanged between two checks; the hash
-    of the contents is the run key, so the same files start one run.
+    of the contents is the run key, so the same files start one run. Where nobody can look,
+    it tells: no run starts that could fail.
     """
     if not is_watched(provider):
         return None
@@ -69,7 +76,16 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
     )
     def files_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with reported():
-            found = look_for_files(project, provider, context.cursor or "")
+            found = watch_files(project, provider, context.cursor or "", utc_now())
+            if isinstance(found, FailedLook):
+                fresh = project.fresh()
+                alert = found.alert(provider, fresh.district().zone)
+                if alert is not None:
+                    _send(context.log, fresh, alert)
+        if isinstance(found, FailedLook):
+            if found.is_unreached:
+                return dg.SensorResult(skip_reason=found.what, cursor=context.cursor)
+            raise dg.Failure(found.text, allow_retries=False)
         if found.run_key is None:
             return dg.SensorResult(
                 skip_reason=found.reason or "Nothing new.", cursor=found.cursor

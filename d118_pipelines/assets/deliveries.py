@@ -1,4 +1,4 @@
-"""Deliveries: one asset per target; materialized only when the delivery was confirmed.
+"""Deliveries: one asset per target; materialized only when the delivery counts.
 
 Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
 `scim/<district>/users`; how each is sent is in `workflows/deliver.py`.
@@ -53,7 +53,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
             return dg.MaterializeResult(metadata=_users_metadata(done))
-        context.log.info(f"{target.name}: verified at {done.label}")
+        context.log.info(f"{target.name}: {done.status} at {done.label}")
         return dg.MaterializeResult(metadata=_files_metadata(done))
 
     return delivery
@@ -81,7 +81,7 @@ def _files_metadata(done: Delivered[DeliveryReport]) -> Metadata:
         "records_sent": value.int(sum(int(f["rows"]) for f in done.files)),
         "bytes_sent": value.int(sum(int(f["size_bytes"]) for f in done.files)),
         "ledger_entries": value.int(done.entries),
-        "read_back": value.text(", ".join(done.report.read_back)),
+        "read_back": value.text(", ".join(done.report.read_back) or "nothing"),
         "attempts": value.int(done.report.attempts),
         "delivery_seconds": value.float(done.seconds),
         "delivery": value.text(done.id),

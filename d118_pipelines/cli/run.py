@@ -25,6 +25,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.after_commit import after_commit
+from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.all_feeds import named_feed
@@ -85,7 +86,8 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
         show_json(delivered)
         return
     names = ", ".join(file.name for file in delivered.report.files)
-    say(f"Sent again and read back at {delivered.label}: {names}")
+    how = "not read back" if delivered.status == NOT_READ_BACK else "read back"
+    say(f"Sent again and {how} at {delivered.label}: {names}")
     if any(file.command for file in wanted.model.files):
         say("The add and change commands are those of that delivery, unchanged.")
 

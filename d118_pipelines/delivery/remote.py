@@ -9,6 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
+TAKES_AWAY = (
+    "for a server that takes files away at once, set verify_after_rename: false in the "
+    "target; if it takes .part files too, also use_temp_names, confirm_size and "
+    "confirm_hash: false"
+)
+"""What helps where a file is gone, or empty, as soon as it was written."""
+
 
 class FileStat(NamedTuple):
     """Size and modification time (epoch seconds); None where the server is silent."""

@@ -15,7 +15,12 @@ from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.delivery.files import DeliveryReport, FileToSend
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.delivery.steps import Progress, Steps
-from d118_pipelines.errors import D118Error, ExportError, MixedSetError
+from d118_pipelines.errors import (
+    D118Error,
+    DestinationError,
+    ExportError,
+    MixedSetError,
+)
 from d118_pipelines.kernel.retry import retried
 
 PAUSES_SECONDS = (1.0, 4.0)
@@ -113,6 +118,12 @@ def _unverified(exc: D118Error) -> D118Error:
 
 def _mixed(steps: Steps, exc: D118Error) -> MixedSetError:
     new, in_doubt, old = steps.states()
+    step = (
+        "run again soon: it sends the whole set; tell the vendor if the files are imported "
+        "before that"
+    )
+    if isinstance(exc, DestinationError):
+        step += f"; {exc.next_step}"
     parts = [
         ("new", new),
         ("uncertain", in_doubt),
@@ -125,6 +136,5 @@ def _mixed(steps: Steps, exc: D118Error) -> MixedSetError:
         ),
         rule="a set of files counts as delivered completely or not at all",
         not_done="the delivery is not recorded as done",
-        next_step="run again soon: it sends the whole set; tell the vendor if the files "
-        "are imported before that",
+        next_step=step,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from d118_pipelines.delivery.files import opened
-from d118_pipelines.delivery.remote import FileStat
+from d118_pipelines.delivery.remote import TAKES_AWAY, FileStat
 from d118_pipelines.errors import DestinationError
 from d118_pipelines.ssh.folder import OpenedFolder
 
@@ -68,13 +68,16 @@ class SftpRemote(OpenedFolder):
 
     def set_mtime(self, name: str, mtime_seconds: int) -> None:
         """Set access and modification time."""
-        step = "for a server that refuses this, set_mtime: false in the target"
+        step = f"for a server that refuses this, set_mtime: false in the target; {TAKES_AWAY}"
         with self._guarded(f"set the time of {name}", step):
             self._client.utime(name, (mtime_seconds, mtime_seconds))
 
     def replace(self, old: str, new: str) -> None:
         """Rename over the old file; in two steps where the server cannot do it in one."""
-        step = "for a server that refuses renames, use_temp_names: false in the target"
+        step = (
+            "for a server that refuses renames, use_temp_names: false in the target; "
+            + TAKES_AWAY
+        )
         with self._guarded(f"rename {old} to {new}", step):
             try:
                 self._client.posix_rename(old, new)
@@ -105,7 +108,10 @@ class SftpRemote(OpenedFolder):
     def sha256(self, name: str) -> str:
         """Read the file back (requests ahead of answers) and hash it."""
         digest = hashlib.sha256()
-        step = "for a server that refuses reading, confirm_hash: false in the target"
+        step = (
+            "for a server that refuses reading, confirm_hash: false in the target; "
+            + TAKES_AWAY
+        )
         with (
             self._guarded(f"read {name} back", step, whole=True) as watch,
             self._client.open(name, "rb") as source,

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from d118_pipelines.config.delivery_options import DeliveryOptions
 from d118_pipelines.delivery.files import DeliveredFile, FileToSend
-from d118_pipelines.delivery.remote import Remote
+from d118_pipelines.delivery.remote import TAKES_AWAY, Remote
 from d118_pipelines.errors import (
     D118Error,
     DestinationError,
@@ -212,8 +212,9 @@ class Steps:
     def _confirm(self, remote: Remote, file: FileToSend, name: str) -> None:
         if self._options.confirm_size:
             found = remote.stat(name)
-            size_bytes = found.size_bytes if found is not None else None
-            _check_size(file, name, size_bytes)
+            if found is None:
+                raise _gone(name)
+            _check_size(file, name, found.size_bytes)
         if self._options.confirm_hash and remote.sha256(name) != file.sha256:
             raise _differs(f"{name} has other bytes at the destination than here")
 
@@ -225,9 +226,11 @@ class Steps:
         delivered = []
         for file in self._files:
             found = remote.stat(file.name)
+            if found is None:
+                raise _gone(file.name)
             if options.confirm_size:
-                _check_size(file, file.name, found.size_bytes if found else None)
-            delivered.append(_delivered(file, found.mtime_seconds if found else None))
+                _check_size(file, file.name, found.size_bytes)
+            delivered.append(_delivered(file, found.mtime_seconds))
         if options.ordered_mtimes:
             _check_order(delivered)
         return tuple(delivered)
@@ -246,7 +249,7 @@ def _delivered(file: FileToSend, mtime_seconds: int | None) -> DeliveredFile:
 
 def _check_size(file: FileToSend, name: str, size_bytes: int | None) -> None:
     if size_bytes is None:
-        raise _differs(f"{name} is not there after its upload, or has no size")
+        raise _differs(f"the destination does not tell the size of {name}")
     if size_bytes != file.size_bytes:
         raise _differs(
             f"{name} has {size_bytes} bytes at the destination, {file.size_bytes} here"
@@ -261,11 +264,16 @@ def _check_order(delivered: Sequence[DeliveredFile]) -> None:
             raise _differs(f"{later.name} is not newer than {earlier.name}")
 
 
+def _gone(name: str) -> DestinationError:
+    return _differs(f"{name} is not there after its upload")
+
+
 def _differs(what: str) -> DestinationError:
     return DestinationError(
         f"The files did not arrive as they were sent: {what}",
         rule="a delivery counts when size, hash and order were read back "
         "(docs/reference/delivery.md)",
         not_done="the delivery is not recorded as done",
-        next_step="run again; if it happens again, ask the vendor what removes or changes files",
+        next_step="run again; if it happens again, ask the vendor what removes or changes "
+        f"files; {TAKES_AWAY}",
     )

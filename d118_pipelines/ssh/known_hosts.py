@@ -7,7 +7,6 @@ Called by `session.py`. The verdict is strict: a port other than 22 needs an ent
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -24,9 +23,17 @@ RULE = (
 NOT_DONE = "no user name, password or file was sent over this connection"
 
 
+_MARKS = re.compile(rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\x00")
+"""What PowerShell adds to text. Entries are ASCII, so UTF-16 without it is the same text,
+also where only some lines of the file were written so."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownHost:
-    """One line of the file: its number, marker (or ''), patterns, type and key."""
+    """One line of the file: its number, marker (or ''), patterns, type and key.
+
+    Without patterns it is a line that cannot be read: it names no host.
+    """
 
     line: int
     marker: str
@@ -46,12 +53,12 @@ class KnownHost:
 
 
 def read_known_hosts(path: Path, address: Address) -> list[KnownHost]:
-    """Read the file; lines that are not entries are skipped, as OpenSSH does.
+    """Read the file, UTF-8 or UTF-16; lines that cannot be read name no host.
 
     Raises: ConfigurationError when there is no readable file.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = _MARKS.sub(b"", path.read_bytes()).decode("utf-8", "replace")
     except OSError as exc:
         raise ConfigurationError(
             f"The known_hosts file cannot be read: {exc.strerror}",
@@ -61,8 +68,8 @@ def read_known_hosts(path: Path, address: Address) -> list[KnownHost]:
             next_step=f"ssh-keyscan -p {address.port} {address.host} > {path}, then "
             "compare `ssh-keygen -lf` of the file with what the vendor says",
         ) from exc
-    entries = (_entry(number, line) for number, line in enumerate(lines, start=1))
-    return [entry for entry in entries if entry is not None]
+    lines = enumerate(text.splitlines(), start=1)
+    return [_entry(n, line) for n, line in lines if not _is_blank(line)]
 
 
 def host_pattern(address: Address) -> str:
@@ -84,6 +91,11 @@ def fingerprint(key: bytes) -> str:
     """The fingerprint as OpenSSH prints it: `SHA256:` and unpadded base64."""
     digest = base64.b64encode(hashlib.sha256(key).digest())
     return "SHA256:" + digest.decode().rstrip("=")
+
+
+def md5_fingerprint(key: bytes) -> str:
+    """The fingerprint as old programs print it: `MD5:` and 16 pairs of digits."""
+    return "MD5:" + hashlib.md5(key, usedforsecurity=False).digest().hex(":")
 
 
 def verify_host_key(
@@ -115,7 +127,8 @@ def verify_host_key(
         what, lines = "shows a host key that is not known", plain or bare
     raise HostKeyError(
         f"The server of {describe} {what}",
-        where=_where(path, address, lines) + f"; offered {key_type} {fingerprint(key)}",
+        where=f"{_where(path, address, lines)}{_unread(entries)}; offered {key_type} "
+        f"{fingerprint(key)} {md5_fingerprint(key)}",
         rule=RULE,
         not_done=NOT_DONE,
         next_step=_next_step(
@@ -133,6 +146,11 @@ def _where(path: Path, address: Address, lines: Sequence[KnownHost]) -> str:
     return text
 
 
+def _unread(entries: Sequence[KnownHost]) -> str:
+    numbers = ", ".join(str(entry.line) for entry in entries if not entry.patterns)
+    return f"; not read: line {numbers}, not `host type key`" if numbers else ""
+
+
 def _next_step(path: Path, others: Sequence[KnownHost], entry: str) -> str:
     numbers = ", ".join(str(other.line) for other in others)
     edit = f"replace line {numbers} of" if numbers else "add this line to"
@@ -142,17 +160,21 @@ def _next_step(path: Path, others: Sequence[KnownHost], entry: str) -> str:
     )
 
 
-def _entry(number: int, line: str) -> KnownHost | None:
-    fields = line.split()
-    if not fields or fields[0].startswith("#"):
-        return None
+def _is_blank(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _entry(number: int, line: str) -> KnownHost:
+    fields, unread = line.split(), KnownHost(number, "", (), "", b"")
     marker = fields.pop(0) if fields[0].startswith("@") else ""
     if len(fields) < 3:
-        return None
+        return unread
     try:
         key = base64.b64decode(fields[2], validate=True)
-    except binascii.Error:
-        return None
+    except ValueError:
+        return unread
+    if key[4 : 4 + len(fields[1])] != fields[1].encode():  # the key names its type
+        return unread
     patterns = tuple(part for part in fields[0].split(",") if part)
     return KnownHost(number, marker, patterns, fields[1], key)
 

@@ -58,6 +58,10 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
 
 
 metadata = sa.MetaData()
+NOT_READ_BACK = "sent, not read back"
+"""A delivery that counts although the destination confirmed nothing, as its target says."""
+COUNTS = ("verified", NOT_READ_BACK)
+"""How a delivery that counts ended: it is in the ledger, and the next is compared with it."""
 Text, Integer, Time = sa.Text, sa.Integer, UtcDateTime
 
 
@@ -78,7 +82,7 @@ deliveries = sa.Table(
     metadata,
     *numbered(),
     *columns("target", index=True),
-    # status: started, verified, failed, interrupted. folder: below D118_HOME.
+    # status: started, failed, interrupted, or one of COUNTS. folder: below D118_HOME.
     *columns("destination status plan_hash run_id folder"),
     *columns(
         "files counts read_back", sa.JSON

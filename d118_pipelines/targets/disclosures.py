@@ -24,15 +24,17 @@ PUPILS = ("student", "students")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One verified delivery, as the state database keeps it.
+    """One delivery that counts, as the state database keeps it.
 
     files: the files, or their archive with its members. facts: file -> filled, people.
+    status: `verified`, or `sent, not read back`.
     """
 
     destination: str
     finished_at: dt.datetime
     files: Sequence[Mapping[str, Any]]
     facts: Mapping[str, Mapping[str, Any]]
+    status: str = "verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Disclosure:
 
     elements: column -> plain name, of the columns that held a value in the last
     delivery. people: kind -> persons in it. why: who gets it and what for. is_trial: it
-    went to the outbox only.
+    went to the outbox only. status: how the last delivery ended.
     """
 
     target: str
@@ -53,6 +55,7 @@ class Disclosure:
     last_delivery: dt.datetime
     deliveries: int
     is_trial: bool
+    status: str
 
     @property
     def recipient(self) -> str:
@@ -78,7 +81,7 @@ class Disclosure:
 def disclosures_of(target: Target, sent: Iterable[Sent]) -> list[Disclosure]:
     """The register's rows of one target; none before its first delivery.
 
-    sent: its verified deliveries, oldest first. What went to the outbox counts only
+    sent: its deliveries that count, oldest first. What went to the outbox counts only
     while nothing went anywhere else.
     """
     every = list(sent)
@@ -113,6 +116,7 @@ def _row(
         last_delivery=last.finished_at,
         deliveries=len(sent),
         is_trial=is_trial,
+        status=last.status,
     )
 
 
@@ -147,6 +151,7 @@ def as_rows(register: Iterable[Disclosure]) -> list[dict[str, Any]]:
             "people": sum(one.people.values()),
             "first delivery": one.first_delivery.date().isoformat(),
             "last delivery": one.last_delivery.date().isoformat(),
+            "status": one.status,
             "deliveries": one.deliveries,
             "encryption": one.why.encryption,
             "retention": one.why.retention or "not stated",
@@ -165,7 +170,8 @@ def as_markdown(register: Sequence[Disclosure], *, district: str, day: dt.date) 
 
 
 def _section(mine: Sequence[Disclosure]) -> list[str]:
-    first = mine[0]
+    first, newest = mine[0], max(mine, key=lambda one: one.last_delivery)
+    unread = "" if newest.status == "verified" else f" ({newest.status})"
     ends = f", until {first.why.agreement_ends}" if first.why.agreement_ends else ""
     facts = {
         "Why": first.why.purpose,
@@ -174,7 +180,7 @@ def _section(mine: Sequence[Disclosure]) -> list[str]:
         "How": first.why.encryption,
         "Kept there": first.why.retention or "not stated",
         "First delivery": first.first_delivery.date().isoformat(),
-        "Last delivery": max(one.last_delivery for one in mine).date().isoformat(),
+        "Last delivery": f"{newest.last_delivery.date()}{unread}",
     }
     trial = " (trial: outbox, nobody received it)" if first.is_trial else ""
     lines = [f"## {first.recipient}{trial}", ""]

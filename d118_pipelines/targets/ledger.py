@@ -83,7 +83,11 @@ def last_verified(
     t = db.deliveries.c
     row = connection.execute(
         sa.select(t.id, t.folder, t.finished_at)
-        .where(t.target == target, t.destination == destination, t.status == "verified")
+        .where(
+            t.target == target,
+            t.destination == destination,
+            t.status.in_(db.COUNTS),
+        )
         .order_by(t.number.desc())
         .limit(1)
     ).first()
@@ -130,7 +134,7 @@ def read_snapshot(
         .where(
             d.target == target,
             d.destination == destination,
-            d.status == "verified",
+            d.status.in_(db.COUNTS),
             d.finished_at >= seed.imported_at,
             d.finished_at < since,
         )

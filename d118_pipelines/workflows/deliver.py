@@ -85,9 +85,10 @@ class Delivery(ABC, Generic[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class Delivered(Generic[S_co]):
-    """A verified delivery as the database has it."""
+    """A delivery that counts, as the database has it; status: one of `COUNTS`."""
 
     id: str
+    status: str
     label: str
     report: S_co
     files: list[dict[str, Any]]
@@ -194,14 +195,17 @@ def _send(
             _end(connection, way, d.id == parcel.id, status="failed", error=exc.what)
         raise
     with database.transaction() as connection:
-        confirmed = list(sent.read_back)
-        _end(connection, way, d.id == parcel.id, status="verified", read_back=confirmed)
+        read_back = list(sent.read_back)
+        # Users in the outbox are compared with nothing, and are in no ledger.
+        is_known = read_back or way.target.sends_users
+        status = "verified" if is_known else db.NOT_READ_BACK
+        _end(connection, way, d.id == parcel.id, status=status, read_back=read_back)
         entries = way.commit(connection, parcel)
         if approval is not None:
             use_approval(connection, approval, target=target, now=way.clock())
     seconds = round(time.monotonic() - started, 3)
     label = way.destination.label
-    return Delivered(parcel.id, label, sent, what.files, entries, seconds)
+    return Delivered(parcel.id, status, label, sent, what.files, entries, seconds)
 
 
 def _end(

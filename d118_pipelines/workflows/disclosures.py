@@ -36,11 +36,11 @@ OVERDUE_AFTER = dt.timedelta(days=183)
 
 
 def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
-    """Every disclosure of the targets, from their verified deliveries."""
+    """Every disclosure of the targets, from their deliveries that count."""
     d = db.deliveries.c
     query = (
-        sa.select(d.target, d.destination, d.finished_at, d.files, d.counts)
-        .where(d.status == "verified")
+        sa.select(d.target, d.destination, d.finished_at, d.files, d.counts, d.status)
+        .where(d.status.in_(db.COUNTS))
         .order_by(d.number)
     )
     with state_database(project).reading() as connection:
@@ -51,7 +51,13 @@ def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
         for disclosure in disclosures_of(
             target,
             (
-                Sent(r.destination, r.finished_at, r.files, r.counts.get("facts", {}))
+                Sent(
+                    r.destination,
+                    r.finished_at,
+                    r.files,
+                    r.counts.get("facts", {}),
+                    r.status,
+                )
                 for r in rows
                 if r.target == target.name
             ),

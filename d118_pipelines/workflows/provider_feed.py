@@ -29,6 +29,7 @@ from d118_pipelines.roster.store.runs import recent_runs
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan, latest_plan
+from d118_pipelines.workflows.arrivals import failed_look
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 
 MILLISECOND = dt.timedelta(milliseconds=1)
@@ -42,6 +43,7 @@ class ProviderState:
     """One provider now. Times are in the district's zone.
 
     last_status: of the newest run, or never. last_sync: when one last succeeded.
+    failed_look: why nobody can look for its files now; empty where somebody can.
     statistics: of the newest run that has any, entity -> counts.
     """
 
@@ -57,6 +59,7 @@ class ProviderState:
     next_run: dt.datetime | None
     plan: str
     last_error: str
+    failed_look: str
     statistics: dict[str, Any]
 
     @property
@@ -68,13 +71,19 @@ class ProviderState:
         }
         return {
             "provider": self.provider,
-            "state": "running" if self.is_running else self.last_status,
+            "state": self._state,
             "last sync": self.last_sync,
             **changed,
             "plan": self.plan,
             "next run": self.next_run,
             "to do": self.todo,
         }
+
+    @property
+    def _state(self) -> str:
+        if self.is_running:
+            return "running"
+        return "cannot look for files" if self.failed_look else self.last_status
 
     @property
     def todo(self) -> str:
@@ -84,6 +93,8 @@ class ProviderState:
             return "disabled in config/providers.yaml"
         if self.is_running:
             return "a run is active now"
+        if self.failed_look:
+            return f"{self.failed_look}: d118 test-connection {name}"
         return {
             "SUCCESS": "",
             "PARTIAL": f"d118 findings {name}{self._conflicts}",
@@ -161,6 +172,9 @@ class ProviderFeed(Feed):
             is_running = is_held(connection, provider.id)
         newest = rows[0] if rows else None
         good = next((r for r in rows if r["status"] in ("SUCCESS", "PARTIAL")), None)
+        look = failed_look(project, provider.id)
+        if look and good and good["completed_at"].isoformat() > look.at:
+            look = None  # a run has read the files since
         started = newest["started_at"] if newest and is_running else None
         stats = next((r["stats_json"] for r in rows if r["stats_json"]), None)
         return ProviderState(
@@ -176,6 +190,7 @@ class ProviderFeed(Feed):
             next_run=_next_run(project, provider),
             plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
             last_error=str(newest["error_message"] or "") if newest else "",
+            failed_look=look.what if look else "",
             statistics=json.loads(stats) if stats else {},
         )
 

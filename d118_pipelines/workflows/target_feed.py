@@ -34,8 +34,8 @@ from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 class TargetState:
     """One target now, for its present destination. Times are in the district's zone.
 
-    `state` is one of: delivered, late (the deadline passed without a delivery), held,
-    failed, out_of_term, interrupted, started, not sent, never.
+    `state` is one of: delivered; sent, not read back; late (the deadline passed without a
+    delivery), held, failed, out_of_term, interrupted, started, not sent, never.
     """
 
     target: str
@@ -73,6 +73,7 @@ class TargetState:
             return self.last_error
         return {
             "delivered": "",
+            db.NOT_READ_BACK: "",
             "held": f"d118 plan {name}",
             "out_of_term": "nothing: no term is current",
             "failed": f"d118 findings {name}; d118 runs --target {name}",
@@ -151,7 +152,7 @@ class TargetFeed(Feed):
             newest = sa.select(db.deliveries).where(mine).order_by(d.number.desc())
             last = connection.execute(newest.limit(1)).first()
             sent = connection.execute(
-                newest.where(d.status == "verified").limit(1)
+                newest.where(d.status.in_(db.COUNTS)).limit(1)
             ).first()
             plan = latest_plan(connection, target.name)
             found = len(findings_of(connection, plan)) if plan else 0
@@ -182,6 +183,8 @@ class TargetFeed(Feed):
             text = f"{name}: sent to {state.destination}. d118 status --scim"
             return RunReport(state, text, hint=hint)
         text = f"{name}: delivered to {state.destination} and read back."
+        if state.state == db.NOT_READ_BACK:
+            text = f"{name}: sent to {state.destination}, not read back."
         return RunReport(state, text, "Files", state.file_rows, hint)
 
 
@@ -225,7 +228,9 @@ def _state(
         return "never"
     if last.status == "started" and not is_sending:
         return "interrupted"
-    if last.status != "verified":
+    if last.status not in db.COUNTS:
         return str(last.status)
     on_time = deadline is None or sent.finished_at >= deadline - DEADLINE_WINDOW
-    return "delivered" if on_time else "late"
+    if not on_time:
+        return "late"
+    return "delivered" if last.status == "verified" else str(last.status)

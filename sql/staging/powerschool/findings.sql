@@ -45,6 +45,14 @@ found AS (
     SELECT 'students', 'powerschool.student_number', 'warn', 'S' || dcid, 'student_number'
     FROM raw.students
     WHERE student_number <> floor(student_number)
+        AND coalesce(enroll_status, 0) IN (0, -1)
+    UNION ALL
+    -- A mark needs a sign before it: Dupe and Old are names.
+    SELECT DISTINCT 'students', 'powerschool.marked_name',
+        if(coalesce(s.enroll_status, 0) IN (0, -1), 'warn', 'info'), 'S' || s.dcid, 'last_name'
+    FROM raw.students AS s, unnest([s.first_name, s.last_name]) AS t(name)
+    WHERE regexp_matches(lower(t.name),
+        '[_*#~(\[.-]\s*dup(e|es|licate)?\b|[_*#~(\[]\s*(old|deleted?|merged?|test|inactive)\b|do not use|^zz')
     UNION ALL
     SELECT DISTINCT 'staff', 'powerschool.staffstatus', 'info', 'T' || users_dcid, 'roles'
     FROM raw.staff

@@ -5,7 +5,7 @@ WITH referred AS (
     UNION
     SELECT schoolid FROM raw.staff
     UNION
-    SELECT schoolid FROM raw.students
+    SELECT schoolid FROM raw.students WHERE coalesce(enroll_status, 0) IN (0, -1)
 )
 
 SELECT

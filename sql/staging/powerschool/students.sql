@@ -9,6 +9,8 @@ WITH numbered AS (
         CASE s.grade_level WHEN -2 THEN 'PR' WHEN -1 THEN 'PK' WHEN 0 THEN 'KG'
             ELSE printf('%02d', s.grade_level) END AS grade
     FROM raw.students AS s
+    -- Those who left are in the extract only to be reported.
+    WHERE coalesce(s.enroll_status, 0) IN (0, -1)
 )
 
 SELECT
