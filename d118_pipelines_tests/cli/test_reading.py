@@ -1,4 +1,4 @@
-"""`d118 plan`, `findings`, `explain` and `runs`: what the newest export says."""
+"""`d118 plan`, `findings` and `runs`: what the newest export says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.cli.run import dagster_instance
-from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE, STAFF
+from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
-
-CANARY = "Zzyzxcanary"
 
 
 def test_a_plan_shows_counts_rules_and_changes(delivered: ProjectFolder) -> None:
@@ -152,85 +150,6 @@ def test_findings_as_csv_are_safe_in_a_spreadsheet(project: ProjectFolder) -> No
     rows = list(csv.DictReader(io.StringIO(answer.out)))
     assert [row["code"] for row in rows] == ["bad_name"]
     assert rows[0]["todo"] == "'=HYPERLINK(1)"
-
-
-def test_explain_follows_an_exported_person(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "smartfind", "4003", "--json").json()
-
-    assert answer["outcome"] == {"code": "exported", "text": "4003 is exported."}
-    assert [(line["file"], line["command"]) for line in answer["lines"]] == [
-        ("P1ProfileBasic.csv", "A"),
-        ("W2SSO.csv", "A"),
-        ("E1PlusEmployeeWorkSchedule.csv", "A"),
-    ]
-    assert {line["line"] for line in answer["lines"]} == {4}
-    assert [sent["record"] for sent in answer["sent"]] == [
-        "E 4003/1",
-        "P 4003",
-        "W 4003",
-    ]
-    assert {sent["sent as"] for sent in answer["sent"]} == {"4003", "4003/1"}
-    assert [e["extract"] for e in answer["extracts"]] == [
-        "raw/powerschool/smartfind_staff"
-    ]
-
-
-def test_the_line_that_explain_names_is_the_persons(delivered: ProjectFolder) -> None:
-    lines = delivered.d118("explain", "hr_records", "4003", "--json").json()["lines"]
-
-    for line in lines:
-        sent = delivered.outbox("hr_records")[line["file"]].decode().split("\n")
-        assert "4003" in sent[line["line"] - 1]
-    assert len(lines) == 2
-
-
-def test_explain_names_the_rule_that_stopped_a_person(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", str(NO_PERSON))
-
-    assert answer.code == 0
-    assert f"{NO_PERSON} is skipped by the rule bad_name." in answer.out
-    assert "add the DCID to bad_name_allow" in answer.out
-    assert "In no file." in answer.out
-
-
-def test_explain_says_that_nobody_has_a_key(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", "999999").out
-
-    assert "999999 is not in the extract: no such person, or no e-mail." in answer
-    assert "Never." in answer
-
-
-def test_explain_knows_who_left_from_the_ledger(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", str(LEFT), "--json").json()
-
-    assert answer["outcome"]["code"] == "not_in_extract"
-    assert answer["lines"] == []
-    assert [sent["record"] for sent in answer["sent"]] == [
-        f"job {LEFT}",
-        f"staff {LEFT}",
-    ]
-    assert {change["change"] for change in answer["change"]} == {"remove"}
-    assert [finding["code"] for finding in answer["findings"]] == ["left_file"]
-
-
-def test_explain_shows_values_only_when_asked(project: ProjectFolder) -> None:
-    project.set_people([*STAFF, Person(4300, last_name=f"{CANARY} [Ruiz]")])
-    project.export("hr_records")
-
-    silent = project.d118("explain", "hr_records", "4300")
-    shown = project.d118("explain", "hr_records", "4300", "--show-values")
-
-    assert CANARY not in silent.out
-    assert f"{CANARY} [Ruiz]" in shown.out
-
-
-def test_explain_says_that_an_export_is_gone(project: ProjectFolder) -> None:
-    (project.home / "exports").rename(project.home / "moved")
-
-    answer = project.d118("explain", "hr_records", "4003")
-
-    assert answer.code == 2
-    assert "The export behind plan " in answer.err
 
 
 def test_runs_are_listed_newest_first_and_by_page(delivered: ProjectFolder) -> None:
