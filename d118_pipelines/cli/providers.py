@@ -20,6 +20,7 @@ from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
+UNDO = "undo-"  # begins the run id of an undo
 conflicts_app = typer.Typer(
     help="People and schools that could not be matched for certain.",
     no_args_is_help=True,
@@ -144,7 +145,7 @@ def undo(provider: ProviderName, as_json: AsJson = False) -> None:
 
     project = Project.here()
     wanted = named_provider(project, provider)
-    done = undo_provider(project, wanted, f"undo-{uuid.uuid4().hex}", Actor(account()))
+    done = undo_provider(project, wanted, f"{UNDO}{uuid.uuid4().hex}", Actor(account()))
     if as_json:
         show_json({**asdict(done.result), "undoes_run": done.undone.undoes_run})
         return

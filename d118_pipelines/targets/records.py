@@ -25,8 +25,7 @@ from d118_pipelines.targets.build import Export
 FINDING_COLUMNS = ("code", "level", "key", "field", "detail", "todo")
 
 
-def store_export(
-    connection: sa.Connection,
+def plan_of(
     export: Export | None,
     *,
     target: str,
@@ -37,11 +36,11 @@ def store_export(
     data_at: dt.datetime,
     now: dt.datetime,
 ) -> StoredPlan:
-    """Store the plan of an export and its findings; returns the plan.
+    """The plan of an export as the database keeps it.
 
     export None: the target is out of term; its plan can never be delivered.
     """
-    stored = StoredPlan(
+    return StoredPlan(
         id=uuid.uuid4().hex,
         target=target,
         destination=destination,
@@ -57,10 +56,15 @@ def store_export(
         data_at=data_at,
         created_at=now,
     )
-    store_plan(connection, stored)
+
+
+def store_export(
+    connection: sa.Connection, export: Export | None, plan: StoredPlan
+) -> None:
+    """Store the plan of an export and its findings."""
+    store_plan(connection, plan)
     found = export.findings if export else ()
-    store_findings(connection, found, target=target, run_id=run_id)
-    return stored
+    store_findings(connection, found, target=plan.target, run_id=plan.run_id)
 
 
 def store_findings(

@@ -6,13 +6,20 @@ of a roster is in `roster/planning/show.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.build import PLAN_FILE
+from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.tables import read_rows
+
+KINDS = ("added", "changed", "removed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +46,43 @@ def changes_of(folder: Path, *, limit: int | None = None) -> list[Change]:
     ]
 
 
+def school_rows(
+    folder: Path, before: Path | None, files: Sequence[TargetFile]
+) -> list[dict[str, Any]]:
+    """Per school and file: how many records are added, changed and removed.
+
+    before: the folder of the last delivery, which has the schools of who is removed.
+    Files that do not say a record's school are left out.
+    """
+    parts = [
+        statement("targets/plan.of_school", file=file.name, kept=str(kept), what=what)
+        for file in files
+        for where, what in ((folder, "<> 'remove'"), (before, "= 'remove'"))
+        if file.school
+        and where is not None
+        and (kept := where / f"{file.name}.parquet").is_file()
+    ]
+    if not parts:
+        return []
+    counted = statement("targets/plan.schools", parts=" UNION ALL ".join(parts))
+    names = {file.name: file.file for file in files}
+    with closing(open_frames()) as duck:
+        found = duck.execute(counted, {"plan": str(folder / PLAN_FILE)}).fetchall()
+    return [
+        {
+            "school": school,
+            "file": names[file],
+            **dict(zip(KINDS, numbers, strict=True)),
+        }
+        for school, file, *numbers in found
+    ]
+
+
 def file_rows(plan: StoredPlan) -> list[dict[str, Any]]:
     """Per file: rows, changes by kind, changed columns and commands with their counts."""
     entries = [m for file in plan.files for m in file.get("members", [file])]
     names = {entry["table"]: entry["name"] for entry in entries}
-    kinds = ("rows", "added", "changed", "removed", "unchanged")
+    kinds = ("rows", *KINDS, "unchanged")
     return [
         {
             "file": names.get(table, f"{table} (not sent)"),

@@ -1,6 +1,6 @@
 """Making an export: extracts, ledger and destination in, a stored plan out.
 
-Called by `assets/exports.py`; what it is made from is found in `export_inputs.py`, the
+Called by `assets/exports.py` and `d118 preview`; what it is made from is found in `export_inputs.py`, the
 files are built in `targets/build.py`.
 """
 
@@ -9,9 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from d118_pipelines.config.project import Project
@@ -28,7 +31,7 @@ from d118_pipelines.targets.ledger import (
     parse_watermark,
     read_snapshot,
 )
-from d118_pipelines.targets.records import store_export
+from d118_pipelines.targets.records import plan_of, store_export
 from d118_pipelines.workflows.deliver import Delivery
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
@@ -63,29 +66,64 @@ def make_export(
     ConfigurationError for a wrong definition or destination; ExportError for records
     without a unique key.
     """
-    way = delivery_of(project, target)
+    way, database = delivery_of(project, target), state_database(project)
     folder = _new_folder(project, target, run_id, now)
+    export, plan = _built(way, folder, run_id, now, seeds=True, warn=warn)
+    with database.transaction() as connection:
+        store_export(connection, export, plan)
+        approval = valid_approval(
+            connection, target=target.name, plan_hash=plan.plan_hash, now=now
+        )
+    return MadeExport(export, plan, approval, way.destination) if export else None
+
+
+@contextmanager
+def preview_export(
+    project: Project, target: Target, *, now: dt.datetime
+) -> Iterator[tuple[Export | None, StoredPlan]]:
+    """What an export would be now, from the newest extracts; nothing of it is kept.
+
+    Its files are there while the block runs. Raises: as `make_export`.
+    """
+    with TemporaryDirectory(dir=project.folder("tmp")) as folder:
+        way = delivery_of(project, target)
+        yield _built(way, Path(folder), "preview", now, seeds=False, warn=log_warning)
+
+
+def _built(
+    way: Delivery[Any],
+    folder: Path,
+    run_id: str,
+    now: dt.datetime,
+    *,
+    seeds: bool,
+    warn: Warn,
+) -> tuple[Export | None, StoredPlan]:
+    """Fill the folder; the export, and its plan, which is not stored yet.
+
+    seeds: the demonstration's watermark may be imported.
+    """
     passing = folder / ".inputs"
     passing.mkdir(mode=0o700)
     try:
-        return _make(way, folder, run_id, now)
+        return _filled(way, folder, run_id, now, seeds=seeds)
     finally:
         with after_commit("Removing what the export was made from", warn):
             _remove_passing(folder)
 
 
-def _make(
-    way: Delivery[Any], folder: Path, run_id: str, now: dt.datetime
-) -> MadeExport | None:
+def _filled(
+    way: Delivery[Any], folder: Path, run_id: str, now: dt.datetime, *, seeds: bool
+) -> tuple[Export | None, StoredPlan]:
     project, target, destination = way.project, way.target, way.destination
     database, passing = state_database(project), folder / ".inputs"
     found = gather(project, target, database, run_id=run_id, folder=passing, now=now)
     refuse_demonstration(target, destination, demonstration=found.is_demonstration)
-    if found.is_demonstration:
+    if found.is_demonstration and seeds:
         _seed_demonstration(project, target, database, now)
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
-    with database.transaction() as connection:
+    with database.reading() as connection:
         snapshot = replace(
             read_snapshot(connection, target.name, destination.id, since=since),
             baseline=way.baseline(connection, passing),
@@ -103,22 +141,17 @@ def _make(
         zone=zone,
         read_back=_read_back(target, folder),
     )
-    with database.transaction() as connection:
-        plan = store_export(
-            connection,
-            export,
-            target=target.name,
-            destination=destination.id,
-            run_id=run_id,
-            folder=str(folder.relative_to(project.home)),
-            demonstration=found.is_demonstration,
-            data_at=found.data_at,
-            now=now,
-        )
-        approval = valid_approval(
-            connection, target=target.name, plan_hash=plan.plan_hash, now=now
-        )
-    return MadeExport(export, plan, approval, destination) if export else None
+    plan = plan_of(
+        export,
+        target=target.name,
+        destination=destination.id,
+        run_id=run_id,
+        folder=str(folder.relative_to(project.home)),
+        demonstration=found.is_demonstration,
+        data_at=found.data_at,
+        now=now,
+    )
+    return export, plan
 
 
 def _read_back(target: Target, folder: Path) -> ReadBack | None:

@@ -23,9 +23,10 @@ from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan, latest_plan
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
+from d118_pipelines.targets.ledger import last_verified
 from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
-from d118_pipelines.targets.show import changes_of, file_rows
+from d118_pipelines.targets.show import KINDS, changes_of, file_rows, school_rows
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 
@@ -111,6 +112,11 @@ class TargetFeed(Feed):
         """The target's name."""
         return self.target.name
 
+    @property
+    def file_names(self) -> dict[str, str]:
+        """The name of each file by that of its table."""
+        return {file.name: file.file for file in self.target.record_files}
+
     def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
         """Those of the plan; a sound plan breaks `data_fresh` once its extract is old."""
         broken = super().broken_rules(plan, now)
@@ -123,14 +129,19 @@ class TargetFeed(Feed):
     def size(self, plan: StoredPlan) -> str:
         """Records that differ from the last delivery, over all files."""
         files = plan.counts.get("files", {}).values()
-        kinds = ("added", "changed", "removed")
-        return f"{sum(file[kind] for file in files for kind in kinds):,} changes"
+        return f"{sum(file[kind] for file in files for kind in KINDS):,} changes"
 
     def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
         """Files and changed records; before the first delivery no record has changed."""
         folder = self.project.home / plan.folder
-        changes = changes_of(folder) if folder.is_dir() and plan.baseline else []
+        is_compared = folder.is_dir() and plan.baseline
+        changes = changes_of(folder) if is_compared else []
         delivery = f"delivery {plan.baseline[:8]}" if plan.baseline else ""
+        with state_database(self.project).reading() as connection:
+            last = last_verified(connection, self.name, plan.destination)
+        before = self.project.home / last.folder if last else None
+        files = self.target.record_files
+        schools = school_rows(folder, before, files) if is_compared else []
         return PlanPage(
             against=delivery or "nothing (first)",
             counts=("Files", file_rows(plan)),
@@ -139,6 +150,7 @@ class TargetFeed(Feed):
                 for c in changes[: shown.limit]
             ],
             total=len(changes),
+            tables={"Schools that change": schools} if schools else {},
         )
 
     def state(self) -> TargetState:

@@ -1,4 +1,4 @@
-"""`d118 plan`, `findings`, `explain` and `runs`: what the newest export says."""
+"""`d118 plan`, `findings` and `runs`: what the newest export says."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import csv
 import io
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from d118_pipelines.cli.run import dagster_instance
-from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE, STAFF
+from d118_pipelines.state import database as db
+from d118_pipelines.targets.build import PLAN_FILE
+from d118_pipelines.targets.show import school_rows
+from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
-
-CANARY = "Zzyzxcanary"
 
 
 def test_a_plan_shows_counts_rules_and_changes(delivered: ProjectFolder) -> None:
@@ -27,7 +29,107 @@ def test_a_plan_shows_counts_rules_and_changes(delivered: ProjectFolder) -> None
     assert "19 records against 20 delivered last time (-5.0 %, limit -10 %)" in (
         answer.out
     )
-    assert "remove" in answer.out
+    assert "removed" in answer.out
+
+
+def test_a_plan_begins_with_what_matters(held: ProjectFolder) -> None:
+    text = held.d118("plan", "hr_records").out
+
+    parts = [
+        "hr_records: HELD. 18 changes.",
+        "HELD guard.drop_within_limit",
+        "d118 approve hr_records ",
+        "Files",
+        "Changes",
+        "Guard: rules that are kept",
+    ]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert text.count(" removed ") == 1 + 18  # the heading, and each once
+
+
+def test_changes_are_counted_per_school_and_file(
+    delivered: ProjectFolder, tmp_path: Path
+) -> None:
+    rows = {"now": "('1', '5'), ('2', '5'), ('3', '7')", "before": "('4', '7')"}
+    for name, values in rows.items():
+        (tmp_path / name).mkdir()
+        duckdb.sql(
+            "SELECT _key, _key AS _identity, _school "
+            f"FROM (VALUES {values}) t(_key, _school)"
+        ).write_parquet(str(tmp_path / name / "staff_data.parquet"))
+    duckdb.sql(
+        "SELECT 'staff_data' AS file, action, key, key AS identity FROM (VALUES "
+        "('add', '1'), ('change', '2'), ('change', '3'), ('remove', '4')) t(action, key)"
+    ).write_parquet(str(tmp_path / "now" / PLAN_FILE))
+    file = delivered.target("hr_records").main_file.model_copy(update={"school": "x"})
+
+    counted = school_rows(tmp_path / "now", tmp_path / "before", [file])
+
+    name = {"file": "StaffData.txt"}
+    assert counted == [
+        {"school": "5", **name, "added": 1, "changed": 1, "removed": 0},
+        {"school": "7", **name, "added": 0, "changed": 1, "removed": 1},
+    ]
+
+
+def test_a_preview_shows_what_an_edit_would_change_and_keeps_nothing(
+    project: ProjectFolder,
+) -> None:
+    project.edit(
+        "mappings/targets/hr_records.yaml",
+        "bad_name_allow: []",
+        f"bad_name_allow: [{NO_PERSON}]",
+    )
+    before = stored(project)
+
+    answer = project.d118("preview", "hr_records")
+
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("hr_records: would be READY. 2 changes.")
+    assert "Nothing was stored or sent." in answer.out
+    assert answer.out.count(str(NO_PERSON)) == 2
+    assert stored(project) == before
+    assert (
+        project.d118("plan", "hr_records", "--json").json()["counts"]["files"][
+            "staff_data"
+        ]["added"]
+        == 0
+    )
+
+
+def test_a_preview_says_what_the_guard_would_hold(project: ProjectFolder) -> None:
+    path = project.root / "sql/exports/hr_records/people.sql"
+    text = path.read_text(encoding="utf-8").rstrip().rstrip(";")
+    path.write_text(f"SELECT * FROM (\n{text}\n) WHERE users_dcid < 4005", "utf-8")
+
+    found = project.d118("preview", "hr_records", "--json").json()
+
+    assert found["verdict"] == "held"
+    assert {change["action"] for change in found["changes"]} == {"remove"}
+
+
+def test_a_preview_of_a_broken_edit_is_2_and_names_the_file(
+    project: ProjectFolder,
+) -> None:
+    path = project.root / "sql/exports/hr_records/people.sql"
+    path.write_text("SELECT nothing FROM raw.powerschool.hr_records_staff", "utf-8")
+
+    answer = project.d118("preview", "hr_records")
+
+    assert answer.code == 2
+    assert "sql/exports/hr_records/people.sql cannot be run" in answer.err
+
+
+def stored(project: ProjectFolder) -> tuple[list[Path], list[int]]:
+    """The files below D118_HOME, and the rows of what the database keeps."""
+    tables = (db.plans, db.deliveries, db.delivery_ledger, db.findings, db.audit_log)
+    files = sorted(
+        path
+        for path in project.home.rglob("*")
+        if path.is_file() and "sqlite" not in path.name
+    )
+    return files, [len(project.rows(table)) for table in tables]
 
 
 def test_a_plan_as_json_has_keys_and_no_values(delivered: ProjectFolder) -> None:
@@ -57,7 +159,9 @@ def test_a_first_plan_has_no_changes_to_list(tmp_path: Path) -> None:
 
     answer = project.d118("plan", "hr_records")
 
-    assert "against nothing (first): ready" in answer.out
+    assert answer.out.startswith("hr_records: READY. 38 changes.")
+    assert "against nothing (first)" in answer.out
+    assert "Every record is new: there is no delivery yet." in answer.out
     assert project.d118("plan", "hr_records", "--json").json()["changes"] == []
 
 
@@ -71,7 +175,7 @@ def test_a_long_plan_is_cut_unless_all_is_asked_for(project: ProjectFolder) -> N
     )
     everything = project.d118("plan", "hr_records", "--all").out
     assert "more: d118" not in everything
-    assert everything.count(" add ") == 60
+    assert everything.count(" added ") == 61  # and the heading of the counts
 
 
 @pytest.mark.parametrize("command", ["plan", "findings", "explain"])
@@ -152,85 +256,6 @@ def test_findings_as_csv_are_safe_in_a_spreadsheet(project: ProjectFolder) -> No
     rows = list(csv.DictReader(io.StringIO(answer.out)))
     assert [row["code"] for row in rows] == ["bad_name"]
     assert rows[0]["todo"] == "'=HYPERLINK(1)"
-
-
-def test_explain_follows_an_exported_person(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "smartfind", "4003", "--json").json()
-
-    assert answer["outcome"] == {"code": "exported", "text": "4003 is exported."}
-    assert [(line["file"], line["command"]) for line in answer["lines"]] == [
-        ("P1ProfileBasic.csv", "A"),
-        ("W2SSO.csv", "A"),
-        ("E1PlusEmployeeWorkSchedule.csv", "A"),
-    ]
-    assert {line["line"] for line in answer["lines"]} == {4}
-    assert [sent["record"] for sent in answer["sent"]] == [
-        "E 4003/1",
-        "P 4003",
-        "W 4003",
-    ]
-    assert {sent["sent as"] for sent in answer["sent"]} == {"4003", "4003/1"}
-    assert [e["extract"] for e in answer["extracts"]] == [
-        "raw/powerschool/smartfind_staff"
-    ]
-
-
-def test_the_line_that_explain_names_is_the_persons(delivered: ProjectFolder) -> None:
-    lines = delivered.d118("explain", "hr_records", "4003", "--json").json()["lines"]
-
-    for line in lines:
-        sent = delivered.outbox("hr_records")[line["file"]].decode().split("\n")
-        assert "4003" in sent[line["line"] - 1]
-    assert len(lines) == 2
-
-
-def test_explain_names_the_rule_that_stopped_a_person(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", str(NO_PERSON))
-
-    assert answer.code == 0
-    assert f"{NO_PERSON} is skipped by the rule bad_name." in answer.out
-    assert "add the DCID to bad_name_allow" in answer.out
-    assert "In no file." in answer.out
-
-
-def test_explain_says_that_nobody_has_a_key(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", "999999").out
-
-    assert "999999 is not in the extract: no such person, or no e-mail." in answer
-    assert "Never." in answer
-
-
-def test_explain_knows_who_left_from_the_ledger(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", str(LEFT), "--json").json()
-
-    assert answer["outcome"]["code"] == "not_in_extract"
-    assert answer["lines"] == []
-    assert [sent["record"] for sent in answer["sent"]] == [
-        f"job {LEFT}",
-        f"staff {LEFT}",
-    ]
-    assert {change["change"] for change in answer["change"]} == {"remove"}
-    assert [finding["code"] for finding in answer["findings"]] == ["left_file"]
-
-
-def test_explain_shows_values_only_when_asked(project: ProjectFolder) -> None:
-    project.set_people([*STAFF, Person(4300, last_name=f"{CANARY} [Ruiz]")])
-    project.export("hr_records")
-
-    silent = project.d118("explain", "hr_records", "4300")
-    shown = project.d118("explain", "hr_records", "4300", "--show-values")
-
-    assert CANARY not in silent.out
-    assert f"{CANARY} [Ruiz]" in shown.out
-
-
-def test_explain_says_that_an_export_is_gone(project: ProjectFolder) -> None:
-    (project.home / "exports").rename(project.home / "moved")
-
-    answer = project.d118("explain", "hr_records", "4003")
-
-    assert answer.code == 2
-    assert "The export behind plan " in answer.err
 
 
 def test_runs_are_listed_newest_first_and_by_page(delivered: ProjectFolder) -> None:

@@ -56,6 +56,16 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
     assert project.outbox("hr_records") == before
 
 
+def test_an_approval_can_be_carried_out_in_one_step(held: ProjectFolder) -> None:
+    short = plan_hash(held)[:8]
+
+    answer = held.d118("approve", "hr_records", short, "--reason", "closed", "--run")
+
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("hr_records: delivered to var/outbox/hr_records")
+    assert [row.used_at is None for row in held.rows(db.plan_approvals)] == [False]
+
+
 def test_an_approved_plan_is_sent_by_the_next_run(held: ProjectFolder) -> None:
     short = plan_hash(held)[:8]
 

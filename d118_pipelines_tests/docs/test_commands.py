@@ -95,6 +95,8 @@ def test_every_command_of_the_page_succeeds(
         code, output = outcome(folder, line)
 
         assert code == 0, f"{page}: {line}\n{output}"
+        if " explain " in line:  # the person of the example is in the demonstration
+            assert re.match(r"\S+ is (exported|in |active in )", output), output
 
 
 def test_no_page_hides_a_command_in_another_kind_of_block() -> None:

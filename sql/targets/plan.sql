@@ -61,3 +61,19 @@ SELECT
 FROM (
     SELECT md5_number(to_json([file, action, key, identity, line_hash])::VARCHAR) AS md5
     FROM changes)
+
+-- name: of_school
+-- The changes of one file with the school of each; read by show.py.
+SELECT c.file, c.action, r._school AS school
+FROM read_parquet($plan) AS c
+INNER JOIN read_parquet({{'kept'}}) AS r
+    ON c.key = r._key AND c.identity = r._identity
+WHERE c.file = {{'file'}} AND c.action {{what}}
+
+-- name: schools
+SELECT
+    school, file,
+    count_if(action = 'add'), count_if(action = 'change'), count_if(action = 'remove')
+FROM ({{parts}})
+GROUP BY school, file
+ORDER BY sum(count(*)) OVER (PARTITION BY school) DESC, school, count(*) DESC, file
