@@ -19,20 +19,22 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q d118_pipelines
 	@touch $(READY)
 
+# What every command below runs with: the history that make ui shows, and none of the
+# warnings that Dagster's own commands give about themselves.
+export DAGSTER_HOME ?= $(CURDIR)
+export PYTHONWARNINGS ?= ignore
+
 # Every asset over a made-up district: no server, no credential, files in var/outbox.
 demo: $(READY)
 	@echo "Materializing every asset over the demonstration district ..."
-	@PYTHONWARNINGS=ignore $(BIN)/dagster asset materialize \
-		-m d118_pipelines.definitions --select '*' \
-		--config-json '{"loggers": {"console": {}}}'
+	@$(BIN)/d118 run --all
 	@echo
 	@$(BIN)/d118 status --files
 	@echo "See lineage and run history: make ui, then open http://127.0.0.1:3000"
 
 # Dagster's UI behind the guard, with its daemon; D118_UI_PORT chooses another port.
 ui: $(READY)
-	@DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)}" PYTHONWARNINGS=ignore \
-		$(BIN)/python -m d118_pipelines.console.services
+	@$(BIN)/python -m d118_pipelines.console.services
 
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
 LINT := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -114,8 +114,8 @@ def _extracted(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One query pulled by itself, in a target's run under the target's lease."""
     with reported():
-        if target := context.run.tags.get("sis/target"):
-            run.hold(target)
+        if run.target:
+            run.hold(run.target)
         told = progress(context.log)
         made = pull_query(run.project, query, run_id=run.run_id, on_progress=told)
     _say(context.log, made)

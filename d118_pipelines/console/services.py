@@ -21,15 +21,13 @@ from pathlib import Path
 
 import yaml
 
-from d118_pipelines.config.project import Project
+from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
 
 HOST = "127.0.0.1"
 PORT_VARIABLE = "D118_UI_PORT"
 DEFAULT_PORT = 3000
-LOCATION = "d118"
-MODULE = "d118_pipelines.definitions"
 STOP_SECONDS = 10.0
 START_SECONDS = 120.0
 QUIET = ("--log-level", "warning")
