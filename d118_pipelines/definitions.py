@@ -8,7 +8,7 @@ import dagster as dg
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.pulls import pull_assets, query_asset
-from d118_pipelines.assets.reports import disclosure_report
+from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.project import Project
@@ -63,7 +63,11 @@ def build_definitions(
             *(sync_job(provider, district.id) for provider in enabled),
         ],
         schedules=[schedule for schedule in schedules if schedule],
-        sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
+        sensors=[
+            run_alert_sensor,
+            renewal_sensor,
+            *(sensor for sensor in arrivals if sensor),
+        ],
         resources={"project": project, "run": run_resource, **(resources or {})},
         loggers={"console": console_logger},
         executor=dg.in_process_executor,

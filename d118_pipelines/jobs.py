@@ -24,7 +24,7 @@ from d118_pipelines.workflows.run import account
 
 LONGEST_SYNC_SECONDS = 3600
 _CREATE = "create_run_for_job"
-_CONSOLE = {"loggers": {"console": {}}}
+_CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
 
 
 def target_job(target: Target, district_id: str) -> Any:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
+from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines.workflows.run import Run, actor_of, run_tags
 
 
@@ -23,6 +24,7 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
     project: Project = context.resources.project.fresh()
     assert context.run is not None
     assert context.instance is not None
+    keep_history_private(project.root)  # Dagster's own commands make it open to all
     with reported():
         tags = label(context.instance, context.run, project)
     target = tags.get("sis/target", "")

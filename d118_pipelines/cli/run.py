@@ -25,6 +25,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError, D118Error, HeldError
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines.workflows.all_feeds import enabled_feeds, named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
@@ -171,6 +172,7 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     # The folders in dagster.yaml are relative to the working directory.
     os.chdir(project.root)
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
     return dg.DagsterInstance.get()
 
 

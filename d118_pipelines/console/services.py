@@ -24,6 +24,7 @@ import yaml
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.state.run_history import keep_history_private
 
 HOST = "127.0.0.1"
 PORT_VARIABLE = "D118_UI_PORT"
@@ -69,6 +70,7 @@ def serve(project: Project, port: int) -> None:
     """
     os.chdir(project.root)  # folders in dagster.yaml are relative to it
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
     refuse_second_daemon(project)
     refuse_busy_port(port)
     with ExitStack() as stack:
