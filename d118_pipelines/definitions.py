@@ -8,7 +8,7 @@ import dagster as dg
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.pulls import pull_assets, query_asset
-from d118_pipelines.assets.reports import disclosure_report
+from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.project import Project
@@ -17,7 +17,7 @@ from d118_pipelines.config.providers import (
     Provider,
     read_providers,
 )
-from d118_pipelines.jobs import approve, disabled_job, sync_job, target_job
+from d118_pipelines.jobs import approve, sync_job, target_job
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import run_resource
 from d118_pipelines.schedules import provider_schedule, target_schedule
@@ -39,7 +39,6 @@ def build_definitions(
     taken = {target.name: f"mappings/targets/{target.name}.yaml" for target in targets}
     providers = read_providers(project.root, taken=taken, district=district.id)
     enabled = [provider for provider in providers if provider.model.enabled]
-    disabled = [provider for provider in providers if not provider.model.enabled]
     schedules = [
         *(target_schedule(target, district) for target in targets),
         *(provider_schedule(provider, district) for provider in enabled),
@@ -62,10 +61,13 @@ def build_definitions(
             approve,
             *(target_job(target, district.id) for target in targets),
             *(sync_job(provider, district.id) for provider in enabled),
-            *(disabled_job(provider) for provider in disabled),
         ],
         schedules=[schedule for schedule in schedules if schedule],
-        sensors=[run_alert_sensor, *(sensor for sensor in arrivals if sensor)],
+        sensors=[
+            run_alert_sensor,
+            renewal_sensor,
+            *(sensor for sensor in arrivals if sensor),
+        ],
         resources={"project": project, "run": run_resource, **(resources or {})},
         loggers={"console": console_logger},
         executor=dg.in_process_executor,

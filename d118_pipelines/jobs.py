@@ -1,5 +1,11 @@
-"""Jobs: one per target and per provider, and `approve`, which releases a held plan."""
+"""Jobs: one per target and per provider, and `approve`, which releases a held plan.
 
+`d118 run` executes them here; how one is labelled is in `resources.py`.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -7,15 +13,18 @@ from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.roster import apply_key
-from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.config.project import LOCATION, MODULE, Project
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.clock import local_time
+from d118_pipelines.resources import label
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run import account
 
 LONGEST_SYNC_SECONDS = 3600
+_CREATE = "create_run_for_job"
+_CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
 
 
 def target_job(target: Target, district_id: str) -> Any:
@@ -31,7 +40,7 @@ def target_job(target: Target, district_id: str) -> Any:
         | dg.AssetSelection.assets(*raw),
         description=f"{target.model.title}: extract, export, guard, deliver.",
         tags={"sis/target": target.name, "sis/district": district_id},
-        config={"loggers": {"console": {}}},
+        config=_CONSOLE,
     )
 
 
@@ -46,28 +55,53 @@ def sync_job(provider: Provider, district_id: str) -> Any:
             "sis/district": district_id,
             "dagster/max_runtime": str(LONGEST_SYNC_SECONDS),
         },
-        config={"loggers": {"console": {}}},
+        config=_CONSOLE,
     )
 
 
-def disabled_job(provider: Provider) -> dg.JobDefinition:
-    """The job `sync_<provider>` of a disabled provider: it says so and fails."""
-    name = f"sync_{provider.id}"
+def execute_here(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    assets: Sequence[dg.AssetKey] = (),
+) -> dg.ExecuteInProcessResult:
+    """Run a job, or only some assets of it, in this process and without a daemon.
 
-    @dg.op(name=f"{name}_is_disabled")
-    def refuse() -> None:
-        with reported():
-            raise disabled_error(provider)
+    With its origin the UI takes the run for its own: it is on the job's page and in the
+    timeline, and can be re-executed there.
+    """
+    # Nothing public sets the origin; the minor version is pinned and a test looks at it.
+    create = getattr(instance, _CREATE)
+    origin = dg.deserialize_value(json.dumps(_origin(job.name)))
+    setattr(instance, _CREATE, partial(create, remote_job_origin=origin))
+    try:
+        return job.execute_in_process(
+            run_config=_CONSOLE,
+            instance=instance,
+            asset_selection=list(assets),
+            raise_on_error=False,
+        )
+    finally:
+        setattr(instance, _CREATE, create)
 
-    @dg.job(
-        name=name,
-        description=f"{provider.model.name} is disabled in config/providers.yaml.",
-        tags={"sis/provider": provider.id},
-    )
-    def sync() -> None:
-        refuse()
 
-    return sync
+def _origin(job: str) -> dict[str, Any]:
+    """Where the UI finds the job, in the form in which Dagster stores it."""
+    module = {"__class__": "LoadableTargetOrigin", "module_name": MODULE}
+    location = {
+        "__class__": "ManagedGrpcPythonEnvRepositoryLocationOrigin",
+        "loadable_target_origin": module,
+        "location_name": LOCATION,
+    }
+    repository = {
+        "__class__": "ExternalRepositoryOrigin",
+        "repository_location_origin": location,
+        "repository_name": "__repository__",
+    }
+    return {
+        "__class__": "ExternalPipelineOrigin",
+        "external_repository_origin": repository,
+        "pipeline_name": job,
+    }
 
 
 class ApproveConfig(dg.Config):
@@ -87,6 +121,7 @@ def release_plan(
     project: dg.ResourceParam[Project],
 ) -> None:
     """Approve exactly one held plan, as `d118 approve` does."""
+    label(context.instance, context.run, project, target=config.target)
     with reported():
         feed = named_feed(project, config.target)
         approval = release(

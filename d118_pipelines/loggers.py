@@ -11,8 +11,13 @@ import dagster as dg
 
 from d118_pipelines.kernel.text import printable
 
-_BLOCKED = "DagsterAssetCheckFailedError"
-_SHOWN_EVENTS = {"STEP_START", "ASSET_MATERIALIZATION", "RUN_SUCCESS", "RUN_CANCELED"}
+_SHOWN_EVENTS = {
+    "STEP_START",
+    "ASSET_MATERIALIZATION",
+    "STEP_FAILURE",
+    "RUN_SUCCESS",
+    "RUN_CANCELED",
+}
 
 
 @dg.logger({}, "One short line per step, file and problem.")
@@ -31,11 +36,9 @@ def _is_worth_showing(record: logging.LogRecord) -> bool:
     if event is None:
         return record.levelno >= logging.INFO
     if event.event_type_value == "ASSET_CHECK_EVALUATION":
-        return not event.asset_check_evaluation_data.passed
-    if event.event_type_value == "STEP_FAILURE":
-        # A blocking check has already said what is wrong.
-        error = event.step_failure_data.error
-        return error is None or error.cls_name != _BLOCKED
+        # A blocking one ends its step, whose message says the same.
+        data = event.asset_check_evaluation_data
+        return not data.passed and data.severity is dg.AssetCheckSeverity.WARN
     return event.event_type_value in _SHOWN_EVENTS
 
 

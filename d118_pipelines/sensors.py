@@ -14,9 +14,7 @@ from d118_pipelines.errors import HeldError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import SCIM_NAME
-from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.alerts import send_alert
-from d118_pipelines.workflows.all_feeds import find_feed
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
@@ -38,13 +36,10 @@ def run_alert_sensor(
     """Send one alert for what failed in the run and one for what is held."""
     project = project.fresh()  # this process outlives changes of the files
     run = context.dagster_run
-    provider = run.tags.get("sis/provider")
-    if provider:
+    for provider in filter(None, run.tags.get("sis/provider", "").split(", ")):
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
-    reasons = [
-        _reason(project, run.run_id, e) for e in context.get_step_failure_events()
-    ]
+    reasons = [_reason(event) for event in context.get_step_failure_events()]
     for alert in _alerts(reasons or [_ended(run)], run.run_id):
         _send(context.log, project, alert)
 
@@ -106,18 +101,17 @@ class _Reason:
     text: str
 
 
-def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
+def _reason(event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that passed the boundary are used."""
     step = event.step_key or "run"
     name = _subject(step)
     own = event.step_failure_data.user_failure_data
     if own is None or not own.description:
-        return _refused(project, run_id, name) or _Reason(
-            False, name, step, f"{step} failed."
-        )
-    code = own.metadata.get("exit_code")
+        return _Reason(False, name, step, f"{step} failed.")
+    code, plan = own.metadata.get("exit_code"), own.metadata.get("plan_hash")
     is_held = code is not None and code.value == HELD_EXIT_CODE
-    cause = f"{step} {own.description.splitlines()[0]}"
+    cause = (is_held and plan and plan.value) or own.description.splitlines()[0]
+    cause = f"{step} {cause}"
     return _Reason(is_held, name, cause, own.description)
 
 
@@ -128,19 +122,6 @@ def _subject(step: str) -> str:
     if step.startswith("scim__"):
         return SCIM_NAME  # the only target of users
     return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
-
-
-def _refused(project: Project, run_id: str, name: str) -> _Reason | None:
-    """The guard's own message, where a blocking check failed an export or a plan."""
-    feed = find_feed(project, name)
-    stopped = stopped_by_guard(feed, run_id) if feed else None
-    if stopped is None:
-        return None
-    plan, error = stopped
-    if isinstance(error, HeldError):
-        return _Reason(True, name, plan.plan_hash, str(error))
-    failed = (r.code for r in plan.rules if r.kind == "failed" and not r.passed)
-    return _Reason(False, name, f"{name} {' '.join(failed)}", str(error))
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:

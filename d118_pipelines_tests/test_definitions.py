@@ -7,6 +7,7 @@ import datetime as dt
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -76,15 +77,15 @@ ASSETS = {
     "exports/scim/users": ("scim", ROSTER),
     SCIM: ("scim", {"exports/scim/users"}),
     REGISTER: ("district", {*SENT, SCIM}),
-    **{name: ("powerschool", set()) for name in CLEVER},
+    **{name: ("powerschool_raw", set()) for name in CLEVER},
     **dict.fromkeys(CLEVER_FILES, ("clever_sftp", CLEVER)),
     "deliveries/clever_sftp": ("clever_sftp", CLEVER_FILES),
-    **{name: ("powerschool", set()) for name in SIS},
-    **dict.fromkeys(STAGED, ("powerschool", SIS)),
+    **{name: ("powerschool_raw", set()) for name in SIS},
+    **dict.fromkeys(STAGED, ("powerschool_staged", SIS)),
     "roster/powerschool/plan": ("powerschool", STAGED),
     "roster/powerschool/apply": ("powerschool", {"roster/powerschool/plan"}),
-    "raw/powerschool/hr_records_staff": ("powerschool", set()),
-    "raw/powerschool/smartfind_staff": ("powerschool", set()),
+    "raw/powerschool/hr_records_staff": ("powerschool_raw", set()),
+    "raw/powerschool/smartfind_staff": ("powerschool_raw", set()),
     "exports/hr_records/staff_data": (
         "hr_records",
         {"raw/powerschool/hr_records_staff"},
@@ -172,7 +173,6 @@ CHECKS = {
         "blackout",
     ],
 }
-DISABLED = ("clever", "classlink", "oneroster_api", "oneroster_files", "spreadsheets")
 TARGETS = ("clever_sftp", "hr_records", "oneroster", "scim", "smartfind")
 JOBS = {
     "approve": {},
@@ -182,7 +182,6 @@ JOBS = {
         "sis/district": "district_118",
         "dagster/max_runtime": "3600",
     },
-    **{f"sync_{name}": {"sis/provider": name} for name in DISABLED},
 }
 SCHEDULES = {
     "clever_sftp_schedule": ("clever_sftp", "30 15 * * *"),
@@ -229,7 +228,9 @@ def test_dagster_validates_a_project_from_its_folder(tmp_path: Path) -> None:
     assert not project.home.exists(), "loading writes nothing"
 
 
-def test_the_assets_and_their_lineage(specs: dict[str, dg.AssetSpec]) -> None:
+def test_the_lineage_has_a_group_for_each_layer_of_a_provider(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
     found = {
         name: (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
         for name, spec in specs.items()
@@ -303,11 +304,32 @@ def test_the_schedules_run_by_themselves_in_the_district_s_zone(
     assert found == SCHEDULES
 
 
-def test_the_sensor_runs_by_itself(defs: dg.Definitions) -> None:
-    [sensor] = defs.sensors or []
+def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
+    found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
-    assert sensor.name == "run_alert_sensor"
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    running = dg.DefaultSensorStatus.RUNNING
+    assert found == {"run_alert_sensor": running, "disclosures_sensor": running}
+
+
+def test_the_register_is_renewed_after_a_delivery(defs: dg.Definitions) -> None:
+    def asked(cursor: Any = None) -> tuple[int, Any]:
+        found = dg.evaluate_automation_conditions(
+            defs=defs,
+            instance=instance,
+            asset_selection=dg.AssetSelection.assets(REGISTER),
+            cursor=cursor,
+        )
+        return found.total_requested, found.cursor
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        first, cursor = asked()
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(["deliveries", "hr_records"])
+        )
+        after, cursor = asked(cursor)
+        again, _ = asked(cursor)
+
+    assert (first, after, again) == (0, 1, 0)
 
 
 def test_the_sensor_sees_runs_from_a_shell() -> None:

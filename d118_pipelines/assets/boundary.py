@@ -6,29 +6,40 @@ in `loggers.py`.
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
-from d118_pipelines.errors import D118Error
+from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.text import printable
+
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def reported(
+    context: Context | None = None, more: Mapping[str, dg.MetadataValue] | None = None
+) -> Iterator[None]:
     """Turn any exception of the block into a `dg.Failure` that is safe to store.
 
-    The project's own errors are shown as they are. Of every other one only the class
-    and the places are shown: its text may carry a person's data.
+    The project's own errors are shown as they are, with `more` metadata. Of every other
+    one only the class and the places are shown: its text may carry a person's data. A
+    hold is no crash: the run of `context` then has the tag `sis/verdict: held`.
     """
     try:
         yield
     except D118Error as exc:
+        if context is not None and isinstance(exc, HeldError):
+            context.instance.add_run_tags(context.run.run_id, {"sis/verdict": "held"})
         failure = dg.Failure(
             description=printable(str(exc)),
-            metadata={"error": type(exc).__name__, "exit_code": exc.exit_code},
+            metadata={
+                **(more or {}),
+                "error": type(exc).__name__,
+                "exit_code": exc.exit_code,
+            },
             allow_retries=False,
         )
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing unknown may be stored)

@@ -47,7 +47,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     def delivery(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with reported():
+        with reported(context):
             way = delivery_of(run.project, target, now_and_then(context.log.info))
             done = deliver_plan(way, run_id=run.run_id)
         if isinstance(done.report, SentUsers):

@@ -12,6 +12,7 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.guard_checks import (
     guard_check,
     guard_check_specs,
+    stop,
     verdict_shown,
 )
 from d118_pipelines.assets.plan_page import file_metadata, not_checked
@@ -76,11 +77,6 @@ def export_assets(
             f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "
             f"plan {made.plan.plan_hash[:8]} {verdict_shown(made.plan, made.approval)}"
         )
-        feed = TargetFeed(run.project, target)
-        refused = refusal(feed, made.plan, made.approval, now=made.plan.created_at)
-        if refused is not None:
-            # Dagster's own message about a check leaves out the way on.
-            context.log.error(str(refused))
         for file in made.export.files:
             is_main = file.file is target.main_file
             yield dg.MaterializeResult(
@@ -93,5 +89,7 @@ def export_assets(
                 if is_main
                 else [],
             )
+        feed, now = TargetFeed(run.project, target), made.plan.created_at
+        stop(context, refusal(feed, made.plan, made.approval, now=now), made.plan)
 
     return exports

@@ -5,9 +5,13 @@ Called by `roster.py`, `exports.py` and `plan_page.py`. The rules are in
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import dagster as dg
 
+from d118_pipelines.assets.boundary import Context, reported
+from d118_pipelines.config.project import LOCATION
+from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.plans import Approval, StoredPlan
@@ -54,6 +58,35 @@ def guard_check(
             "if_broken": "the run fails" if fails else "waits for an approval",
         },
     )
+
+
+def stop(context: Context, refused: D118Error | None, plan: StoredPlan) -> None:
+    """End a step whose plan may not go, after all that it made and checked was yielded.
+
+    So the step and the run fail with the guard's own words; Dagster's own error about a
+    blocking check leaves out the way on. Raises: dg.Failure.
+    """
+    if refused is None:
+        return
+    hash_shown = {"plan_hash": dg.MetadataValue.text(plan.plan_hash)}
+    link = {"approve": dg.MetadataValue.url(approve_path(plan))}
+    is_held = isinstance(refused, HeldError)
+    with reported(context, {**(link if is_held else {}), **hash_shown}):
+        raise refused
+
+
+def approve_path(plan: StoredPlan) -> str:
+    """The launchpad of the job `approve` with target and hash filled in.
+
+    Dagster does not launch it before somebody has typed a reason.
+    """
+    config = (
+        "ops:\n  release_plan:\n    config:\n"
+        f"      target: {plan.target}\n"
+        f'      plan_hash: "{plan.plan_hash}"\n'
+        "      reason:\n"
+    )
+    return f"/locations/{LOCATION}/jobs/approve/playground/setup?config={quote(config)}"
 
 
 def verdict_shown(plan: StoredPlan, approval: Approval | None) -> str:

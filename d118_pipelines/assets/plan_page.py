@@ -9,6 +9,7 @@ import dagster as dg
 from d118_pipelines.assets.guard_checks import verdict_shown
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.kernel.guard_rule import check_name
+from d118_pipelines.targets.disclosures import element_name
 from d118_pipelines.targets.facts import FileFacts
 from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
@@ -27,20 +28,26 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
     counts = made.export.plan.counts.get(file.file.name)
     value = dg.MetadataValue
     columns = [
-        dg.TableColumn(c.header, "text", description=file.file.elements.get(c.header))
+        dg.TableColumn(
+            c.header,
+            "text",
+            description=element_name(file.file, c.header)
+            or "fixed by the vendor's format; tells nothing about a person",
+        )
         for c in file.file.columns
     ]
     return {
+        "verdict": value.text(verdict_shown(made.plan, made.approval)),
         "dagster/row_count": value.int(file.rows),
-        "dagster/column_schema": value.table_schema(dg.TableSchema(columns)),
         **(_set_metadata(made, counts) if with_plan and counts else {}),
         **(_changes(made, counts) if counts else {}),
         **_facts(made.export.facts.get(file.file.name)),
-        "verdict": value.text(verdict_shown(made.plan, made.approval)),
         "sent": value.bool(bool(file.file.deliver) and file.mode != "absent"),
         "file": value.text(file.file.file),
         "size_bytes": value.int(file.size_bytes),
         "sha256": value.text(file.sha256),
+        # Not dagster/column_schema: its table would stand above all this.
+        "columns": value.table_schema(dg.TableSchema(columns)),
     }
 
 

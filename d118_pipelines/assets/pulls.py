@@ -5,6 +5,7 @@ in `workflows/powerschool_source.py`.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -26,6 +27,10 @@ MEANING = {
     "ended": "absence counts after two pulls",
     "never": "absence means nothing",
 }
+
+_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)\s+(\w+)", re.I)
+_COLUMN = re.compile(r"^\s+(.+?)\s+AS\s+(\w+),?$", re.I | re.M)
+_PART = re.compile(r"\b(\w+)\.(\w+)")
 
 
 def pull_assets(
@@ -86,7 +91,7 @@ def query_asset(query: Query) -> dg.AssetsDefinition:
 def _collection_spec(provider: Provider, name: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["raw", provider.id, name],
-        group_name=provider.id,
+        group_name=f"{provider.id}_raw",
         kinds={provider.model.type.lower().split("_")[0], "parquet"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
@@ -99,7 +104,7 @@ def _query_spec(system: str, query: Query) -> dg.AssetSpec:
     """The asset of one query of PowerSchool."""
     return dg.AssetSpec(
         ["raw", system, query.name],
-        group_name=system,
+        group_name=f"{system}_raw",
         kinds={"oracle", "parquet"},
         owners=["team:data"],
         code_version=query.fingerprint[:12],
@@ -115,8 +120,8 @@ def _extracted(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One query pulled by itself, in a target's run under the target's lease."""
     with reported():
-        if target := context.run.tags.get("sis/target"):
-            run.hold(target)
+        if run.target:
+            run.hold(run.target)
         told = progress(context.log)
         made = pull_query(run.project, query, run_id=run.run_id, on_progress=told)
     _say(context.log, made)
@@ -164,15 +169,27 @@ def _result(key: dg.AssetKey, made: Pull, query: Query | None) -> dg.Materialize
     if query is not None:
         metadata["query_fingerprint"] = value.text(query.fingerprint)
         metadata["attempts"] = value.int(int(made.details["attempts"]))
-        metadata["dagster/column_schema"] = value.table_schema(_columns(made, name))
+        metadata["dagster/column_schema"] = value.table_schema(_columns(made, query))
     return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
-def _columns(made: Pull, name: str) -> dg.TableSchema:
+def _columns(made: Pull, query: Query) -> dg.TableSchema:
     import pyarrow.parquet as pq  # heavy: only while a run writes it
 
-    schema = pq.read_schema(made.rows_file(name))
-    return dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in schema])
+    schema, origins = pq.read_schema(made.rows_file(query.name)), origins_of(query.sql)
+    return dg.TableSchema(
+        [dg.TableColumn(f.name, str(f.type), origins.get(f.name)) for f in schema]
+    )
+
+
+def origins_of(sql: str) -> dict[str, str]:
+    """Column of a query -> the columns of PowerSchool that it is made from."""
+    tables = {alias.lower(): table for table, alias in _TABLE.findall(sql)}
+    origins = {}
+    for expression, name in _COLUMN.findall(sql):
+        parts = [(tables.get(a.lower()), c) for a, c in _PART.findall(expression)]
+        origins[name] = ", ".join(dict.fromkeys(f"{t}.{c}" for t, c in parts if t))
+    return origins
 
 
 def _first_comment(sql: str) -> str:

@@ -25,6 +25,14 @@ from d118_pipelines.workflows.disclosures import (
 from d118_pipelines.workflows.run import Run
 
 KEY = dg.AssetKey(["reports", "district", "disclosures"])
+_AUTO = dg.AutomationCondition
+
+renewal_sensor = dg.AutomationConditionSensorDefinition(
+    "disclosures_sensor",
+    target=dg.AssetSelection.assets(KEY),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Renews the disclosure register after deliveries.",
+)
 
 
 def disclosure_report(
@@ -35,6 +43,9 @@ def disclosure_report(
     @dg.asset(
         key=KEY,
         deps=deliveries,
+        # Not eager(): a target that never delivered would hold it back.
+        automation_condition=_AUTO.any_deps_updated().since_last_handled()
+        & ~_AUTO.in_progress(),
         group_name="district",
         kinds={"markdown", "csv"},
         owners=["team:data"],

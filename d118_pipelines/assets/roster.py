@@ -3,7 +3,7 @@
 Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/sync.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.guard_checks import (
     guard_check,
     guard_check_specs,
+    stop,
     verdict_shown,
 )
 from d118_pipelines.assets.markdown import markdown_table
@@ -68,7 +69,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
     )
     def plan(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported():
             made = plan_provider(run, provider)
             feed, now = ProviderFeed(run.project, provider), made.stored.created_at
@@ -80,19 +81,18 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
             f"{provider.id}: plan {made.plan.hash[:8]}, {made.plan.changes:,} changes, "
             f"{verdict_shown(made.stored, made.approval)}"
         )
-        if refused is not None:
-            context.log.error(str(refused))
         judged = {rule.code: rule for rule in made.plan.rules}
         rules = [
             judged.get(code) or GuardRule(code, "held", True, "No limit is set.")
             for code in RULES
         ]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata=_plan_metadata(made),
             check_results=[
                 guard_check(key, rule, made.stored, made.approval) for rule in rules
             ],
         )
+        stop(context, refused, made.stored)
 
     return plan
 
@@ -111,7 +111,7 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
     def apply(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with reported():
+        with reported(context):
             result = apply_provider(run, provider, _told_to(context.log))
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "

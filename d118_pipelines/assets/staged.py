@@ -11,7 +11,7 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.roster.model.entities import ENTITIES
+from d118_pipelines.roster.model.entities import ENTITIES, Field
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.staging.staged import EntityCounts, Staged
 from d118_pipelines.workflows.provider_sources import wanted_entities
@@ -38,7 +38,7 @@ def staged_assets(
         dg.AssetSpec(
             ["staged", provider.id, entity],
             deps=deps,
-            group_name=provider.id,
+            group_name=f"{provider.id}_staged",
             kinds={"duckdb", "parquet"},
             owners=["team:data"],
             code_version=mapping_fingerprint[:12],
@@ -75,14 +75,20 @@ def staged_assets(
     return staged
 
 
+def _described(field: Field) -> str:
+    refers = f"refers to {field.refers_to}" if field.refers_to else ""
+    return ", ".join(filter(None, ["required" if field.required else "", refers]))
+
+
 def _metadata(
     made: Staged, name: str, *, is_first: bool
 ) -> dict[str, dg.MetadataValue]:
     value = dg.MetadataValue
     # A set of files need not hold every entity.
     entity = made.entities.get(name) or EntityCounts(0, 0, 0, 0, 0, "never", False)
+    described = {field.name: _described(field) for field in ENTITIES[name].fields}
     columns = [
-        dg.TableColumn(column, kind.lower())
+        dg.TableColumn(column, kind.lower(), described.get(column))
         for column, kind in ENTITIES[name].staged_columns().items()
     ]
     counted = [(f"{n:,}", code) for code, n in sorted(made.findings.items())]

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import run_history_place
+from d118_pipelines.state.run_history import FOLDER, run_history_place
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
@@ -185,8 +186,11 @@ def _installation(project: Project) -> Iterator[Check]:
                 f"{folder} cannot be written.",
                 next_step="Set D118_HOME, or its rights.",
             )
-        open_to = folder.stat().st_mode & 0o077
-        return f"{folder}" + (" (readable by others: chmod 700)" if open_to else "")
+        return f"{folder}{_open_to_others(folder)}"
+
+    def history() -> str:
+        place, folder = run_history_place(project.root), project.root / FOLDER
+        return place + (_open_to_others(folder) if folder.is_dir() else "")
 
     def database() -> str:
         found = state_database(project)
@@ -203,12 +207,17 @@ def _installation(project: Project) -> Iterator[Check]:
 
     yield _attempt("state database", database)
     yield _attempt("clock", clock)
-    yield _attempt("run history", lambda: run_history_place(project.root))
+    yield _attempt("run history", history)
     ways = configured_ways(project.district().alerts)
     told = (
         ", ".join(ways) or "no alerts are sent: set ALERT_WEBHOOK_URL, or alerts.email"
     )
     yield Check("alerts", "ok" if ways else "note", told)
+
+
+def _open_to_others(folder: Path) -> str:
+    is_open = folder.stat().st_mode & 0o077
+    return f" (readable by others: chmod 700 {folder.name})" if is_open else ""
 
 
 def _connections(project: Project) -> Iterator[Check]:

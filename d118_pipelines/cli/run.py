@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d118_pipelines.cli.context import (
-    AnyName,
     AsJson,
     TargetName,
     local,
@@ -23,16 +23,15 @@ from d118_pipelines.cli.context import (
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import D118Error
+from d118_pipelines.errors import ConfigurationError, D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.admission import stopped_by_guard
-from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.state.run_history import keep_history_private
+from d118_pipelines.workflows.all_feeds import enabled_feeds, named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed, RunReport
-from d118_pipelines.workflows.run import account
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,40 +39,97 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 
 
-def run(target: AnyName, as_json: AsJson = False) -> None:
-    """Run one target or provider now, in this process, from extract to end."""
+def run(
+    target: Annotated[
+        str | None, typer.Argument(help="A target or a provider.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every provider, then every target.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one target or provider now, in this process, from extract to end.
+
+    With --all each one has a run of its own; what fails or is held stops no other.
+    """
     project = Project.here()
-    feed = named_feed(project, target)
-    if feed.refused:
-        raise feed.refused
-    instance = dagster_instance(project)
-    from d118_pipelines.definitions import build_definitions
-
-    result = (
-        build_definitions(project)
-        .resolve_job_def(feed.job)
-        .execute_in_process(
-            instance=instance,
-            tags={"sis/trigger": "manual", "sis/triggered_by": account()},
-            raise_on_error=False,
+    if everything is (target is not None):
+        raise ConfigurationError(
+            "A run needs one name, or --all.",
+            not_done="Nothing was started.",
+            next_step="d118 targets list; d118 providers list",
         )
-    )
-    if not result.success:
-        raise _outcome(feed, result)
+    feeds = [named_feed(project, target)] if target else enabled_feeds(project)
+    done, stopped = _run_each(project, feeds, everything=everything)
     with after_commit("Reporting the run", warn):
-        _show_report(feed.report(), result.run_id, as_json)
+        _show_reports(done, as_json, everything=everything)
+    if stopped:
+        raise _not_all(stopped, len(feeds))
 
 
-def _show_report(report: RunReport, run_id: str, as_json: bool) -> None:
+def _run_each(
+    project: Project, feeds: Sequence[Feed], *, everything: bool
+) -> tuple[list[tuple[str, Feed]], dict[str, D118Error]]:
+    """Run ids of what ended well, and by name the errors of the others.
+
+    Raises: the error of a feed that was named.
+    """
+    from d118_pipelines.assets.reports import KEY
+    from d118_pipelines.definitions import build_definitions
+    from d118_pipelines.jobs import execute_here
+
+    done, stopped = [], {}
+    definitions = build_definitions(project)
+    with dagster_instance(project) as instance:
+        for feed in feeds:
+            if feed.refused:
+                raise feed.refused
+            job = definitions.resolve_job_def(feed.job)
+            result = execute_here(job, instance)
+            if result.success:
+                done.append((result.run_id, feed))
+            elif everything:
+                stopped[feed.name] = _outcome(feed, result)
+            else:
+                raise _outcome(feed, result)
+        if everything:
+            # Without a daemon nothing else renews the register.
+            whole = definitions.resolve_implicit_global_asset_job_def()
+            execute_here(whole, instance, [KEY])
+    return done, stopped
+
+
+def _show_reports(
+    done: Sequence[tuple[str, Feed]], as_json: bool, *, everything: bool
+) -> None:
+    reports = [(run_id, feed.report()) for run_id, feed in done]
     if as_json:
-        show_json({"run_id": run_id, "status": report.state})
+        answers = [{"run_id": run_id, "status": r.state} for run_id, r in reports]
+        show_json(answers if everything else answers[0])
         return
+    for _, report in reports:
+        _say_report(report, with_table=not everything)
+
+
+def _say_report(report: RunReport, *, with_table: bool) -> None:
     if report.text:
         say(report.text)
-    if report.table:
+    if report.table and with_table:
         show_table(report.table, report.rows, empty="There was nothing to do.")
     if report.hint:
         warn(report.hint)
+
+
+def _not_all(stopped: Mapping[str, D118Error], total: int) -> D118Error:
+    """The error of `--all`: each one's first line; a failure outweighs a hold."""
+    lines = [str(error).splitlines()[0] for error in stopped.values()]
+    error = D118Error(
+        f"{len(stopped)} of {total} runs failed or are held.\n  " + "\n  ".join(lines),
+        next_step="d118 status",
+    )
+    codes = [one.exit_code for one in stopped.values()]
+    error.exit_code = min(codes, key=lambda code: code == HeldError.exit_code)
+    return error
 
 
 def resend(target: TargetName, as_json: AsJson = False) -> None:
@@ -127,6 +183,7 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     # The folders in dagster.yaml are relative to the working directory.
     os.chdir(project.root)
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
     return dg.DagsterInstance.get()
 
 
@@ -141,9 +198,6 @@ def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
             code = failure.metadata.get("exit_code")
             error.exit_code = int(str(code.value)) if code else 1
             return error
-    stopped = stopped_by_guard(feed, result.run_id)
-    if stopped is not None:
-        return stopped[1]
     return D118Error(
         f"The run {result.run_id} failed.",
         not_done=feed.not_done,

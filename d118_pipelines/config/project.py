@@ -16,6 +16,9 @@ from d118_pipelines.config.providers import Provider, read_providers
 from d118_pipelines.config.yaml_files import read_model, shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 
+MODULE, LOCATION = "d118_pipelines.definitions", "d118"
+"""What Dagster loads, and its name there, as in workspace.yaml."""
+
 
 @dataclass(frozen=True)
 class Project:

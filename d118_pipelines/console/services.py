@@ -21,16 +21,15 @@ from pathlib import Path
 
 import yaml
 
-from d118_pipelines.config.project import Project
+from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.state.run_history import keep_history_private
 
 HOST = "127.0.0.1"
 PORT_VARIABLE = "D118_UI_PORT"
 DEFAULT_PORT = 3000
-LOCATION = "d118"
-MODULE = "d118_pipelines.definitions"
 STOP_SECONDS = 10.0
 START_SECONDS = 120.0
 QUIET = ("--log-level", "warning")
@@ -72,6 +71,7 @@ def serve(project: Project, port: int) -> None:
     """
     os.chdir(project.root)  # folders in dagster.yaml are relative to it
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
     refuse_second_daemon(project)
     refuse_busy_port(port)
     with ExitStack() as stack:

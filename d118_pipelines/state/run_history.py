@@ -1,6 +1,6 @@
-"""Where Dagster keeps its run history, read from its dagster.yaml.
+"""Where Dagster keeps its run history, read from its dagster.yaml, and who may read it.
 
-Called by `cli/doctor.py`. Dagster opens that database itself; the project's own is in
+Called by `cli/doctor.py`, and by whatever starts a run or the UI. Dagster opens that database itself; the project's own is in
 `database.py`. Page: docs/postgresql.md.
 """
 
@@ -18,6 +18,20 @@ from d118_pipelines.state.engines import normalised, shown
 
 # What a URL is called that is written into the file.
 WRITTEN = "postgres_url"
+
+FOLDER = ".dagster"
+"""In the project: history, logs and artifacts, as dagster.yaml says."""
+
+
+def keep_history_private(root: Path) -> None:
+    """Make the folder of the history readable by its owner alone, before Dagster does.
+
+    One that belongs to somebody else is left alone; `d118 doctor` speaks of it.
+    """
+    folder = root / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
 
 
 def run_history_place(root: Path) -> str:

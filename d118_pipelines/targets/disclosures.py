@@ -107,9 +107,9 @@ def _row(
         entity=file.file,
         why=target.model.disclosure or unstated,
         elements={
-            header: file.elements.get(header, in_words(header))
+            header: name
             for header, number in facts.get("filled", {}).items()
-            if number
+            if number and (name := element_name(file, header))
         },
         people=dict(facts.get("people", {})),
         first_delivery=sent[0].finished_at,
@@ -124,6 +124,11 @@ def _tables(sent: Sent) -> set[str]:
     """The files of a delivery by their names in the target."""
     entries = [m for file in sent.files for m in file.get("members", [file])]
     return {entry["table"] for entry in entries if entry.get("table")}
+
+
+def element_name(file: TargetFile, header: str) -> str:
+    """The plain name of a column; empty where it tells nothing about anybody."""
+    return file.elements.get(header, in_words(header))
 
 
 def in_words(header: str) -> str:

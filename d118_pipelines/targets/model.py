@@ -110,7 +110,8 @@ class TargetFile(Model):
     deliver: false, or a boolean option: rendered and checked, not sent. control:
     made last, from the relation `set_files`, and not compared.
     person, kind, school: SQL expressions over the finished file, for the disclosure
-    register and the counts on its page. elements: plain names of columns.
+    register and the counts on its page. elements: plain names of columns, empty for one
+    that tells nothing about anybody.
     """
 
     name: Identifier

@@ -78,17 +78,6 @@ def release(feed: Feed, plan_hash: str, *, reason: str, account: str) -> Approva
         )
 
 
-def stopped_by_guard(feed: Feed, run_id: str) -> tuple[StoredPlan, D118Error] | None:
-    """The plan of a run that the guard stopped, and the guard's words; else None."""
-    with state_database(feed.project).transaction() as connection:
-        plan = latest_plan(connection, feed.name, run_id=run_id)
-    if plan is None or plan.run_id != run_id:
-        return None
-    # As of its making: what is too old by now did not stop that run.
-    refused = refusal(feed, plan, None, now=plan.created_at)
-    return (plan, refused) if refused else None
-
-
 def newest_plan(feed: Feed) -> StoredPlan:
     """The feed's newest plan. Raises: ConfigurationError if there is none yet."""
     with state_database(feed.project).transaction() as connection:

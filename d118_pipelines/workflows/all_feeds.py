@@ -25,6 +25,15 @@ def find_feed(project: Project, name: str) -> Feed | None:
     return None
 
 
+def enabled_feeds(project: Project) -> list[Feed]:
+    """All that may run: first the providers, from whose rosters targets are fed."""
+    enabled = [one for one in project.providers() if one.model.enabled]
+    return [
+        *(ProviderFeed(project, provider) for provider in enabled),
+        *(TargetFeed(project, target) for target in read_targets(project.root)),
+    ]
+
+
 def named_feed(project: Project, name: str) -> Feed:
     """The provider or target of that name. Raises: ConfigurationError listing both."""
     found = find_feed(project, name)

@@ -1,4 +1,4 @@
-"""One run: what its steps share, the leases that it holds until it ends, who started it.
+"""One run: what its steps share, the leases it holds until it ends, its tags.
 
 Made by `resources.py` for each Dagster run, by the tests and benchmarks for theirs; handed
 to `sync.py` and to the assets. What a step of a provider records is in `sync_runs.py`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,19 +19,28 @@ from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database, clock_warning
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
+from d118_pipelines.targets.definition_checks import SCIM_NAME
+
+_KINDS = {
+    **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
+    **dict.fromkeys(("staged", "roster"), "provider"),
+    "raw": "raw",
+}
 
 
 @dataclass(frozen=True)
 class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
-    Use it inside `with run.leases:`, which gives back what the run holds. warn: is told
+    Use it inside `with run.leases:`, which gives back what the run holds. target: the one
+    that the run is for; empty for a provider's run and for a run of several. warn: is told
     what a person should know and no step raises.
     """
 
     project: Project
     run_id: str
     actor: Actor
+    target: str = ""
     leases: Leases = field(default_factory=Leases)
     warn: Warn = log_warning
 
@@ -53,13 +62,57 @@ class Run:
         return is_new
 
 
+def run_tags(
+    job: str,
+    assets: Iterable[Sequence[str]],
+    given: Mapping[str, str],
+    *,
+    district: str,
+    is_shell: bool,
+) -> dict[str, str]:
+    """What a run is for and who started it, from what Dagster alone sets.
+
+    job, assets: the run's job, and the keys chosen for a job without a name of ours.
+    given: the run's tags; of these no `sis/*` is believed, since whoever launches a run
+    may type one.
+    """
+    trigger, by = "manual", account() if is_shell else f"ui/{account()}"
+    for kind in ("schedule", "sensor"):
+        if name := given.get(f"dagster/{kind}_name"):
+            trigger, by = kind, name
+    return {
+        # A run keeps every tag that it was given, so ours are emptied.
+        **{key: "" for key in given if key.startswith("sis/")},
+        **_subjects(job, assets),
+        "sis/district": district,
+        "sis/trigger": trigger,
+        "sis/triggered_by": by,
+    }
+
+
+def _subjects(job: str, assets: Iterable[Sequence[str]]) -> dict[str, str]:
+    """`sis/target` and `sis/provider`; several names are separated by commas."""
+    if job.startswith("sync_"):
+        return {"sis/provider": job.removeprefix("sync_")}
+    if not job.startswith("__"):  # as Dagster names a run of chosen assets
+        return {"sis/target": job}
+    found: dict[str, set[str]] = {"target": set(), "provider": set(), "raw": set()}
+    for layer, system, *_ in assets:
+        kind = _KINDS.get(layer)
+        if kind:
+            found[kind].add(SCIM_NAME if layer == "scim" else system)
+    if not found["target"] | found["provider"]:
+        found["provider"] = found["raw"]
+    return {
+        f"sis/{kind}": ", ".join(sorted(found[kind]))
+        for kind in ("target", "provider")
+        if found[kind]
+    }
+
+
 def actor_of(tags: Mapping[str, str]) -> Actor:
-    """Who started a run, by the tags that Dagster and this project set."""
-    schedule = tags.get("dagster/schedule_name")
-    sensor = tags.get("dagster/sensor_name")
-    if schedule or sensor:
-        return Actor(schedule or sensor or "", is_manual=False)
-    return Actor(tags.get("sis/triggered_by", "ui or shell"))
+    """Who started a run, by the tags that `run_tags` made."""
+    return Actor(tags["sis/triggered_by"], is_manual=tags["sis/trigger"] == "manual")
 
 
 def account() -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
+import dagster as dg
 import pytest
+import yaml
 
 from d118_pipelines.state import database as db
+from d118_pipelines.workflows.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import (
@@ -70,6 +74,48 @@ def test_a_held_plan_blocks_its_own_target_only(project: ProjectFolder) -> None:
     assert set(HR_EXPORTS) <= made(result)
     assert project.outbox("hr_records") == before
     assert sorted(verdicts(project)[plans:]) == ["held", "ready"]
+
+
+def test_a_held_run_does_not_look_like_a_crash(project: ProjectFolder) -> None:
+    project.set_people(HALF)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        forged = {"sis/target": "smartfind", "sis/triggered_by": "the superintendent"}
+        result = execute(project, "hr_records", instance=instance, tags=forged)
+        run = instance.get_run_by_id(result.run_id)
+
+    assert run is not None
+    assert run.tags["sis/verdict"] == "held", "the list of runs shows it"
+    assert run.tags["sis/target"] == "hr_records"
+    assert run.tags["sis/triggered_by"] == account()
+    [failure] = failures(result).values()
+    said = failure.description or ""
+    assert said.startswith("HELD guard.drop_within_limit  hr_records: ")
+    assert said.count("HELD") == 1
+    steps = [e for e in result.all_events if e.is_step_failure]
+    assert [str(e.step_failure_data.error.message).count("HELD") for e in steps] == [1]
+    [ended] = [e for e in result.all_events if e.is_failure and e.is_job_event]
+    first = ended.job_failure_data.first_step_failure_event
+    assert first is not None
+    assert first.step_failure_data.user_failure_data == failure
+
+
+def test_a_held_run_links_to_the_job_approve(project: ProjectFolder) -> None:
+    project.set_people(HALF)
+
+    [failure] = failures(execute(project, "hr_records")).values()
+
+    link = str(failure.metadata["approve"].value)
+    job, _, config = link.partition("/playground/setup?config=")
+    assert job == "/locations/d118/jobs/approve"
+    typed = yaml.safe_load(unquote(config) + "        looked at")
+    assert typed["ops"]["release_plan"]["config"] == {
+        "target": "hr_records",
+        "plan_hash": newest_hash(project),
+        "reason": "looked at",
+    }
+    assert execute(project, "approve", run_config=typed).success
+    assert execute(project, "hr_records").success
 
 
 def test_a_delivery_by_itself_refuses_a_held_plan(held: ProjectFolder) -> None:

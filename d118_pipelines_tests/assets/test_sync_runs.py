@@ -97,6 +97,32 @@ def test_an_export_records_counts_as_numbers(synced: Synced) -> None:
     assert len(values["plan_hash"].value) == 64
 
 
+def test_the_verdict_and_the_plan_stand_before_the_columns(synced: Synced) -> None:
+    values = metadata(synced.result, "exports/smartfind/p1_profile_basic")
+
+    names = list(values)
+    assert (names[0], names[-1]) == ("verdict", "columns")
+    assert "dagster/column_schema" not in values, "its table would stand above them"
+    columns = values["columns"].value.columns
+    assert len(columns) == 38
+    assert all(column.description for column in columns)
+
+
+def test_the_columns_of_an_extract_say_where_they_come_from(synced: Synced) -> None:
+    schema = metadata(synced.result, HR_RAW)["dagster/column_schema"].value
+
+    described = {column.name: column.description for column in schema.columns}
+    assert described["email_addr"] == "USERS.EMAIL_ADDR"
+
+
+def test_a_run_of_everything_says_what_it_is_for(synced: Synced) -> None:
+    run = synced.instance.get_run_by_id(synced.result.run_id)
+
+    assert run is not None
+    assert run.tags["sis/district"] == "district_118"
+    assert run.tags["sis/trigger"] == "manual"
+
+
 def test_only_the_main_file_carries_the_plan(synced: Synced) -> None:
     values = metadata(synced.result, "exports/smartfind/w2_sso")
 

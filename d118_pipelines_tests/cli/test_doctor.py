@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.sshd import (
@@ -46,6 +47,20 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     assert found["destination hr_records"].startswith("note: HRRECORDS_SFTP_ADDRESS is")
     assert found["alerts"].startswith("note: no alerts are sent")
     assert found["D118_HOME"] == f"ok: {fresh.home}"
+
+
+def test_a_run_history_that_others_can_read_is_told_and_closed(
+    fresh: ProjectFolder,
+) -> None:
+    folder = fresh.root / ".dagster"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+
+    _, found = checks(fresh)
+    keep_history_private(fresh.root)
+
+    assert found["run history"].endswith("(readable by others: chmod 700 .dagster)")
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_way_of_alerts_is_told_without_its_address(fresh: ProjectFolder) -> None:

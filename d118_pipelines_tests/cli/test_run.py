@@ -6,8 +6,10 @@ import datetime as dt
 
 import pytest
 
+from d118_pipelines.cli.run import dagster_instance
 from d118_pipelines.errors import HeldError
 from d118_pipelines.state import database as db
+from d118_pipelines.workflows.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -256,3 +258,46 @@ def test_resend_refuses_a_kept_file_that_is_not_as_it_was(
     assert answer.code == 1
     assert "StaffData.txt" in answer.err
     assert project.outbox("hr_records") == before
+
+
+def test_a_run_from_a_shell_is_the_ui_s_own(project: ProjectFolder) -> None:
+    run_id = project.d118("run", "hr_records", "--json").json()["run_id"]
+
+    with project.entered(), dagster_instance(project.project) as instance:
+        run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.job_name == "hr_records"
+    assert run.tags[".dagster/repository"] == "__repository__@d118"
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.location_name == "d118"
+    assert run.tags["sis/triggered_by"] == account()
+    folder = project.root / ".dagster"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_run_of_all_goes_on_after_one_that_is_held(project: ProjectFolder) -> None:
+    project.set_people(HALF)
+    project.edit(
+        "mappings/targets/smartfind.yaml", "drop_percent: 10", "drop_percent: 90"
+    )
+
+    answer = project.d118("run", "--all")
+
+    assert answer.code == 3
+    assert "1 of 2 runs failed or are held.\n  HELD guard.drop_within" in answer.err
+    assert "smartfind: delivered to" in answer.out
+    runs = project.d118("runs", "--json").json()["runs"]
+    assert {run["targets"] for run in runs[:3]} == {
+        "hr_records",
+        "smartfind",
+        "district",
+    }
+    assert (project.home / "reports/disclosures.md").is_file()
+
+
+def test_a_run_needs_one_name_or_all(project: ProjectFolder) -> None:
+    for words in ([], ["hr_records", "--all"]):
+        answer = project.d118("run", *words)
+
+        assert answer.code == 2
+        assert "A run needs one name, or --all." in answer.err

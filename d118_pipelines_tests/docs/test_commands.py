@@ -50,6 +50,7 @@ def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     assert "StaffData.txt" in answer.stdout
     assert "E1PlusEmployeeWorkSchedule.csv" in answer.stdout
     assert "make ui" in answer.stdout
+    assert "Warning" not in answer.stdout, "nothing frightens at the start"
     return folder
 
 
@@ -95,6 +96,7 @@ def test_every_command_of_the_page_succeeds(
         code, output = outcome(folder, line)
 
         assert code == 0, f"{page}: {line}\n{output}"
+        assert "Warning:" not in output, f"{page}: {line}\n{output}"
         if " explain " in line:  # the person of the example is in the demonstration
             assert re.match(r"\S+ is (exported|in |active in )", output), output
 

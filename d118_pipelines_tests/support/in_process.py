@@ -25,6 +25,7 @@ def execute(
     select: Sequence[str] = (),
     instance: dg.DagsterInstance | None = None,
     run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     **more: str,
 ) -> dg.ExecuteInProcessResult:
     """Run a job, by default every asset; `select` names assets, `more` sets variables."""
@@ -40,6 +41,7 @@ def execute(
             instance=own,
             asset_selection=[dg.AssetKey(name.split("/")) for name in select] or None,
             run_config=dict(run_config or {}),
+            tags=tags,
             raise_on_error=False,
         )
 

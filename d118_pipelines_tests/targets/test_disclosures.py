@@ -43,9 +43,22 @@ def sent(destination: str, days: int, table: str = "staff_data") -> Sent:
 def test_elements_are_the_columns_that_held_a_value() -> None:
     [row] = disclosures_of(target("hr_records"), [sent("sftp-1", 0)])
 
-    assert row.elements == {"Work Email": "work email", "First Name": "first name"}
+    assert row.elements == {"Work Email": "e-mail address", "First Name": "first name"}
     assert (row.entity, row.people) == ("StaffData.txt", {"staff": 3})
     assert (row.recipient, row.is_trial) == ("HR Records", False)
+
+
+def test_constants_and_commands_of_a_format_are_no_data_elements() -> None:
+    filled = ["record_type", "record_command", "constant_4", "access", "sso_identifier"]
+    facts = {"w2_sso": {"filled": dict.fromkeys(filled, 3)}}
+    one = Sent("sftp-1", DAY, [{"name": "W2SSO.csv", "table": "w2_sso"}], facts)
+
+    [row] = disclosures_of(target("smartfind"), [one])
+
+    assert list(row.elements.values()) == [
+        "access id (employee number)",
+        "e-mail address for single sign-on",
+    ]
 
 
 def test_a_file_that_was_never_sent_has_no_row() -> None:
