@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 Rows = list[dict[str, Any]]
+INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def run(target: AnyName, as_json: AsJson = False) -> None:
@@ -129,11 +130,14 @@ def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
         if not event.is_step_failure:
             continue
         failure = event.step_failure_data.user_failure_data
+        error = event.step_failure_data.error
+        if error is not None and error.cls_name in INTERRUPTED:
+            raise KeyboardInterrupt  # Dagster makes a failed step of it
         if failure is not None:
-            error = D118Error(failure.description or "The run failed.")
+            failed = D118Error(failure.description or "The run failed.")
             code = failure.metadata.get("exit_code")
-            error.exit_code = int(str(code.value)) if code else 1
-            return error
+            failed.exit_code = int(str(code.value)) if code else 1
+            return failed
     stopped = stopped_by_guard(feed, result.run_id)
     if stopped is not None:
         return stopped[1]
