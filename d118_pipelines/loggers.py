@@ -79,6 +79,8 @@ def _failure(event: dg.DagsterEvent) -> str:
     if own is not None:
         return str(own.description)
     error = event.step_failure_data.error
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        return "interrupted"
     cause = error.cause if error and error.cause else error
     name = cause.cls_name if cause else "no reason given"
     return f"FAILED unexpectedly ({name}): see the run's page, make ui"

@@ -1,13 +1,15 @@
 """`d118`: the one command line. Exit codes: 0 done, 1 failed, 2 usage or configuration,
-3 held for approval, 4 busy.
+3 held for approval, 4 busy, 130 interrupted.
 
-The console script `d118` starts here: the list of commands, and the edge where errors
+Called by the console script (`start.py`): the list of commands, and the edge where errors
 become text and a code.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -24,17 +26,56 @@ from d118_pipelines.cli import (
     status,
     upgrade,
 )
-from d118_pipelines.cli.output import warn
+from d118_pipelines.cli.interrupted import interrupted
+from d118_pipelines.cli.output import as_typed, say, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.clock import utc_now
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands; Ctrl-C ends one with a sentence about what it had done."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises: D118Error with exit code 130 when interrupted."""
+        since = utc_now()
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise interrupted(Project.here(), sys.argv[1:], since) from None
+
 
 app = typer.Typer(
     name="d118",
+    cls=_Commands,
     help="Roster sync of District 118: what went out, what is held, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        say(f"d118_pipelines {version('d118_pipelines')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Say which version.",
+        ),
+    ] = False,
+) -> None:
+    """Roster sync of District 118: what went out, what is held, and why."""
+
+
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
 app.add_typer(status.targets_app, name="targets")
@@ -64,5 +105,5 @@ def main() -> None:
     try:
         app(prog_name="d118")
     except D118Error as exc:
-        warn(str(exc))
+        warn(as_typed(str(exc)))
         sys.exit(exc.exit_code)

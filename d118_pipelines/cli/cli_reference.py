@@ -28,6 +28,7 @@ Made from the parser by `make cli-reference`; do not edit.
 | 2 | wrong usage or configuration; nothing was started |
 | 3 | held by the guard: see `d118 plan`, then `d118 approve` |
 | 4 | busy: another run is delivering the same target |
+| 130 | interrupted by Ctrl-C; the message says what had been sent by then |
 """
 
 

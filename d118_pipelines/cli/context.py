@@ -6,6 +6,7 @@ Called by the commands. A name of either kind is searched in `workflows/all_feed
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,47 @@ import typer
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.targets.definition import Target, read_targets
 
-TargetName = Annotated[str, typer.Argument(help="A target; see d118 targets list.")]
-ProviderName = Annotated[
-    str, typer.Argument(help="A provider; see d118 providers list.")
+
+def _names(incomplete: str, *, targets: bool, providers: bool) -> list[str]:
+    """For shell completion; a configuration that is wrong has no names."""
+    project = Project.here()
+    with suppress(D118Error):
+        found = [target.name for target in read_targets(project.root)] * targets
+        found += [provider.id for provider in project.providers()] * providers
+        return [name for name in found if name.startswith(incomplete)]
+    return []
+
+
+def _targets(incomplete: str) -> list[str]:
+    return _names(incomplete, targets=True, providers=False)
+
+
+def _providers(incomplete: str) -> list[str]:
+    return _names(incomplete, targets=False, providers=True)
+
+
+def _targets_and_providers(incomplete: str) -> list[str]:
+    return _names(incomplete, targets=True, providers=True)
+
+
+TargetName = Annotated[
+    str,
+    typer.Argument(help="A target; see d118 targets list.", autocompletion=_targets),
 ]
-AnyName = Annotated[str, typer.Argument(help="A target or a provider.")]
+ProviderName = Annotated[
+    str,
+    typer.Argument(
+        help="A provider; see d118 providers list.", autocompletion=_providers
+    ),
+]
+_ANY_NAME = typer.Argument(
+    help="A target or a provider.", autocompletion=_targets_and_providers
+)
+AnyName = Annotated[str, _ANY_NAME]
+NameOrAll = Annotated[str | None, _ANY_NAME]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Workbook = Annotated[

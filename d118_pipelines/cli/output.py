@@ -5,9 +5,12 @@ Called by every command.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
+import re
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +23,9 @@ from rich.text import Text
 from d118_pipelines.kernel.csv_text import Row, csv_text, shown
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.kernel.workbook import write_workbook
+
+# A command in a text: `d118 run ...`, not the end of a path or of a word.
+_COMMAND = re.compile(r"(?<![\w./-])d118(?= [a-z])")
 
 
 def console() -> Console:
@@ -43,7 +49,7 @@ def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
     for row in rows:
         # Text, because square brackets in a plain string would be read as markup.
-        table.add_row(*(Text(shown(value)) for value in row.values()))
+        table.add_row(*(Text(as_typed(shown(value))) for value in row.values()))
     console().print(table)
 
 
@@ -85,9 +91,20 @@ def save_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
     say(f"Wrote {len(rows):,} rows to {path}.")
 
 
+def as_typed(text: str) -> str:
+    """The text with the commands in it as the person typed this one: `.venv/bin/d118`."""
+    typed = sys.argv[0]
+    if Path(typed).name != "d118" or typed == shutil.which("d118"):
+        return text
+    with contextlib.suppress(ValueError):
+        typed = str(Path(typed).relative_to(Path.cwd()))
+    return _COMMAND.sub(typed, text)
+
+
 def say(text: str) -> None:
-    """Print one message for a person, as it is but for control characters."""
-    console().print(printable(text), highlight=False, markup=False, soft_wrap=True)
+    """Print one message for a person: without control characters, commands as typed."""
+    text = printable(as_typed(text))
+    console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:

@@ -189,7 +189,7 @@ def approve(
     # An undo is carried out by another undo: a run would make another plan.
     again = "undo" if newest_plan(feed).run_id.startswith(UNDO) else feed.again
     if is_run:
-        (undo if again == "undo" else run)(feed.name, as_json)
+        (undo if again == "undo" else run)(feed.name, as_json=as_json)
         return
     if as_json:
         show_json(approval)

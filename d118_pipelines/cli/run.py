@@ -15,6 +15,7 @@ import typer
 
 from d118_pipelines.cli.context import (
     AsJson,
+    NameOrAll,
     TargetName,
     local,
     named_provider,
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
     import dagster as dg
 
 Rows = list[dict[str, Any]]
+INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def run(
-    target: Annotated[
-        str | None, typer.Argument(help="A target or a provider.")
-    ] = None,
+    target: NameOrAll = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every provider, then every target.")
     ] = False,
@@ -193,11 +193,14 @@ def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
         if not event.is_step_failure:
             continue
         failure = event.step_failure_data.user_failure_data
+        error = event.step_failure_data.error
+        if error is not None and error.cls_name in INTERRUPTED:
+            raise KeyboardInterrupt  # Dagster makes a failed step of it
         if failure is not None:
-            error = D118Error(failure.description or "The run failed.")
+            failed = D118Error(failure.description or "The run failed.")
             code = failure.metadata.get("exit_code")
-            error.exit_code = int(str(code.value)) if code else 1
-            return error
+            failed.exit_code = int(str(code.value)) if code else 1
+            return failed
     return D118Error(
         f"The run {result.run_id} failed.",
         not_done=feed.not_done,

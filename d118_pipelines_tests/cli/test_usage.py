@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from d118_pipelines.cli import cli_reference
+from d118_pipelines.cli.interrupted import interrupted
+from d118_pipelines.cli.output import as_typed
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state import database as db
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 COMMANDS = {
+    "preview",
     "doctor",
     "test-connection",
     "run",
@@ -138,3 +146,80 @@ def test_the_settings_of_the_project_are_read_from_its_env_file(
 
     assert answer.code == 1
     assert "elsewhere: found none" in answer.out
+
+
+def test_it_says_its_version(anywhere: ProjectFolder) -> None:
+    assert (
+        anywhere.d118("--version").out
+        == f"d118_pipelines {version('d118_pipelines')}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [("run sm", {"smartfind"}), ("run ", {"hr_records", "smartfind", "sis"})],
+)
+def test_the_shell_completes_names_of_targets_and_providers(
+    anywhere: ProjectFolder, typed: str, known: set[str]
+) -> None:
+    anywhere.set_providers(
+        {"id": "sis", "type": "CSV", "name": "SIS", "enabled": False}
+    )
+    words = f"d118 {typed}"
+
+    answer = anywhere.d118(
+        _D118_COMPLETE="complete_bash",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+
+    assert set(answer.out.split()) == known
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("d118", "d118 status, not my-d118 status"),
+        (".venv/bin/d118", ".venv/bin/d118 status, not my-d118 status"),
+    ],
+)
+def test_hints_name_the_command_as_it_was_typed(
+    monkeypatch: pytest.MonkeyPatch, typed: str, said: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", [typed])
+
+    assert as_typed("d118 status, not my-d118 status") == said
+
+
+def delivery(
+    project: ProjectFolder, status: str, at: dt.datetime, name: str = "hr_records"
+) -> None:
+    """Give the last delivery of a target this status and start."""
+    deliveries = db.deliveries
+    project.change_state(
+        deliveries.update()
+        .where(deliveries.c.target == name)
+        .values(status=status, started_at=at)
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("verified", "hr_records was already sent to outbox and read back."),
+        ("started", "It does not count as delivered."),
+    ],
+)
+def test_an_interrupted_command_says_what_was_sent(
+    project: ProjectFolder, status: str, said: str
+) -> None:
+    since = utc_now()
+    delivery(project, status, since)
+
+    error = interrupted(project.project, ["run", "hr_records"], since)
+    other = interrupted(project.project, ["run", "smartfind"], since)
+
+    assert str(error).startswith("Interrupted.\n")
+    assert said in str(error)
+    assert error.exit_code == 130
+    assert str(other) == "Interrupted; nothing was sent."
