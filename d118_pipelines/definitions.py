@@ -82,7 +82,7 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
     raw = pull_assets(provider, collections, queries)
-    staged = staged_assets(provider, collections, entities, mapping.fingerprint)
+    staged = staged_assets(provider, collections, entities, mapping)
     return [raw, staged, *roster_assets(provider, entities)]
 
 

@@ -32,10 +32,15 @@ SIS = {
         "terms",
     )
 }
-STAGED = {
-    f"staged/powerschool/{name}"
-    for name in ("orgs", "terms", "courses", "classes", "users", "enrollments")
+STAGED_FROM = {
+    "orgs": ["schools"],
+    "terms": ["terms"],
+    "courses": ["courses"],
+    "classes": ["sections"],
+    "users": ["students", "staff"],
+    "enrollments": ["enrollments", "section_teachers"],
 }
+STAGED = {f"staged/powerschool/{name}" for name in STAGED_FROM}
 # What Clever's files read, the last three for nothing else.
 CLEVER = {
     f"raw/powerschool/{name}"
@@ -81,7 +86,13 @@ ASSETS = {
     **dict.fromkeys(CLEVER_FILES, ("clever_sftp", CLEVER)),
     "deliveries/clever_sftp": ("clever_sftp", CLEVER_FILES),
     **{name: ("powerschool_raw", set()) for name in SIS},
-    **dict.fromkeys(STAGED, ("powerschool_staged", SIS)),
+    **{
+        f"staged/powerschool/{entity}": (
+            "powerschool_staged",
+            {f"raw/powerschool/{name}" for name in names},
+        )
+        for entity, names in STAGED_FROM.items()
+    },
     "roster/powerschool/plan": ("powerschool", STAGED),
     "roster/powerschool/apply": ("powerschool", {"roster/powerschool/plan"}),
     "raw/powerschool/hr_records_staff": ("powerschool_raw", set()),

@@ -18,11 +18,19 @@ from d118_pipelines.kernel.text import printable
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
+class Stopped(dg.Failure):
+    """A step that ends with a text of ours."""
+
+
+# The UI writes module and class before the text: "Stopped: HELD guard. ..." reads well.
+Stopped.__module__ = "builtins"
+
+
 @contextmanager
 def reported(
     context: Context | None = None, more: Mapping[str, dg.MetadataValue] | None = None
 ) -> Iterator[None]:
-    """Turn any exception of the block into a `dg.Failure` that is safe to store.
+    """Turn any exception of the block into a `Stopped` that is safe to store.
 
     The project's own errors are shown as they are, with `more` metadata. Of every other
     one only the class and the places are shown: its text may carry a person's data. A
@@ -33,7 +41,7 @@ def reported(
     except D118Error as exc:
         if context is not None and isinstance(exc, HeldError):
             context.instance.add_run_tags(context.run.run_id, {"sis/verdict": "held"})
-        failure = dg.Failure(
+        failure = Stopped(
             description=printable(str(exc)),
             metadata={
                 **(more or {}),
@@ -43,7 +51,7 @@ def reported(
             allow_retries=False,
         )
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing unknown may be stored)
-        failure = dg.Failure(
+        failure = Stopped(
             description=f"FAILED internal.{type(exc).__name__}\n  Where: {_places()}\n"
             "  Not done: the rest of this step; nothing was sent by it.\n"
             "  Next: report this with the lines above.",

@@ -14,7 +14,7 @@ from d118_pipelines.config.project import LOCATION
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.state.plans import Approval, StoredPlan
+from d118_pipelines.state.plans import PREFIX_LENGTH, Approval, StoredPlan
 from d118_pipelines.workflows.admission import release_text
 
 
@@ -83,8 +83,8 @@ def approve_path(plan: StoredPlan) -> str:
     config = (
         "ops:\n  release_plan:\n    config:\n"
         f"      target: {plan.target}\n"
-        f'      plan_hash: "{plan.plan_hash}"\n'
-        "      reason:\n"
+        f'      plan_hash: "{plan.plan_hash[:PREFIX_LENGTH]}"\n'
+        "      reason: "
     )
     return f"/locations/{LOCATION}/jobs/approve/playground/setup?config={quote(config)}"
 

@@ -30,18 +30,22 @@ def staged_assets(
     provider: Provider,
     collections: Sequence[str],
     entities: Sequence[str],
-    mapping_fingerprint: str,
+    mapping: MappingFile,
 ) -> dg.AssetsDefinition:
-    """The assets `staged/<provider>/<entity>`, made from all raw collections."""
-    deps = [dg.AssetKey(["raw", provider.id, name]) for name in collections]
+    """The assets `staged/<provider>/<entity>`, made together from the whole pull.
+
+    The lineage says where an entity's rows come from; rules between entities are left
+    out of it, else everything would come from everything.
+    """
+    origins = collections_by_entity(collections, entities, mapping)
     specs = [
         dg.AssetSpec(
             ["staged", provider.id, entity],
-            deps=deps,
+            deps=[dg.AssetKey(["raw", provider.id, name]) for name in origins[entity]],
             group_name=f"{provider.id}_staged",
             kinds={"duckdb", "parquet"},
             owners=["team:data"],
-            code_version=mapping_fingerprint[:12],
+            code_version=mapping.fingerprint[:12],
             description=f"{entity} in the roster model: typed, validated, mapped by "
             f"{provider.model.mapping_file}. Rows that break a rule are set aside.",
             skippable=True,  # out of term nothing is staged
@@ -73,6 +77,27 @@ def staged_assets(
             )
 
     return staged
+
+
+def collections_by_entity(
+    collections: Sequence[str], entities: Sequence[str], mapping: MappingFile
+) -> dict[str, list[str]]:
+    """The raw collections whose rows become an entity's; the first has the others too.
+
+    So none is left out of a sync, which pulls all or nothing.
+    """
+    origins = {
+        entity: [
+            name
+            for name in collections
+            if name in {endpoint.collection for endpoint in mapping.of_entity(entity)}
+        ]
+        for entity in entities
+    }
+    used = {name for names in origins.values() for name in names}
+    for first in entities[:1]:
+        origins[first] += [name for name in collections if name not in used]
+    return origins
 
 
 def _described(field: Field) -> str:

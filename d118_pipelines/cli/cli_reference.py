@@ -63,7 +63,7 @@ def _form(parameter: Any) -> str:
 def _meaning(parameter: Any) -> str:
     if parameter.required:
         return f"{parameter.help} Required."
-    if parameter.is_flag or parameter.default is None:
+    if parameter.default is None or parameter.is_flag:
         return str(parameter.help)
     return f"{parameter.help} Default: {parameter.default}."
 

@@ -93,7 +93,9 @@ def test_a_held_run_does_not_look_like_a_crash(project: ProjectFolder) -> None:
     assert said.startswith("HELD guard.drop_within_limit  hr_records: ")
     assert said.count("HELD") == 1
     steps = [e for e in result.all_events if e.is_step_failure]
-    assert [str(e.step_failure_data.error.message).count("HELD") for e in steps] == [1]
+    [shown] = [str(event.step_failure_data.error.message) for event in steps]
+    assert shown.startswith("Stopped: HELD guard.drop_within_limit")
+    assert shown.count("HELD") == 1
     [ended] = [e for e in result.all_events if e.is_failure and e.is_job_event]
     first = ended.job_failure_data.first_step_failure_event
     assert first is not None
@@ -108,10 +110,10 @@ def test_a_held_run_links_to_the_job_approve(project: ProjectFolder) -> None:
     link = str(failure.metadata["approve"].value)
     job, _, config = link.partition("/playground/setup?config=")
     assert job == "/locations/d118/jobs/approve"
-    typed = yaml.safe_load(unquote(config) + "        looked at")
+    typed = yaml.safe_load(unquote(config) + "looked at")
     assert typed["ops"]["release_plan"]["config"] == {
         "target": "hr_records",
-        "plan_hash": newest_hash(project),
+        "plan_hash": newest_hash(project)[:8],
         "reason": "looked at",
     }
     assert execute(project, "approve", run_config=typed).success

@@ -76,12 +76,12 @@ class Browser:
         self.page.wait_for_url("**/runs/*")
         return _run_id(self.page.url)
 
-    def launch_with(self, job: str, config: str) -> str:
-        """Type a run's configuration into the launchpad, launch it, return the run."""
-        self.page.goto(f"{self.ui.url}/locations/d118/jobs/{job}/playground")
+    def launch_from(self, path: str, typed: str) -> str:
+        """Open a filled launchpad, type what its last line lacks, launch, return the run."""
+        self.page.goto(f"{self.ui.url}{path}")
         self.page.locator(".CodeMirror").click()
-        self.page.keyboard.press("Control+a")
-        self.page.keyboard.insert_text(config)
+        self.page.keyboard.press("Control+End")
+        self.page.keyboard.insert_text(typed)
         expect(self.page.get_by_text("No errors", exact=True)).to_be_visible()
         self.page.get_by_role("button", name="Launch Run").click()
         self.page.wait_for_url("**/runs/*")

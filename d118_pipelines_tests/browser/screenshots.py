@@ -59,8 +59,7 @@ def _take_all(browser: Browser, folder: Path) -> None:
     _open_asset(browser, "deliveries/hr_records", "files")
     _take(page, folder / "delivery.png", bottom=_end_of_metadata(page))
     _open_asset(browser, "exports/hr_records/staff_data", "plan_hash")
-    for section in ("Description", "Columns"):
-        page.get_by_text(section, exact=True).first.click()
+    page.get_by_text("Description", exact=True).first.click()
     _take(page, folder / "export.png", bottom=_end_of_metadata(page))
 
 
@@ -70,8 +69,8 @@ def _open_asset(browser: Browser, key: str, shown: str) -> None:
 
 
 def _open_lineage(browser: Browser) -> None:
-    """The whole graph, a box for each system."""
-    browser.visit("/asset-groups?expanded=", "powerschool", "district")
+    """The whole graph, a box for each layer of a provider and for each target."""
+    browser.visit("/asset-groups?expanded=", "powerschool_raw", "district")
     expect(browser.page.get_by_text("Loading...")).to_have_count(0)
 
 

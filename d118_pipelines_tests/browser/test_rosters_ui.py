@@ -38,15 +38,23 @@ def test_a_sync_launched_by_its_button_ends_in_success(
     browser.sees("powerschool: PARTIAL, ")
 
 
-def test_the_lineage_of_the_group_goes_from_raw_to_roster(
-    browser: Browser, sync: str
+@pytest.mark.parametrize(
+    ("group", "assets"),
+    [
+        ("powerschool_raw", ("students", "section_teachers")),
+        ("powerschool_staged", ENTITIES),
+        ("powerschool", ("plan", "apply")),
+    ],
+)
+def test_the_lineage_has_a_group_for_each_layer(
+    browser: Browser, sync: str, group: str, assets: tuple[str, ...]
 ) -> None:
     # Assets outside of the window are not drawn.
     browser.page.set_viewport_size({"width": WIDTH, "height": 12 * HEIGHT})
-    browser.visit("/locations/d118/asset-groups/powerschool/lineage")
+    browser.visit(f"/locations/d118/asset-groups/{group}/lineage")
 
     graph = browser.page.locator("svg")
-    for name in ("students", "section_teachers", *ENTITIES, "plan", "apply"):
+    for name in assets:
         expect(graph.get_by_text(name, exact=True).first).to_be_visible()
     browser.text()
     browser.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
@@ -91,13 +99,10 @@ def test_the_page_of_the_apply_has_the_numbers_of_the_run(
     expect(browser.metadata("created users")).to_contain_text(f"{created}")
 
 
-def test_the_job_of_a_disabled_provider_says_where_it_is_switched_off(
-    browser: Browser,
-) -> None:
-    run_id = browser.ui.launch("sync_clever")
+def test_a_disabled_provider_is_not_in_the_list_of_jobs(browser: Browser) -> None:
+    shown = browser.visit("/jobs", "sync_powerschool", "smartfind")
 
-    assert browser.end_of_run(run_id) == "Failure"
-    browser.sees("Provider disabled")
+    assert "sync_clever" not in shown
 
 
 def test_no_value_of_a_person_was_shown(browser: Browser, sync: str) -> None:

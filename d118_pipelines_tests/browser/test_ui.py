@@ -22,6 +22,8 @@ pytestmark = pytest.mark.real
 
 STAFF_DATA = "/assets/exports/hr_records/staff_data"
 PROFILES = "/assets/exports/smartfind/p1_profile_basic"
+_ORIGIN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
+  repositoryOrigin { repositoryLocationName } } } }"""
 PERSONAL = ("first_name", "last_name", "email_addr", "home_phone", "street")
 
 
@@ -42,7 +44,7 @@ def held_run(browser: Browser) -> str:
 
 
 def test_lineage_shows_a_group_per_system_and_its_assets(browser: Browser) -> None:
-    browser.visit("/asset-groups", "powerschool", "hr_records", "smartfind")
+    browser.visit("/asset-groups", "powerschool_raw", "hr_records", "smartfind")
 
     browser.page.locator("svg").get_by_text("hr_records", exact=True).click()
 
@@ -116,22 +118,45 @@ def test_the_schedule_runs_from_the_start(browser: Browser, name: str) -> None:
     expect(row.locator("input").last).to_be_checked()
 
 
+def test_a_run_from_a_shell_is_on_the_page_of_its_job_and_can_be_run_again(
+    browser: Browser, hr_run: str
+) -> None:
+    started = browser.ui.project.run_d118("run", "hr_records", "--json")
+    run_id = started.json()["run_id"]
+
+    browser.visit("/locations/d118/jobs/hr_records/runs", run_id[:8], hr_run[:8])
+    origin = browser.ui.graphql(_ORIGIN, id=run_id)["runOrError"]["repositoryOrigin"]
+    browser.visit(f"/runs/{run_id}", "Re-execute all")
+    browser.page.get_by_role("button", name="Re-execute all").click()
+    browser.page.wait_for_url(lambda url: "/runs/" in url and run_id not in url)
+
+    # Without it no run is in the timeline.
+    assert origin == {"repositoryLocationName": "d118"}
+    again = browser.page.url.partition("?")[0].rpartition("/")[2]
+    assert browser.end_of_run(again) == "Success"
+
+
+def test_a_held_run_shows_the_guard_s_words_and_its_verdict(
+    browser: Browser, held_run: str
+) -> None:
+    assert browser.end_of_run(held_run) == "Failure"
+    browser.sees("HELD guard.adds_within_limit")
+
+    browser.visit("/runs", "sis/verdict: held", "sis/target: smartfind")
+
+
 def test_a_held_plan_is_released_in_the_launchpad(
     browser: Browser, held_run: str
 ) -> None:
-    """Everything by hand: read the hash, type it into the job approve, launch again."""
-    assert browser.end_of_run(held_run) == "Failure"
+    """By the run's own link: the job approve with target and hash, and a typed reason."""
     assert browser.ui.project.outbox("smartfind") == {}
     browser.visit(f"{PROFILES}?view=checks&checkDetail=adds_within_limit")
     browser.sees("d118 approve smartfind")
     browser.visit(PROFILES, "plan_hash")
     expect(browser.metadata("verdict")).to_contain_text("held")
-    plan_hash = browser.metadata("plan_hash").inner_text().split()[-1]
+    link = _approve_link(browser, held_run)
 
-    config = {"target": "smartfind", "plan_hash": plan_hash, "reason": "ten new people"}
-    approval = browser.launch_with(
-        "approve", json.dumps({"ops": {"release_plan": {"config": config}}})
-    )
+    approval = browser.launch_from(link, "ten new people")
     assert browser.end_of_run(approval) == "Success"
     assert browser.end_of_run(browser.materialize_all("smartfind")) == "Success"
 
@@ -166,6 +191,15 @@ def test_nothing_that_dagster_shows_or_keeps_has_a_personal_value(
             assert not _has_word(logged, one[name]), f"a run's log has a {name}"
     domains = {one["email_addr"].partition("@")[2] for one in known}
     assert not [domain for domain in domains if f"@{domain}" in kept]
+
+
+def _approve_link(browser: Browser, run_id: str) -> str:
+    """Where the link of the held step leads to."""
+    browser.page.goto(f"{browser.ui.url}/runs/{run_id}")
+    link = browser.page.get_by_role("link", name="playground/setup").first
+    path = link.get_attribute("href")
+    assert path is not None
+    return path
 
 
 def _lines(browser: Browser, target: str, file: str) -> int:

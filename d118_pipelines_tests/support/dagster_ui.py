@@ -101,15 +101,7 @@ class DagsterUi:
 
 def materialize_all(project: ProjectFolder) -> None:
     """What `make demo` does: every asset, in a process of its own."""
-    answer = project.run_dagster(
-        "asset",
-        "materialize",
-        "-m",
-        "d118_pipelines.definitions",
-        "--select",
-        "*",
-        PYTHONWARNINGS="ignore",
-    )
+    answer = project.run_d118("run", "--all")
     assert answer.code == 0, answer.out + answer.err
 
 
