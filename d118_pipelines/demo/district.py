@@ -11,8 +11,6 @@ import contextlib
 import csv
 import datetime as dt
 import random
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from d118_pipelines.demo.staff import (
     person,
 )
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.sources.powerschool.embedded import DEMONSTRATION_MARKER
 
 STAFF_WITH_EMAIL = 620
@@ -124,11 +123,8 @@ def staff_tables(staff: Sequence[Person], first: int = 1) -> Tables:
 def write_district(folder: Path, tables: Mapping[str, list[Row]]) -> None:
     """Write tables, marker and watermark as `make_demo_district` says."""
     _refuse_other_data(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_hex(4)
-    new = folder.with_name(f".{folder.name}.{token}.new")
-    old = folder.with_name(f".{folder.name}.{token}.old")
-    try:
+    with scratch_folder(folder.parent) as scratch:
+        new = scratch / folder.name
         new.mkdir(mode=0o700)
         for name, rows in tables.items():
             _write_table(new / f"{name}.csv", rows)
@@ -136,16 +132,14 @@ def write_district(folder: Path, tables: Mapping[str, list[Row]]) -> None:
         (new / WATERMARK_FILE).write_text(f"{NEWEST_DCID}\n", encoding="utf-8")
         for path in new.iterdir():
             path.chmod(0o600)
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(old)
-        new.rename(folder)
-    except OSError:
-        # Another process may have put its own copy there in this moment.
-        if not (folder / DEMONSTRATION_MARKER).is_file():
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(scratch / "old")
+            new.rename(folder)
+        except OSError:
+            # Another process may have put its own copy there in this moment.
+            if not (folder / DEMONSTRATION_MARKER).is_file():
+                raise
 
 
 def _refuse_other_data(folder: Path) -> None:

@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from d118_pipelines.demo import names as demo_names
-from d118_pipelines.demo.data import DATA
+from d118_pipelines.demo.data import (
+    DATA,
+    FIRST_NAMES,
+    LAST_NAMES,
+    TOWNS,
+    phone,
+    plain,
+    street,
+)
 
 Row = dict[str, Any]
 
@@ -82,8 +89,8 @@ def _names(rng: random.Random) -> Iterator[tuple[str, str]]:
     """Yield first and last names so that no two people have the same e-mail address."""
     used: set[str] = set()
     while True:
-        first = rng.choice(demo_names.FIRST_NAMES)
-        last = rng.choice(demo_names.LAST_NAMES)
+        first = rng.choice(FIRST_NAMES)
+        last = rng.choice(LAST_NAMES)
         if (address := email(first, last)) not in used:
             used.add(address)
             yield first, last
@@ -91,7 +98,7 @@ def _names(rng: random.Random) -> Iterator[tuple[str, str]]:
 
 def email(first: str, last: str) -> str:
     """Return the work e-mail address that goes with a name."""
-    return f"{demo_names.plain(first)}.{demo_names.plain(last)}@d118.example"
+    return f"{plain(first)}.{plain(last)}@d118.example"
 
 
 def person(
@@ -138,7 +145,7 @@ def _core(rng: random.Random) -> Row:
 
 
 def _legal(rng: random.Random) -> Row:
-    other = rng.choice(demo_names.FIRST_NAMES) if rng.random() < 0.04 else None
+    other = rng.choice(FIRST_NAMES) if rng.random() < 0.04 else None
     return {"legal_first_name": other, "legal_last_name": None}
 
 
@@ -146,8 +153,8 @@ def _user(
     rng: random.Random, dcid: int, name: tuple[str, str], building: int, role: Role
 ) -> Row:
     first, last = name
-    town, zip_code = rng.choice(demo_names.TOWNS)
-    login = f"{demo_names.plain(first)[:1]}{demo_names.plain(last)}"[:20]
+    town, zip_code = rng.choice(TOWNS)
+    login = f"{plain(first)[:1]}{plain(last)}"[:20]
     return {
         "dcid": dcid,
         "first_name": first,
@@ -157,8 +164,8 @@ def _user(
         "homeschoolid": building,
         "email_addr": email(first, last),
         "teacherloginid": login if role is TEACHER else None,
-        "home_phone": demo_names.phone(rng) if rng.random() < 0.9 else None,
-        "street": demo_names.street(rng),
+        "home_phone": phone(rng) if rng.random() < 0.9 else None,
+        "street": street(rng),
         "city": town,
         "state": "IL",
         "zip": zip_code,

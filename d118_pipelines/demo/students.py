@@ -11,8 +11,7 @@ import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
 
-from d118_pipelines.demo import names as demo_names
-from d118_pipelines.demo.data import DATA
+from d118_pipelines.demo.data import DATA, FIRST_NAMES, LAST_NAMES, TOWNS, phone, street
 from d118_pipelines.demo.staff import Row
 
 GRADUATES, PRE_ENROLLED = 999999, 901
@@ -108,12 +107,12 @@ def students(seed: int, today: dt.date) -> Iterator[Row]:
 
 
 def _student(rng: random.Random, graduation: int, place: int, grade: int) -> Row:
-    first, last = rng.choice(demo_names.FIRST_NAMES), rng.choice(demo_names.LAST_NAMES)
+    first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
     number = 210_000 + graduation % 40 * 450 + place
     status, school = _status(rng.random(), grade, rng.randrange(6))
     birthday = dt.date(graduation - 18, 9, 1) + dt.timedelta(days=-rng.randrange(365))
-    town, zip_code = rng.choice(demo_names.TOWNS)
-    address = demo_names.street(rng)
+    town, zip_code = rng.choice(TOWNS)
+    address = street(rng)
     dcid = (graduation - 1990) * 1000 + place
     return {
         "dcid": dcid,
@@ -133,7 +132,7 @@ def _student(rng: random.Random, graduation: int, place: int, grade: int) -> Row
         "city": town,
         "state": "IL",
         "zip": zip_code,
-        "home_phone": demo_names.phone(rng),
+        "home_phone": phone(rng),
         "lunchstatus": rng.choice([None, "F", "P", "R"]),
     }
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.text import printable
 
 Warn = Callable[[str], None]
 # Of the disk, a database, a damaged file; what was committed stays.
@@ -28,4 +29,4 @@ def after_commit(what: str, warn: Warn = log_warning) -> Iterator[None]:
     except _FAILURES as exc:
         # Only the class of a foreign error: its text may carry a person's data.
         reason = exc.what if isinstance(exc, D118Error) else type(exc).__name__
-        warn(f"{what} failed ({reason}). What was done before counts.")
+        warn(printable(f"{what} failed ({reason}). What was done before counts."))

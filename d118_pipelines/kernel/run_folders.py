@@ -90,7 +90,10 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def _make_locked(path: Path) -> int | None:
-    """Make a folder and lock it while this process lives; unlocked ones beside it go."""
+    """Make a folder and lock it while this process lives; unlocked ones beside it go.
+
+    Not in a folder that is locked itself: this would wait for its own process.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Nobody may take a new folder for one that was left, before it is locked.
     parent = _locked(path.parent)

@@ -64,11 +64,6 @@ def rule_meanings(target: Target) -> dict[str, str]:
     return rules | {"guard.data_fresh": hours}
 
 
-def rule_codes(target: Target) -> list[str]:
-    """The codes of all rules of a target, in the order in which they are evaluated."""
-    return list(rule_meanings(target))
-
-
 def judge(
     target: Target,
     plan: Plan,
@@ -78,7 +73,7 @@ def judge(
     data_at: dt.datetime,
     now: dt.datetime,
 ) -> list[GuardRule]:
-    """Evaluate every rule of the target, in the order of `rule_codes`.
+    """Evaluate every rule of the target, in the order of `rule_meanings`.
 
     broken: code -> keys that break it, for shape_right, keys_unique and the target's own
     assertions. data_at: when the oldest extract behind the set was made.

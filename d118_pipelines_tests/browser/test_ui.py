@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from d118_pipelines.targets.definition import read_target
-from d118_pipelines.targets.guard import rule_codes
+from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines_tests.browser.chromium import Browser
 
 pytestmark = pytest.mark.real
@@ -99,7 +99,7 @@ def test_the_checks_tab_lists_every_rule_of_the_guard(
     target = read_target(
         root / "mappings/targets/hr_records.yaml", root / "sql/exports"
     )
-    rules = [code.removeprefix("guard.") for code in rule_codes(target)]
+    rules = [code.removeprefix("guard.") for code in rule_meanings(target)]
 
     browser.visit(f"{STAFF_DATA}?view=checks", f"Checks ({len(rules)})", *rules)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.targets.definition import Target, read_targets
-from d118_pipelines.targets.guard import judge, rule_codes
+from d118_pipelines.targets.guard import judge, rule_meanings
 from d118_pipelines.targets.plan import FileCounts, Plan
 from d118_pipelines.targets.population import RENDER_CODES
 from d118_pipelines_tests.docs.markdown import (
@@ -99,7 +99,7 @@ def guard_levels() -> dict[str, set[str]]:
             data_at=NOW,
             now=NOW,
         )
-        assert [rule.code for rule in rules] == rule_codes(target)
+        assert [rule.code for rule in rules] == list(rule_meanings(target))
         for rule in rules:
             levels[rule.code].add(rule.kind)
     return levels

@@ -12,7 +12,7 @@ import pytest
 
 from d118_pipelines.kernel.guard_rule import GuardRule, verdict
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.guard import judge, rule_codes
+from d118_pipelines.targets.guard import judge, rule_meanings
 from d118_pipelines_tests.targets.examples import plan_of, target
 
 NOW = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
@@ -43,7 +43,7 @@ def judged(
         data_at=NOW - age,
         now=NOW,
     )
-    assert [rule.code for rule in rules] == rule_codes(wanted)
+    assert [rule.code for rule in rules] == list(rule_meanings(wanted))
     return {rule.code: rule for rule in rules}
 
 

@@ -40,7 +40,6 @@ class Container:
     """The files of a set by name."""
 
     members: Mapping[str, Member]
-    is_archive: bool
 
 
 @contextmanager
@@ -114,7 +113,7 @@ def _folder(folder: Path, limits: Limits) -> Container:
                 fatal("zip.too_large", what, file=path.name)
     if sum(member.size_bytes for member in members.values()) > limits.max_total_bytes:
         fatal("zip.too_large", "The files together are too large.")
-    return Container(members, is_archive=False)
+    return Container(members)
 
 
 def _opened(path: Path) -> BufferedReader:
@@ -142,4 +141,4 @@ def _archive(
 
     names = plain_names(entries, file, findings)
     members = {name: member(name, entry) for name, entry in names.items()}
-    return Container(members, is_archive=True)
+    return Container(members)

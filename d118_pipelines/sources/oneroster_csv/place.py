@@ -91,7 +91,7 @@ class SftpPlace:
                 yield None
                 return
             members = {file.name: _beginning(remote, file) for file in files}
-            yield Container(members, is_archive=False)
+            yield Container(members)
 
     def _wanted(self, files: list[RemoteFile], limits: Limits) -> list[RemoteFile]:
         """The archive, or all CSV files; sizes are judged before anything is read."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.demo.names import FIRST_NAMES, LAST_NAMES
+from d118_pipelines.demo.data import FIRST_NAMES, LAST_NAMES
 from d118_pipelines_tests.targets.clever import earlier_scripts as earlier
 from d118_pipelines_tests.targets.clever.small_district import (
     SEMESTER_1,
