@@ -42,28 +42,17 @@ def parquet(path: Path) -> str:
 
 def write_parquet(
     duck: duckdb.DuckDBPyConnection, select: str, path: Path, compression: str = "zstd"
-) -> None:
-    """Write the rows of a SELECT to a file that its owner alone can read."""
-    duck.execute(
+) -> int:
+    """Write the rows of a SELECT to a file that its owner alone can read; how many."""
+    [[count]] = duck.execute(
         f"COPY ({select}) TO {literal(path)} "
         f"(FORMAT parquet, COMPRESSION {compression})"
-    )
+    ).fetchall()
     path.chmod(0o600)
+    return int(count)
 
 
 def count_of(duck: duckdb.DuckDBPyConnection, rows: str) -> int:
     """How many rows a relation has; `rows` may go on with WHERE."""
     [[count]] = duck.execute(f"SELECT count(*) FROM {rows}").fetchall()
     return int(count)
-
-
-def tables_of(
-    duck: duckdb.DuckDBPyConnection, schema: str, database: str | None = None
-) -> set[str]:
-    """The names of a schema's tables and views; database: else the one in use."""
-    found = duck.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = $schema "
-        "AND table_catalog = coalesce($database, current_database())",
-        {"schema": schema, "database": database},
-    )
-    return {name for (name,) in found.fetchall()}

@@ -26,6 +26,7 @@ from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.planning.baseline import load_baseline
 from d118_pipelines.roster.staging import powerschool
+from d118_pipelines.roster.staging.final_rows import GIVEN_BY
 from d118_pipelines.roster.staging.raw_relations import RawCollection
 from d118_pipelines.roster.staging.staging import PLAIN_CSV_CAP, StagingOptions
 from d118_pipelines.sources.pull import Pull, find_pull
@@ -139,16 +140,22 @@ def staging_options(
     return options
 
 
-def is_whole(provider: Provider, mapping: MappingFile, raw: RawInputs) -> bool:
-    """Whether enrollments and demographics were sent whole, as far as there are any."""
+def kept_entities(provider: Provider, mapping: MappingFile, raw: RawInputs) -> set[str]:
+    """The entities with fields that enrollments or demographics give, which were not
+    sent whole: what the roster has of those fields stays."""
     wanted = wanted_entities(provider)
-    there = {
-        endpoint.entity
+    sent = [
+        (endpoint.entity, raw.collections[endpoint.collection].is_delta)
         for endpoint in mapping.endpoints
         if endpoint.collection in raw.collections and endpoint.entity in wanted
+    ]
+    there = {entity for entity, _ in sent}
+    in_part = {entity for entity, is_delta in sent if is_delta}
+    return {
+        entity
+        for entity, giver in GIVEN_BY.items()
+        if entity in there and (giver not in there or giver in in_part)
     }
-    is_delta = any(one.is_delta for one in raw.collections.values())
-    return not is_delta and {"enrollments", "demographics"} <= there
 
 
 def load_known(
@@ -156,14 +163,18 @@ def load_known(
     duck: duckdb.DuckDBPyConnection,
     project: Project,
     provider: Provider,
-) -> None:
-    """The records that a row of a delta set may refer to: those this provider has."""
+) -> set[str]:
+    """The records that a row of a delta set may refer to: those this provider has.
+
+    Makes `known.<entity>(external_id)`; returns the entities.
+    """
     load_baseline(
         connection, duck, district=project.district().id, provider=provider.id
     )
     duck.execute("CREATE SCHEMA IF NOT EXISTS known")
     fields = [one for entity in ENTITIES.values() for one in entity.fields]
-    for entity in {one.refers_to for one in fields if one.refers_to}:
+    entities = {one.refers_to for one in fields if one.refers_to}
+    for entity in entities:
         links = (
             f"SELECT external_id FROM base.links WHERE entity = '{entity}' "
             f"AND provider_id = '{provider.id}'"
@@ -171,6 +182,7 @@ def load_known(
         own = f"SELECT external_id FROM base.{entity}"
         rows = links if entity in ("orgs", "users") else own
         duck.execute(f"CREATE OR REPLACE TABLE known.{entity} AS {rows}")
+    return entities
 
 
 def nothing_yet(provider: Provider, what: str, command: str) -> IncompleteExtractError:

@@ -50,7 +50,7 @@ from d118_pipelines.workflows.provider_sources import provider_mapping, provider
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.staging_inputs import (
     in_term,
-    is_whole,
+    kept_entities,
     load_known,
     nothing_yet,
     raw_inputs,
@@ -112,12 +112,12 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 close_row(run, provider, "SUCCESS", nothing_due)
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
+        known, kept = set[str](), kept_entities(provider, mapping, raw)
         with database.reading() as connection:
             if any(one.is_delta for one in raw.collections.values()):
-                load_known(connection, duck, project, provider)
-            if not is_whole(provider, mapping, raw):
-                district = project.district().id
-                load_kept(connection, duck, district=district, provider=provider.id)
+                known = load_known(connection, duck, project, provider)
+            whose = {"district": project.district().id, "provider": provider.id}
+            load_kept(connection, duck, kept, **whose)
         staged = stage(
             duck,
             raw=raw.collections,
@@ -127,6 +127,8 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
             run_id=run.run_id,
             now=utc_now(),
             pull_findings=raw.findings,
+            known=known,
+            kept=kept,
         )
         write_log(run, provider, duck, staged)
         return staged

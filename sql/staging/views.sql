@@ -80,10 +80,15 @@ CREATE OR REPLACE MACRO sis_rows(entity_name, staged_files, plan_files) AS TABLE
 WITH runs AS (FROM sis_staged_runs),
 
 sent AS (
-    SELECT * EXCLUDE (filename, rule, action), parse_dirpath(filename) AS folder,
+    -- The md5 of all but where the row came from and when the source touched it.
+    SELECT * EXCLUDE (filename, rule, action) REPLACE (
+            md5(CAST(json_merge_patch(to_json(t), '{"filename": null, "row_hash": null,
+                "source_file": null, "source_line": null, "source_modified_at": null,
+                "raw_collection": null, "raw_row": null}') AS VARCHAR)) AS row_hash),
+        parse_dirpath(filename) AS folder,
         CAST(NULL AS VARCHAR) AS rejected_by
     FROM read_parquet([getvariable('d118_shapes')] || staged_files,
-        union_by_name = true, filename = true)
+        union_by_name = true, filename = true) AS t
     UNION ALL BY NAME
     SELECT external_id, source_file, source_line, raw_collection, raw_row,
         parse_dirpath(filename) AS folder, code AS rejected_by

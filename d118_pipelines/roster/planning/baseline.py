@@ -7,6 +7,7 @@ everything else is the provider's own. Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -89,19 +90,20 @@ def load_baseline(
 def load_kept(
     connection: sa.Connection,
     duck: duckdb.DuckDBPyConnection,
+    entities: Collection[str],
     *,
     district: str,
     provider: str,
 ) -> None:
-    """Make `kept.classes` and `kept.users`: values that other entities gave, by key.
+    """Make `kept.<entity>` of classes and users: values that others gave, by key.
 
     For a pull that lacks enrollments or demographics: what they gave stays.
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS kept")
     whose = {"district": district, "provider": provider}
-    for entity, columns in _KEPT.items():
+    for entity in entities:
         query = statement(f"roster/baseline.kept_{entity}")
-        read_frame(connection, duck, query, whose, f"kept.{entity}", columns)
+        read_frame(connection, duck, query, whose, f"kept.{entity}", _KEPT[entity])
 
 
 def load_values(

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
-from d118_pipelines.kernel.frames import count_of, tables_of
+from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.planning.comparison import (
     Comparison,
@@ -176,7 +176,7 @@ def _with_parts(compared: Comparison, entity: str, schema: str) -> str:
 
 def _newest(compared: Comparison, entity: str, schema: str = "record") -> str:
     """The entity in that schema, else in the baseline: it may not be staged."""
-    there = entity in tables_of(compared.duck, schema)
+    there = entity in compared.source.staged
     return f"{schema if there else 'base'}.{entity}"
 
 

@@ -1,8 +1,7 @@
-"""The last statement of staging: the frame of one entity, with its row hash.
+"""The last statement of staging: the frame of one entity.
 
-Called by `staging.py`: what is filled in from other entities, and the hash. References
-that lead nowhere are found in `reference_rules.py`.
-Rule: docs/reference/roster_model.md, row hash.
+Called by `staging.py`: what is filled in from other entities. References that lead
+nowhere are found in `reference_rules.py`. Rule: docs/reference/roster_model.md.
 """
 
 from __future__ import annotations
@@ -19,18 +18,6 @@ KEPT_FIELDS = {
     "users": ("birth_date", "gender"),
 }
 GIVEN_BY = {"classes": "enrollments", "users": "demographics"}
-# Not part of a record: where it came from, and when the source touched it.
-_NOT_HASHED = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
-
-
-def row_hash(columns: Collection[str]) -> str:
-    """SQL: md5 over the canonical text of the columns; null differs from blank."""
-    texts = ", ".join(
-        f"coalesce(CAST({name} AS VARCHAR), chr(30))"
-        for name in columns
-        if name not in _NOT_HASHED
-    )
-    return f"md5(concat_ws(chr(31), {texts}))"
 
 
 def final_select(
@@ -39,7 +26,7 @@ def final_select(
     staged: Collection[str],
     kept: Mapping[str, str] | None = None,
 ) -> str:
-    """The SELECT of the frame: exactly the staged columns, then `row_hash`.
+    """The SELECT of the frame: exactly the staged columns.
 
     kept: entity -> relation with what the roster has of fields that other entities give,
     where those are not sent or only in part.
@@ -57,10 +44,7 @@ def final_select(
     chosen = ", ".join(
         f"CAST({values[name]} AS {kind}) AS {name}" for name, kind in columns.items()
     )
-    return (
-        f"SELECT *, {row_hash(columns)} AS row_hash FROM ("
-        f"SELECT {chosen} FROM {accepted(entity)} w {' '.join(joins)})"
-    )
+    return f"SELECT {chosen} FROM {accepted(entity)} w {' '.join(joins)}"
 
 
 def _fill(

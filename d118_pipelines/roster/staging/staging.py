@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.finding import refusal
-from d118_pipelines.kernel.frames import count_of, parquet, tables_of, write_parquet
+from d118_pipelines.kernel.frames import write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder, write_manifest
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import Endpoint, MappingFile
 from d118_pipelines.roster.staging.compile import RECORD, Relation
 from d118_pipelines.roster.staging.field_rules import EndpointRows
-from d118_pipelines.roster.staging.final_rows import GIVEN_BY, final_select
+from d118_pipelines.roster.staging.final_rows import final_select
 from d118_pipelines.roster.staging.findings import (
     REJECTED_COLUMNS,
     create_tables,
@@ -101,23 +101,30 @@ def stage(
     run_id: str,
     now: dt.datetime,
     pull_findings: Path | None = None,
+    known: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> Staged:
     """Stage one pull into `parent/<time>-<run>/`: all of it, or an error.
 
-    duck: a session of `frames.open_frames`; tables `known.<entity>(external_id)` in it
-    name records of the roster that references of delta rows may point at, and
-    `kept.classes`, `kept.users` what the roster has of fields that enrollments and
-    demographics give, for pulls without them.
+    duck: a session of `frames.open_frames`.
     pull_findings: the findings file of the pull, if it has one.
+    known: entities with a table `known.<entity>(external_id)` in the session: records of
+    the roster that references of delta rows may point at. kept: `classes`, `users` where
+    `kept.<entity>` has what the roster has of fields that other entities did not send.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`); the findings are then in `parent/refused.parquet`.
     """
     [home] = duck.execute("SELECT current_database()").fetchall()[0]
     duck.execute("ATTACH ':memory:' AS staging; USE staging")
     duck.execute("SET preserve_insertion_order = false")
+    # They make joins of each list of words and look for twins in thousands of
+    # expressions: half of the time of a small roster, and no gain for a large one.
+    duck.execute("SET disabled_optimizers = 'in_clause,common_subexpressions'")
     try:
         with new_run_folder(parent, run_id=run_id, now=now) as folder:
             run = _Run(duck, raw, mapping, options, folder.path, home)
+            run.known = set(known) & set(ENTITIES)
+            run.kept = {entity: f"{home}.kept.{entity}" for entity in kept}
             run.read(pull_findings)
             run.judge()
             entities = run.write()
@@ -146,7 +153,7 @@ def stage(
             write_manifest(folder.path, asdict(staged))
     finally:
         duck.execute(f"USE {home}; DETACH staging")
-        duck.execute("SET preserve_insertion_order = true")
+        duck.execute("RESET preserve_insertion_order; RESET disabled_optimizers")
     return staged
 
 
@@ -171,7 +178,8 @@ class _Run:
             there = [e for e in mapping.of_entity(name) if e.collection in raw]
             if there and name in options.entities:
                 self.endpoints[name] = there
-        self.known = tables_of(duck, "known", home) & set(ENTITIES)
+        self.known: set[str] = set()
+        self.kept: dict[str, str] = {}
         self.role_map = {**mapping.model.role_map, **options.role_map}
         self.references: dict[str, References] = {}
         self._columns: dict[str, list[str]] = {}
@@ -223,24 +231,14 @@ class _Run:
                 entity,
                 self.references[entity],
                 frozenset(self.endpoints),
-                self._kept(),
+                self.kept,
             )
-            write_parquet(self.duck, select, path)
-            counts[entity] = self._count(entity, path)
+            staged = write_parquet(self.duck, select, path)
+            counts[entity] = self._count(entity, staged)
         write_parquet(self.duck, "FROM rejected", self.folder / REJECTED_FILE)
         write_parquet(self.duck, "FROM findings", self.folder / FINDINGS_FILE)
         write_parquet(self.duck, _shape(), self.folder / SHAPE_FILE)
         return counts
-
-    def _kept(self) -> dict[str, str]:
-        """Entity -> relation of values that stay, because their source is incomplete."""
-        there = tables_of(self.duck, "kept", self.home)
-        return {
-            entity: f"{self.home}.kept.{entity}"
-            for entity, giver in GIVEN_BY.items()
-            if entity in there
-            and (giver not in self.endpoints or self._has_delta(giver))
-        }
 
     def _has_delta(self, *entities: str) -> bool:
         """Whether only changes were sent of one of the entities."""
@@ -330,8 +328,7 @@ class _Run:
             known = f"{self.home}.known.{entity}"
         keep_keys(self.duck, entity, known=known, is_staged=True)
 
-    def _count(self, entity: str, path: Path) -> EntityCounts:
-        staged = count_of(self.duck, parquet(path))
+    def _count(self, entity: str, staged: int) -> EntityCounts:
         fetched, rejected, unreadable = self.tally.counts(entity)
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
         absence = min((c.absence for c in collections), key=_STRENGTH.index)

@@ -122,12 +122,9 @@ def _write_rows(
 ) -> None:
     columns = ENTITIES[entity].staged_columns()
     layout = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    duck.execute(f"CREATE OR REPLACE TABLE t ({layout}, row_hash VARCHAR)")
-    marks = ", ".join("?" for _ in range(len(columns) + 1))
-    values = [
-        [{"status": "active", "row_hash": "", **row}.get(c) for c in columns] + [""]
-        for row in rows
-    ]
+    duck.execute(f"CREATE OR REPLACE TABLE t ({layout})")
+    marks = ", ".join("?" for _ in columns)
+    values = [[{"status": "active", **row}.get(c) for c in columns] for row in rows]
     if values:
         duck.executemany(f"INSERT INTO t VALUES ({marks})", values)
     duck.execute(f"COPY t TO '{path}'")

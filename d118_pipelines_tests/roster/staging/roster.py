@@ -209,6 +209,7 @@ class Bench:
                 run_id=RUN,
                 now=NOW,
                 pull_findings=self.findings,
+                known=self.known,
             )
 
 

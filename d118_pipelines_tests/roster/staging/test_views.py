@@ -9,10 +9,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from d118_pipelines.kernel.frames import open_frames, write_parquet
+from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
 from d118_pipelines_tests.roster.staging.roster import RUN, Bench, person, valid
 from d118_pipelines_tests.support.project import REPOSITORY
 
 VIEWS = ["schools", "terms", "courses", "classes", "users", "enrollments"]
+SAMPLES = {"VARCHAR": ("'a'", "'ax'"), "BOOLEAN": ("true", "false")}
+SAMPLES |= dict.fromkeys(["DATE", "TIMESTAMP"], ("'2026-01-01'", "'2026-01-02'"))
+UNHASHED = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
 
 
 def opened(home: Path) -> duckdb.DuckDBPyConnection:
@@ -93,3 +98,38 @@ def test_rows_stay_readable_when_retention_has_removed_the_raw_ones(
         assert duck.execute(
             "SELECT name, raw_json FROM sis_raw_schools ORDER BY 1"
         ).fetchall() == [("District", None), ("High School", None)]
+
+
+def test_c5_every_field_changes_the_hash_that_the_views_show(tmp_path: Path) -> None:
+    staged = Bench(tmp_path).json(valid())
+    versions = {}
+    with open_frames() as duck:
+        for view in VIEWS:
+            entity = "orgs" if view == "schools" else view
+            columns = ENTITIES[entity].staged_columns()
+            del columns["source_line"]  # numbers the versions of the one record
+            samples = {n: SAMPLES.get(k, ("1", "2")) for n, k in columns.items()}
+            before = {name: values[0] for name, values in samples.items()}
+            changes = [
+                {**before, name: value}
+                for name, (_, other) in samples.items()
+                if name not in UNHASHED
+                for value in (other, "NULL")
+            ]
+            touched = {**before, **{n: samples[n][1] for n in UNHASHED & set(columns)}}
+            rows = " UNION ALL ".join(
+                "SELECT "
+                + ", ".join(f"CAST({v} AS {columns[n]}) AS {n}" for n, v in row.items())
+                + f", {line} AS source_line"
+                for line, row in enumerate([before, touched, *changes])
+            )
+            write_parquet(duck, rows, staged.folder / f"{entity}.parquet")
+            versions[view] = len(changes)
+    with opened(tmp_path) as duck:
+        for view in VIEWS:
+            hashes = duck.execute(
+                "SELECT list_sort(list(DISTINCT source_line)) AS lines "
+                f"FROM sis_raw_{view} GROUP BY row_hash ORDER BY lines"
+            ).fetchall()
+            single = [[line] for line in range(2, 2 + versions[view])]
+            assert [lines for (lines,) in hashes] == [[0, 1], *single], view
