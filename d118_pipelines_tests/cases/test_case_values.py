@@ -170,3 +170,65 @@ def test_case_43_an_alias_of_a_grade_is_one_counted_line(tmp_path: Path) -> None
     [line] = findings(case.stage(), "row.grade_alias")
 
     assert (line["count"], line["severity"], line["field"]) == (10, "warn", "grades")
+
+
+def test_other_words_of_the_same_kinds_are_read_alike(tmp_path: Path) -> None:
+    """Cases 04, 14, 15, 24 and 42 with what other vendors write; one staging for all."""
+    case = Case(tmp_path, "24")
+    kinds = ["K-5", "7-12 school", "HS", "Charter", "Elem"]
+    case.add("orgs", *(f"O{n},,,x,{word},,D1" for n, word in enumerate(kinds)))
+    case.add("orgs", "O9,,,x,LEA,,")
+    person = "{0},,,true,5,student,{0},,{1},{2},,{3},{0}@d118.example,,,,{4},"
+    case.add(
+        "users",
+        person.format("P1", "Mia", "#REF!", "(none)", "Gr. 9"),
+        person.format("P2", "Li\ufe0fa", "O\u2009Hara", "NaN", "9.0"),
+        person.format("P3", "Cher", ".", "", "NULL"),
+        person.format("2.02601E+03", "Lost", "Digits", "", "09"),
+    )
+    year = "{0},,,x,term,2026-08-01,2027-06-01,Y27,{1}"
+    terms = {"Y1": "2027.0", "Y2": "1026", "Y3": "SY27"}
+    case.add("academicSessions", *(year.format(*pair) for pair in terms.items()))
+    case.change("users", {"2.02601E+03": "2.02601e+03"})  # else the set is refused
+
+    found = case.stage()
+
+    types = {key: row["org_type"] for key, row in staged_rows(found, "orgs").items()}
+    assert {types[f"O{n}"] for n in range(5)} == {"school"}
+    assert types["O9"] == "district"
+    users = staged_rows(found, "users")
+    assert users["P1"]["last_name"] is None and users["P1"]["identifier"] is None
+    assert [users[key]["grades"] for key in ("P1", "P2")] == ['["09"]'] * 2
+    assert (users["P2"]["first_name"], users["P2"]["last_name"]) == ("Lia", "O Hara")
+    assert (users["P3"]["last_name"], users["P3"]["grades"]) == (None, None)
+    assert rejected_rows(found) == [("users", "2.02601e+03", "row.bad_guid")]
+    read = {k: row["school_year"] for k, row in staged_rows(found, "terms").items()}
+    assert (read["Y1"], read["Y2"], read["Y3"]) == (2027, None, None)
+
+
+def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
+    case = Case(tmp_path, "03")
+    words = {"R1": "Office Staff", "R2": "ext:coach", "R3": "ext:coach", "R4": "Zoe"}
+    row = "{0},,,true,5,{1},{0},,Ana,Off,,{0},{0}@d118.example,,,,,"
+    case.add("users", *(row.format(*pair) for pair in words.items()))
+    case.add("enrollments", "E8,,,K1,5,S1,substitute,,,", "E9,,,K1,5,S1,Zoe,,,")
+
+    found = case.stage()
+
+    told = {
+        (f["entity"], f["count"], f["detail"])
+        for f in findings(found, "row.bad_enum")
+        if f["detail"].startswith("role ")
+    }
+    line = "add under role_map in mappings/oneroster.yaml"
+    assert told == {
+        ("users", 1, f'role "Office Staff": 1 user; {line}: "Office Staff": ...'),
+        ("users", 2, f'role "ext:coach": 2 users; {line}: "ext:coach": ...'),
+        (
+            "enrollments",
+            1,
+            f'role "substitute": 1 enrollment; {line}: "substitute": ...',
+        ),
+    }
+    assert {key for _, key, _ in rejected_rows(found)} == {*words, "E8", "E9"}
+    assert "Zoe" not in str([f["detail"] for f in findings(found, "row.bad_enum")])

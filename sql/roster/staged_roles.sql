@@ -150,11 +150,24 @@ SELECT
 FROM merged_roles
 GROUP BY n
 
+-- name: unknown_words
+-- One finding for each word that may be shown, with the line that maps it.
+INSERT INTO findings BY NAME
+SELECT
+    {{'entity'}} AS entity, 'row.bad_enum' AS code, 'warn' AS severity, 'role' AS field,
+    min(source_file) AS source_file, count(DISTINCT n) AS "count",
+    format('role "{}": {:,} {}; add under role_map in {}: "{}": ...', {{word}}, "count",
+        if("count" = 1, rtrim({{'entity'}}, 's'), {{'entity'}}), {{'mapping'}}, {{word}})
+        AS detail
+FROM {{rows}} AND {{shown}}
+GROUP BY {{word}}
+
 -- name: without_roles
 -- Live users without any role: whether a word or a school was lost.
 SELECT
     w.n, w.external_id, w.source_file, w.source_line,
     coalesce(bool_or(r.n IS NOT NULL AND r.role IS NULL), false) AS lost_word,
+    coalesce(min({{shown}}) FILTER (r.role IS NULL), '') AS the_word,
     coalesce(bool_or(r.is_orphan), false) AS lost_school
 FROM work.users AS w
 LEFT JOIN role_hits AS r ON r.n = w.n

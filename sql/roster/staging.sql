@@ -169,12 +169,17 @@ JOIN ok.terms AS t ON t.external_id = c.term
 GROUP BY class
 
 -- name: cause
--- Whether the record pointed at has a key in another case, was rejected, or not sent.
+-- Whether the record pointed at has a key in another case or with other zeros, was
+-- rejected, or not sent.
 CASE
     WHEN lower({{field}}) IN (SELECT lower(external_id) FROM ok.{{target}})
         THEN 'differs in case only: ' || (
             SELECT min(t.external_id) FROM ok.{{target}} AS t
             WHERE lower(t.external_id) = lower({{field}}))
+    WHEN ltrim({{field}}, '0') IN (SELECT ltrim(external_id, '0') FROM ok.{{target}})
+        THEN 'differs in leading zeros only: ' || (
+            SELECT min(t.external_id) FROM ok.{{target}} AS t
+            WHERE ltrim(t.external_id, '0') = ltrim({{field}}, '0'))
     WHEN {{field}} IN (SELECT external_id FROM rejected WHERE entity = {{'target'}})
         THEN 'the record that it points at was rejected'
     ELSE 'the record that it points at was not sent'
@@ -381,6 +386,13 @@ WHERE severity = 'reject' AND entity = {{'entity'}}
 GROUP BY 1
 ORDER BY 2 DESC, 1
 LIMIT 5
+
+-- name: unknown_words
+SELECT detail
+FROM findings
+WHERE code = 'row.bad_enum' AND entity = {{'entity'}} AND detail LIKE 'role "%'
+ORDER BY "count" DESC, detail
+LIMIT 3
 
 -- What later entities need to know of an accepted record. `kind` is compared by
 -- row.wrong_type, the rest is read by rules on enrollments.

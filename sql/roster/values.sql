@@ -46,7 +46,7 @@ AND right({{c}}, 2) = right(CAST(try_cast(left({{c}}, 4) AS INTEGER) + 1 AS VARC
 
 -- name: year
 CASE
-    WHEN regexp_full_match({{c}}, '[12]\d{3}') THEN CAST({{c}} AS INTEGER)
+    WHEN regexp_full_match({{c}}, '(19|20|21)\d\d(\.0)?') THEN CAST(left({{c}}, 4) AS INTEGER)
     WHEN {{is_double}} THEN CAST(left({{c}}, 4) AS INTEGER) + 1
 END
 
@@ -57,6 +57,15 @@ CASE
     ELSE list_transform({{c}}, lambda e: coalesce({{codes}}[list_position({{aliases}},
         replace(replace(lower(e), ' ', ''), '_', ''))], e))
 END
+
+-- name: is_shown
+(
+    regexp_full_match({{c}}, 'ext:[A-Za-z_-]{2,40}')
+    OR regexp_replace(lower({{c}}), '[^a-z]', '', 'g') IN ({{known}})
+    OR list_has_all([{{known}}], regexp_extract_all(
+        lower(regexp_replace({{c}}, '([a-z])([A-Z])', '\1 \2', 'g')), '\pL+'))
+    AND length({{c}}) < 60 AND regexp_matches({{c}}, '\pL')
+)
 
 -- name: user_ids
 -- Of the objects in a list those with both parts, as JSON in one form.

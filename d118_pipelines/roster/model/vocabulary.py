@@ -22,10 +22,13 @@ EXTENSIBLE = {"orgs.org_type", "terms.type", "classes.class_type", "users.gender
 GENDER_ALIASES: dict[str, str] = _WORDS["gender_aliases"]
 STANDARD_ROLES: list[str] = _WORDS["standard_roles"]
 WRITTEN_ROLES: dict[str, str] = _WORDS["written_roles"]
-# Words of vendors for schools; `School` may follow them.
-ORG_TYPE_ALIASES = {
+# Words of vendors for schools; `School` may follow them. A span of grades is one too.
+_SPANS = [
+    f"{low}-{high}" for low in ("pk", "k", *range(1, 10)) for high in range(1, 13)
+]
+ORG_TYPE_ALIASES = dict.fromkeys(_WORDS["district_words"], "district") | {
     spelled.replace(" ", blank): "school"
-    for word in _WORDS["school_words"]
+    for word in [*_WORDS["school_words"], *_SPANS]
     for spelled in (word, f"{word} school")
     for blank in (" ", "", "_", "-")
 }
@@ -56,6 +59,7 @@ def grade_aliases() -> dict[str, str]:
     for number, code in enumerate(_NUMBERED, start=1):
         aliases[str(number)] = aliases[code] = aliases[_suffixed(number)] = code
         aliases[f"grade{number}"] = aliases[f"{_suffixed(number)}grade"] = code
+        aliases[f"gr{number}"] = aliases[f"gr.{number}"] = aliases[f"{number}.0"] = code
     for number, word in enumerate(_WORDS["ordinals"], start=1):
         aliases[word] = aliases[f"{word}grade"] = f"{number:02}"
     return aliases

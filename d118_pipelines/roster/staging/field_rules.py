@@ -30,6 +30,7 @@ from d118_pipelines.roster.staging.transforms import (
     Converted,
     choose,
     distinct_list,
+    elements_without_placeholder,
     parse_boolean,
     parse_boolean_words,
     parse_date,
@@ -224,8 +225,10 @@ class FieldCompiler:
             "v_external_id IS NULL",
         )
         odd = f"NOT regexp_full_match({column}, '[0-9A-Za-z._/@-]+')"
+        # A spreadsheet has lost the digits of 2.02601E+11.
         unusable = (
-            f"length({column}) > {LONG} OR regexp_matches({column}, '[\\x00-\\x1f]')"
+            f"length({column}) > {LONG} OR regexp_matches({column}, '[\\x00-\\x1f]') "
+            f"OR regexp_full_match({column}, '\\d([.,]\\d+)?[Ee]\\+\\d+')"
         )
         self._rule(rows, Rule("row.bad_guid", "reject", "external_id"), unusable)
         self._rule(rows, Rule("row.bad_guid", "warn", "external_id"), odd)
@@ -300,7 +303,7 @@ class FieldCompiler:
         rows.conditions[number] = condition
 
 
-# Words that sources use where OneRoster has none; none is a name.
+# Words, and parts of words, that sources use where OneRoster has none; none is a name.
 SHOWN_WORDS = (
     *("observer", "substitute", "volunteer", "coach", "nurse", "librarian", "intern"),
     *("secretary", "support", "specialist", "coordinator", "assistant", "para"),
@@ -311,6 +314,10 @@ SHOWN_WORDS = (
     *("unknown", "staff", "admin", "student", "teacher", "parent", "guardian"),
     *("club", "section", "class", "course", "team", "advisory", "campus", "building"),
     *("year", "quarter", "trimester", "summer", "deleted", "retired", "suspended"),
+    *("lead", "office", "school", "district", "clerk", "case", "custodian", "social"),
+    *("psychologist", "worker", "therapist", "speech", "interpreter", "registrar"),
+    *("attendance", "monitor", "security", "director", "supervisor", "resource"),
+    *("special", "education", "principal", "counselor", "aide", "administrator"),
 )
 
 
@@ -323,16 +330,22 @@ def clean_list(name: str) -> str:
         return statement("roster/values.user_ids", list=raw)
     if name in ALIGNED:
         raw = f"list_transform({raw}, lambda e: replace(e, ',', ''))"
-    return trimmed_list(raw)
+    texts = trimmed_list(raw)
+    if name in ("grades", "periods"):
+        texts = elements_without_placeholder(texts, vocabulary.PLACEHOLDERS)
+    return texts
 
 
-def shown_word(column: str) -> str:
-    """SQL: the unknown word, where it is a known word of other vocabularies.
+def is_shown(column: str) -> str:
+    """SQL: the unknown word is made of words of other vocabularies, or begins with `ext:`.
 
     Any other text could be a name that slipped into the column; it is not shown.
     """
-    known = ", ".join(literal(word) for word in SHOWN_WORDS)
-    folded = f"regexp_replace(lower({column}), '[^a-z]', '', 'g')"
-    return (
-        f"CASE WHEN {folded} IN ({known}) THEN 'the word is ' || {column} ELSE '' END"
-    )
+    known = ", ".join(map(literal, SHOWN_WORDS))
+    return statement("roster/values.is_shown", c=column, known=known)
+
+
+def shown_word(column: str) -> str:
+    """SQL: the unknown word for a finding, if it may be shown."""
+    shown = f"'the word is ' || {column}"
+    return f"CASE WHEN {is_shown(column)} THEN {shown} ELSE '' END"

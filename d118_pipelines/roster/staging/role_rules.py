@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import USER_ROLES
 from d118_pipelines.roster.model.vocabulary import STANDARD_ROLES, WRITTEN_ROLES
-from d118_pipelines.roster.staging.field_rules import shown_word
+from d118_pipelines.roster.staging.field_rules import is_shown, shown_word
 from d118_pipelines.roster.staging.findings import Rule, judge_table
 from d118_pipelines.roster.staging.transforms import BLANKS, choose, parse_date, words
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _OF_ROLES = [
-    (Rule("row.bad_enum", "warn", "roles", shown_word("word")), "role IS NULL"),
+    (Rule("row.bad_enum", "warn", "roles"), f"role IS NULL AND NOT {is_shown('word')}"),
     (Rule("row.enum_case", "warn", "roles"), "word <> known"),
     (
         Rule("row.missing_required", "warn", "roles", "'a role without school'"),
@@ -44,7 +44,7 @@ _OF_MERGED = [
     (Rule("sem.multiple_primary_role", "warn", "roles"), "is_marked AND earlier > 0"),
 ]
 _OF_USERS = [
-    (Rule("row.bad_enum", "reject", "roles"), "lost_word"),
+    (Rule("row.bad_enum", "reject", "roles", "the_word"), "lost_word"),
     (Rule("ref.orphan", "reject", "roles"), "NOT lost_word AND lost_school"),
     (
         Rule("row.missing_required", "reject", "roles"),
@@ -59,12 +59,13 @@ def judge_roles(
     role_map: Mapping[str, str],
     date_order: str | None,
     has_orgs: bool,
+    mapping: str,
 ) -> None:
     """Make the roles of the accepted rows of `work.users`, report what is wrong.
 
     Out: `roles_of_users(n, roles, school, schools, has_student, has_staff)`.
     role_map: source word -> roster role; empty: the roster's own words.
-    has_orgs: schools are looked up in `ok.orgs`.
+    has_orgs: schools are looked up in `ok.orgs`. mapping: the file with the role_map.
     """
     roles_of = dict(role_map) or {role: role for role in USER_ROLES}
     known = {word.lower(): word for word in roles_of}
@@ -78,6 +79,7 @@ def judge_roles(
         end_date=parse_date("end_text", date_order).sql,
     )
     judge_table(duck, "users", "role_hits", sent, _OF_ROLES)
+    add_words(duck, "users", "role_hits WHERE role IS NULL", "word", mapping)
     merged = _sql(
         "merged",
         standard=words(STANDARD_ROLES),
@@ -85,9 +87,23 @@ def judge_roles(
     )
     judge_table(duck, "users", "merged_roles", merged, _OF_MERGED)
     duck.execute(f"CREATE OR REPLACE TABLE roles_of_users AS {_sql('gathered')}")
-    rules = judge_table(duck, "users", "hits", _sql("without_roles"), _OF_USERS)
+    rules = judge_table(
+        duck,
+        "users",
+        "hits",
+        _sql("without_roles", shown=shown_word("r.word")),
+        _OF_USERS,
+    )
     duck.execute(f"INSERT INTO out.users SELECT n, {rules.rejecting_code()} FROM hits")
     duck.execute("DROP TABLE role_hits; DROP TABLE merged_roles")
+
+
+def add_words(
+    duck: duckdb.DuckDBPyConnection, entity: str, rows: str, column: str, mapping: str
+) -> None:
+    """One finding for each unknown role word that may be shown, with the line to add."""
+    where = {"entity": entity, "rows": rows, "word": column, "mapping": mapping}
+    duck.execute(_sql("unknown_words", shown=is_shown(column), **where))
 
 
 def _sql(name: str, **values: str) -> str:

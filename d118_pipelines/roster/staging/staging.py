@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.finding import refusal
@@ -48,7 +49,7 @@ from d118_pipelines.roster.staging.reference_rules import (
     judge_people,
     keep_keys,
 )
-from d118_pipelines.roster.staging.role_rules import judge_roles
+from d118_pipelines.roster.staging.role_rules import add_words, judge_roles
 from d118_pipelines.roster.staging.row_rules import RowCompiler
 from d118_pipelines.roster.staging.staged import (
     FINDINGS_FILE,
@@ -215,7 +216,12 @@ class _Run:
                     role_map=self.role_map,
                     date_order=self.options.date_order,
                     has_orgs="orgs" in self.targets("users"),
+                    mapping=shown_path(self.mapping.path),
                 )
+            if entity == "enrollments":
+                rows = "work.enrollments WHERE role IS NULL"
+                mapping = shown_path(self.mapping.path)
+                add_words(self.duck, entity, rows, "w_role", mapping)
             self._judge_references(entity)
             if entity == "users":
                 judge_people(self.duck)

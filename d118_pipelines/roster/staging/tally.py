@@ -94,12 +94,18 @@ class Tally:
                 what = f"{rejected} of {fetched} rows of {file} ({entity}) are rejected"
                 if cap.holds:
                     return f"bundle.too_many_rejects: {what}"
-                raise _too_many(cap, what, self._run("main_reasons", entity=entity))
+                raise _too_many(cap, what, self._reasons(entity))
         for entity, one in counts.items():
             if one.rejected and not one.staged:
-                reasons = _reasons(self._run("main_reasons", entity=entity))
-                return f"Every row of {entity} is rejected ({reasons})."
+                return f"Every row of {entity} is rejected ({self._reasons(entity)})."
         return self._lost(counts)
+
+    def _reasons(self, entity: str) -> str:
+        """The codes that reject most rows, and the words that are not known."""
+        codes = self._run("main_reasons", entity=entity)
+        texts = [f"{code}: {count}" for code, count in codes]
+        words = self._run("unknown_words", entity=entity)
+        return "; ".join([", ".join(texts), *(detail for (detail,) in words)])
 
     def _lost(self, counts: Mapping[str, EntityCounts]) -> str | None:
         """What falls with rejected terms, orgs, courses and classes."""
@@ -122,16 +128,10 @@ class Tally:
         return None
 
 
-def _reasons(reasons: list[tuple[str, int]]) -> str:
-    return ", ".join(f"{code}: {count}" for code, count in reasons)
-
-
-def _too_many(
-    cap: RejectCap, what: str, reasons: list[tuple[str, int]]
-) -> IncompleteExtractError:
+def _too_many(cap: RejectCap, what: str, reasons: str) -> IncompleteExtractError:
     return IncompleteExtractError(
         f"FAILED bundle.too_many_rejects  {what}.",
-        where=_reasons(reasons),
+        where=reasons,
         rule=f"At most {cap.ratio:.0%} of a file, or fewer than {cap.minimum} rows.",
         not_done="Nothing was staged; the roster is unchanged.",
         next_step="Correct the mapping or the source: docs/reference/staging.md",

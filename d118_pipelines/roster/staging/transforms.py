@@ -18,10 +18,14 @@ VALUE = "{v}"
 # What may be around a value without being part of it; U+00A0 is a no-break space.
 BLANKS = "E' \\t\\r\\n\u00a0'"
 _BLANK_ENDS = ["' '", "E'\\t'", "E'\\r'", "E'\\n'", "'\u00a0'"]
-# No-break and narrow blanks, the no-break hyphen.
-_NO_BREAK = "\u00a0\u2007\u202f\u2011"
-# Soft hyphens, zero-width blanks, direction marks, byte order marks.
-_INVISIBLE = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+# No-break, narrow and wide blanks, the no-break hyphen.
+_NO_BREAK = (
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+)
+_NO_BREAK += "\u202f\u205f\u2011"
+# Controls, soft hyphens, zero-width blanks, direction marks, separators, byte order marks.
+_INVISIBLE = "[\u0080-\u009f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+_INVISIBLE += "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
 _JOINERS = "(^|[^\u0600-\u0dff])[\u200c\u200d]+"
 _EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
@@ -83,7 +87,8 @@ def without_invisible(text: str) -> str:
 
     Joiners stay behind letters of scripts that are written with them.
     """
-    plain = f"translate({text}, {literal(_NO_BREAK)}, '   -')"
+    blanks = " " * (len(_NO_BREAK) - 1) + "-"
+    plain = f"translate({text}, {literal(_NO_BREAK)}, '{blanks}')"
     plain = f"regexp_replace({plain}, {literal(_INVISIBLE)}, '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_JOINERS)}, '\\1', 'g')"
     return f"CASE WHEN strlen({text}) = length({text}) THEN {text} ELSE {plain} END"
@@ -93,8 +98,21 @@ def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
     """SQL: the text, null where it is a word for nothing, as NULL and N/A."""
     if not placeholders:
         return text
-    forms = {f for w in placeholders for f in (w, w.upper(), w.capitalize())}
-    return f"CASE WHEN {text} NOT IN {words(sorted(forms))} THEN {text} END"
+    return f"CASE WHEN {text} NOT IN {words(_forms(placeholders))} THEN {text} END"
+
+
+def elements_without_placeholder(texts: str, placeholders: Sequence[str]) -> str:
+    """SQL: the list without elements that are words for nothing."""
+    forms = _forms(placeholders)
+    slow = f"list_filter({texts}, lambda e: e NOT IN {words(forms)})"
+    listed = ", ".join(map(literal, forms))
+    return f"CASE WHEN list_has_any({texts}, [{listed}]) THEN {slow} ELSE {texts} END"
+
+
+def _forms(placeholders: Sequence[str]) -> list[str]:
+    """The words as people write them."""
+    forms = {f for w in placeholders for f in (w, w.upper(), w.capitalize(), w.title())}
+    return sorted(forms)
 
 
 def trimmed_list(texts: str) -> str:

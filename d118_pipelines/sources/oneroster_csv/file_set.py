@@ -21,7 +21,7 @@ from d118_pipelines.sources.oneroster_csv.manifest import (
     read_manifest,
 )
 from d118_pipelines.sources.oneroster_csv.reading import FileReader
-from d118_pipelines.sources.oneroster_csv.tables import files_of
+from d118_pipelines.sources.oneroster_csv.tables import COLLECTIONS, files_of
 
 SUFFIX = ".csv"
 
@@ -112,14 +112,14 @@ def _version(manifest: Manifest, header: list[str], findings: Findings) -> str:
 def _check_declared(
     files: Mapping[str, Member], manifest: Manifest, findings: Findings
 ) -> None:
-    missing = [
-        name + SUFFIX
-        for name, mode in manifest.modes.items()
-        if mode in ("bulk", "delta") and name not in files
-    ]
-    if missing:
-        what = f"Declared in the manifest, but not in the set: {', '.join(missing)}."
-        fatal("bundle.file_missing", what, file=missing[0])
+    declared = {n for n, mode in manifest.modes.items() if mode in ("bulk", "delta")}
+    missing = sorted(declared - files.keys())
+    for name in missing:
+        if name in COLLECTIONS:
+            listed = ", ".join(name + SUFFIX for name in missing)
+            what = f"Declared in the manifest, but not in the set: {listed}."
+            fatal("bundle.file_missing", what, file=name + SUFFIX)
+        findings.add("bundle.file_missing", "warn", name + SUFFIX, detail="not stored")
     for name in files:
         if manifest.modes.get(name, "absent") == "absent":
             findings.add("bundle.file_undeclared", "warn", name + SUFFIX)

@@ -14,7 +14,12 @@ from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.finding import Findings
 from d118_pipelines.sources.oneroster_csv.file_set import SUFFIX, FileSet
 from d118_pipelines.sources.oneroster_csv.findings import fatal
-from d118_pipelines.sources.oneroster_csv.tables import MODIFIED, STATUS, needs_of
+from d118_pipelines.sources.oneroster_csv.tables import (
+    COLLECTIONS,
+    MODIFIED,
+    STATUS,
+    needs_of,
+)
 from d118_pipelines.sources.oneroster_csv.values import RowCounts
 
 LEAST_REJECTS = 20
@@ -64,8 +69,11 @@ def judge_file(
     return Reading("proven" if proves else "never", is_delta)
 
 
-def check_dependencies(file_set: FileSet, facts: Mapping[str, RowCounts]) -> None:
-    """Every bulk file with rows needs the files that its rows point into.
+def check_dependencies(
+    file_set: FileSet, facts: Mapping[str, RowCounts], findings: Findings
+) -> None:
+    """Every bulk file with rows needs the files that its rows point into; one that is
+    never stored is a warning.
 
     Raises: IncompleteExtractError `bundle.incomplete`.
     """
@@ -77,7 +85,9 @@ def check_dependencies(file_set: FileSet, facts: Mapping[str, RowCounts]) -> Non
             if not asked or need.file in file_set.members:
                 continue
             what = f"{file}.csv needs {need.file}.csv, which is not in the set."
-            fatal("bundle.incomplete", what, file=file + SUFFIX)
+            if need.file in COLLECTIONS:
+                fatal("bundle.incomplete", what, file=file + SUFFIX)
+            findings.add("bundle.incomplete", "warn", file + SUFFIX, detail=what)
 
 
 def report_values(file: str, facts: RowCounts, findings: Findings) -> None:

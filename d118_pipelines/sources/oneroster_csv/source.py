@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from d118_pipelines.errors import D118Error
-from d118_pipelines.kernel.finding import Findings
+from d118_pipelines.errors import D118Error, IncompleteExtractError
+from d118_pipelines.kernel.finding import Findings, refusal
 from d118_pipelines.sources.oneroster_csv.container import (
     Container,
     content_hash,
@@ -95,7 +95,7 @@ class OneRosterCsvSource:
                 return "The archive is there; a sync opens it.", {}
             file_set = self._open_set(container, findings)
             for file in file_set.members:
-                self._check_header(container, file_set, file, findings)
+                self.check_header(file_set, file, findings)
         details = {"version": file_set.version}
         for file in COLLECTIONS:
             is_there = file in file_set.members
@@ -106,12 +106,19 @@ class OneRosterCsvSource:
     def _open_set(self, container: Container, findings: Findings) -> FileSet:
         return open_set(container, findings, self.limits, self.file_names, self.assumed)
 
-    def _check_header(
-        self, container: Container, file_set: FileSet, file: str, findings: Findings
-    ) -> None:
+    def check_header(self, file_set: FileSet, file: str, findings: Findings) -> None:
+        """Judge the header alone. Raises: IncompleteExtractError for a file that is
+        stored; what is wrong with another one is a warning."""
         member = file_set.members[file]
         reader = FileReader(member, file + SUFFIX, findings, self.limits)
-        header_check(self, file_set, file, findings)(reader.header())
+        try:
+            header_check(self, file_set, file, findings)(reader.header())
+        except IncompleteExtractError as exc:
+            if file in COLLECTIONS:
+                raise
+            found = refusal(exc)
+            detail = f"not stored; {found.detail}"
+            findings.add(found.code, "warn", file + SUFFIX, detail=detail)
 
 
 def header_check(
@@ -144,11 +151,11 @@ class _Pulling:
 
     def run(self) -> None:
         self._store.details["version"] = self._set.version
-        for file in self._set.members.keys() - set(COLLECTIONS):
-            self._read(file, lambda: lambda table: None)
+        for file in sorted(self._set.members.keys() - set(COLLECTIONS)):
+            self._source.check_header(self._set, file, self._findings)
         for collection in COLLECTIONS:
             self._write(collection)
-        check_dependencies(self._set, self._facts)
+        check_dependencies(self._set, self._facts, self._findings)
         judge_spreadsheet(self._facts, self._findings)
 
     def _write(self, collection: str) -> None:

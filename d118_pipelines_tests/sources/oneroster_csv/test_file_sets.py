@@ -295,3 +295,30 @@ def test_users_of_1_1_need_no_roles(tmp_path: Path) -> None:
     users = USERS_1_1 + "S-9001,,,true,S5,student,x,,A,B,,,,,,,,\n"
 
     assert pull_set(set_of(users=users), tmp_path).codes() == []
+
+
+def test_a_file_that_is_never_stored_blocks_no_set(tmp_path: Path) -> None:
+    said = MANIFEST.replace("file.results,absent", "file.results,bulk")
+    said = said.replace("file.lineItems,absent", "file.lineItems,bulk")
+    files = set_of(
+        manifest=said,
+        results='score,,"x\0',  # a header that nobody can read
+        categories="\xff\xfe\x00",
+        resources="sourcedId,sourcedId\n" + "a,b,c\n" * 100,
+    )
+    pulled = pull_set(files, tmp_path)
+
+    of_files = {
+        finding["source_file"]: finding["severity"] for finding in pulled.findings()
+    }
+    others = {"results", "lineItems", "categories", "resources"}
+    assert (
+        {f"{name}.csv" for name in others}
+        >= of_files.keys()
+        >= {
+            "results.csv",
+            "lineItems.csv",
+            "resources.csv",
+        }
+    )
+    assert set(of_files.values()) == {"warn"}

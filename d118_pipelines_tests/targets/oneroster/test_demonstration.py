@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines_tests.support.roster_sync import RosterProject
+from d118_pipelines_tests.sources.oneroster_csv.pulls import pull_path
+from d118_pipelines_tests.sources.oneroster_csv.test_staged import staged
+from d118_pipelines_tests.support.roster_sync import RosterProject, rejected_rows
 from d118_pipelines_tests.targets.oneroster.reader import Reading
 
 TARGET = "mappings/targets/oneroster.yaml"
@@ -48,6 +50,10 @@ def test_the_demonstration_district_is_delivered_and_strictly_right(
     assert reading.complaints == []
     assert len(reading.rows["users"]) > 4_600
     assert len(reading.rows["enrollments"]) > 31_500
+    # What we send we can read: by a provider ONEROSTER_CSV without settings of its own.
+    found = staged(pull_path(archive, tmp_path), tmp_path)
+    assert rejected_rows(found) == []
+    assert found.held_reason is None
     register = project.d118("ledger", "disclosures", "--json").json()
     told = {row["entity"]: set(row["elements"]) for row in register}
     assert told == filled_columns(archive)
