@@ -10,7 +10,7 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.errors import HeldError
+from d118_pipelines.errors import BusyError, HeldError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import SCIM_NAME
@@ -20,7 +20,6 @@ from d118_pipelines.workflows.all_feeds import find_feed
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
-HELD_EXIT_CODE = HeldError.exit_code
 LOOK_SECONDS = 60
 
 
@@ -42,10 +41,9 @@ def run_alert_sensor(
     if provider:
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
-    reasons = [
-        _reason(project, run.run_id, e) for e in context.get_step_failure_events()
-    ]
-    for alert in _alerts(reasons or [_ended(run)], run.run_id):
+    events = context.get_step_failure_events()
+    reasons = [_reason(project, run.run_id, event) for event in events] or [_ended(run)]
+    for alert in _alerts([r for r in reasons if not r.is_busy], run.run_id):
         _send(context.log, project, alert)
 
 
@@ -98,12 +96,16 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
 
 @dataclass(frozen=True, slots=True)
 class _Reason:
-    """Why one step failed. `cause` stays the same while the problem does."""
+    """Why one step failed. `cause` stays the same while the problem does.
+
+    is_busy: another run does the work, so nobody needs to know.
+    """
 
     is_held: bool
     name: str
     cause: str
     text: str
+    is_busy: bool = False
 
 
 def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
@@ -116,9 +118,10 @@ def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
             False, name, step, f"{step} failed."
         )
     code = own.metadata.get("exit_code")
-    is_held = code is not None and code.value == HELD_EXIT_CODE
+    number = code.value if code is not None else None
     cause = f"{step} {own.description.splitlines()[0]}"
-    return _Reason(is_held, name, cause, own.description)
+    is_busy = number == BusyError.exit_code
+    return _Reason(number == HeldError.exit_code, name, cause, own.description, is_busy)
 
 
 def _subject(step: str) -> str:

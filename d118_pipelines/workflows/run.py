@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.errors import BusyError
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import Leases
@@ -23,12 +24,15 @@ from d118_pipelines.state.open import state_database
 class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
+    refused: why it may not work at all.
+
     Use it inside `with run.leases:`, which gives back what the run holds.
     """
 
     project: Project
     run_id: str
     actor: Actor
+    refused: BusyError | None = None
     leases: Leases = field(default_factory=Leases)
 
     @cached_property
@@ -41,6 +45,8 @@ class Run:
 
         Raises: BusyError if another run is at work, now or when it was first asked.
         """
+        if self.refused:
+            raise self.refused
         return self.leases.hold(self.database, name, self.run_id)
 
 
