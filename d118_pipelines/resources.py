@@ -10,6 +10,8 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
+from d118_pipelines.errors import BusyError
+from d118_pipelines.schedules import DUE, SCHEDULE, good_runs
 from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines.workflows.run import Run, actor_of, run_tags
 
@@ -28,9 +30,14 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
     with reported():
         tags = label(context.instance, context.run, project)
     target = tags.get("sis/target", "")
-    target = "" if "," in target else target
-    actor, warn = actor_of(tags), context.log.warning
-    run = Run(project, context.run.run_id, actor, target, warn=warn)
+    run = Run(
+        project,
+        context.run.run_id,
+        actor_of(tags),
+        target="" if "," in target else target,
+        refused=_made_twice(context.instance, context.run),
+        warn=context.log.warning,
+    )
     with run.leases:
         yield run
 
@@ -53,3 +60,23 @@ def label(
     tags |= {f"sis/{name}": value for name, value in more.items()}
     instance.add_run_tags(run.run_id, tags)
     return tags
+
+
+def _made_twice(instance: dg.DagsterInstance, run: dg.DagsterRun) -> BusyError | None:
+    """The error of a run whose tick has another one: two daemons make two of each.
+
+    A run that a person starts again is meant.
+    """
+    schedule, due = run.tags.get(SCHEDULE, ""), run.tags.get(DUE, "")
+    if not (schedule and due) or "dagster/parent_run_id" in run.tags:
+        return None
+    for _, other in good_runs(instance, schedule, before=run.run_id):
+        if other.tags[DUE] == due:
+            return BusyError(
+                f"BUSY  {schedule}: run {other.run_id} was made for the same tick.",
+                rule="A tick has one run; two Dagster daemons on one instance make two "
+                "(docs/reference/delivery.md).",
+                not_done="Nothing was sent or changed by this run.",
+                next_step="Find the second daemon and stop it: d118 doctor",
+            )
+    return None

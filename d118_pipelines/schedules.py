@@ -4,11 +4,25 @@ Wired in `definitions.py`; when one fires next is said by `workflows/target_feed
 `provider_feed.py`.
 """
 
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
 from d118_pipelines.config.district import District
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.kernel import clock
 from d118_pipelines.targets.definition import Target
+
+SCHEDULE = "dagster/schedule_name"
+DUE = ".dagster/scheduled_execution_time"
+"""Tags that Dagster gives the runs of a schedule."""
+_FAILED = {
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.CANCELED,
+}
 
 
 def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition | None:
@@ -34,13 +48,56 @@ def provider_schedule(
     return _schedule(f"sync_{provider.id}", model.schedule, zone, text)
 
 
+def good_runs(
+    instance: dg.DagsterInstance, schedule: str, *, before: str = ""
+) -> Iterator[tuple[dt.datetime, dg.DagsterRun]]:
+    """When they were due, and the schedule's newest runs that have not failed.
+
+    before: only runs that were made before the one with this id.
+    """
+    wanted = dg.RunsFilter(tags={SCHEDULE: schedule})
+    is_before = not before
+    for run in instance.get_runs(wanted, limit=50):  # newest first
+        if is_before and run.status not in _FAILED and run.tags.get(DUE):
+            yield dt.datetime.fromisoformat(run.tags[DUE]), run
+        is_before = is_before or run.run_id == before
+
+
+def _covered(
+    context: dg.ScheduleEvaluationContext, schedule: str, cron: str, zone: ZoneInfo
+) -> str:
+    """Why this tick needs no run; empty if it does.
+
+    After a schedule was moved, Dagster makes its tick of today again at once, or later
+    in the day. A run that was due since the tick before counts for this one.
+    Rule: docs/reference/delivery.md, section 6.
+    """
+    try:
+        instance, due = context.instance, context.scheduled_execution_time
+    except dg.DagsterInvariantViolationError:
+        return ""  # somebody asks without an instance or without a time
+    earlier = clock.tick(cron, due, zone, is_past=True)
+    for at, run in good_runs(instance, schedule):
+        if earlier and at > earlier:
+            when = clock.local_time(at, zone)
+            return f"Run {run.run_id[:8]} of {when} counts for this tick."
+    return ""
+
+
 def _schedule(job: str, cron: str, zone: str, text: str) -> dg.ScheduleDefinition:
+    name = f"{job}_schedule"
+
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if reason := _covered(context, name, cron, ZoneInfo(zone)):
+            return dg.SkipReason(reason)
+        return dg.RunRequest(tags={"sis/trigger": "schedule"})
+
     return dg.ScheduleDefinition(
-        name=f"{job}_schedule",
+        name=name,
         job_name=job,
         cron_schedule=cron,
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        tags={"sis/trigger": "schedule"},
+        execution_fn=tick,
         description=text,
     )

@@ -10,7 +10,7 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.errors import HeldError
+from d118_pipelines.errors import BusyError, HeldError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import SCIM_NAME
@@ -18,7 +18,6 @@ from d118_pipelines.workflows.alerts import send_alert
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
-HELD_EXIT_CODE = HeldError.exit_code
 LOOK_SECONDS = 60
 
 
@@ -40,7 +39,8 @@ def run_alert_sensor(
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
     reasons = [_reason(event) for event in context.get_step_failure_events()]
-    for alert in _alerts(reasons or [_ended(run)], run.run_id):
+    wanted = [r for r in reasons or [_ended(run)] if not r.is_busy]
+    for alert in _alerts(wanted, run.run_id):
         _send(context.log, project, alert)
 
 
@@ -93,12 +93,16 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
 
 @dataclass(frozen=True, slots=True)
 class _Reason:
-    """Why one step failed. `cause` stays the same while the problem does."""
+    """Why one step failed. `cause` stays the same while the problem does.
+
+    is_busy: another run does the work, so nobody needs to know.
+    """
 
     is_held: bool
     name: str
     cause: str
     text: str
+    is_busy: bool = False
 
 
 def _reason(event: dg.DagsterEvent) -> _Reason:
@@ -109,10 +113,12 @@ def _reason(event: dg.DagsterEvent) -> _Reason:
     if own is None or not own.description:
         return _Reason(False, name, step, f"{step} failed.")
     code, plan = own.metadata.get("exit_code"), own.metadata.get("plan_hash")
-    is_held = code is not None and code.value == HELD_EXIT_CODE
+    number = code.value if code is not None else None
+    is_held = number == HeldError.exit_code
     cause = (is_held and plan and plan.value) or own.description.splitlines()[0]
     cause = f"{step} {cause}"
-    return _Reason(is_held, name, cause, own.description)
+    is_busy = number == BusyError.exit_code
+    return _Reason(is_held, name, cause, own.description, is_busy)
 
 
 def _subject(step: str) -> str:

@@ -19,6 +19,7 @@ from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import read_providers
+from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.database import clock_warning
@@ -213,6 +214,18 @@ def _installation(project: Project) -> Iterator[Check]:
         ", ".join(ways) or "no alerts are sent: set ALERT_WEBHOOK_URL, or alerts.email"
     )
     yield Check("alerts", "ok" if ways else "note", told)
+    yield _daemons(project)
+
+
+def _daemons(project: Project) -> Check:
+    """Whether exactly one Dagster daemon of this machine works on this project."""
+    found = daemons(Path(os.environ.get("DAGSTER_HOME", project.root)))
+    names = " and ".join(f"process {pid}" for pid in found)
+    if len(found) > 1:
+        text = f"{names}: every schedule runs twice. Stop one: kill {found[-1]}"
+        return Check("Dagster daemon", "wrong", text)
+    idle = "none: schedules, sensors and alerts do not run. Start it: make ui"
+    return Check("Dagster daemon", "ok" if found else "note", names or idle)
 
 
 def _open_to_others(folder: Path) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.errors import BusyError
 from d118_pipelines.kernel.after_commit import Warn, log_warning
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.runs import Actor
@@ -33,14 +34,15 @@ class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
     Use it inside `with run.leases:`, which gives back what the run holds. target: the one
-    that the run is for; empty for a provider's run and for a run of several. warn: is told
-    what a person should know and no step raises.
+    that the run is for; empty for a provider's run and for a run of several. refused: why
+    it may not work at all. warn: is told what a person should know and no step raises.
     """
 
     project: Project
     run_id: str
     actor: Actor
     target: str = ""
+    refused: BusyError | None = None
     leases: Leases = field(default_factory=Leases)
     warn: Warn = log_warning
 
@@ -54,6 +56,8 @@ class Run:
 
         Raises: BusyError if another run is at work, now or when it was first asked.
         """
+        if self.refused:
+            raise self.refused
         is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
             with self.database.reading() as connection:
