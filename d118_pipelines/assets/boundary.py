@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.outages import named_outages
 
 
 @contextmanager
@@ -23,7 +24,8 @@ def reported() -> Iterator[None]:
     and the places are shown: its text may carry a person's data.
     """
     try:
-        yield
+        with named_outages():
+            yield
     except D118Error as exc:
         failure = dg.Failure(
             description=str(exc),
