@@ -94,6 +94,24 @@ class ExportError(FatalError):
     """A set of files is not fit to be sent and cannot be approved."""
 
 
+class DatabaseGoneError(FatalError):
+    """The state database does not answer."""
+
+    exit_code = 5
+
+
+class DiskFullError(FatalError):
+    """A disk, a quota or a limit on files is full."""
+
+    exit_code = 6
+
+
+class PermissionDeniedError(FatalError):
+    """This account may not read or write a file of the project."""
+
+    exit_code = 7
+
+
 class RetriableError(D118Error):
     """A failure that may be temporary; raised once the attempts are used up."""
 
@@ -103,6 +121,8 @@ class RetriableError(D118Error):
 
 class ConnectionLostError(RetriableError):
     """The connection was refused, cut or reset."""
+
+    exit_code = 8
 
 
 class TimeLimitError(RetriableError):

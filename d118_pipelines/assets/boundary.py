@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.kernel.outages import named_outages
 from d118_pipelines.kernel.text import printable
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -37,7 +38,8 @@ def reported(
     hold is no crash: the run of `context` then has the tag `sis/verdict: held`.
     """
     try:
-        yield
+        with named_outages():
+            yield
     except D118Error as exc:
         if context is not None and isinstance(exc, HeldError):
             context.instance.add_run_tags(context.run.run_id, {"sis/verdict": "held"})

@@ -1,5 +1,6 @@
 """`d118`: the one command line. Exit codes: 0 done, 1 failed, 2 usage or configuration,
-3 held for approval, 4 busy, 130 interrupted.
+3 held for approval, 4 busy,
+5 to 8 outages, 130 interrupted.
 
 Called by the console script (`start.py`): the list of commands, and the edge where errors
 become text and a code.
@@ -31,6 +32,7 @@ from d118_pipelines.cli.output import as_typed, say, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.outages import named_outages
 
 
 class _Commands(typer.core.TyperGroup):
@@ -103,7 +105,8 @@ def main() -> None:
 
     load_dotenv(Project.here().root / ".env")
     try:
-        app(prog_name="d118")
+        with named_outages():
+            app(prog_name="d118")
     except D118Error as exc:
         warn(as_typed(str(exc)))
         sys.exit(exc.exit_code)

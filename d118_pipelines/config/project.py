@@ -15,6 +15,7 @@ from d118_pipelines.config.district import District
 from d118_pipelines.config.providers import Provider, read_providers
 from d118_pipelines.config.yaml_files import read_model, shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
+from d118_pipelines.kernel.outages import outage_of
 
 MODULE, LOCATION = "d118_pipelines.definitions", "d118"
 """What Dagster loads, and its name there, as in workspace.yaml."""
@@ -76,7 +77,7 @@ class Project:
                 path = path / part
                 path.mkdir(exist_ok=True, mode=0o700)
         except OSError as exc:
-            raise ConfigurationError(
+            raise outage_of(exc) or ConfigurationError(
                 f"The folder {shown_path(path)} cannot be made: {exc.strerror}.",
                 next_step="Set D118_HOME to a folder that can be written.",
             ) from exc

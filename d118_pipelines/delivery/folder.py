@@ -17,6 +17,7 @@ from typing import Self
 from d118_pipelines.delivery.files import opened
 from d118_pipelines.delivery.remote import FileStat
 from d118_pipelines.errors import DestinationError
+from d118_pipelines.kernel.outages import outage_of
 
 CHUNK_BYTES = 1 << 20
 
@@ -98,10 +99,13 @@ class FolderRemote:
         try:
             yield
         except OSError as exc:
-            raise DestinationError(
+            refused = DestinationError(
                 f"Could not {action}: {exc.strerror or 'the disk refused it'}",
                 where=f"local folder {self._path}",
                 not_done="the delivery is not recorded as done",
                 next_step="check free space, owner and permissions of the folder, "
                 "then run again",
-            ) from exc
+            )
+            if outage := outage_of(exc):
+                refused.exit_code = outage.exit_code
+            raise refused from exc

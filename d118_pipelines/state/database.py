@@ -16,7 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import BusyError, ConnectionLostError, FatalError
+from d118_pipelines.errors import BusyError, ConnectionLostError, DatabaseGoneError
+from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.state.engines import postgres_engine, shown, sqlite_engine
 from d118_pipelines.state.schema import (
     MIGRATIONS,
@@ -172,7 +173,7 @@ class Database:
     Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
     empty text means the file. upgrade: migrate an older schema; `upgraded_from` has the
     revision that was found. migrations: the folder of the revisions.
-    Raises: FatalError if it cannot be opened; ConfigurationError for a wrong URL, or
+    Raises: DatabaseGoneError if it cannot be opened; ConfigurationError for a wrong URL, or
     an older schema without `upgrade`.
     """
 
@@ -200,8 +201,11 @@ class Database:
             else:
                 prepare_schema(self.transaction, self.reading, migrations)
         except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
+            named = None if url else outage_of(exc)
+            if named is not None:
+                raise named from exc
             # The driver's text can quote the user of the URL.
-            raise FatalError(
+            raise DatabaseGoneError(
                 f"The state database cannot be opened ({type(exc).__name__}).",
                 where=self.place,
                 rule="It has the ledger: what every vendor is known to have.",
@@ -222,7 +226,8 @@ class Database:
 
         Only one runs at a time, over all processes: what was read in it stays true
         until it is committed. Raises: BusyError after ten minutes of waiting;
-        ConnectionLostError if the server went away.
+        ConnectionLostError if the server went away, DatabaseGoneError if it is not
+        there, DiskFullError, PermissionDeniedError.
         """
         with self._named_errors(), self._engine.begin() as connection:
             yield connection
@@ -259,6 +264,16 @@ class Database:
                     where=self.place,
                     not_done="Nothing of this step was stored.",
                     next_step="Check that the server runs, then start again.",
+                ) from None
+            named = outage_of(exc)
+            if named is not None:
+                raise named from None
+            if self.is_postgres and getattr(exc.orig, "pgcode", None) is None:
+                raise DatabaseGoneError(  # no answer, so no code either
+                    "The state database does not answer.",
+                    where=self.place,
+                    not_done="Nothing of this step was stored.",
+                    next_step="Check that the server runs, then start again: d118 doctor",
                 ) from None
             raise
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Workbench:
         try:
             return self.connection.execute(sql, {n: self._options[n] for n in named})
         except duckdb.Error as exc:
+            if outage := outage_of(exc):
+                raise outage from None
             # Messages of binder and parser name columns; conversion errors name values.
             shown = (
                 str(exc).splitlines()[0] if _names_no_value(exc) else type(exc).__name__

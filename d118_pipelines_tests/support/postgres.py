@@ -100,7 +100,8 @@ def _account() -> str | None:
     return next(name for name in ACCOUNTS if name in known)
 
 
-def _programs() -> Path | None:
+def find_programs() -> Path | None:
+    """The folder of the server's programs, or None."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if installed:
         return installed[-1].parent
@@ -116,7 +117,7 @@ def _programs() -> Path | None:
 @functools.cache
 def server() -> Server:
     """The server of this test process, started on first use."""
-    programs = _programs()
+    programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
     started = Server(programs)

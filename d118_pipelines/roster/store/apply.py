@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import ConnectionLostError, FatalError
 from d118_pipelines.kernel.frames import parquet
+from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.roster.planning.baseline import baseline_revision
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.planning.record_views import (
@@ -300,6 +301,8 @@ def private_errors(writer: Writer) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, dbapi.Error) as exc:
+        if named := outage_of(exc):
+            raise named from None
         cause = getattr(exc, "orig", None) or exc
         is_lost = writer.is_postgres and bool(writer.connection.connection.closed)
         raise (ConnectionLostError if is_lost else FatalError)(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
+from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
@@ -170,14 +171,15 @@ def _run(
         relation = connection.sql(prepared.sql, params=dict(binds))
         reader = relation.to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as exc:
-        raise _failed(query, type(exc).__name__) from None
+        raise outage_of(exc) or _failed(query, type(exc).__name__) from None
     while True:
         try:
             batch = reader.read_next_batch()
         except StopIteration:
             return
         except (duckdb.Error, pa.ArrowException, OSError) as exc:
-            raise _failed(query, str(exc).partition(":")[0]) from None
+            kind = str(exc).partition(":")[0]
+            raise outage_of(exc) or _failed(query, kind) from None
         yield batch
 
 
