@@ -10,9 +10,9 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
+from d118_pipelines.instance import subject_of
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.alerts import send_alert
 from d118_pipelines.workflows.all_feeds import find_feed
@@ -93,7 +93,7 @@ class _Reason:
 def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that passed the boundary are used."""
     step = event.step_key or "run"
-    name = _subject(step)
+    name = subject_of(step)
     own = event.step_failure_data.user_failure_data
     if own is None or not own.description:
         return _refused(project, run_id, name) or _Reason(
@@ -103,15 +103,6 @@ def _reason(project: Project, run_id: str, event: dg.DagsterEvent) -> _Reason:
     is_held = code is not None and code.value == HELD_EXIT_CODE
     cause = f"{step} {own.description.splitlines()[0]}"
     return _Reason(is_held, name, cause, own.description)
-
-
-def _subject(step: str) -> str:
-    """The target or provider that a step belongs to; a raw extract is its own."""
-    if step.startswith(("exports", "deliveries")):
-        return step.split("__")[-1]
-    if step.startswith("scim__"):
-        return SCIM_NAME  # the only target of users
-    return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
 
 
 def _refused(project: Project, run_id: str, name: str) -> _Reason | None:

@@ -20,6 +20,7 @@ from d118_pipelines.cli import (
     plans,
     providers,
     run,
+    runs,
     secrets,
     status,
     upgrade,
@@ -47,7 +48,7 @@ app.command("approve")(plans.approve)
 app.command("undo")(providers.undo)
 app.add_typer(providers.conflicts_app, name="conflicts")
 app.command("status")(status.status)
-app.command("runs")(run.runs)
+app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")

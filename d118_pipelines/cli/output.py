@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,41 @@ from rich.text import Text
 from d118_pipelines.kernel.csv_text import Row, csv_text, shown
 from d118_pipelines.kernel.workbook import write_workbook
 
+NARROW = 80
 
-def console() -> Console:
+
+def console(*, piped_width: int = 1000) -> Console:
     """Standard output; wide when it is not a terminal, so that nothing is truncated."""
-    return Console(width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else piped_width, soft_wrap=False)
+
+
+def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
+    """Print rows as a table for 80 columns: its last column wraps, nothing is cut.
+
+    The same when piped; COLUMNS sets another width.
+    """
+    if not rows:
+        show_table(title, rows, empty=empty)
+        return
+    narrow = console(piped_width=int(os.environ.get("COLUMNS") or NARROW))
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_edge=False,
+        header_style="dim",
+    )
+    *short, last = rows[0]
+    for name in short:
+        longest = max(len(shown(row[name])) for row in rows)
+        # A very long name folds, so that room is left for the last column.
+        table.add_column(name, overflow="fold", max_width=34, no_wrap=longest <= 34)
+    table.add_column(last, overflow="fold", ratio=1)
+    for row in rows:
+        table.add_row(*(Text(shown(value)) for value in row.values()))
+    narrow.print(table)
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:

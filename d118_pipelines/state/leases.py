@@ -76,8 +76,24 @@ class Leases(ExitStack):
 
 def is_held(connection: sa.Connection, name: str) -> bool:
     """Whether a live process holds the lease now."""
+    return holder_of(connection, name)[1]
+
+
+def holder_of(connection: sa.Connection, name: str) -> tuple[str, bool]:
+    """The run that took the lease last and did not give it back, and whether it lives."""
     row = _found(connection, name)
-    return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
+    if row is None:
+        return "", False
+    return row.holder, _is_alive(row, dt.datetime.now(dt.UTC))
+
+
+def process_of(connection: sa.Connection, holder: str) -> tuple[str, int]:
+    """Host and process id of a live run that holds a lease; a run that is gone has 0."""
+    held = sa.select(sync_leases).where(sync_leases.c.holder == holder)
+    row = connection.execute(held).first()
+    if row is None or not _is_alive(row, dt.datetime.now(dt.UTC)):
+        return "", 0
+    return row.host, int(row.process.split("/")[0])
 
 
 def _found(connection: sa.Connection, name: str) -> sa.Row[Any] | None:

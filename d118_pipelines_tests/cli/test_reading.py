@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.cli.run import dagster_instance
+from d118_pipelines.instance import dagster_instance
 from d118_pipelines_tests.conftest import LEFT, NO_PERSON, PEOPLE, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder

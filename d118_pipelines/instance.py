@@ -1,0 +1,182 @@
+"""Dagster's instance, read for people: what ran, why it failed, what stands still.
+
+Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows of
+the same runs is joined in `workflows/run_history.py`.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.run_history import run_history_place
+from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.run_history import Failure, RunHistory, SeenRun
+
+OF_A_FEED = ("exports", "deliveries", "roster")
+
+
+def dagster_instance(project: Project) -> dg.DagsterInstance:
+    """The instance whose history the UI shows: DAGSTER_HOME, else the project's.
+
+    Raises: ConfigurationError or ConnectionLostError if it cannot be opened.
+    """
+    # The folders in dagster.yaml are relative to the working directory.
+    os.chdir(project.root)
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    run_history_place(project.root)
+    return dg.DagsterInstance.get()
+
+
+@contextmanager
+def run_history(
+    project: Project, *, limit: int | None = None
+) -> Iterator[tuple[dg.DagsterInstance, RunHistory]]:
+    """The instance, and all that ran. limit: of Dagster's runs, the newest so many."""
+    with (
+        dagster_instance(project) as instance,
+        state_database(project).reading() as connection,
+    ):
+        seen = seen_runs(instance, limit)
+        yield instance, RunHistory(connection, seen, partial(failures_of, instance))
+
+
+def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[SeenRun]:
+    """The runs of the instance, newest first."""
+    return [
+        SeenRun(
+            run_id=record.dagster_run.run_id,
+            kind="approve" if record.dagster_run.job_name == "approve" else "run",
+            names=_names(record.dagster_run),
+            status=record.dagster_run.status.value,
+            started=_moment(record.start_time) or record.create_timestamp,
+            ended=_moment(record.end_time),
+            trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+        )
+        for record in instance.get_run_records(limit=limit)
+    ]
+
+
+def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
+    """What the failed steps of a run say; only texts that passed the boundary are told.
+
+    A run without any has what Dagster itself says of its end.
+    """
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    found: list[Failure] = []
+    for entry in instance.all_logs(run_id, of_type=kinds):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        if event.is_step_failure:
+            own = event.step_failure_data.user_failure_data
+            if own is not None and own.description:
+                code, error = own.metadata.get("exit_code"), own.metadata.get("error")
+                exit_code = int(str(code.value)) if code else 1
+                error_name = str(error.value) if error else ""
+                name = subject_of(event.step_key or "")
+                found.append(Failure(name, own.description, exit_code, error_name))
+        elif not found and event.job_failure_data.error is None and event.message:
+            found.append(Failure("", event.message))
+    return found
+
+
+def subject_of(step: str) -> str:
+    """The target or provider that a step belongs to; a raw extract is its own."""
+    if step.startswith(("exports", "deliveries")):
+        return step.split("__")[-1]
+    if step.startswith("scim__"):
+        return SCIM_NAME  # the only target of users
+    return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
+
+
+def steps_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, object]]:
+    """The steps of a run as rows: step, result, seconds."""
+    return [
+        {
+            "step": found.step_key.replace("__", "/"),
+            "result": (found.status.value if found.status else "running").lower(),
+            "seconds": round(found.end_time - found.start_time, 1)
+            if found.end_time and found.start_time
+            else None,
+        }
+        for found in instance.get_run_step_stats(run_id)
+    ]
+
+
+def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
+    """What the steps of a run logged, as rows: at (UTC), level, step, text."""
+    levels = {20: "info", 30: "warning", 40: "error", 50: "critical"}
+    return [
+        {
+            "at": _moment(entry.timestamp),
+            "level": levels[entry.level],
+            "step": (entry.step_key or "run").replace("__", "/"),
+            "text": entry.user_message,
+        }
+        for entry in instance.all_logs(run_id)
+        if entry.dagster_event is None and entry.level in levels
+    ]
+
+
+def cancel_in_dagster(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Take a run from the queue, or ask its worker to end; False if nobody hears."""
+    return bool(instance.run_coordinator.cancel_run(run_id))
+
+
+def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
+    """End the history of a run whose process is gone."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_canceled(
+        run, "Its process is gone; closed by d118 runs cancel."
+    )
+
+
+def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:
+    """When a daemon last said that it works; None where there never was one."""
+    found = instance.get_daemon_heartbeats().values()
+    return max((_moment(h.timestamp) or dt.datetime.min for h in found), default=None)
+
+
+def automation_faults(
+    instance: dg.DagsterInstance, names: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Schedules and sensors of these names that are off or fail, and which of the two."""
+    wanted = set(names)
+    for state in instance.all_instigator_state():
+        name = state.instigator_name
+        if name not in wanted:
+            continue
+        if state.status.value == "STOPPED":
+            yield name, "off"
+            continue
+        ticks: Sequence[Any] = instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, limit=1
+        )
+        if any(tick.status.value == "FAILURE" for tick in ticks):
+            yield name, "fails"
+
+
+def _names(run: dg.DagsterRun) -> tuple[str, ...]:
+    """The targets and providers that a run is about."""
+    tags = (run.tags.get("sis/target"), run.tags.get("sis/provider"))
+    found = {tag for tag in tags if tag}
+    if run.job_name == "approve":
+        config: Any = run.run_config
+        config = config.get("ops", {}).get("release_plan", {}).get("config", {})
+        found.add(str(config.get("target", "")))
+    if not found:
+        keys = [key.path for key in run.asset_selection or ()]
+        found = {path[1] for path in keys if path[0] in OF_A_FEED}
+    return tuple(sorted(found))
+
+
+def _moment(seconds: float | None) -> dt.datetime | None:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
