@@ -41,8 +41,8 @@ def build_definitions(
     enabled = [provider for provider in providers if provider.model.enabled]
     disabled = [provider for provider in providers if not provider.model.enabled]
     schedules = [
-        *(target_schedule(target, district) for target in targets),
-        *(provider_schedule(provider, district) for provider in enabled),
+        *(target_schedule(target, project) for target in targets),
+        *(provider_schedule(provider, project) for provider in enabled),
     ]
     applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]

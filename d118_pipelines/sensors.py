@@ -12,6 +12,7 @@ from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
 from d118_pipelines.instance import subject_of
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.schedules import skipped
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.alerts import send_alert
@@ -67,7 +68,11 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Starts the sync when new files of {provider.model.name} are there.",
     )
-    def files_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def files_sensor(
+        context: dg.SensorEvaluationContext,
+    ) -> dg.SensorResult | dg.SkipReason:
+        if reason := skipped(project, provider.id):
+            return reason
         with reported():
             found = look_for_files(project, provider, context.cursor or "")
         if found.run_key is None:

@@ -17,6 +17,7 @@ from d118_pipelines.cli import (
     explain,
     findings,
     ledger,
+    pause,
     plans,
     providers,
     run,
@@ -45,6 +46,8 @@ app.command("resend")(run.resend)
 app.command("plan")(plans.plan)
 app.command("findings")(findings.findings)
 app.command("approve")(plans.approve)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("undo")(providers.undo)
 app.add_typer(providers.conflicts_app, name="conflicts")
 app.command("status")(status.status)

@@ -37,7 +37,6 @@ def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
     if not rows:
         show_table(title, rows, empty=empty)
         return
-    narrow = console(piped_width=int(os.environ.get("COLUMNS") or NARROW))
     table = Table(
         title=title,
         title_justify="left",
@@ -47,15 +46,28 @@ def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
         show_edge=False,
         header_style="dim",
     )
-    *short, last = rows[0]
-    for name in short:
-        longest = max(len(shown(row[name])) for row in rows)
-        # A very long name folds, so that room is left for the last column.
-        table.add_column(name, overflow="fold", max_width=34, no_wrap=longest <= 34)
-    table.add_column(last, overflow="fold", ratio=1)
+    for place, (name, value) in enumerate(rows[0].items(), 1):
+        is_last = place == len(rows[0])
+        table.add_column(
+            name,
+            justify="right" if isinstance(value, int | float) else "left",
+            overflow="fold",
+            # A very long name folds, so that room is left for the last column.
+            max_width=None if is_last else 34,
+            no_wrap=not is_last and all(len(shown(row[name])) <= 34 for row in rows),
+        )
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row.values()))
-    narrow.print(table)
+    _narrow().print(table)
+
+
+def say_narrow(text: str) -> None:
+    """Print one message, wrapped as `show_lines` does."""
+    _narrow().print(Text(text))
+
+
+def _narrow() -> Console:
+    return console(piped_width=int(os.environ.get("COLUMNS") or NARROW))
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:

@@ -13,6 +13,8 @@ from d118_pipelines.cli.context import AnyName, AsJson, TargetName, named_target
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.workflows.admission import stopped_by_guard
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.deliver import resend_last
@@ -30,6 +32,8 @@ def run(target: AnyName, as_json: AsJson = False) -> None:
     feed = named_feed(project, target)
     if feed.refused:
         raise feed.refused
+    with state_database(project).reading() as connection:
+        refuse_paused(connection, feed.name, project.district().zone)
     from d118_pipelines.definitions import build_definitions
     from d118_pipelines.instance import dagster_instance
 

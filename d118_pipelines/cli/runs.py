@@ -192,9 +192,8 @@ def _line(project: Project, run: PastRun) -> dict[str, Any]:
     """A run for 80 columns."""
     started = local(project, run.started)
     assert started is not None
-    facts = [f"{number:,} {name}" for name, number in run.numbers.items()]
-    if run.seconds is not None:
-        facts.append(f"{run.seconds:,.0f} s")
+    facts = [f"{run.seconds:,.0f} s"] if run.seconds is not None else []
+    facts += [f"{number:,} {name}" for name, number in run.numbers.items()]
     told = [", ".join(facts), run.reason]
     return {
         "run": _short(run.run_id),
@@ -253,6 +252,7 @@ def _counts(project: Project, run: PastRun) -> Rows:
     return [
         {"of": f"{run.name}/{name}", **{kind: one.get(kind, 0) for kind in kinds}}
         for name, one in counts.get("entities", {}).items()
+        if "/" not in name
     ]
 
 

@@ -17,6 +17,7 @@ import typer
 from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
 from d118_pipelines.cli.output import (
     say,
+    say_narrow,
     show_json,
     show_lines,
     show_rows,
@@ -84,7 +85,8 @@ def status(
     else:
         _show(project, states, is_wide=wide, with_files=files)
         for line in [*faults, *note]:
-            say(line)
+            say("")
+            say_narrow(line)
 
 
 def _feeds(project: Project, target: str | None, provider: str | None) -> list[Feed]:
@@ -159,9 +161,9 @@ def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> 
 def _cause(state: State) -> str:
     stands = state.standing
     row = stands.row("name", _name(state), utc_now())
-    parts = [row["when"], stands.reason, stands.to_do and f"Next: {stands.to_do}"]
-    said = ". ".join(part.rstrip(".") for part in parts if part)
-    return f"{stands.state.upper()}  {_name(state)}: {said}"
+    head = f"{stands.state.upper()}  {_name(state)} {row['when']}".rstrip()
+    parts = [head, stands.reason.rstrip("."), stands.to_do and f"Next: {stands.to_do}"]
+    return ". ".join(part for part in parts if part)
 
 
 def _name(state: State) -> str:

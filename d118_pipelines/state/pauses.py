@@ -1,17 +1,19 @@
 """Pauses: a person's word that a target or provider does nothing until a time.
 
 Called by `workflows/`, the schedules and sensors, and `cli/pause.py`. Rule:
-docs/reference/delivery.md, section 9.
+docs/reference/delivery.md, section 8.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError, PausedError
+from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.state import database as db
 
 ALL = "*"
@@ -28,10 +30,11 @@ class Pause:
     account: str
     created_at: dt.datetime
 
-    def text(self, until: str) -> str:
-        """What whoever is kept from running is told. until: as people read it."""
-        whom = "everything is" if self.name == ALL else f"{self.name} is"
-        return f"PAUSED  {whom} paused until {until}: {self.reason}"
+    def text(self, zone: ZoneInfo) -> str:
+        """What whoever is kept from running is told."""
+        whom = "everything" if self.name == ALL else self.name
+        until = local_time(self.until, zone)
+        return f"PAUSED  {whom} is paused until {until}: {self.reason}"
 
 
 def pause(connection: sa.Connection, wanted: Pause) -> None:
@@ -81,16 +84,13 @@ def pause_of(connection: sa.Connection, name: str, *, now: dt.datetime) -> Pause
     return Pause(*row) if row else None
 
 
-def refuse_paused(
-    connection: sa.Connection, name: str, *, now: dt.datetime, zone: dt.tzinfo
-) -> None:
+def refuse_paused(connection: sa.Connection, name: str, zone: ZoneInfo) -> None:
     """Raises: PausedError if the target or provider is paused now."""
-    found = pause_of(connection, name, now=now)
+    found = pause_of(connection, name, now=utc_now())
     if found is not None:
-        until = f"{found.until.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        whom = "--all" if found.name == ALL else found.name
         raise PausedError(
-            found.text(until),
+            found.text(zone),
             not_done="Nothing was sent or changed.",
-            next_step="Wait, or end the pause: d118 resume "
-            + ("--all" if found.name == ALL else found.name),
+            next_step=f"Wait, or end the pause: d118 resume {whom}",
         )

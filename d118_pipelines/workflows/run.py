@@ -17,6 +17,7 @@ from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import refuse_paused
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class Run:
     def hold(self, name: str) -> bool:
         """Hold the lease of a provider or target from now on; True if it is new.
 
-        Raises: BusyError if another run is at work, now or when it was first asked.
+        Raises: BusyError if another run is at work, now or when it was first asked;
+        PausedError if it is paused now.
         """
+        with self.database.reading() as connection:
+            refuse_paused(connection, name, self.project.district().zone)
         return self.leases.hold(self.database, name, self.run_id)
 
 
