@@ -6,7 +6,7 @@ the same runs is joined in `workflows/run_history.py`.
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,8 +17,10 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import run_history_place
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.run_history import Failure, RunHistory, SeenRun
 
+ALERTS = "run_alert_sensor"
 OF_A_FEED = ("exports", "deliveries", "roster")
 
 
@@ -146,22 +148,23 @@ def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:
 
 
 def automation_faults(
-    instance: dg.DagsterInstance, names: Iterable[str]
-) -> Iterator[tuple[str, str]]:
-    """Schedules and sensors of these names that are off or fail, and which of the two."""
-    wanted = set(names)
+    instance: dg.DagsterInstance, feeds: Sequence[Feed]
+) -> Iterator[str]:
+    """Schedules and sensors of the feeds that are off or whose last tick failed."""
+    wanted = {f"{feed.job}_schedule" for feed in feeds} | {ALERTS}
+    wanted |= {f"{feed.name}_files_sensor" for feed in feeds}
+    way_on = "Next: make ui, Automation"
     for state in instance.all_instigator_state():
         name = state.instigator_name
         if name not in wanted:
             continue
         if state.status.value == "STOPPED":
-            yield name, "off"
+            yield f"OFF  {name} is switched off. {way_on}, switch it on"
             continue
-        ticks: Sequence[Any] = instance.get_ticks(
-            state.instigator_origin_id, state.selector_id, limit=1
-        )
+        ids = state.instigator_origin_id, state.selector_id
+        ticks: Sequence[Any] = instance.get_ticks(*ids, limit=1)
         if any(tick.status.value == "FAILURE" for tick in ticks):
-            yield name, "fails"
+            yield f"FAILS  The last tick of {name} failed. {way_on}"
 
 
 def _names(run: dg.DagsterRun) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -21,9 +20,9 @@ from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.roster.store.runs import logged_codes, sync_run_id
 from d118_pipelines.state import database as db
-from d118_pipelines.state.leases import process_of
+from d118_pipelines.state.leases import process_here
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run_history import PastRun, RunHistory
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
@@ -61,7 +60,8 @@ def runs(
     names = [name for name in (target, provider) if name]
     with run_history(project) as (_, history):
         for name in names:
-            _refuse_unknown(project, history, name)
+            if name not in history.names():
+                named_feed(project, name)  # it may never have run, but must be known
         keys = history.runs_of(*names)
         page = [history.entry(*key) for key in keys[offset : offset + limit]]
     if as_json:
@@ -146,11 +146,10 @@ def cancel(run: RunId) -> None:
 def _interrupt(project: Project, run_id: str) -> bool:
     """Send Ctrl-C to the run's process, if it is on this machine."""
     with state_database(project).reading() as connection:
-        host, pid = process_of(connection, run_id)
-    if not pid or host != socket.gethostname():
-        return False
-    os.kill(pid, signal.SIGINT)
-    return True
+        pid = process_here(connection, run_id)
+    if pid:
+        os.kill(pid, signal.SIGINT)
+    return bool(pid)
 
 
 def _unreachable(run_id: str) -> FatalError:
@@ -160,18 +159,6 @@ def _unreachable(run_id: str) -> FatalError:
         not_done="Nothing was stopped.",
         next_step="Press Ctrl-C where it was started, or stop it in the UI: make ui",
     )
-
-
-def _refuse_unknown(project: Project, history: RunHistory, name: str) -> None:
-    """Raises: ConfigurationError for a name that is neither configured nor has run."""
-    known = {target.name for target in read_targets(project.root)}
-    known |= {p.id for p in project.providers()} | history.names()
-    if name not in known:
-        raise ConfigurationError(
-            f"There is no target or provider {name}, and none of that name ever ran.",
-            rule=f"These are known: {', '.join(sorted(known))}.",
-            next_step="d118 runs",
-        )
 
 
 def _found(history: RunHistory, wanted: str) -> list[PastRun]:

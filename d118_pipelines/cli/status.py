@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -33,13 +33,9 @@ from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
 
-if TYPE_CHECKING:
-    import dagster as dg
-
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
 DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
-ALERTS = "run_alert_sensor"
 State = TargetState | ProviderState
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
@@ -83,7 +79,9 @@ def status(
         targets = [s for s in states if isinstance(s, TargetState)]
         show_json(states[0] if provider else targets)
     else:
-        _show(project, states, is_wide=wide, with_files=files)
+        _show(project, states, is_wide=wide, is_of_one=bool(provider))
+        if files:
+            _show_files(states)
         for line in [*faults, *note]:
             say("")
             say_narrow(line)
@@ -106,12 +104,12 @@ def _looked_at(
     project: Project, feeds: Sequence[Feed]
 ) -> tuple[list[State], list[str], list[str]]:
     """How each stands, what is wrong with their automation, and a note on it."""
-    from d118_pipelines.instance import last_heartbeat, run_history
+    from d118_pipelines.instance import automation_faults, last_heartbeat, run_history
 
     with run_history(project, limit=LOOKED_AT) as (instance, history):
         found = [feed.state(history) for feed in feeds]
         states = [s for s in found if isinstance(s, TargetState | ProviderState)]
-        faults = list(_automation(instance, feeds))
+        faults = list(automation_faults(instance, feeds))
         running = daemons(Path(os.environ["DAGSTER_HOME"]))
         heartbeat = last_heartbeat(instance)
     way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
@@ -129,19 +127,6 @@ def _looked_at(
     since = local_time(heartbeat, project.district().zone)
     faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
     return states, faults, []
-
-
-def _automation(instance: dg.DagsterInstance, feeds: Sequence[Feed]) -> Iterator[str]:
-    """Schedules and sensors that are off or fail, a line for each."""
-    from d118_pipelines.instance import automation_faults
-
-    names = [ALERTS, *(f"{feed.job}_schedule" for feed in feeds)]
-    names += [f"{feed.name}_files_sensor" for feed in feeds]
-    for name, fault in automation_faults(instance, names):
-        if fault == "off":
-            yield f"OFF  {name} is switched off. Next: make ui, Automation, switch it on"
-        else:
-            yield f"FAILS  The last tick of {name} failed. Next: make ui, Automation"
 
 
 def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> None:
@@ -171,28 +156,30 @@ def _name(state: State) -> str:
 
 
 def _show(
-    project: Project, states: Sequence[State], *, is_wide: bool, with_files: bool
+    project: Project, states: Sequence[State], *, is_wide: bool, is_of_one: bool
 ) -> None:
+    """The targets, then the providers; of one provider that alone."""
     now = utc_now()
     targets = [s for s in states if isinstance(s, TargetState)]
     providers = [s for s in states if isinstance(s, ProviderState)]
     show = show_table if is_wide else show_lines
     title = f"Status, {local_time(now, project.district().zone)}"
-    rows = [state.row(now, is_wide=is_wide) for state in targets]
-    if targets or not providers:
+    if not is_of_one:
+        rows = [state.row(now, is_wide=is_wide) for state in targets]
         show(title, rows, empty="No target.")
-    if targets and providers:
-        say("")
+        title = "\nRosters in"
     if providers:
-        rows = [state.row(now, is_wide=is_wide) for state in providers]
-        show("Rosters in" if targets else title, rows)
-    if with_files:
-        rows = [
-            {"target": s.target, **file, "where": s.destination}
-            for s in targets
-            for file in s.file_rows
-        ]
-        show_table("Files of the last verified delivery", rows)
+        show(title, [state.row(now, is_wide=is_wide) for state in providers])
+
+
+def _show_files(states: Sequence[State]) -> None:
+    rows = [
+        {"target": s.target, **file, "where": s.destination}
+        for s in states
+        if isinstance(s, TargetState)
+        for file in s.file_rows
+    ]
+    show_table("Files of the last verified delivery", rows)
 
 
 def _show_users(project: Project, *, as_json: bool) -> None:

@@ -87,13 +87,14 @@ def holder_of(connection: sa.Connection, name: str) -> tuple[str, bool]:
     return row.holder, _is_alive(row, dt.datetime.now(dt.UTC))
 
 
-def process_of(connection: sa.Connection, holder: str) -> tuple[str, int]:
-    """Host and process id of a live run that holds a lease; a run that is gone has 0."""
+def process_here(connection: sa.Connection, holder: str) -> int:
+    """The process of a run that holds a lease, if it lives on this host; else 0."""
     held = sa.select(sync_leases).where(sync_leases.c.holder == holder)
     row = connection.execute(held).first()
-    if row is None or not _is_alive(row, dt.datetime.now(dt.UTC)):
-        return "", 0
-    return row.host, int(row.process.split("/")[0])
+    if row is None or row.host != socket.gethostname():
+        return 0
+    is_alive = _is_alive(row, dt.datetime.now(dt.UTC))
+    return int(row.process.split("/")[0]) if is_alive else 0
 
 
 def _found(connection: sa.Connection, name: str) -> sa.Row[Any] | None:
