@@ -6,6 +6,7 @@ the same runs is joined in `workflows/run_history.py`.
 
 import datetime as dt
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,9 +19,16 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import run_history_place
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.run_history import Failure, RunHistory, SeenRun
+from d118_pipelines.workflows.run_history import (
+    INTERRUPTED,
+    STOPPED,
+    Failure,
+    RunHistory,
+    SeenRun,
+)
 
 ALERTS = "run_alert_sensor"
+INTERRUPTED_ERROR = "DagsterExecutionInterruptedError"
 OF_A_FEED = ("exports", "deliveries", "roster")
 
 
@@ -78,12 +86,15 @@ def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
             continue
         if event.is_step_failure:
             own = event.step_failure_data.user_failure_data
-            if own is not None and own.description:
-                code, error = own.metadata.get("exit_code"), own.metadata.get("error")
+            error = event.step_failure_data.error
+            if error is not None and error.cls_name == INTERRUPTED_ERROR:
+                found.append(Failure("", INTERRUPTED, error=STOPPED))
+            elif own is not None and own.description:
+                code, kind = own.metadata.get("exit_code"), own.metadata.get("error")
                 exit_code = int(str(code.value)) if code else 1
-                error_name = str(error.value) if error else ""
                 name = subject_of(event.step_key or "")
-                found.append(Failure(name, own.description, exit_code, error_name))
+                kind_name = str(kind.value) if kind else ""
+                found.append(Failure(name, own.description, exit_code, kind_name))
         elif not found and event.job_failure_data.error is None and event.message:
             found.append(Failure("", event.message))
     return found
@@ -119,17 +130,26 @@ def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
         {
             "at": _moment(entry.timestamp),
             "level": levels[entry.level],
-            "step": (entry.step_key or "run").replace("__", "/"),
+            "step": entry.step_key.replace("__", "/"),
             "text": entry.user_message,
         }
         for entry in instance.all_logs(run_id)
-        if entry.dagster_event is None and entry.level in levels
+        # Without a step it is Dagster's own remark.
+        if entry.dagster_event is None and entry.step_key and entry.level in levels
     ]
 
 
-def cancel_in_dagster(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Take a run from the queue, or ask its worker to end; False if nobody hears."""
-    return bool(instance.run_coordinator.cancel_run(run_id))
+def ask_to_stop(instance: dg.DagsterInstance, run_id: str, pid: int) -> bool:
+    """Take a run from the queue, or interrupt it; False if nobody hears.
+
+    pid: of its process on this machine, else 0.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or not pid:
+        return bool(instance.run_coordinator.cancel_run(run_id))
+    instance.report_run_canceling(run)  # else Dagster takes the signal for a crash
+    os.kill(pid, signal.SIGINT)
+    return True
 
 
 def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -5,8 +5,6 @@ Called by the command line. The listing is made in `workflows/run_history.py`.
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -14,7 +12,7 @@ import sqlalchemy as sa
 import typer
 
 from d118_pipelines.cli.context import AsJson, local
-from d118_pipelines.cli.output import say, show_json, show_lines, show_table
+from d118_pipelines.cli.output import say, say_narrow, show_json, show_lines, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.clock import day_time, utc_now
@@ -110,7 +108,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
             f"Log (the last {LOGGED_LINES} lines)" if len(log) > LOGGED_LINES else "Log"
         )
     for line in parts["log"][-LOGGED_LINES:]:
-        say(f"{line['at']:%H:%M:%S}  {line['text']}")
+        say_narrow(f"{line['at']:%H:%M:%S}  {line['text']}")
 
 
 @runs_app.command("cancel")
@@ -130,7 +128,9 @@ def cancel(run: RunId) -> None:
                 not_done="Nothing was stopped.",
                 next_step=f"d118 runs show {run_id[:SHORT]}",
             )
-        if _interrupt(project, run_id) or dagster.cancel_in_dagster(instance, run_id):
+        with state_database(project).reading() as connection:
+            pid = process_here(connection, run_id)
+        if dagster.ask_to_stop(instance, run_id, pid):
             say(
                 f"Asked run {run_id[:SHORT]} to stop. See: d118 runs show {run_id[:SHORT]}"
             )
@@ -141,15 +141,6 @@ def cancel(run: RunId) -> None:
     for entry in entries:
         close_lost_runs(project, entry.name)
     say(f"Run {run_id[:SHORT]} was killed before; it is closed now.")
-
-
-def _interrupt(project: Project, run_id: str) -> bool:
-    """Send Ctrl-C to the run's process, if it is on this machine."""
-    with state_database(project).reading() as connection:
-        pid = process_here(connection, run_id)
-    if pid:
-        os.kill(pid, signal.SIGINT)
-    return bool(pid)
 
 
 def _unreachable(run_id: str) -> FatalError:
@@ -215,10 +206,10 @@ def _say_run(project: Project, run: PastRun) -> None:
     line = _line(project, run)
     say(f"{line['what']}: {run.outcome}, started {line['started']} by {run.trigger}")
     for part in line["numbers, reason"].splitlines():
-        say(f"  {part}")
+        say_narrow(part)
     if run.next_step:
-        say(f"  Next: {run.next_step}")
-    say(f"  Run {run.run_id}")
+        say_narrow(f"Next: {run.next_step}")
+    say(f"Run {run.run_id}")
 
 
 def _counts(project: Project, run: PastRun) -> Rows:

@@ -22,6 +22,8 @@ from d118_pipelines.state.leases import holder_of
 KILLED = "The run was killed, or its process ended without a word."
 INTERRUPTED = "Interrupted; nothing was sent or changed."
 CUT_OFF = "Interrupted while sending; what was sent does not count."
+STOPPED = "stopped"
+"""The error of a failure that a signal caused."""
 UI = "ui/"
 DONE = ("delivered", "applied", "released", "out of term", "done")
 REFUSED = ("busy", "paused")
@@ -266,7 +268,8 @@ def _judged(
     if is_alive:
         return "running", Failure(entry.name, "")
     is_sending = entry.delivery is not None and entry.delivery["status"] == "started"
-    if outcome == "cancelled" or status == "CANCELED":
+    is_stopped = any(one.error == STOPPED for one in failures)
+    if outcome == "cancelled" or status == "CANCELED" or is_stopped:
         return "cancelled", Failure(entry.name, CUT_OFF if is_sending else INTERRUPTED)
     own = [one for one in failures if one.name == entry.name]
     if own or (failures and outcome in ("", "not sent")):

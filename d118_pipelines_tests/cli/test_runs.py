@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 import subprocess
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,12 +29,16 @@ def status(project: ProjectFolder, target: str = "hr_records") -> dict[str, Any]
 
 
 @pytest.fixture
-def stuck(project: ProjectFolder) -> ProjectFolder:
-    """A copy whose PowerSchool never answers: a pipe that nobody writes to."""
-    table = project.root / "tables/users.csv"
-    table.unlink()
-    os.mkfifo(table)
-    return project
+def stuck(project: ProjectFolder) -> Iterator[ProjectFolder]:
+    """A copy whose PowerSchool takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        del project.environment["POWERSCHOOL_CSV_DIR"]
+        project.environment |= {
+            "POWERSCHOOL_PROD_DB": f"127.0.0.1:{silent.getsockname()[1]}/PSPRODDB",
+            "POWERSCHOOL_READ_USER": "reader",
+            "POWERSCHOOL_DB_PASSWORD": "canary",
+        }
+        yield project
 
 
 def start(project: ProjectFolder) -> subprocess.Popen[str]:
@@ -67,6 +71,11 @@ def test_a_run_is_cancelled_and_one_that_is_killed_is_failed_at_once(
     assert "has ended already: cancelled" in again.err
 
     process = start(stuck)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LIMIT_SECONDS)
+    assert newest_run(stuck)["outcome"] == "cancelled"
+
+    process = start(stuck)
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -94,7 +103,7 @@ def test_a_run_that_fails_before_any_plan_shows_at_once(project: ProjectFolder) 
     assert "failed" in text and "today" in text
     shown = project.d118("runs", "show", run["run"])
     assert shown.code == 0
-    assert run["reason"] in shown.out
+    assert run["reason"] in shown.out.replace("\n", " ")
     assert "raw/powerschool/hr_records_staff  failure" in shown.out
 
 
@@ -161,7 +170,7 @@ def test_a_used_plan_cannot_be_approved_again(held: ProjectFolder) -> None:
 
 @pytest.mark.parametrize("columns", ["80", ""], ids=["80", "piped"])
 def test_status_and_runs_fit_80_columns_and_cut_nothing(
-    project: ProjectFolder, columns: str, tmp_path: Path
+    project: ProjectFolder, columns: str
 ) -> None:
     project.set_people(HALF)
     project.export("hr_records")

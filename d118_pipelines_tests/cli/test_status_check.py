@@ -15,6 +15,19 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    TickData,
+    TickStatus,
+)
+from dagster._daemon.types import DaemonHeartbeat
 
 from d118_pipelines.instance import dagster_instance
 from d118_pipelines.state import database as db
@@ -35,8 +48,6 @@ def instance_of(project: ProjectFolder) -> Iterator[dg.DagsterInstance]:
 
 def heartbeat(project: ProjectFolder, age: dt.timedelta) -> None:
     """What a daemon writes every 30 seconds."""
-    from dagster._daemon.types import DaemonHeartbeat
-
     at = (dt.datetime.now(dt.UTC) - age).timestamp()
     with instance_of(project) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SCHEDULER", "id"))
@@ -106,35 +117,16 @@ def test_two_daemons_are_1(project: ProjectFolder) -> None:
 def test_a_schedule_that_is_off_and_a_sensor_that_fails_are_1(
     project: ProjectFolder,
 ) -> None:
-    from dagster._core.remote_representation.external import RemoteRepository
-    from dagster._core.scheduler.instigation import TickData, TickStatus
-    from dagster._core.test_utils import create_test_daemon_workspace_context
-    from dagster._core.workspace.load_target import ModuleTarget
-
-    with (
-        instance_of(project) as instance,
-        create_test_daemon_workspace_context(
-            ModuleTarget("d118_pipelines.definitions", None, "d118"), instance
-        ) as workspace,
-    ):
-        [location] = workspace.create_request_context().code_locations
-        repository: RemoteRepository = next(iter(location.get_repositories().values()))
-        instance.stop_schedule(
-            *_ids(repository.get_schedule("hr_records_schedule")),
-            repository.get_schedule("hr_records_schedule"),
-        )
-        sensor = repository.get_sensor("run_alert_sensor")
-        instance.start_sensor(sensor)
-        now = dt.datetime.now(dt.UTC).timestamp()
-        tick = {"instigator_origin_id": sensor.get_remote_origin_id()}
-        tick |= {"instigator_name": sensor.name, "selector_id": sensor.selector_id}
+    off = instigator("hr_records_schedule", InstigatorType.SCHEDULE, "STOPPED")
+    sensor = instigator("run_alert_sensor", InstigatorType.SENSOR, "RUNNING")
+    gone = instigator("removed_schedule", InstigatorType.SCHEDULE, "STOPPED")
+    ids = sensor.instigator_origin_id, sensor.instigator_name, sensor.instigator_type
+    now = dt.datetime.now(dt.UTC).timestamp()
+    with instance_of(project) as instance:
+        for state in (off, sensor, gone):
+            instance.add_instigator_state(state)
         instance.create_tick(
-            TickData(
-                **tick,
-                instigator_type=sensor.sensor_type and _kind(instance),
-                status=TickStatus.FAILURE,
-                timestamp=now,
-            )
+            TickData(*ids, TickStatus.FAILURE, now, selector_id=sensor.selector_id)
         )
 
     code, lines = check(project)
@@ -146,12 +138,11 @@ def test_a_schedule_that_is_off_and_a_sensor_that_fails_are_1(
     ]
 
 
-def _ids(schedule: Any) -> tuple[str, str]:
-    return schedule.get_remote_origin_id(), schedule.selector_id
-
-
-def _kind(instance: dg.DagsterInstance) -> Any:
-    [kind] = {
-        s.instigator_type for s in instance.all_instigator_state() if s.is_running
-    }
-    return kind
+def instigator(name: str, kind: InstigatorType, status: str) -> InstigatorState:
+    """What Dagster stores of a schedule or sensor."""
+    place = GrpcServerCodeLocationOrigin(
+        host="localhost", socket="code.sock", location_name="d118"
+    )
+    repository = RemoteRepositoryOrigin(place, "__repository__")
+    origin = RemoteInstigatorOrigin(repository, name)
+    return InstigatorState(origin, kind, InstigatorStatus(status))
