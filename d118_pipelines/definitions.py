@@ -40,8 +40,8 @@ def build_definitions(
     providers = read_providers(project.root, taken=taken, district=district.id)
     enabled = [provider for provider in providers if provider.model.enabled]
     schedules = [
-        *(target_schedule(target, district) for target in targets),
-        *(provider_schedule(provider, district) for provider in enabled),
+        *(target_schedule(target, project) for target in targets),
+        *(provider_schedule(provider, project) for provider in enabled),
     ]
     applies = [apply_key(provider) for provider in enabled]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]

@@ -139,6 +139,12 @@ class HeldError(D118Error):
     exit_code = 3
 
 
+class PausedError(D118Error):
+    """A person paused the target or provider; see `d118 pause`."""
+
+    exit_code = 3
+
+
 class BusyError(D118Error):
     """Another run holds the lease."""
 

@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from d118_pipelines.config.district import District
+from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel import clock
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.targets.definition import Target
 
 SCHEDULE = "dagster/schedule_name"
@@ -25,27 +28,39 @@ _FAILED = {
 }
 
 
-def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition | None:
+def target_schedule(target: Target, project: Project) -> dg.ScheduleDefinition | None:
     """The schedule `<target>_schedule` in the district's time zone, or None."""
+    district = project.district()
     wanted = target.model.schedule
     if wanted is None:
         return None
     text = f"{target.model.title}, due by {wanted.deadline} (cron)."
-    return _schedule(
-        target.name, wanted.cron, wanted.time_zone or district.time_zone, text
-    )
+    zone = wanted.time_zone or district.time_zone
+    return _schedule(project, target.name, target.name, (wanted.cron, zone), text)
 
 
 def provider_schedule(
-    provider: Provider, district: District
+    provider: Provider, project: Project
 ) -> dg.ScheduleDefinition | None:
     """The schedule `sync_<provider>_schedule`, or None where it is started by hand."""
     model = provider.model
     if model.schedule is None:
         return None
     text = f"{model.name}: bring the roster up to date."
-    zone = model.timezone or district.time_zone
-    return _schedule(f"sync_{provider.id}", model.schedule, zone, text)
+    zone = model.timezone or project.district().time_zone
+    when = (model.schedule, zone)
+    return _schedule(project, provider.id, f"sync_{provider.id}", when, text)
+
+
+def skipped(project: Project, name: str) -> dg.SkipReason | None:
+    """Why a schedule or sensor starts nothing now: a pause; else None."""
+    project = project.fresh()  # this process outlives changes of the files
+    try:
+        with state_database(project).reading() as connection:
+            found = pause_of(connection, name, now=clock.utc_now())
+        return dg.SkipReason(found.text(project.district().zone)) if found else None
+    except D118Error:
+        return None  # the run finds the same fault, and its failure is alerted
 
 
 def good_runs(
@@ -84,16 +99,21 @@ def _covered(
     return ""
 
 
-def _schedule(job: str, cron: str, zone: str, text: str) -> dg.ScheduleDefinition:
-    name = f"{job}_schedule"
+def _schedule(
+    project: Project, name: str, job: str, when: tuple[str, str], text: str
+) -> dg.ScheduleDefinition:
+    cron, zone = when
+    schedule = f"{job}_schedule"
 
-    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if reason := _covered(context, name, cron, ZoneInfo(zone)):
-            return dg.SkipReason(reason)
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.SkipReason | dg.RunRequest:
+        if reason := skipped(project, name):
+            return reason
+        if covered := _covered(context, schedule, cron, ZoneInfo(zone)):
+            return dg.SkipReason(covered)
         return dg.RunRequest(tags={"sis/trigger": "schedule"})
 
     return dg.ScheduleDefinition(
-        name=name,
+        name=schedule,
         job_name=job,
         cron_schedule=cron,
         execution_timezone=zone,

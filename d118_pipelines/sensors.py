@@ -11,9 +11,10 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import BusyError, HeldError
+from d118_pipelines.instance import subject_of
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.schedules import skipped
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.alerts import send_alert
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
@@ -69,7 +70,11 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Starts the sync when new files of {provider.model.name} are there.",
     )
-    def files_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def files_sensor(
+        context: dg.SensorEvaluationContext,
+    ) -> dg.SensorResult | dg.SkipReason:
+        if reason := skipped(project, provider.id):
+            return reason
         with reported():
             found = watch_files(project, provider, context.cursor or "", utc_now())
             if isinstance(found, FailedLook):
@@ -108,7 +113,7 @@ class _Reason:
 def _reason(event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that passed the boundary are used."""
     step = event.step_key or "run"
-    name = _subject(step)
+    name = subject_of(step)
     own = event.step_failure_data.user_failure_data
     if own is None or not own.description:
         return _Reason(False, name, step, f"{step} failed.")
@@ -119,15 +124,6 @@ def _reason(event: dg.DagsterEvent) -> _Reason:
     cause = f"{step} {cause}"
     is_busy = number == BusyError.exit_code
     return _Reason(is_held, name, cause, own.description, is_busy)
-
-
-def _subject(step: str) -> str:
-    """The target or provider that a step belongs to; a raw extract is its own."""
-    if step.startswith(("exports", "deliveries")):
-        return step.split("__")[-1]
-    if step.startswith("scim__"):
-        return SCIM_NAME  # the only target of users
-    return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:

@@ -22,6 +22,7 @@ DAGSTER_NOUNS = {
     "sensors.py",
     "resources.py",
     "loggers.py",
+    "instance.py",
 }
 RUN_COMMAND = "cli/run.py"
 # Whoever imports one of these may talk to another machine.

@@ -170,4 +170,4 @@ def test_a_target_without_a_schedule_runs_when_asked(tmp_path: Path) -> None:
     assert "hr_records_schedule" not in names
     assert defs.resolve_job_def("hr_records").name == "hr_records"
     [state] = project.d118("status", "--target", "hr_records", "--json").json()
-    assert (state["deadline"], state["next_run"]) == (None, None)
+    assert (state["last_deadline"], state["next_run"]) == (None, None)

@@ -20,9 +20,11 @@ from d118_pipelines.cli import (
     explain,
     findings,
     ledger,
+    pause,
     plans,
     providers,
     run,
+    runs,
     secrets,
     status,
     upgrade,
@@ -88,10 +90,12 @@ app.command("plan")(plans.plan)
 app.command("preview")(plans.preview)
 app.command("findings")(findings.findings)
 app.command("approve")(plans.approve)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("undo")(providers.undo)
 app.add_typer(providers.conflicts_app, name="conflicts")
 app.command("status")(status.status)
-app.command("runs")(run.runs)
+app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")

@@ -43,7 +43,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
     below = getattr(command, "commands", {})
     for part in sorted(below):
         yield from _command(f"{name} {part}", below[part])
-    if below:
+    if below and not command.invoke_without_command:
         return
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     words = " ".join([name, *(p.name.upper() for p in arguments)])
@@ -64,7 +64,7 @@ def _form(parameter: Any) -> str:
 def _meaning(parameter: Any) -> str:
     if parameter.required:
         return f"{parameter.help} Required."
-    if parameter.default is None or parameter.is_flag:
+    if getattr(parameter, "is_flag", False) or parameter.default is None:
         return str(parameter.help)
     return f"{parameter.help} Default: {parameter.default}."
 

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import os
 import re
 import shutil
 import sys
@@ -24,13 +25,55 @@ from d118_pipelines.kernel.csv_text import Row, csv_text, shown
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.kernel.workbook import write_workbook
 
+NARROW = 80
 # A command in a text: `d118 run ...`, not the end of a path or of a word.
 _COMMAND = re.compile(r"(?<![\w./-])d118(?= [a-z])")
 
 
-def console() -> Console:
+def console(*, piped_width: int = 1000) -> Console:
     """Standard output; wide when it is not a terminal, so that nothing is truncated."""
-    return Console(width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else piped_width, soft_wrap=False)
+
+
+def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
+    """Print rows as a table for 80 columns: its last column wraps, nothing is cut.
+
+    The same when piped; COLUMNS sets another width.
+    """
+    if not rows:
+        show_table(title, rows, empty=empty)
+        return
+    table = Table(
+        title=printable(title),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_edge=False,
+        header_style="dim",
+    )
+    for place, (name, value) in enumerate(rows[0].items(), 1):
+        is_last = place == len(rows[0])
+        table.add_column(
+            name,
+            justify="right" if isinstance(value, int | float) else "left",
+            overflow="fold",
+            # A very long name folds, so that room is left for the last column.
+            max_width=None if is_last else 34,
+            no_wrap=not is_last and all(len(shown(row[name])) <= 34 for row in rows),
+        )
+    for row in rows:
+        table.add_row(*(Text(as_typed(shown(value))) for value in row.values()))
+    _narrow().print(table)
+
+
+def say_narrow(text: str) -> None:
+    """Print one message, wrapped as `show_lines` does."""
+    _narrow().print(Text(printable(as_typed(text))))
+
+
+def _narrow() -> Console:
+    return console(piped_width=int(os.environ.get("COLUMNS") or NARROW))
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:

@@ -1,34 +1,25 @@
-"""`d118 run`, `d118 resend` and `d118 runs`: starting work and looking back at it.
+"""`d118 run` and `d118 resend`: starting work.
 
 Called by the command line; the only command that knows Dagster. What a run reports is in
-`workflows/feed.py`.
+`workflows/feed.py`, what ran before in `runs.py`.
 """
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from d118_pipelines.cli.context import (
-    AsJson,
-    NameOrAll,
-    TargetName,
-    local,
-    named_provider,
-    named_target,
-)
+from d118_pipelines.cli.context import AsJson, NameOrAll, TargetName, named_target
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import ConfigurationError, D118Error, HeldError
+from d118_pipelines.errors import ConfigurationError, D118Error, HeldError, PausedError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import keep_history_private
+from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.workflows.all_feeds import enabled_feeds, named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
@@ -37,7 +28,6 @@ from d118_pipelines.workflows.feed import Feed, RunReport
 if TYPE_CHECKING:
     import dagster as dg
 
-Rows = list[dict[str, Any]]
 INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -76,14 +66,24 @@ def _run_each(
     """
     from d118_pipelines.assets.reports import KEY
     from d118_pipelines.definitions import build_definitions
+    from d118_pipelines.instance import dagster_instance
     from d118_pipelines.jobs import execute_here
 
-    done, stopped = [], {}
+    done: list[tuple[str, Feed]] = []
+    stopped: dict[str, D118Error] = {}
     definitions = build_definitions(project)
     with dagster_instance(project) as instance:
         for feed in feeds:
             if feed.refused:
                 raise feed.refused
+            try:
+                with state_database(project).reading() as connection:
+                    refuse_paused(connection, feed.name, project.district().zone)
+            except PausedError as exc:
+                if not everything:
+                    raise
+                stopped[feed.name] = exc
+                continue
             job = definitions.resolve_job_def(feed.job)
             result = execute_here(job, instance)
             if result.success:
@@ -148,45 +148,6 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
         say("The add and change commands are those of that delivery, unchanged.")
 
 
-def runs(
-    target: Annotated[
-        str | None, typer.Option(help="Only runs of this target.")
-    ] = None,
-    provider: Annotated[
-        str | None, typer.Option(help="Only syncs of this provider.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many.")] = 20,
-    offset: Annotated[
-        int, typer.Option(min=0, help="Skip this many of the newest.")
-    ] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """List past runs, newest first, whoever started them."""
-    project = Project.here()
-    if provider:
-        _show_syncs(project, named_provider(project, provider), limit, offset, as_json)
-        return
-    wanted = named_target(project, target).name if target else None
-    rows = [
-        row
-        for row in _run_rows(project)
-        if wanted is None or wanted in str(row["targets"]).split(", ")
-    ]
-    page = rows[offset : offset + limit]
-    _show_page("Runs", page, len(rows), limit, offset, as_json)
-
-
-def dagster_instance(project: Project) -> dg.DagsterInstance:
-    """The instance whose history the UI shows: DAGSTER_HOME, else the project's."""
-    import dagster as dg
-
-    # The folders in dagster.yaml are relative to the working directory.
-    os.chdir(project.root)
-    os.environ.setdefault("DAGSTER_HOME", str(project.root))
-    keep_history_private(project.root)
-    return dg.DagsterInstance.get()
-
-
 def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
     """The error of a run that did not succeed, with its exit code."""
     for event in result.all_events:
@@ -206,65 +167,3 @@ def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
         not_done=feed.not_done,
         next_step=f"d118 findings {feed.name}; or open the run in the UI: make ui",
     )
-
-
-def _show_syncs(
-    project: Project, provider: Provider, limit: int, offset: int, as_json: bool
-) -> None:
-    from d118_pipelines.roster.store.runs import recent_runs
-
-    with state_database(project).transaction() as connection:
-        rows, total = recent_runs(connection, provider.id, limit=limit, offset=offset)
-    page = [
-        {
-            "run": row["run_id"],
-            "kind": row["kind"],
-            "status": row["status"],
-            "started": local(project, row["started_at"]),
-            "ended": local(project, row["completed_at"]),
-            "changed": row["changed"],
-            "triggered_by": row["triggered_by"],
-            "is_manual": row["is_manual"],
-            "error": (row["error_message"] or "").split("\n")[0],
-        }
-        for row in rows
-    ]
-    _show_page(f"Syncs of {provider.id}", page, total, limit, offset, as_json)
-
-
-def _show_page(
-    title: str, page: Rows, total: int, limit: int, offset: int, as_json: bool
-) -> None:
-    if as_json:
-        show_json({"runs": page, "total": total, "limit": limit, "offset": offset})
-    else:
-        show_table(title, page, empty="No run yet.")
-
-
-def _run_rows(project: Project) -> Rows:
-    """All runs of the instance, newest first, with the targets they touched."""
-    import datetime as dt
-
-    def moment(seconds: float | None) -> dt.datetime | None:
-        at = dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
-        return local(project, at)
-
-    instance: dg.DagsterInstance = dagster_instance(project)
-    rows = []
-    for record in instance.get_run_records():
-        tagged = record.dagster_run
-        chosen = {
-            key.path[1] for key in tagged.asset_selection or () if len(key.path) > 1
-        }
-        chosen |= {v for k, v in tagged.tags.items() if k == "sis/target"}
-        rows.append(
-            {
-                "run": tagged.run_id,
-                "targets": ", ".join(sorted(chosen - {"powerschool"})),
-                "status": tagged.status.value,
-                "started": moment(record.start_time),
-                "ended": moment(record.end_time),
-                "trigger": tagged.tags.get("sis/trigger", "ui or shell"),
-            }
-        )
-    return rows

@@ -1,25 +1,44 @@
 """`d118 status` and `d118 targets list`: did last night's files go out?
 
-Called by the command line. What a line says is in `workflows/target_feed.py` and
-`workflows/provider_feed.py`.
+Called by the command line. What a line says is in `workflows/status.py`, what Dagster
+knows in `instance.py`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
-from d118_pipelines.cli.output import show_json, show_rows, show_table
+from d118_pipelines.cli.output import (
+    say,
+    say_narrow,
+    show_json,
+    show_lines,
+    show_rows,
+    show_table,
+)
 from d118_pipelines.config.project import Project
+from d118_pipelines.console.processes import daemons
+from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
 
+LOOKED_AT = 500
+"""Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
+DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
+State = TargetState | ProviderState
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
 
 
 @targets_app.callback()
@@ -36,6 +55,15 @@ def status(
     scim: Annotated[
         bool, typer.Option("--scim", help="Only users at the SCIM service provider.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="For cron and monitoring: one line per cause; exit 0 all well, "
+            "1 late or failed, 3 held or paused.",
+        ),
+    ] = False,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what went out and what came in, when, and what to do if not."""
@@ -43,30 +71,115 @@ def status(
     if scim:
         _show_users(project, as_json=as_json)
         return
+    feeds = _feeds(project, target, provider)
+    states, faults, note = _looked_at(project, feeds)
+    if check:
+        _check(states, faults, as_json=as_json)
+    elif as_json:
+        targets = [s for s in states if isinstance(s, TargetState)]
+        show_json(states[0] if provider else targets)
+    else:
+        _show(project, states, is_wide=wide, is_of_one=bool(provider))
+        if files:
+            _show_files(states)
+        for line in [*faults, *note]:
+            say("")
+            say_narrow(line)
+
+
+def _feeds(project: Project, target: str | None, provider: str | None) -> list[Feed]:
+    """What was asked for; by default the targets and the enabled providers."""
     if provider:
-        one = ProviderFeed(project, named_provider(project, provider)).state()
-        if as_json:
-            show_json(one)
-        else:
-            show_table("Status", [one.row])
-        return
-    wanted = [named_target(project, target)] if target else read_targets(project.root)
-    states = [TargetFeed(project, one).state() for one in wanted]
+        return [ProviderFeed(project, named_provider(project, provider))]
+    if target:
+        return [TargetFeed(project, named_target(project, target))]
+    enabled = [p for p in project.providers() if p.model.enabled]
+    return [
+        *(TargetFeed(project, one) for one in read_targets(project.root)),
+        *(ProviderFeed(project, one) for one in enabled),
+    ]
+
+
+def _looked_at(
+    project: Project, feeds: Sequence[Feed]
+) -> tuple[list[State], list[str], list[str]]:
+    """How each stands, what is wrong with their automation, and a note on it."""
+    from d118_pipelines.instance import automation_faults, last_heartbeat, run_history
+
+    with run_history(project, limit=LOOKED_AT) as (instance, history):
+        found = [feed.state(history) for feed in feeds]
+        states = [s for s in found if isinstance(s, TargetState | ProviderState)]
+        faults = list(automation_faults(instance, feeds))
+        running = daemons(Path(os.environ["DAGSTER_HOME"]))
+        heartbeat = last_heartbeat(instance)
+    way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
+    if len(running) > 1:
+        ids = " and ".join(map(str, running))
+        faults.append(
+            f"DAEMON  Two run (processes {ids}): every schedule starts twice. "
+            f"Next: kill {running[-1]}"
+        )
+    if running or (heartbeat and utc_now() - heartbeat < DEAD_AFTER):
+        return states, faults, []
+    if heartbeat is None:
+        note = f"No daemon has run here yet, so no schedule starts. {way_on}"
+        return states, faults, [note]
+    since = local_time(heartbeat, project.district().zone)
+    faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
+    return states, faults, []
+
+
+def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> None:
+    """Print the causes and leave with their exit code."""
+    bad = [state for state in states if state.standing.exit_code]
+    lines = [_cause(state) for state in bad] + list(faults)
+    codes = {state.standing.exit_code for state in bad} | {1 for _ in faults}
+    code = min(codes, default=0)  # what failed counts more than what is held
     if as_json:
-        show_json(states)
-        return
-    show_table("Status", [state.row for state in states], empty="No target.")
-    providers = [p for p in project.providers() if p.model.enabled]
-    if providers and not target:
-        rows = [ProviderFeed(project, p).state().row for p in providers]
-        show_table("Rosters in", rows)
-    if files:
-        rows = [
-            {"target": s.target, **file, "where": s.destination}
-            for s in states
-            for file in s.file_rows
-        ]
-        show_table("Files of the last verified delivery", rows)
+        show_json({"exit_code": code, "causes": lines})
+    else:
+        for line in lines or [f"All well: {', '.join(_name(s) for s in states)}."]:
+            say(line)
+    raise typer.Exit(code)
+
+
+def _cause(state: State) -> str:
+    stands = state.standing
+    row = stands.row("name", _name(state), utc_now())
+    head = f"{stands.state.upper()}  {_name(state)} {row['when']}".rstrip()
+    parts = [head, stands.reason.rstrip("."), stands.to_do and f"Next: {stands.to_do}"]
+    return ". ".join(part for part in parts if part)
+
+
+def _name(state: State) -> str:
+    return state.target if isinstance(state, TargetState) else state.provider
+
+
+def _show(
+    project: Project, states: Sequence[State], *, is_wide: bool, is_of_one: bool
+) -> None:
+    """The targets, then the providers; of one provider that alone."""
+    now = utc_now()
+    targets = [s for s in states if isinstance(s, TargetState)]
+    providers = [s for s in states if isinstance(s, ProviderState)]
+    show = show_table if is_wide else show_lines
+    title = f"Status, {local_time(now, project.district().zone)}"
+    if not is_of_one:
+        rows = [state.row(now, is_wide=is_wide) for state in targets]
+        show(title, rows, empty="No target.")
+        title = "\nRosters in"
+    if providers:
+        show(title, [state.row(now, is_wide=is_wide) for state in providers])
+
+
+def _show_files(states: Sequence[State]) -> None:
+    rows = [
+        {"target": s.target, **file, "where": s.destination}
+        for s in states
+        if isinstance(s, TargetState)
+        for file in s.file_rows
+    ]
+    show_table("Files of the last verified delivery", rows)
 
 
 def _show_users(project: Project, *, as_json: bool) -> None:
@@ -83,21 +196,23 @@ def _show_users(project: Project, *, as_json: bool) -> None:
 def targets_list(as_json: AsJson = False) -> None:
     """List the targets: files, destination, schedule, next run, last delivery."""
     project = Project.here()
-    rows = []
-    for target in read_targets(project.root):
-        state = TargetFeed(project, target).state()
-        schedule = target.model.schedule
-        rows.append(
-            {
-                "target": target.name,
-                "title": target.model.title,
-                "files": target.names_sent,
-                "destination": state.destination,
-                "schedule": schedule.cron if schedule else "",
-                "next_run": state.next_run,
-                "last_delivery": state.last_delivery,
-                "last_status": state.state,
-            }
-        )
+    feeds = [TargetFeed(project, target) for target in read_targets(project.root)]
+    states, _, _ = _looked_at(project, feeds)
+    rows = [
+        {
+            "target": feed.name,
+            "title": feed.target.model.title,
+            "files": feed.target.names_sent,
+            "destination": state.destination,
+            "schedule": schedule.cron
+            if (schedule := feed.target.model.schedule)
+            else "",
+            "next_run": state.next_run,
+            "last_delivery": state.last_delivery,
+            "last_status": state.state,
+        }
+        for feed, state in zip(feeds, states, strict=True)
+        if isinstance(state, TargetState)
+    ]
     empty = "No target in mappings/targets."
     show_rows("Targets", rows, as_json=as_json, empty=empty)

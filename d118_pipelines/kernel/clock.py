@@ -22,6 +22,14 @@ def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
+def day_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """A local time in the fewest words: `today 04:15`, `Sat 28 Nov 04:15`."""
+    days = (moment.date() - now.astimezone(moment.tzinfo).date()).days
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}
+    form = "%a %d %b" if abs(days) < 180 else "%Y-%m-%d"
+    return f"{near.get(days) or moment.strftime(form)} {moment:%H:%M}"
+
+
 def tick(
     cron: str, moment: dt.datetime, zone: ZoneInfo, *, is_past: bool = False
 ) -> dt.datetime | None:

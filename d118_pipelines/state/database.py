@@ -151,6 +151,14 @@ sync_leases = sa.Table(
     *columns("acquired_at renewed_at", Time),
 )
 
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    *columns("name", primary_key=True),  # a target, a provider, or * for all
+    *columns("until created_at", Time),
+    *columns("reason account"),
+)
+
 alerts_sent = sa.Table(
     "alerts_sent",
     metadata,

@@ -85,8 +85,25 @@ class Leases(ExitStack):
 
 def is_held(connection: sa.Connection, name: str) -> bool:
     """Whether a live process holds the lease now."""
+    return holder_of(connection, name)[1]
+
+
+def holder_of(connection: sa.Connection, name: str) -> tuple[str, bool]:
+    """The run that took the lease last and did not give it back, and whether it lives."""
     row = _found(connection, name)
-    return row is not None and _is_alive(row, dt.datetime.now(dt.UTC))
+    if row is None:
+        return "", False
+    return row.holder, _is_alive(row, dt.datetime.now(dt.UTC))
+
+
+def process_here(connection: sa.Connection, holder: str) -> int:
+    """The process of a run that holds a lease, if it lives on this host; else 0."""
+    held = sa.select(sync_leases).where(sync_leases.c.holder == holder)
+    row = connection.execute(held).first()
+    if row is None or row.host != socket.gethostname():
+        return 0
+    is_alive = _is_alive(row, dt.datetime.now(dt.UTC))
+    return int(row.process.split("/")[0]) if is_alive else 0
 
 
 def _found(connection: sa.Connection, name: str) -> sa.Row[Any] | None:

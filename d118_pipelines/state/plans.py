@@ -81,6 +81,18 @@ def latest_plan(
     return StoredPlan(**values)
 
 
+def newest_approved(
+    connection: sa.Connection, target: str, *, now: dt.datetime
+) -> tuple[StoredPlan | None, Approval | None]:
+    """The target's newest plan, and the approval that releases it now."""
+    plan = latest_plan(connection, target)
+    if plan is None:
+        return None, None
+    return plan, valid_approval(
+        connection, target=target, plan_hash=plan.plan_hash, now=now
+    )
+
+
 def approve(
     connection: sa.Connection,
     plan: StoredPlan | None,
@@ -95,10 +107,14 @@ def approve(
     """Release exactly the target's newest plan, once, for `valid_hours`.
 
     plan_hash: the hash or its first 8 or more characters.
-    Raises: ConfigurationError if there is no such plan, the plan is not held, or the
-    reason is empty.
+    Raises: ConfigurationError if there is no such plan, the plan is not held or was
+    carried out, or the reason is empty.
     """
+    c = db.plan_approvals.c
+    used = sa.select(c.id).where(c.target == target, c.used_at.is_not(None))
     problem = _refusal(plan, plan_hash, reason)
+    if plan and connection.execute(used.where(c.plan_hash == plan.plan_hash)).first():
+        problem = "This plan was approved before and has been carried out."
     if problem or plan is None:
         raise ConfigurationError(
             problem,

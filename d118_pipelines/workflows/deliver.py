@@ -25,6 +25,7 @@ from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.state.plans import Approval, StoredPlan, latest_plan, use_approval
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline
@@ -100,13 +101,14 @@ class Delivered(Generic[S_co]):
 def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     """Send the plan that this run made, else the target's newest one.
 
-    Raises: HeldError, ExportError or ConfigurationError if it may not go; BusyError if
-    another run delivers; whatever the way raises. In each case the delivery counts not.
+    Raises: HeldError, PausedError, ExportError or ConfigurationError if it may not go;
+    BusyError if another run delivers; whatever the way raises. In each case the delivery counts not.
     """
     target, database = way.target, state_database(way.project)
     feed = TargetFeed(way.project, target)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
+            refuse_paused(connection, target.name, way.project.district().zone)
             plan = latest_plan(connection, target.name, run_id=run_id)
             if plan is None:
                 raise no_plan(feed)
@@ -124,6 +126,7 @@ def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     target, database = way.target, state_database(way.project)
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
+            refuse_paused(connection, target.name, way.project.district().zone)
             last = way.last(connection)
             if last is None:
                 raise ConfigurationError(

@@ -16,6 +16,8 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
+from d118_pipelines.workflows.run_history import RunHistory
+from d118_pipelines.workflows.status import Standing
 
 Row = Mapping[str, Any]
 
@@ -50,12 +52,11 @@ class FeedState(Protocol):
     """How a feed is doing now; its fields are the JSON form."""
 
     @property
-    def row(self) -> Row:
-        """One line of `d118 status`."""
+    def standing(self) -> Standing:
+        """How it stands, and what to do."""
 
-    @property
-    def todo(self) -> str:
-        """The command that goes on from here; empty where all is well."""
+    def row(self, now: dt.datetime, *, is_wide: bool = False) -> Row:
+        """One line of `d118 status`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ class Feed(ABC):
         """The plan for people. Raises: ConfigurationError if its files are gone."""
 
     @abstractmethod
-    def state(self) -> FeedState:
-        """How it is doing now. Times are local."""
+    def state(self, history: RunHistory | None = None) -> FeedState:
+        """How it is doing now. Times are local.
+
+        history: with what Dagster has seen; by default only what the state database has.
+        """
 
     @abstractmethod
     def report(self) -> RunReport:

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -25,12 +25,14 @@ from d118_pipelines.roster.planning.show import (
     entity_rows,
     school_row,
 )
-from d118_pipelines.roster.store.runs import recent_runs
-from d118_pipelines.state.leases import is_held
+from d118_pipelines.roster.store.runs import APPLIED, recent_runs
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import StoredPlan, latest_plan
+from d118_pipelines.state.pauses import pause_of
+from d118_pipelines.state.plans import StoredPlan, newest_approved
 from d118_pipelines.workflows.arrivals import failed_look
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.run_history import RunHistory
+from d118_pipelines.workflows.status import CANNOT_LOOK, Standing, plan_text, standing
 
 MILLISECOND = dt.timedelta(milliseconds=1)
 ROSTER = "roster"  # the destination of a provider's plan
@@ -42,9 +44,9 @@ _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "error
 class ProviderState:
     """One provider now. Times are in the district's zone.
 
-    last_status: of the newest run, or never. last_sync: when one last succeeded.
-    failed_look: why nobody can look for its files now; empty where somebody can.
-    statistics: of the newest run that has any, entity -> counts.
+    state: see `Standing`, `disabled` if it is switched off; when: of that. last_sync: when
+    one last succeeded. failed_look: why nobody can look for its files now; empty where
+    somebody can. statistics: of the newest run that has any, entity -> counts.
     """
 
     provider: str
@@ -52,6 +54,9 @@ class ProviderState:
     name: str
     enabled: bool
     schedule: str | None
+    state: str
+    when: dt.datetime | None
+    to_do: str
     is_running: bool
     running_for_ms: int | None
     last_status: str
@@ -63,49 +68,21 @@ class ProviderState:
     statistics: dict[str, Any]
 
     @property
-    def row(self) -> Mapping[str, Any]:
+    def standing(self) -> Standing:
+        """How it stands."""
+        return Standing(self.state, self.when, self.last_error, self.to_do)
+
+    def row(self, now: dt.datetime, *, is_wide: bool = False) -> Mapping[str, Any]:
         """One line of `d118 status`."""
+        row = self.standing.row("provider", self.provider, now)
+        if not is_wide:
+            return row
         changed = {
             name: sum(int(c.get(name, 0)) for c in self.statistics.values())
             for name in ("created", "updated", "deactivated")
         }
-        return {
-            "provider": self.provider,
-            "state": self._state,
-            "last sync": self.last_sync,
-            **changed,
-            "plan": self.plan,
-            "next run": self.next_run,
-            "to do": self.todo,
-        }
-
-    @property
-    def _state(self) -> str:
-        if self.is_running:
-            return "running"
-        return "cannot look for files" if self.failed_look else self.last_status
-
-    @property
-    def todo(self) -> str:
-        """The command that goes on from here; empty where all is well."""
-        name = self.provider
-        if not self.enabled:
-            return "disabled in config/providers.yaml"
-        if self.is_running:
-            return "a run is active now"
-        if self.failed_look:
-            return f"{self.failed_look}: d118 test-connection {name}"
-        return {
-            "SUCCESS": "",
-            "PARTIAL": f"d118 findings {name}{self._conflicts}",
-            "HELD": f"d118 plan {name}",
-            "FAILURE": f"d118 runs --provider {name}",
-        }.get(self.last_status, f"d118 run {name}")
-
-    @property
-    def _conflicts(self) -> str:
-        has_some = any(c.get("conflicts") for c in self.statistics.values())
-        return f"; d118 conflicts list --provider {self.provider}" if has_some else ""
+        own = {"last sync": self.last_sync, **changed}
+        return {**row, **own, "plan": self.plan, "next run": self.next_run}
 
 
 @dataclass(frozen=True)
@@ -162,37 +139,68 @@ class ProviderFeed(Feed):
             more={"schools": [asdict(one) for one in schools]},
         )
 
-    def state(self) -> ProviderState:
+    def state(self, history: RunHistory | None = None) -> ProviderState:
         """How the provider is doing now."""
         project, provider = self.project, self.provider
-        zone = project.district().zone
-        with state_database(project).transaction() as connection:
+        zone, now, model = project.district().zone, utc_now(), provider.model
+        with state_database(project).reading() as connection:
+            run = (history or RunHistory(connection)).newest(provider.id)
             rows, _ = recent_runs(connection, provider.id, limit=50)
-            plan = latest_plan(connection, provider.id)
-            is_running = is_held(connection, provider.id)
-        newest = rows[0] if rows else None
-        good = next((r for r in rows if r["status"] in ("SUCCESS", "PARTIAL")), None)
+            plan, approval = newest_approved(connection, provider.id, now=now)
+            pause = pause_of(connection, provider.id, now=now)
+        good = next((r for r in rows if r["status"] in APPLIED), None)
         look = failed_look(project, provider.id)
         if look and good and good["completed_at"].isoformat() > look.at:
             look = None  # a run has read the files since
-        started = newest["started_at"] if newest and is_running else None
         stats = next((r["stats_json"] for r in rows if r["stats_json"]), None)
+        statistics = json.loads(stats) if stats else {}
+        good_at = good["completed_at"] if good else None
+        stands = standing(
+            provider.id,
+            run=run,
+            approval=approval,
+            pause=pause,
+            zone=zone,
+            good_at=good_at,
+        )
+        is_running = run is not None and run.outcome == "running"
+        if not model.enabled:
+            to_do = "disabled in config/providers.yaml"
+            stands = replace(stands, state="disabled", reason="", to_do=to_do)
+        elif stands.state == "applied" and good and good["status"] == "PARTIAL":
+            stands = replace(stands, to_do=self._look(statistics))
+        if model.enabled and look and stands.state not in ("running", "paused"):
+            to_do = f"d118 test-connection {provider.id}"
+            stands = replace(
+                stands, state=CANNOT_LOOK, when=None, reason=look.what, to_do=to_do
+            )
         return ProviderState(
             provider=provider.id,
-            type=provider.model.type,
-            name=provider.model.name,
-            enabled=provider.model.enabled,
-            schedule=provider.model.schedule,
+            type=model.type,
+            name=model.name,
+            enabled=model.enabled,
+            schedule=model.schedule,
+            state=stands.state,
+            when=stands.when,
+            to_do=stands.to_do,
             is_running=is_running,
-            running_for_ms=(utc_now() - started) // MILLISECOND if started else None,
-            last_status=str(newest["status"]) if newest else "never",
-            last_sync=good["completed_at"].astimezone(zone) if good else None,
+            running_for_ms=(now - run.started) // MILLISECOND
+            if run and is_running
+            else None,
+            last_status=str(rows[0]["status"]) if rows else "never",
+            last_sync=good_at.astimezone(zone) if good_at else None,
             next_run=_next_run(project, provider),
-            plan=f"{plan.plan_hash[:8]} {plan.verdict}" if plan else "",
-            last_error=str(newest["error_message"] or "") if newest else "",
+            plan=plan_text(plan, run, approval),
+            last_error=stands.reason,
             failed_look=look.what if look else "",
-            statistics=json.loads(stats) if stats else {},
+            statistics=statistics,
         )
+
+    def _look(self, statistics: Mapping[str, Any]) -> str:
+        """Where to see what a sync that applied could not take over."""
+        has_conflicts = any(c.get("conflicts") for c in statistics.values())
+        more = f"; d118 conflicts list --provider {self.name}" if has_conflicts else ""
+        return f"d118 findings {self.name}{more}"
 
     def report(self) -> RunReport:
         """What was done to each entity."""
@@ -202,7 +210,7 @@ class ProviderFeed(Feed):
             for name, counts in state.statistics.items()
         ]
         text = f"{self.name}: {state.last_status}. {state.last_error}".rstrip()
-        hint = f"See: {state.todo}" if state.todo else ""
+        hint = f"See: {state.to_do}" if state.to_do else ""
         return RunReport(state, text, "Roster", rows, hint)
 
 

@@ -20,6 +20,7 @@ from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database, clock_warning
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 
 _KINDS = {
@@ -54,10 +55,13 @@ class Run:
     def hold(self, name: str) -> bool:
         """Hold the lease of a provider or target from now on; True if it is new.
 
-        Raises: BusyError if another run is at work, now or when it was first asked.
+        Raises: BusyError if another run is at work, now or when it was first asked;
+        PausedError if it is paused now.
         """
         if self.refused:
             raise self.refused
+        with self.database.reading() as connection:
+            refuse_paused(connection, name, self.project.district().zone)
         is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
             with self.database.reading() as connection:

@@ -36,16 +36,16 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
     The run holds the provider's lease from then on. An error closes the row as FAILURE
     or HELD, an interruption as CANCELLED; the row stays open after a block that ended
     well.
-    Raises: BusyError if another run of the provider is active; FatalError if this one
-    has ended.
+    Raises: BusyError if another run of the provider is active; PausedError; FatalError
+    if this one has ended.
     """
     with run.database.reading() as connection:
         # A run that was given up must not take the lease from its successor.
         history.refuse_ended(connection, provider=provider.id, run_id=run.run_id)
-    if run.hold(provider.id):
-        _open(run, provider)
     try:
         with named_outages():
+            if run.hold(provider.id):
+                _open(run, provider)
             yield run.database
     except BaseException as exc:
         close_failed(run, provider, exc)

@@ -19,9 +19,9 @@ from d118_pipelines.errors import ExportError, FatalError
 from d118_pipelines.kernel.clock import tick, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state import database as db
-from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import StoredPlan, latest_plan
+from d118_pipelines.state.pauses import pause_of
+from d118_pipelines.state.plans import StoredPlan, newest_approved
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 from d118_pipelines.targets.ledger import last_verified
 from d118_pipelines.targets.model import Schedule
@@ -29,58 +29,52 @@ from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import KINDS, changes_of, file_rows, school_rows
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.run_history import RunHistory
+from d118_pipelines.workflows.status import Standing, plan_text, standing
 
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
     """One target now, for its present destination. Times are in the district's zone.
 
-    `state` is one of: delivered; sent, not read back; late (the deadline passed without a
-    delivery), held, failed, out_of_term, interrupted, started, not sent, never.
+    state: see `Standing`; when: of that. last_error: of a failed newest run.
     """
 
     target: str
     state: str
+    when: dt.datetime | None
+    to_do: str
     last_delivery: dt.datetime | None
     plan: str
     findings: int
-    deadline: dt.datetime | None
+    last_deadline: dt.datetime | None
+    next_deadline: dt.datetime | None
     next_run: dt.datetime | None
     destination: str
     files: list[dict[str, Any]]
     last_error: str
 
     @property
-    def row(self) -> Mapping[str, Any]:
+    def standing(self) -> Standing:
+        """How it stands."""
+        return Standing(self.state, self.when, self.last_error, self.to_do)
+
+    def row(self, now: dt.datetime, *, is_wide: bool = False) -> Mapping[str, Any]:
         """One line of `d118 status`."""
+        row = self.standing.row("target", self.target, now)
+        if not is_wide:
+            return row
         return {
-            "target": self.target,
-            "state": self.state,
+            **row,
             "last delivery": self.last_delivery,
             "rows": sum(int(file["rows"]) for file in self.files),
             "findings": self.findings,
             "plan": self.plan,
-            "deadline": self.deadline,
+            "last deadline": self.last_deadline,
             "next run": self.next_run,
+            "next deadline": self.next_deadline,
             "where": self.destination,
-            "to do": self.todo,
         }
-
-    @property
-    def todo(self) -> str:
-        """The command that goes on from here; empty where all is well."""
-        name = self.target
-        if self.state == "failed" and self.last_error:
-            return self.last_error
-        return {
-            "delivered": "",
-            db.NOT_READ_BACK: "",
-            "held": f"d118 plan {name}",
-            "out_of_term": "nothing: no term is current",
-            "failed": f"d118 findings {name}; d118 runs --target {name}",
-            "late": f"d118 runs --target {name}",
-            "started": "a run is sending now",
-        }.get(self.state, f"d118 run {name}")
 
     @property
     def file_rows(self) -> list[dict[str, Any]]:
@@ -153,41 +147,57 @@ class TargetFeed(Feed):
             tables={"Schools that change": schools} if schools else {},
         )
 
-    def state(self) -> TargetState:
+    def state(self, history: RunHistory | None = None) -> TargetState:
         """How the target is doing now."""
         project, target = self.project, self.target
         destination = resolve(project, target)
         zone, now = project.district().zone, utc_now()
         d = db.deliveries.c
-        with state_database(project).transaction() as connection:
-            mine = sa.and_(d.target == target.name, d.destination == destination.id)
-            newest = sa.select(db.deliveries).where(mine).order_by(d.number.desc())
-            last = connection.execute(newest.limit(1)).first()
-            sent = connection.execute(
-                newest.where(d.status.in_(db.COUNTS)).limit(1)
-            ).first()
-            plan = latest_plan(connection, target.name)
+        sent_sets = (
+            sa.select(db.deliveries)
+            .where(d.target == target.name, d.destination == destination.id)
+            .where(d.status.in_(db.COUNTS))
+            .order_by(d.number.desc())
+            .limit(1)
+        )
+        with state_database(project).reading() as connection:
+            run = (history or RunHistory(connection)).newest(target.name)
+            sent = connection.execute(sent_sets).first()
+            plan, approval = newest_approved(connection, target.name, now=now)
             found = len(findings_of(connection, plan)) if plan else 0
-            is_sending = is_held(connection, target.name)
+            pause = pause_of(connection, target.name, now=now)
         schedule = target.model.schedule
-        deadline = last_deadline(project, schedule, now) if schedule else None
+        due = last_deadline(project, schedule, now) if schedule else None
+        stands = standing(
+            target.name,
+            run=run,
+            approval=approval,
+            pause=pause,
+            zone=zone,
+            good_at=sent.finished_at if sent else None,
+            due=due,
+            on_time_from=due - DEADLINE_WINDOW if due else None,
+        )
         return TargetState(
             target=target.name,
-            state=_state(plan, last, sent, deadline, is_sending=is_sending),
+            state=stands.state,
+            when=stands.when,
+            to_do=stands.to_do,
             last_delivery=sent.finished_at.astimezone(zone) if sent else None,
-            plan=f"{plan.plan_hash[:8]} {plan.verdict}".strip() if plan else "",
+            plan=plan_text(plan, run, approval),
             findings=found,
-            deadline=deadline.astimezone(zone) if deadline else None,
+            last_deadline=due.astimezone(zone) if due else None,
+            next_deadline=next_deadline(project, schedule, now) if schedule else None,
             next_run=next_run(project, schedule, now) if schedule else None,
             destination=destination.label,
             files=list(sent.files) if sent else [],
-            last_error=(last.error or "") if last and last.status == "failed" else "",
+            last_error=stands.reason,
         )
 
     def report(self) -> RunReport:
         """What was sent, or that no term is current."""
         state, name = self.state(), self.name
-        if state.state == "out_of_term":
+        if state.state == "out of term":
             return RunReport(state, hint=out_of_term_text(self.target))
         found = f"{state.findings} findings: d118 findings {name}"
         hint = found if state.findings else ""
@@ -215,6 +225,13 @@ def last_deadline(
     return tick(schedule.deadline, now, _zone(project, schedule), is_past=True)
 
 
+def next_deadline(
+    project: Project, schedule: Schedule, now: dt.datetime
+) -> dt.datetime | None:
+    """The deadline that comes next."""
+    return tick(schedule.deadline, now, _zone(project, schedule))
+
+
 def next_run(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
@@ -224,25 +241,3 @@ def next_run(
 
 def _zone(project: Project, schedule: Schedule) -> ZoneInfo:
     return ZoneInfo(schedule.time_zone or project.district().time_zone)
-
-
-def _state(
-    plan: StoredPlan | None,
-    last: Any,
-    sent: Any,
-    deadline: dt.datetime | None,
-    *,
-    is_sending: bool,
-) -> str:
-    if plan is not None and (last is None or plan.created_at > last.started_at):
-        return "not sent" if plan.verdict == "ready" else plan.verdict
-    if last is None:
-        return "never"
-    if last.status == "started" and not is_sending:
-        return "interrupted"
-    if last.status not in db.COUNTS:
-        return str(last.status)
-    on_time = deadline is None or sent.finished_at >= deadline - DEADLINE_WINDOW
-    if not on_time:
-        return "late"
-    return "delivered" if last.status == "verified" else str(last.status)

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from d118_pipelines.cli.run import dagster_instance
+from d118_pipelines.instance import dagster_instance
 from d118_pipelines.state import database as db
 from d118_pipelines.targets.build import PLAN_FILE
 from d118_pipelines.targets.show import school_rows
@@ -261,11 +261,11 @@ def test_findings_as_csv_are_safe_in_a_spreadsheet(project: ProjectFolder) -> No
 def test_runs_are_listed_newest_first_and_by_page(delivered: ProjectFolder) -> None:
     page = delivered.d118("runs", "--limit", "1", "--offset", "1", "--json").json()
 
-    assert (page["total"], page["limit"], page["offset"]) == (2, 1, 1)
+    assert (page["total"], page["limit"], page["offset"]) == (4, 1, 1)
     [first] = page["runs"]
-    assert (first["targets"], first["status"], first["trigger"]) == (
+    assert (first["name"], first["outcome"], first["trigger"]) == (
         "hr_records",
-        "SUCCESS",
+        "delivered",
         "manual",
     )
     text = delivered.d118("runs").out
@@ -275,7 +275,7 @@ def test_runs_are_listed_newest_first_and_by_page(delivered: ProjectFolder) -> N
 def test_runs_can_be_asked_for_by_target(delivered: ProjectFolder) -> None:
     runs = delivered.d118("runs", "--target", "smartfind", "--json").json()
 
-    assert [run["targets"] for run in runs["runs"]] == ["smartfind"]
+    assert [run["name"] for run in runs["runs"]] == ["smartfind"] * 2
 
 
 def test_the_history_is_the_project_s_wherever_one_is(

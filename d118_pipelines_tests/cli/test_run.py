@@ -7,8 +7,8 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from d118_pipelines.cli.run import dagster_instance
 from d118_pipelines.errors import HeldError
+from d118_pipelines.instance import dagster_instance
 from d118_pipelines.state import database as db
 from d118_pipelines.workflows.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE, STAFF

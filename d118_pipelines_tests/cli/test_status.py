@@ -24,10 +24,8 @@ def status(project: ProjectFolder, target: str = "hr_records") -> dict[str, obje
 
 
 def to_do(project: ProjectFolder) -> str:
-    """The last cell of the target's row: what a person should do."""
-    table = project.d118("status", "--target", "hr_records").out
-    [row] = [line for line in table.splitlines() if "│ hr_records" in line]
-    return row.split("│")[-2].strip()
+    """What a person should do about the target."""
+    return str(status(project)["to_do"])
 
 
 def deliver_at(project: ProjectFolder, ago: dt.timedelta) -> None:
@@ -76,9 +74,11 @@ def test_times_are_those_of_the_district(delivered: ProjectFolder) -> None:
 
     assert str(state["next_run"])[11:19] == "04:15:00"
     assert str(state["next_run"])[19:] in ("-06:00", "-05:00")
-    assert str(state["deadline"])[11:19] == "06:00:00"
+    assert str(state["last_deadline"])[11:19] == "06:00:00"
     assert dt.datetime.fromisoformat(str(state["next_run"])) > dt.datetime.now(dt.UTC)
-    assert dt.datetime.fromisoformat(str(state["deadline"])) < dt.datetime.now(dt.UTC)
+    assert dt.datetime.fromisoformat(str(state["last_deadline"])) < dt.datetime.now(
+        dt.UTC
+    )
 
 
 def test_a_target_that_was_never_run_says_so(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_failed_delivery_says_why(project: ProjectFolder) -> None:
     assert "folder" in str(status(project)["last_error"])
 
 
-def test_a_killed_delivery_is_interrupted(project: ProjectFolder) -> None:
+def test_a_killed_delivery_is_failed(project: ProjectFolder) -> None:
     d = db.deliveries
     newest = sa.select(sa.func.max(d.c.started_at)).where(d.c.target == "hr_records")
     project.change_state(
@@ -134,7 +134,8 @@ def test_a_killed_delivery_is_interrupted(project: ProjectFolder) -> None:
         .values(status="started", finished_at=None)
     )
 
-    assert status(project)["state"] == "interrupted"
+    assert status(project)["state"] == "failed"
+    assert "Interrupted while sending" in str(status(project)["last_error"])
     assert to_do(project) == "d118 run hr_records"
 
 
@@ -150,7 +151,7 @@ def test_a_deadline_that_passed_without_a_delivery_is_late(
 def test_a_delivery_shortly_before_the_last_deadline_counts(
     project: ProjectFolder,
 ) -> None:
-    deadline = dt.datetime.fromisoformat(str(status(project)["deadline"]))
+    deadline = dt.datetime.fromisoformat(str(status(project)["last_deadline"]))
     before = deadline - dt.timedelta(hours=1)
 
     deliver_at(project, dt.datetime.now(dt.UTC) - before)

@@ -260,3 +260,19 @@ def add_logs(
     ]
     if values:
         connection.execute(sync_logs.insert(), values)
+
+
+def logged_codes(connection: sa.Connection, job_id: str) -> list[tuple[str, str, int]]:
+    """What a run logged about its records: code, level and how many; most first."""
+    c = sync_logs.c
+    rows = connection.execute(
+        sa.select(c.message, c.level, c.details).where(c.sync_job_id == job_id)
+    )
+    counted: dict[tuple[str, str], int] = {}
+    for code, level, details in rows:
+        number = int((json.loads(details or "null") or {}).get("rows", 1))
+        counted[code, level] = counted.get((code, level), 0) + number
+    return sorted(
+        ((code, level, n) for (code, level), n in counted.items()),
+        key=lambda row: (-row[2], row[0]),
+    )

@@ -53,6 +53,10 @@ CREATE TABLE sync_leases (
   process TEXT NOT NULL, acquired_at {time} NOT NULL,
   renewed_at {time} NOT NULL, PRIMARY KEY (name)
 );
+CREATE TABLE pauses (
+  name TEXT NOT NULL, until {time} NOT NULL, created_at {time} NOT NULL,
+  reason TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (name)
+);
 CREATE TABLE alerts_sent (
   cause TEXT NOT NULL, sent_at {time} NOT NULL, PRIMARY KEY (cause)
 );

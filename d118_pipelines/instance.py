@@ -1,0 +1,206 @@
+"""Dagster's instance, read for people: what ran, why it failed, what stands still.
+
+Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows of
+the same runs is joined in `workflows/run_history.py`.
+"""
+
+import datetime as dt
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.state.open import state_database
+from d118_pipelines.state.run_history import keep_history_private, run_history_place
+from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.run_history import (
+    INTERRUPTED,
+    STOPPED,
+    Failure,
+    RunHistory,
+    SeenRun,
+)
+
+ALERTS = "run_alert_sensor"
+INTERRUPTED_ERROR = "DagsterExecutionInterruptedError"
+OF_A_FEED = ("exports", "deliveries", "roster")
+
+
+def dagster_instance(project: Project) -> dg.DagsterInstance:
+    """The instance whose history the UI shows: DAGSTER_HOME, else the project's.
+
+    Raises: ConfigurationError or ConnectionLostError if it cannot be opened.
+    """
+    # The folders in dagster.yaml are relative to the working directory.
+    os.chdir(project.root)
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    run_history_place(project.root)
+    keep_history_private(project.root)
+    return dg.DagsterInstance.get()
+
+
+@contextmanager
+def run_history(
+    project: Project, *, limit: int | None = None
+) -> Iterator[tuple[dg.DagsterInstance, RunHistory]]:
+    """The instance, and all that ran. limit: of Dagster's runs, the newest so many."""
+    with (
+        dagster_instance(project) as instance,
+        state_database(project).reading() as connection,
+    ):
+        seen = seen_runs(instance, limit)
+        yield instance, RunHistory(connection, seen, partial(failures_of, instance))
+
+
+def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[SeenRun]:
+    """The runs of the instance, newest first."""
+    return [
+        SeenRun(
+            run_id=record.dagster_run.run_id,
+            kind="approve" if record.dagster_run.job_name == "approve" else "run",
+            names=_names(record.dagster_run),
+            status=record.dagster_run.status.value,
+            started=_moment(record.start_time) or record.create_timestamp,
+            ended=_moment(record.end_time),
+            trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+        )
+        for record in instance.get_run_records(limit=limit)
+    ]
+
+
+def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
+    """What the failed steps of a run say; only texts that passed the boundary are told.
+
+    A run without any has what Dagster itself says of its end.
+    """
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    found: list[Failure] = []
+    for entry in instance.all_logs(run_id, of_type=kinds):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        if event.is_step_failure:
+            own = event.step_failure_data.user_failure_data
+            error = event.step_failure_data.error
+            if error is not None and error.cls_name == INTERRUPTED_ERROR:
+                found.append(Failure("", INTERRUPTED, error=STOPPED))
+            elif own is not None and own.description:
+                code, kind = own.metadata.get("exit_code"), own.metadata.get("error")
+                exit_code = int(str(code.value)) if code else 1
+                name = subject_of(event.step_key or "")
+                kind_name = str(kind.value) if kind else ""
+                found.append(Failure(name, own.description, exit_code, kind_name))
+        elif not found and event.job_failure_data.error is None and event.message:
+            found.append(Failure("", event.message))
+    return found
+
+
+def subject_of(step: str) -> str:
+    """The target or provider that a step belongs to; a raw extract is its own."""
+    if step.startswith(("exports", "deliveries")):
+        return step.split("__")[-1]
+    if step.startswith("scim__"):
+        return SCIM_NAME  # the only target of users
+    return step.split("__")[1] if step.startswith(("roster__", "staged__")) else step
+
+
+def steps_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, object]]:
+    """The steps of a run as rows: step, result, seconds."""
+    return [
+        {
+            "step": found.step_key.replace("__", "/"),
+            "result": (found.status.value if found.status else "running").lower(),
+            "seconds": round(found.end_time - found.start_time, 1)
+            if found.end_time and found.start_time
+            else None,
+        }
+        for found in instance.get_run_step_stats(run_id)
+    ]
+
+
+def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
+    """What the steps of a run logged, as rows: at (UTC), level, step, text."""
+    levels = {20: "info", 30: "warning", 40: "error", 50: "critical"}
+    return [
+        {
+            "at": _moment(entry.timestamp),
+            "level": levels[entry.level],
+            "step": entry.step_key.replace("__", "/"),
+            "text": entry.user_message,
+        }
+        for entry in instance.all_logs(run_id)
+        # Without a step it is Dagster's own remark.
+        if entry.dagster_event is None and entry.step_key and entry.level in levels
+    ]
+
+
+def ask_to_stop(instance: dg.DagsterInstance, run_id: str, pid: int) -> bool:
+    """Take a run from the queue, or interrupt it; False if nobody hears.
+
+    pid: of its process on this machine, else 0.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or not pid:
+        return bool(instance.run_coordinator.cancel_run(run_id))
+    instance.report_run_canceling(run)  # else Dagster takes the signal for a crash
+    os.kill(pid, signal.SIGINT)
+    return True
+
+
+def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
+    """End the history of a run whose process is gone."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_canceled(
+        run, "Its process is gone; closed by d118 runs cancel."
+    )
+
+
+def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:
+    """When a daemon last said that it works; None where there never was one."""
+    found = instance.get_daemon_heartbeats().values()
+    return max((_moment(h.timestamp) or dt.datetime.min for h in found), default=None)
+
+
+def automation_faults(
+    instance: dg.DagsterInstance, feeds: Sequence[Feed]
+) -> Iterator[str]:
+    """Schedules and sensors of the feeds that are off or whose last tick failed."""
+    wanted = {f"{feed.job}_schedule" for feed in feeds} | {ALERTS}
+    wanted |= {f"{feed.name}_files_sensor" for feed in feeds}
+    way_on = "Next: make ui, Automation"
+    for state in instance.all_instigator_state():
+        name = state.instigator_name
+        if name not in wanted:
+            continue
+        if state.status.value == "STOPPED":
+            yield f"OFF  {name} is switched off. {way_on}, switch it on"
+            continue
+        ids = state.instigator_origin_id, state.selector_id
+        ticks: Sequence[Any] = instance.get_ticks(*ids, limit=1)
+        if any(tick.status.value == "FAILURE" for tick in ticks):
+            yield f"FAILS  The last tick of {name} failed. {way_on}"
+
+
+def _names(run: dg.DagsterRun) -> tuple[str, ...]:
+    """The targets and providers that a run is about."""
+    tags = (run.tags.get("sis/target"), run.tags.get("sis/provider"))
+    found = {name for tag in tags if tag for name in tag.split(", ")}
+    if run.job_name == "approve":
+        config: Any = run.run_config
+        config = config.get("ops", {}).get("release_plan", {}).get("config", {})
+        found.add(str(config.get("target", "")))
+    if not found:
+        keys = [key.path for key in run.asset_selection or ()]
+        found = {path[1] for path in keys if path[0] in OF_A_FEED}
+    return tuple(sorted(found))
+
+
+def _moment(seconds: float | None) -> dt.datetime | None:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
