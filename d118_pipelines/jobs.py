@@ -1,5 +1,7 @@
 """Jobs: one per target and per provider, and `approve`, which releases a held plan."""
 
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -9,8 +11,11 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.config.quarantine import STATE, Misconfigured
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run import account
@@ -18,13 +23,14 @@ from d118_pipelines.workflows.run import account
 LONGEST_SYNC_SECONDS = 3600
 
 
-def target_job(target: Target, district_id: str) -> Any:
-    """The job `<target>`: its group and the raw extracts that it reads.
+def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) -> Any:
+    """The job `<target>`: its group and those raw extracts that it reads and are `made`.
 
     A target that is fed by the roster reads its last commit and starts no sync. Returns
     what `dg.define_asset_job` returns; Dagster does not publish that type.
     """
-    raw = [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
+    reads = [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
+    raw = [key for key in reads if key in made]
     return dg.define_asset_job(
         target.name,
         selection=dg.AssetSelection.groups(target.name)
@@ -52,22 +58,38 @@ def sync_job(provider: Provider, district_id: str) -> Any:
 
 def disabled_job(provider: Provider) -> dg.JobDefinition:
     """The job `sync_<provider>` of a disabled provider: it says so and fails."""
-    name = f"sync_{provider.id}"
+    name, error = f"sync_{provider.id}", disabled_error(provider)
+    text = f"{provider.model.name} is disabled in config/providers.yaml."
+    return _refusing_job(name, "disabled", text, {"sis/provider": provider.id}, error)
 
-    @dg.op(name=f"{name}_is_disabled")
+
+def misconfigured_job(
+    broken: Misconfigured, taken: Collection[str]
+) -> dg.JobDefinition:
+    """The job of a target or provider that is misconfigured: it says so and fails.
+
+    taken: names of the other jobs.
+    """
+    name = re.sub(r"[^A-Za-z0-9_]", "_", broken.job)
+    while name in taken or not TARGET_NAME.fullmatch(name.removeprefix("sync_")):
+        name = f"misconfigured_{name}"
+    tags = {f"sis/{broken.kind}": broken.name}
+    return _refusing_job(name, STATE, broken.line, tags, broken.error)
+
+
+def _refusing_job(
+    name: str, why: str, text: str, tags: Mapping[str, str], error: ConfigurationError
+) -> dg.JobDefinition:
+    @dg.op(name=f"{name}_is_{why}")
     def refuse() -> None:
         with reported():
-            raise disabled_error(provider)
+            raise error
 
-    @dg.job(
-        name=name,
-        description=f"{provider.model.name} is disabled in config/providers.yaml.",
-        tags={"sis/provider": provider.id},
-    )
-    def sync() -> None:
+    @dg.job(name=name, description=text, tags=tags)
+    def job() -> None:
         refuse()
 
-    return sync
+    return job
 
 
 class ApproveConfig(dg.Config):

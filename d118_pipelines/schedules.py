@@ -7,8 +7,10 @@ Wired in `definitions.py`; when one fires next is said by `workflows/target_feed
 import dagster as dg
 
 from d118_pipelines.config.district import District
-from d118_pipelines.config.providers import Provider
-from d118_pipelines.targets.definition import Target
+from d118_pipelines.config.providers import Provider, cron_of
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.yaml_files import check_time_zone
+from d118_pipelines.targets.definition import Target, schedule_of
 
 
 def target_schedule(target: Target, district: District) -> dg.ScheduleDefinition | None:
@@ -32,6 +34,24 @@ def provider_schedule(
     text = f"{model.name}: bring the roster up to date."
     zone = model.timezone or district.time_zone
     return _schedule(f"sync_{provider.id}", model.schedule, zone, text)
+
+
+def misconfigured_schedule(
+    broken: Misconfigured, job: str, district: District
+) -> dg.ScheduleDefinition | None:
+    """The schedule of what is misconfigured, where it can be read: it still reports."""
+    text = f"{broken.name} is misconfigured; its job says what is wrong."
+    try:
+        if broken.kind == "target":
+            wanted = schedule_of(broken)
+            cron, zone = (wanted.cron, wanted.time_zone) if wanted else ("", "")
+        else:
+            is_on = broken.given.get("enabled", True) is True
+            cron = cron_of(broken.text("schedule")) if is_on else ""
+            zone = check_time_zone(broken.text("timezone") or district.time_zone)
+    except ValueError:
+        return None
+    return _schedule(job, cron, zone or district.time_zone, text) if cron else None
 
 
 def _schedule(job: str, cron: str, zone: str, text: str) -> dg.ScheduleDefinition:

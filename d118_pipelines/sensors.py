@@ -14,13 +14,14 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.admission import stopped_by_guard
-from d118_pipelines.workflows.alerts import send_alert
-from d118_pipelines.workflows.all_feeds import find_feed
+from d118_pipelines.workflows.alerts import send_alert, tell_misconfigured
+from d118_pipelines.workflows.all_feeds import find_feed, load_feeds
 from d118_pipelines.workflows.arrivals import is_watched, look_for_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 HELD_EXIT_CODE = HeldError.exit_code
 LOOK_SECONDS = 60
+LOOK_AT_FILES_SECONDS = 300
 
 
 @dg.run_failure_sensor(
@@ -37,6 +38,12 @@ def run_alert_sensor(
     """Send one alert for what failed in the run and one for what is held."""
     project = project.fresh()  # this process outlives changes of the files
     run, district = context.dagster_run, project.district()
+    broken = load_feeds(project).broken
+    if {run.tags.get("sis/target"), run.tags.get("sis/provider")} & {
+        one.name for one in broken
+    }:
+        context.log.info(tell_misconfigured(project, broken, utc_now()))
+        return
     provider = run.tags.get("sis/provider")
     if provider:
         # A process that was killed could not close its own row.
@@ -49,6 +56,21 @@ def run_alert_sensor(
         ways = send_alert(state_database(project), district.alerts, alert, now=now)
         told = ", ".join(ways) or "nobody (not set up, or already today)"
         context.log.info(f"{alert.title}: alert sent by {told}")
+
+
+@dg.sensor(
+    name="configuration_sensor",
+    description="Sends an alert about misconfigured targets and providers, once a day.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=LOOK_AT_FILES_SECONDS,
+)
+def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
+    """Look at the files as they are now: a mistake is told before the code is reloaded."""
+    project = project.fresh()
+    with reported():
+        broken = load_feeds(project).broken
+        told = tell_misconfigured(project, broken, utc_now()) if broken else ""
+    return dg.SkipReason(told or "Every target and provider is configured.")
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:

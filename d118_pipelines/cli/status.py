@@ -13,11 +13,20 @@ import typer
 from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
 from d118_pipelines.cli.output import show_json, show_rows, show_table
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.all_feeds import load_feeds
+from d118_pipelines.workflows.provider_feed import (
+    ProviderFeed,
+    ProviderState,
+    misconfigured_provider,
+)
 from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.target_feed import (
+    TargetFeed,
+    TargetState,
+    misconfigured_target,
+)
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 
@@ -44,21 +53,20 @@ def status(
         _show_users(project, as_json=as_json)
         return
     if provider:
-        one = ProviderFeed(project, named_provider(project, provider)).state()
+        [one] = provider_states(project, provider)
         if as_json:
             show_json(one)
         else:
             show_table("Status", [one.row])
         return
-    wanted = [named_target(project, target)] if target else read_targets(project.root)
-    states = [TargetFeed(project, one).state() for one in wanted]
+    states = _target_states(project, target)
     if as_json:
         show_json(states)
         return
     show_table("Status", [state.row for state in states], empty="No target.")
-    providers = [p for p in project.providers() if p.model.enabled]
-    if providers and not target:
-        rows = [ProviderFeed(project, p).state().row for p in providers]
+    providers = [] if target else provider_states(project)
+    rows = [s.row for s in providers if s.enabled or s.last_status == STATE]
+    if rows:
         show_table("Rosters in", rows)
     if files:
         rows = [
@@ -67,6 +75,30 @@ def status(
             for file in s.file_rows
         ]
         show_table("Files of the last verified delivery", rows)
+
+
+def _target_states(project: Project, name: str | None = None) -> list[TargetState]:
+    """All targets by name, or the named one; those that are misconfigured too."""
+    feeds = load_feeds(project)
+    broken = [one for one in feeds.broken if one.kind == "target"]
+    if name and name not in [one.name for one in broken]:
+        return [TargetFeed(project, named_target(project, name)).state()]
+    sound = [TargetFeed(project, one).state() for one in feeds.targets]
+    states = [*sound, *(misconfigured_target(project, one) for one in broken)]
+    return sorted(
+        (s for s in states if name in (None, s.target)), key=lambda s: s.target
+    )
+
+
+def provider_states(project: Project, name: str | None = None) -> list[ProviderState]:
+    """All providers, or the named one; those that are misconfigured come last."""
+    feeds = load_feeds(project)
+    broken = [one for one in feeds.broken if one.kind == "provider"]
+    if name and name not in [one.name for one in broken]:
+        return [ProviderFeed(project, named_provider(project, name)).state()]
+    sound = [ProviderFeed(project, one).state() for one in feeds.providers]
+    states = [*sound, *(misconfigured_provider(project, one) for one in broken)]
+    return [s for s in states if name in (None, s.provider)]
 
 
 def _show_users(project: Project, *, as_json: bool) -> None:
@@ -83,15 +115,16 @@ def _show_users(project: Project, *, as_json: bool) -> None:
 def targets_list(as_json: AsJson = False) -> None:
     """List the targets: files, destination, schedule, next run, last delivery."""
     project = Project.here()
+    sound = {target.name: target for target in load_feeds(project).targets}
     rows = []
-    for target in read_targets(project.root):
-        state = TargetFeed(project, target).state()
-        schedule = target.model.schedule
+    for state in _target_states(project):
+        target = sound.get(state.target)
+        schedule = target.model.schedule if target else None
         rows.append(
             {
-                "target": target.name,
-                "title": target.model.title,
-                "files": target.names_sent,
+                "target": state.target,
+                "title": target.model.title if target else "",
+                "files": target.names_sent if target else [],
                 "destination": state.destination,
                 "schedule": schedule.cron if schedule else "",
                 "next_run": state.next_run,

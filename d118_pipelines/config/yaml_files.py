@@ -197,10 +197,16 @@ def check_model(model: type[AnyModel], document: Document, **extra: Any) -> AnyM
         raise configuration_error(document, exc) from None
 
 
-def configuration_error(document: Document, exc: ValidationError) -> ConfigurationError:
-    """Turn a model's errors into one message with a line per wrong key."""
+def configuration_error(
+    document: Document, exc: ValidationError, *, under: KeyPath = ()
+) -> ConfigurationError:
+    """Turn a model's errors into one message with a line per wrong key.
+
+    under: the key of the part of the document that was checked, in place of the first
+    part of each error's location.
+    """
     found = [
-        f"{document.where(_key_of(error, document))}: {_rule(error)}"
+        f"{document.where(_key_of(error, document, under))}: {_rule(error)}"
         for error in exc.errors(include_url=False, include_context=False)
     ]
     return ConfigurationError(
@@ -211,13 +217,13 @@ def configuration_error(document: Document, exc: ValidationError) -> Configurati
     )
 
 
-def _key_of(error: Any, document: Document) -> KeyPath:
+def _key_of(error: Any, document: Document, under: KeyPath) -> KeyPath:
     """The part of an error's location that the file has (it adds union tags).
 
     A missing key has no line, but is named too.
     """
-    loc: tuple[str | int, ...] = error["loc"]
-    key: KeyPath = ()
+    loc: tuple[str | int, ...] = error["loc"][1:] if under else error["loc"]
+    key = under
     for place, part in enumerate(loc, start=1):
         is_missing = error["type"] == "missing" and place == len(loc)
         if document.has((*key, part)) or is_missing:
@@ -249,7 +255,9 @@ def _collect_lines(
         line = name_node.start_mark.line + 1
         if not isinstance(name_node, yaml.ScalarNode):
             problem = "a key is a list or a mapping, not a word"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=name_node.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=problem, problem_mark=name_node.start_mark
+            )
         child = (*key, name_node.value)
         if child in lines:
             raise ConfigurationError(

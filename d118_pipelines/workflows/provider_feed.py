@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time, tick, utc_now
 from d118_pipelines.roster.planning.plan import RosterPlan, read_plan
@@ -41,7 +42,7 @@ _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "error
 class ProviderState:
     """One provider now. Times are in the district's zone.
 
-    last_status: of the newest run, or never. last_sync: when one last succeeded.
+    last_status: of the newest run, or never, or misconfigured. last_sync: when one last succeeded.
     statistics: of the newest run that has any, entity -> counts.
     """
 
@@ -80,6 +81,8 @@ class ProviderState:
     def todo(self) -> str:
         """The command that goes on from here; empty where all is well."""
         name = self.provider
+        if self.last_status == STATE:
+            return self.last_error
         if not self.enabled:
             return "disabled in config/providers.yaml"
         if self.is_running:
@@ -189,6 +192,29 @@ class ProviderFeed(Feed):
         text = f"{self.name}: {state.last_status}. {state.last_error}".rstrip()
         hint = f"See: {state.todo}" if state.todo else ""
         return RunReport(state, text, "Roster", rows, hint)
+
+
+def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderState:
+    """How a provider is doing that is misconfigured: its last sync."""
+    with state_database(project).transaction() as connection:
+        rows, _ = recent_runs(connection, broken.name, limit=50)
+    good = next((r for r in rows if r["status"] in ("SUCCESS", "PARTIAL")), None)
+    zone = project.district().zone
+    return ProviderState(
+        provider=broken.name,
+        type=broken.text("type"),
+        name=broken.text("name"),
+        enabled=broken.given.get("enabled") is not False,
+        schedule=broken.text("schedule") or None,
+        is_running=False,
+        running_for_ms=None,
+        last_status=STATE,
+        last_sync=good["completed_at"].astimezone(zone) if good else None,
+        next_run=None,
+        plan="",
+        last_error=broken.line,
+        statistics={},
+    )
 
 
 def _next_run(project: Project, provider: Provider) -> dt.datetime | None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ExportError, FatalError
 from d118_pipelines.kernel.clock import tick, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
@@ -22,7 +23,7 @@ from d118_pipelines.state import database as db
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan, latest_plan
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target, schedule_of
 from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import changes_of, file_rows
@@ -35,7 +36,7 @@ class TargetState:
     """One target now, for its present destination. Times are in the district's zone.
 
     `state` is one of: delivered, late (the deadline passed without a delivery), held,
-    failed, out_of_term, interrupted, started, not sent, never.
+    failed, out_of_term, interrupted, started, not sent, never, misconfigured.
     """
 
     target: str
@@ -69,7 +70,7 @@ class TargetState:
     def todo(self) -> str:
         """The command that goes on from here; empty where all is well."""
         name = self.target
-        if self.state == "failed" and self.last_error:
+        if self.state in ("failed", STATE) and self.last_error:
             return self.last_error
         return {
             "delivered": "",
@@ -183,6 +184,29 @@ class TargetFeed(Feed):
             return RunReport(state, text, hint=hint)
         text = f"{name}: delivered to {state.destination} and read back."
         return RunReport(state, text, "Files", state.file_rows, hint)
+
+
+def misconfigured_target(project: Project, broken: Misconfigured) -> TargetState:
+    """How a target is doing that is misconfigured: its last delivery to anywhere."""
+    schedule, now = schedule_of(broken), utc_now()
+    zone, d = project.district().zone, db.deliveries.c
+    verified = sa.and_(d.target == broken.name, d.status == "verified")
+    newest = sa.select(db.deliveries).where(verified).order_by(d.started_at.desc())
+    with state_database(project).transaction() as connection:
+        sent = connection.execute(newest.limit(1)).first()
+    deadline = last_deadline(project, schedule, now) if schedule else None
+    return TargetState(
+        target=broken.name,
+        state=STATE,
+        last_delivery=sent.finished_at.astimezone(zone) if sent else None,
+        plan="",
+        findings=0,
+        deadline=deadline.astimezone(zone) if deadline else None,
+        next_run=None,
+        destination="",
+        files=list(sent.files) if sent else [],
+        last_error=broken.line,
+    )
 
 
 def out_of_term_text(target: Target) -> str:
