@@ -21,6 +21,7 @@ from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run import account
 
 LONGEST_SYNC_SECONDS = 3600
+VERDICT = "sis/verdict"
 
 
 def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) -> Any:
@@ -71,9 +72,11 @@ def misconfigured_job(
     taken: names of the other jobs.
     """
     name = re.sub(r"[^A-Za-z0-9_]", "_", broken.job)
-    while name in taken or not TARGET_NAME.fullmatch(name.removeprefix("sync_")):
-        name = f"misconfigured_{name}"
-    tags = {f"sis/{broken.kind}": broken.name}
+    is_name = broken.kind == "provider" or TARGET_NAME.fullmatch(broken.name)
+    name = name if is_name else f"{STATE}_{name}"
+    while name in taken:
+        name = f"{STATE}_{name}"
+    tags = {f"sis/{broken.kind}": broken.name, VERDICT: STATE}
     return _refusing_job(name, STATE, broken.line, tags, broken.error)
 
 

@@ -8,8 +8,10 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import HeldError
+from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import SCIM_NAME
@@ -38,10 +40,8 @@ def run_alert_sensor(
     """Send one alert for what failed in the run and one for what is held."""
     project = project.fresh()  # this process outlives changes of the files
     run, district = context.dagster_run, project.district()
-    broken = load_feeds(project).broken
-    if {run.tags.get("sis/target"), run.tags.get("sis/provider")} & {
-        one.name for one in broken
-    }:
+    if run.tags.get(VERDICT) == STATE:
+        broken = load_feeds(project).broken
         context.log.info(tell_misconfigured(project, broken, utc_now()))
         return
     provider = run.tags.get("sis/provider")
@@ -69,8 +69,7 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
     project = project.fresh()
     with reported():
         broken = load_feeds(project).broken
-        told = tell_misconfigured(project, broken, utc_now()) if broken else ""
-    return dg.SkipReason(told or "Every target and provider is configured.")
+        return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:

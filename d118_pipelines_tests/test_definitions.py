@@ -303,11 +303,12 @@ def test_the_schedules_run_by_themselves_in_the_district_s_zone(
     assert found == SCHEDULES
 
 
-def test_the_sensor_runs_by_itself(defs: dg.Definitions) -> None:
-    [sensor] = defs.sensors or []
+def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
+    sensors = {sensor.name: sensor for sensor in defs.sensors or []}
 
-    assert sensor.name == "run_alert_sensor"
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert set(sensors) == {"run_alert_sensor", "configuration_sensor"}
+    for sensor in sensors.values():
+        assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
 def test_the_sensor_sees_runs_from_a_shell() -> None:

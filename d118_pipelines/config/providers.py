@@ -317,7 +317,8 @@ def disabled_error(provider: Provider) -> ConfigurationError:
 
 def _entries(document: Document) -> list[Any]:
     """The list under `providers`. Raises: ConfigurationError if there is none."""
-    if not isinstance((document.data or {}).get("providers") or [], list):
+    given = document.data.get("providers") if isinstance(document.data, dict) else []
+    if not isinstance(given or [], list):
         raise ConfigurationError(
             f"{shown_path(document.path)} must have a list under the key providers.",
             where=document.where(()),

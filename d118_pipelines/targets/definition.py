@@ -174,7 +174,8 @@ def load_targets(root: Path) -> tuple[list[Target], list[Misconfigured]]:
             target = read_target(path, root / "sql/exports")
             sound += [target] if target.model.enabled else []
         except ConfigurationError as exc:
-            broken.append(Misconfigured("target", path.stem, exc, _given(path)))
+            name = path.stem if path.suffix == ".yaml" else path.name
+            broken.append(Misconfigured("target", name, exc, _given(path)))
     return sound, broken
 
 

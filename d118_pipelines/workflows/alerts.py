@@ -59,6 +59,8 @@ def tell_misconfigured(
     project: Project, broken: Sequence[Misconfigured], now: dt.datetime
 ) -> str:
     """Send one alert for all that is misconfigured, once a day; says by which way."""
+    if not broken:
+        return "Every target and provider is configured."
     district = project.district()
     names = tuple(one.name for one in broken)
     title = f"MISCONFIGURED: {', '.join(names)}; nothing of it runs, all else does"

@@ -106,13 +106,17 @@ def test_a_mistake_in_the_configuration_is_2_with_its_place(
 
     code, found = checks(fresh)
 
-    wrong = [text for text in found.values() if text.startswith("wrong")]
+    wrong = [
+        text
+        for name, text in found.items()
+        if name.startswith("configuration") and text.startswith("wrong")
+    ]
     assert code == 2
     assert len(wrong) == 1
     assert where in wrong[0]
     if file.endswith(".yaml"):
         assert f"{file}:{line}, " in wrong[0]
-    assert "connection powerschool" not in found
+    assert ("connection powerschool" in found) == ("district" not in file)
 
 
 def test_a_missing_table_is_1_and_named(fresh: ProjectFolder) -> None:

@@ -8,21 +8,25 @@ Dagster say. Not here: the texts of single mistakes (`test_providers.py`,
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from pytest_httpserver import HTTPServer
 
 from d118_pipelines.config.providers import FILE
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import is_cron, utc_now
+from d118_pipelines.sensors import configuration_sensor
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds, named_feed
 from d118_pipelines.workflows.disclosures import register
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import OF_STAFF, ProjectFolder
 from d118_pipelines_tests.targets.badges import FILES, SQL, YAML
+from d118_pipelines_tests.workflows.test_alerts import look
 
 NEW = "mappings/targets/badges.yaml"
 SQL_FILE = "sql/exports/badges/people.sql"
@@ -58,7 +62,7 @@ TARGETS: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     ),
     "wrong indentation": (
         {**FILES, NEW: YAML.replace("\n  sql:", "\n sql:")},
-        *("badges", f"{NEW}:8: {NEW} is not valid YAML: "),
+        *("badges", f"{NEW}:9: {NEW} is not valid YAML: "),
     ),
     "a tab": (
         {**FILES, NEW: YAML.replace("\n  sql:", "\n\tsql:")},
@@ -70,7 +74,7 @@ TARGETS: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     ),
     "a list for a mapping": (
         {**FILES, NEW: YAML.replace("population:\n  sql", "population:\n- sql")},
-        *("badges", "not valid YAML"),
+        *("badges", f"{NEW}:7, key population: input should be a valid dictionary"),
     ),
     "a list of all": ({**FILES, NEW: "- a\n"}, "badges", "must be a mapping of keys"),
     "a word": ({**FILES, NEW: "badges"}, "badges", "must be a mapping of keys"),
@@ -90,11 +94,11 @@ TARGETS: dict[str, tuple[dict[str, str | bytes], str, str]] = {
     ),
     "two targets of one name": (
         {**FILES, "mappings/targets/badges.yml": YAML},
-        *("badges", "the name of a target's file ends with .yaml"),
+        *("badges.yml", "the name of a target's file ends with .yaml"),
     ),
     "another ending": (
         {**FILES, "mappings/targets/badges.YAML": YAML},
-        *("badges", "the name of a target's file ends with .yaml"),
+        *("badges.YAML", "the name of a target's file ends with .yaml"),
     ),
     "a missing layout": (
         {**FILES, NEW: f"extends: nothing\n{YAML}"},
@@ -293,6 +297,37 @@ def test_real_processes_go_on_beside_what_is_misconfigured(
     assert FILE in checks["configuration: provider providers"]
     assert checks["configuration: targets"] == f"ok: {', '.join(OF_STAFF)}"
     assert checks["connection powerschool"].startswith("ok: ")
+
+
+def test_the_alert_says_misconfigured_once_a_day(
+    fresh: ProjectFolder, httpserver: HTTPServer
+) -> None:
+    """By the sensor that looks at the files, and by the job that fails for them."""
+    httpserver.expect_request("/hook", method="POST").respond_with_data("ok")
+    add(fresh, {**FILES, NEW: TYPO})
+    fresh.set_providers(SIS, {**SHEETS, "colour": 1})
+
+    with fresh.entered(ALERT_WEBHOOK_URL=httpserver.url_for("/hook")):
+        for _ in range(2):
+            context = dg.build_sensor_context(resources={"project": fresh.project})
+            skipped = configuration_sensor(context)
+        assert isinstance(skipped, dg.SkipReason)
+        assert "already today" in (skipped.skip_message or "")
+        defs = build_definitions(fresh.project)
+        with dg.DagsterInstance.ephemeral() as instance:
+            job = defs.resolve_job_def("badges")
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            look(fresh, instance, result.dagster_run, None)
+
+    [(request, _)] = httpserver.log
+    alert = json.loads(request.data)
+    assert alert["kind"] == "misconfigured"
+    assert alert["targets"] == ["badges", "sheets"]
+    assert alert["title"].startswith(
+        "MISCONFIGURED: badges, sheets; nothing of it runs"
+    )
+    assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in alert["text"]
+    assert "providers[1].colour: unknown key" in alert["text"]
 
 
 def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None:
