@@ -18,13 +18,19 @@ from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE
-from d118_pipelines.errors import ConfigurationError, D118Error
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    IncompleteExtractError,
+)
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import run_history_place
+from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.binding import bind
 from d118_pipelines.workflows.destinations import (
     FileDestination,
     resolve,
@@ -55,6 +61,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_configuration(project, feeds),
             *_guards(project, feeds),
             *_installation(project),
+            *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
     if as_json:
@@ -200,6 +207,16 @@ def _installation(project: Project) -> Iterator[Check]:
         ", ".join(ways) or "no alerts are sent: set ALERT_WEBHOOK_URL, or alerts.email"
     )
     yield Check("alerts", "ok" if ways else "note", told)
+
+
+def _sql(project: Project, target: Target) -> Check:
+    """Whether the target's SQL runs, on what there is to try it on."""
+    try:
+        return Check(f"SQL {target.name}", "ok", bind(project, target))
+    except IncompleteExtractError as exc:
+        return Check(f"SQL {target.name}", "note", str(exc))
+    except D118Error as exc:
+        return Check(f"SQL {target.name}", "wrong", str(exc))
 
 
 def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:

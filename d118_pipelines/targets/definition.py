@@ -44,6 +44,8 @@ READS = re.compile(r"\b(raw|staged)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re
 READS_ROSTER = re.compile(r"\broster\.([a-z][a-z0-9_]*)\b", re.I)
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
+_JOIN = re.compile(r"\bjoin\s+(?:lateral\s+)?([a-z_][\w.]*|\()", re.I)
+
 
 class Target:
     """A target as the rest of the code uses it: the model, its name and its SQL."""
@@ -52,11 +54,11 @@ class Target:
         self.name = path.stem
         self.path = path
         self.model = model
-        self._sql_folder = sql_folder
+        self.sql_folder = sql_folder
 
     def sql(self, name: str) -> str:
         """The text of one of the target's SQL files."""
-        return (self._sql_folder / name).read_text(encoding="utf-8")
+        return (self.sql_folder / name).read_text(encoding="utf-8")
 
     @property
     def sql_files(self) -> list[str]:
@@ -73,6 +75,17 @@ class Target:
                 if text in line.lower():
                     return f"sql/exports/{name}:{number}"
         return shown_path(self.path)
+
+    @cached_property
+    def joins(self) -> list[str]:
+        """Every JOIN of the target's SQL with file and line, in the order of use."""
+        found = []
+        for name in self.sql_files:
+            text = _COMMENT_OR_TEXT.sub(_blank, self.sql(name))
+            for join in _JOIN.finditer(text):
+                line = text[: join.start()].count("\n") + 1
+                found.append(f"sql/exports/{name}:{line} JOIN {join[1]}")
+        return found
 
     @cached_property
     def reads(self) -> list[tuple[str, str, str]]:
@@ -199,6 +212,11 @@ def _given(path: Path) -> Mapping[str, Any]:
         document = read_yaml(path)
         document = _with_layout(document)
     return document.data if document and isinstance(document.data, dict) else {}
+
+
+def _blank(found: re.Match[str]) -> str:
+    """Nothing, on as many lines."""
+    return " " + "\n" * found[0].count("\n")
 
 
 def as_optioned(model: TargetModel) -> TargetModel:
