@@ -69,9 +69,10 @@ bench: $(READY)
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images
 
-# Rewrites docs/cli.md from the commands themselves.
+# Rewrites docs/cli.md from the commands, and the columns that SQL may read from the code.
 cli-reference: $(READY)
 	$(BIN)/python -m d118_pipelines.cli.cli_reference > docs/cli.md
+	$(BIN)/python -m d118_pipelines.cli.column_reference > docs/reference/readable_columns.md
 
 # Rewrites requirements.lock from pyproject.toml; needs uv.
 lock:

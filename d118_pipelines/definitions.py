@@ -12,17 +12,26 @@ from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import (
-    PowerSchoolProvider,
-    Provider,
-    read_providers,
+from d118_pipelines.config.providers import PowerSchoolProvider, Provider
+from d118_pipelines.jobs import (
+    approve,
+    misconfigured_job,
+    sync_job,
+    target_job,
 )
-from d118_pipelines.jobs import approve, sync_job, target_job
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import run_resource
-from d118_pipelines.schedules import provider_schedule, target_schedule
-from d118_pipelines.sensors import arrival_sensor, run_alert_sensor
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.schedules import (
+    misconfigured_schedule,
+    provider_schedule,
+    target_schedule,
+)
+from d118_pipelines.sensors import (
+    arrival_sensor,
+    configuration_sensor,
+    run_alert_sensor,
+)
+from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
@@ -32,39 +41,43 @@ def build_definitions(
 ) -> dg.Definitions:
     """Everything that Dagster loads; `resources` overrides the defaults by name.
 
-    Raises: ConfigurationError, naming file, line and key.
+    What is misconfigured has a job that says so, and stops nothing else.
+    Raises: ConfigurationError of config/district.yaml.
     """
-    district = project.district()
-    targets = read_targets(project.root)
-    taken = {target.name: f"mappings/targets/{target.name}.yaml" for target in targets}
-    providers = read_providers(project.root, taken=taken, district=district.id)
-    enabled = [provider for provider in providers if provider.model.enabled]
+    district, feeds = project.district(), load_feeds(project)
+    targets = feeds.targets
+    enabled = [one for one in feeds.providers if one.model.enabled]
+    applies = [apply_key(provider) for provider in enabled]
+    arrivals = [arrival_sensor(provider, project) for provider in enabled]
+    sending = [delivery_asset(target, district) for target in targets]
+    assets = [
+        *(query_asset(query) for query in target_queries(project, targets, enabled)),
+        *(asset for one in enabled for asset in _assets_of(one, project)),
+        *(export_assets(target, applies) for target in targets),
+        *sending,
+        disclosure_report(feeds, [one.key for one in sending]),
+    ]
+    made = {key for asset in assets for key in asset.keys}
+    jobs = [
+        approve,
+        *(target_job(target, district.id, made) for target in targets),
+        *(sync_job(provider, district.id) for provider in enabled),
+    ]
     schedules = [
         *(target_schedule(target, project) for target in targets),
         *(provider_schedule(provider, project) for provider in enabled),
     ]
-    applies = [apply_key(provider) for provider in enabled]
-    arrivals = [arrival_sensor(provider, project) for provider in enabled]
-    sending = [delivery_asset(target, district) for target in targets]
+    for broken in feeds.broken:
+        job = misconfigured_job(broken, {one.name for one in jobs})
+        jobs.append(job)
+        schedules.append(misconfigured_schedule(broken, job.name, project))
     return dg.Definitions(
-        assets=[
-            *(
-                query_asset(query)
-                for query in target_queries(project, targets, enabled)
-            ),
-            *(asset for one in enabled for asset in _assets_of(one, project)),
-            *(export_assets(target, applies) for target in targets),
-            *sending,
-            disclosure_report(targets, [one.key for one in sending]),
-        ],
-        jobs=[
-            approve,
-            *(target_job(target, district.id) for target in targets),
-            *(sync_job(provider, district.id) for provider in enabled),
-        ],
+        assets=assets,
+        jobs=jobs,
         schedules=[schedule for schedule in schedules if schedule],
         sensors=[
             run_alert_sensor,
+            configuration_sensor,
             renewal_sensor,
             *(sensor for sensor in arrivals if sensor),
         ],

@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,12 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.quarantine import STATE, Misconfigured
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.resources import label
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run import account
@@ -25,15 +29,17 @@ from d118_pipelines.workflows.run import account
 LONGEST_SYNC_SECONDS = 3600
 _CREATE = "create_run_for_job"
 _CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
+VERDICT = "sis/verdict"
 
 
-def target_job(target: Target, district_id: str) -> Any:
-    """The job `<target>`: its group and the raw extracts that it reads.
+def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) -> Any:
+    """The job `<target>`: its group and those raw extracts that it reads and are `made`.
 
     A target that is fed by the roster reads its last commit and starts no sync. Returns
     what `dg.define_asset_job` returns; Dagster does not publish that type.
     """
-    raw = [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
+    reads = [dg.AssetKey(list(parts)) for parts in target.reads if parts[0] == "raw"]
+    raw = [key for key in reads if key in made]
     return dg.define_asset_job(
         target.name,
         selection=dg.AssetSelection.groups(target.name)
@@ -102,6 +108,37 @@ def _origin(job: str) -> dict[str, Any]:
         "external_repository_origin": repository,
         "pipeline_name": job,
     }
+
+
+def misconfigured_job(
+    broken: Misconfigured, taken: Collection[str]
+) -> dg.JobDefinition:
+    """The job of a target or provider that is misconfigured: it says so and fails.
+
+    taken: names of the other jobs.
+    """
+    name = re.sub(r"[^A-Za-z0-9_]", "_", broken.job)
+    is_name = broken.kind == "provider" or TARGET_NAME.fullmatch(broken.name)
+    name = name if is_name else f"{STATE}_{name}"
+    while name in taken:
+        name = f"{STATE}_{name}"
+    tags = {f"sis/{broken.kind}": broken.name, VERDICT: STATE}
+    return _refusing_job(name, STATE, broken.line, tags, broken.error)
+
+
+def _refusing_job(
+    name: str, why: str, text: str, tags: Mapping[str, str], error: ConfigurationError
+) -> dg.JobDefinition:
+    @dg.op(name=f"{name}_is_{why}")
+    def refuse() -> None:
+        with reported():
+            raise error
+
+    @dg.job(name=name, description=text, tags=tags)
+    def job() -> None:
+        refuse()
+
+    return job
 
 
 class ApproveConfig(dg.Config):

@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.providers import Provider, cron_of
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.yaml_files import check_time_zone
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel import clock
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
-from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.definition import Target, schedule_of
 
 SCHEDULE = "dagster/schedule_name"
 DUE = ".dagster/scheduled_execution_time"
@@ -97,6 +99,27 @@ def _covered(
             when = clock.local_time(at, zone)
             return f"Run {run.run_id[:8]} of {when} counts for this tick."
     return ""
+
+
+def misconfigured_schedule(
+    broken: Misconfigured, job: str, project: Project
+) -> dg.ScheduleDefinition | None:
+    """The schedule of what is misconfigured, where it can be read: it still reports."""
+    text = f"{broken.name} is misconfigured; its job says what is wrong."
+    own_zone = project.district().time_zone
+    try:
+        if broken.kind == "target":
+            wanted = schedule_of(broken)
+            cron, zone = (wanted.cron, wanted.time_zone) if wanted else ("", "")
+        else:
+            is_on = broken.given.get("enabled", True) is True
+            cron = cron_of(broken.text("schedule")) if is_on else ""
+            zone = check_time_zone(broken.text("timezone") or own_zone)
+    except ValueError:
+        return None
+    if not cron:
+        return None
+    return _schedule(project, broken.name, job, (cron, zone or own_zone), text)
 
 
 def _schedule(

@@ -9,17 +9,21 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import BusyError, HeldError
 from d118_pipelines.instance import subject_of
+from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.alerts import send_alert
+from d118_pipelines.workflows.alerts import send_alert, tell_misconfigured
+from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOK_SECONDS = 60
+LOOK_AT_FILES_SECONDS = 300
 
 
 @dg.run_failure_sensor(
@@ -36,6 +40,10 @@ def run_alert_sensor(
     """Send one alert for what failed in the run and one for what is held."""
     project = project.fresh()  # this process outlives changes of the files
     run = context.dagster_run
+    if run.tags.get(VERDICT) == STATE:
+        broken = load_feeds(project).broken
+        context.log.info(tell_misconfigured(project, broken, utc_now()))
+        return
     for provider in filter(None, run.tags.get("sis/provider", "").split(", ")):
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
@@ -51,6 +59,20 @@ def _send(log: logging.Logger, project: Project, alert: Alert) -> None:
     ways = send_alert(state_database(project), district.alerts, alert, now=now)
     told = ", ".join(ways) or "nobody (not set up, or already today)"
     log.info(f"{alert.title}: alert sent by {told}")
+
+
+@dg.sensor(
+    name="configuration_sensor",
+    description="Sends an alert about misconfigured targets and providers, once a day.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=LOOK_AT_FILES_SECONDS,
+)
+def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
+    """Look at the files as they are now: a mistake is told before the code is reloaded."""
+    project = project.fresh()
+    with reported():
+        broken = load_feeds(project).broken
+        return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:

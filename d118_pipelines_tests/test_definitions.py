@@ -318,8 +318,8 @@ def test_the_schedules_run_by_themselves_in_the_district_s_zone(
 def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
     found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
-    running = dg.DefaultSensorStatus.RUNNING
-    assert found == {"run_alert_sensor": running, "disclosures_sensor": running}
+    names = ("run_alert_sensor", "configuration_sensor", "disclosures_sensor")
+    assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 
 def test_the_register_is_renewed_after_a_delivery(defs: dg.Definitions) -> None:

@@ -31,7 +31,7 @@ def file_metadata(made: MadeExport, file: RenderedFile, *, with_plan: bool) -> M
         dg.TableColumn(
             c.header,
             "text",
-            description=element_name(file.file, c.header)
+            description=element_name(file.file.elements, c.header)
             or "fixed by the vendor's format; tells nothing about a person",
         )
         for c in file.file.columns

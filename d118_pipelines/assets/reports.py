@@ -12,8 +12,8 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.disclosures import Disclosure
+from d118_pipelines.workflows.all_feeds import Feeds
 from d118_pipelines.workflows.disclosures import (
     OVERDUE_AFTER,
     REMIND_AFTER,
@@ -36,7 +36,7 @@ renewal_sensor = dg.AutomationConditionSensorDefinition(
 
 
 def disclosure_report(
-    targets: Sequence[Target], deliveries: Sequence[dg.AssetKey]
+    feeds: Feeds, deliveries: Sequence[dg.AssetKey]
 ) -> dg.AssetsDefinition:
     """`reports/district/disclosures`: who got which data, from what was delivered."""
 
@@ -50,7 +50,7 @@ def disclosure_report(
         kinds={"markdown", "csv"},
         owners=["team:data"],
         code_version=hashlib.sha256(
-            "".join(target.fingerprint for target in targets).encode("utf-8")
+            "".join(target.fingerprint for target in feeds.targets).encode("utf-8")
         ).hexdigest()[:12],
         check_specs=[
             dg.AssetCheckSpec(
@@ -72,7 +72,7 @@ def disclosure_report(
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         project, now = run.project, utc_now()
         with reported():
-            found = register(project, targets)
+            found = register(project, feeds)
             files = write_register(project, found, now)
         context.log.info(f"{len(found):,} files are disclosed.")
         value = dg.MetadataValue

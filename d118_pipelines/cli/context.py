@@ -15,15 +15,17 @@ import typer
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError, D118Error
-from d118_pipelines.targets.definition import Target, read_targets
+from d118_pipelines.targets.definition import Target
+from d118_pipelines.workflows.all_feeds import load_feeds
 
 
 def _names(incomplete: str, *, targets: bool, providers: bool) -> list[str]:
     """For shell completion; a configuration that is wrong has no names."""
     project = Project.here()
     with suppress(D118Error):
-        found = [target.name for target in read_targets(project.root)] * targets
-        found += [provider.id for provider in project.providers()] * providers
+        feeds = load_feeds(project)
+        found = [target.name for target in feeds.targets] * targets
+        found += [provider.id for provider in feeds.providers] * providers
         return [name for name in found if name.startswith(incomplete)]
     return []
 
@@ -63,23 +65,30 @@ Workbook = Annotated[
 
 
 def named_target(project: Project, name: str) -> Target:
-    """The target of that name. Raises: ConfigurationError listing the names."""
-    targets = {target.name: target for target in read_targets(project.root)}
+    """The target of that name.
+
+    Raises: ConfigurationError that says what is wrong with it, or lists the names.
+    """
+    feeds = load_feeds(project)
+    targets = {target.name: target for target in feeds.targets}
     if name not in targets:
+        feeds.refuse(name)
         raise _unknown("target", name, ", ".join(targets))
     return targets[name]
 
 
 def find_provider(project: Project, name: str) -> Provider | None:
-    """The provider of that id, or None. Raises: ConfigurationError for a wrong file."""
-    return next((p for p in project.providers() if p.id == name), None)
+    """The sound provider of that id, or None."""
+    return next((p for p in load_feeds(project).providers if p.id == name), None)
 
 
 def named_provider(project: Project, name: str) -> Provider:
-    """The provider of that id. Raises: ConfigurationError listing the ids."""
+    """The provider of that id. Raises: as `named_target`."""
     found = find_provider(project, name)
     if found is None:
-        ids = ", ".join(p.id for p in project.providers()) or "none yet"
+        feeds = load_feeds(project)
+        feeds.refuse(name)
+        ids = ", ".join(p.id for p in feeds.providers) or "none yet"
         raise _unknown("provider", name, ids)
     return found
 

@@ -18,23 +18,29 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
+from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.console.processes import daemons
-from d118_pipelines.errors import ConfigurationError, D118Error
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    IncompleteExtractError,
+)
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
+from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.binding import bind
 from d118_pipelines.workflows.destinations import (
     FileDestination,
     resolve,
     scim_settings,
 )
 from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
-from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
+from d118_pipelines.workflows.provider_sources import provider_source
 
 POWERSCHOOL = "powerschool"
 
@@ -51,9 +57,16 @@ class Check:
 def doctor(as_json: AsJson = False) -> None:
     """Check configuration, databases, sources and destinations; say how to fix each."""
     project = Project.here()
-    checks = [*_configuration(project)]
-    if all(check.result != "wrong" for check in checks):
-        checks += [*_guards(project), *_installation(project), *_connections(project)]
+    checks = [_attempt("configuration: district.yaml", lambda: _district(project))]
+    if checks[0].result == "ok":
+        feeds = load_feeds(project)
+        checks += [
+            *_configuration(project, feeds),
+            *_guards(project, feeds),
+            *_installation(project),
+            *(_sql(project, target) for target in feeds.targets),
+            *_connections(project, feeds),
+        ]
     if as_json:
         show_json(checks)
     else:
@@ -122,22 +135,20 @@ def _attempt(name: str, look: Callable[[], str]) -> Check:
         return Check(name, "wrong", str(exc))
 
 
-def _configuration(project: Project) -> Iterator[Check]:
-    def district() -> str:
-        found = project.district()
-        return f"{found.name}, {found.time_zone}"
+def _district(project: Project) -> str:
+    found = project.district()
+    return f"{found.name}, {found.time_zone}"
 
-    def targets() -> str:
-        return ", ".join(target.name for target in read_targets(project.root))
 
-    def providers() -> str:
-        own = project.district().id if first.result == "ok" else None
-        found = read_providers(project.root, district=own)
-        for provider in found:
-            if provider.model.enabled:
-                provider_mapping(project, provider)
-        shown = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in found]
-        return ", ".join(shown) or "none"
+def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
+    """What is sound, by name, and what is wrong with the rest."""
+    targets = ", ".join(target.name for target in feeds.targets) or "none"
+    yield Check("configuration: targets", "ok", targets)
+    ids = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in feeds.providers]
+    yield Check("configuration: providers", "ok", ", ".join(ids) or "none")
+    for one in feeds.broken:
+        name = f"configuration: {one.kind} {one.name}"
+        yield Check(name, "wrong", f"{STATE}: {one.error}")
 
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset
@@ -155,18 +166,14 @@ def _configuration(project: Project) -> Iterator[Check]:
             )
         return f"{len(paths)} queries"
 
-    first = _attempt("configuration: district.yaml", district)
-    yield first
-    yield _attempt("configuration: targets", targets)
-    yield _attempt("configuration: providers", providers)
     yield _attempt("configuration: PowerSchool queries", queries)
 
 
-def _guards(project: Project) -> Iterator[Check]:
+def _guards(project: Project, feeds: Feeds) -> Iterator[Check]:
     """What is odd about the guard's windows, and where each one is."""
     district = project.district()
     guards = {"district.yaml": district.guard}
-    for provider in project.providers():
+    for provider in feeds.providers:
         if provider.model.enabled and "windows" in provider.model.guard:
             own = merged_guard(district.guard, provider.model.guard)
             guards[provider.id] = own
@@ -233,12 +240,22 @@ def _open_to_others(folder: Path) -> str:
     return f" (readable by others: chmod 700 {folder.name})" if is_open else ""
 
 
-def _connections(project: Project) -> Iterator[Check]:
-    enabled = [p.id for p in project.providers() if p.model.enabled]
-    targets = [target.name for target in read_targets(project.root)]
+def _sql(project: Project, target: Target) -> Check:
+    """Whether the target's SQL runs, on what there is to try it on."""
+    try:
+        return Check(f"SQL {target.name}", "ok", bind(project, target))
+    except IncompleteExtractError as exc:
+        return Check(f"SQL {target.name}", "note", str(exc))
+    except D118Error as exc:
+        return Check(f"SQL {target.name}", "wrong", str(exc))
+
+
+def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
+    enabled = [p.id for p in feeds.providers if p.model.enabled]
+    targets = [target.name for target in feeds.targets]
     for name in dict.fromkeys([POWERSCHOOL, *enabled, *targets]):
         yield _connection(project, name)
-    for target in read_targets(project.root):
+    for target in feeds.targets:
         try:
             is_outbox = resolve(project, target).is_outbox
         except D118Error:

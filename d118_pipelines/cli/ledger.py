@@ -25,9 +25,9 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.targets.disclosures import as_rows
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
+from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.disclosures import (
     last_posting,
@@ -84,7 +84,7 @@ def disclosures(
     project = Project.here()
     if posted:
         record_posting(project, now=utc_now(), account=account())
-    found = register(project, read_targets(project.root))
+    found = register(project, load_feeds(project))
     forms = {"json": as_json, "csv": as_csv, "markdown": markdown, "html": html}
     form = next((name for name, wanted in forms.items() if wanted), None)
     if form:

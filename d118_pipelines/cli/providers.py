@@ -11,12 +11,11 @@ import typer
 from d118_pipelines.cli.context import AsJson, ProviderName, local, named_provider
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.all_feeds import all_provider_states
 from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
@@ -50,10 +49,7 @@ def providers_list(
     """List the providers: type, schedule, next run, last sync, last status."""
     project = Project.here()
     own = project.district().id
-    wanted = (
-        read_providers(project.root, district=own) if district in (None, own) else []
-    )
-    states = [ProviderFeed(project, provider).state() for provider in wanted]
+    states = all_provider_states(project) if district in (None, own) else []
     if as_json:
         show_json(states)
         return

@@ -20,7 +20,7 @@ from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
-from d118_pipelines.workflows.all_feeds import enabled_feeds, named_feed
+from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed, RunReport
@@ -49,12 +49,14 @@ def run(
             not_done="Nothing was started.",
             next_step="d118 targets list; d118 providers list",
         )
+    broken = load_feeds(project).broken if everything else []
     feeds = [named_feed(project, target)] if target else enabled_feeds(project)
     done, stopped = _run_each(project, feeds, everything=everything)
+    stopped |= {one.name: one.error for one in broken}
     with after_commit("Reporting the run", warn):
         _show_reports(done, as_json, everything=everything)
     if stopped:
-        raise _not_all(stopped, len(feeds))
+        raise _not_all(stopped, len(feeds) + len(broken))
 
 
 def _run_each(

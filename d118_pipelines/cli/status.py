@@ -24,14 +24,23 @@ from d118_pipelines.cli.output import (
     show_table,
 )
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
 from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
+from d118_pipelines.workflows.provider_feed import (
+    ProviderFeed,
+    ProviderState,
+    misconfigured_provider,
+)
 from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
+from d118_pipelines.workflows.target_feed import (
+    TargetFeed,
+    TargetState,
+    misconfigured_target,
+)
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
@@ -71,8 +80,8 @@ def status(
     if scim:
         _show_users(project, as_json=as_json)
         return
-    feeds = _feeds(project, target, provider)
-    states, faults, note = _looked_at(project, feeds)
+    feeds, broken = _chosen(project, target, provider)
+    states, faults, note = _looked_at(project, feeds, broken)
     if check:
         _check(states, faults, as_json=as_json)
     elif as_json:
@@ -87,28 +96,34 @@ def status(
             say_narrow(line)
 
 
-def _feeds(project: Project, target: str | None, provider: str | None) -> list[Feed]:
-    """What was asked for; by default the targets and the enabled providers."""
+def _chosen(
+    project: Project, target: str | None, provider: str | None
+) -> tuple[Sequence[Feed], list[Misconfigured]]:
+    """What was asked for, sound or misconfigured; by default all but disabled ones."""
+    found, name = load_feeds(project), provider or target
+    if name:
+        kind = "provider" if provider else "target"
+        broken = [one for one in found.broken if (one.kind, one.name) == (kind, name)]
+        if broken:
+            return [], broken
     if provider:
-        return [ProviderFeed(project, named_provider(project, provider))]
+        return [ProviderFeed(project, named_provider(project, provider))], []
     if target:
-        return [TargetFeed(project, named_target(project, target))]
-    enabled = [p for p in project.providers() if p.model.enabled]
-    return [
-        *(TargetFeed(project, one) for one in read_targets(project.root)),
-        *(ProviderFeed(project, one) for one in enabled),
-    ]
+        return [TargetFeed(project, named_target(project, target))], []
+    return enabled_feeds(project, found), list(found.broken)
 
 
 def _looked_at(
-    project: Project, feeds: Sequence[Feed]
+    project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
 ) -> tuple[list[State], list[str], list[str]]:
-    """How each stands, what is wrong with their automation, and a note on it."""
+    """How each stands by name, what is wrong with their automation, and a note on it."""
     from d118_pipelines.instance import automation_faults, last_heartbeat, run_history
 
     with run_history(project, limit=LOOKED_AT) as (instance, history):
         found = [feed.state(history) for feed in feeds]
+        found += [_misconfigured(project, one) for one in broken]
         states = [s for s in found if isinstance(s, TargetState | ProviderState)]
+        states.sort(key=_name)
         faults = list(automation_faults(instance, feeds))
         running = daemons(Path(os.environ["DAGSTER_HOME"]))
         heartbeat = last_heartbeat(instance)
@@ -127,6 +142,12 @@ def _looked_at(
     since = local_time(heartbeat, project.district().zone)
     faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
     return states, faults, []
+
+
+def _misconfigured(project: Project, broken: Misconfigured) -> State:
+    if broken.kind == "target":
+        return misconfigured_target(project, broken)
+    return misconfigured_provider(project, broken)
 
 
 def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> None:
@@ -196,23 +217,27 @@ def _show_users(project: Project, *, as_json: bool) -> None:
 def targets_list(as_json: AsJson = False) -> None:
     """List the targets: files, destination, schedule, next run, last delivery."""
     project = Project.here()
-    feeds = [TargetFeed(project, target) for target in read_targets(project.root)]
-    states, _, _ = _looked_at(project, feeds)
-    rows = [
-        {
-            "target": feed.name,
-            "title": feed.target.model.title,
-            "files": feed.target.names_sent,
-            "destination": state.destination,
-            "schedule": schedule.cron
-            if (schedule := feed.target.model.schedule)
-            else "",
-            "next_run": state.next_run,
-            "last_delivery": state.last_delivery,
-            "last_status": state.state,
-        }
-        for feed, state in zip(feeds, states, strict=True)
-        if isinstance(state, TargetState)
-    ]
+    found = load_feeds(project)
+    sound = {target.name: target for target in found.targets}
+    broken = [one for one in found.broken if one.kind == "target"]
+    feeds = [TargetFeed(project, target) for target in found.targets]
+    states, _, _ = _looked_at(project, feeds, broken)
+    rows = []
+    for state in states:
+        assert isinstance(state, TargetState)
+        target = sound.get(state.target)
+        schedule = target.model.schedule if target else None
+        rows.append(
+            {
+                "target": state.target,
+                "title": target.model.title if target else "",
+                "files": target.names_sent if target else [],
+                "destination": state.destination,
+                "schedule": schedule.cron if schedule else "",
+                "next_run": state.next_run,
+                "last_delivery": state.last_delivery,
+                "last_status": state.state,
+            }
+        )
     empty = "No target in mappings/targets."
     show_rows("Targets", rows, as_json=as_json, empty=empty)

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from d118_pipelines.config.district import District
-from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.config.providers import Provider, load_providers
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.yaml_files import read_model, shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 from d118_pipelines.kernel.outages import outage_of
@@ -53,16 +54,23 @@ class Project:
         return self._district
 
     def providers(self) -> list[Provider]:
-        """What `config/providers.yaml` says, in its order. Raises: ConfigurationError."""
-        return self._providers
+        """The sound entries of `config/providers.yaml`, in its order.
+
+        Raises: ConfigurationError of `config/district.yaml`.
+        """
+        return self._providers[0]
+
+    def broken_providers(self) -> list[Misconfigured]:
+        """The entries of `config/providers.yaml` that are not sound. Raises: same."""
+        return self._providers[1]
 
     @cached_property
     def _district(self) -> District:
         return read_model(District, self.root / "config/district.yaml")
 
     @cached_property
-    def _providers(self) -> list[Provider]:
-        return read_providers(self.root)
+    def _providers(self) -> tuple[list[Provider], list[Misconfigured]]:
+        return load_providers(self.root, district=self.district().id)
 
     def folder(self, *parts: str) -> Path:
         """A folder below `D118_HOME`, made if absent, readable by its owner alone.

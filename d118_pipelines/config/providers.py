@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -26,17 +26,22 @@ from d118_pipelines.config.provider_types import (
     OneRosterCsvConfig,
     PowerSchoolConfig,
 )
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.yaml_files import (
     Document,
+    KeyPath,
     Model,
+    check_model,
     check_time_zone,
     configuration_error,
     read_yaml,
     shown_path,
 )
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import is_cron
 
 FILE = "config/providers.yaml"
+ID = "[a-z][a-z0-9_]*"
 PRESETS = {
     "hourly": "0 * * * *",
     "every-6-hours": "0 */6 * * *",
@@ -113,7 +118,7 @@ class ProviderModel(Model):
     @field_validator("id")
     @classmethod
     def _plain_id(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        if not re.fullmatch(ID, value):
             raise ValueError("an id is lower-case letters, digits and _")
         return value
 
@@ -222,7 +227,11 @@ TYPES = [
 
 
 class _File(Model):
-    providers: list[Annotated[AnyProvider, Discriminator("type")]] = []
+    providers: list[Any] | None = None
+
+
+class _Entry(Model):
+    provider: Annotated[AnyProvider, Discriminator("type")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,48 +253,56 @@ def cron_of(text: str) -> str:
 
     Raises: ValueError listing the presets.
     """
-    import datetime as dt
-
-    from cronsim import CronSim, CronSimError
-
     cron = PRESETS.get(text, text)
-    try:
-        CronSim(cron, dt.datetime(2026, 1, 1))
-    except CronSimError:
+    if not is_cron(cron):
         known = ", ".join(PRESETS)
-        raise ValueError(
-            f"{text} is neither a cron expression nor one of: {known}"
-        ) from None
+        raise ValueError(f"{text} is neither a cron expression nor one of: {known}")
     return cron
 
 
-def read_providers(
-    root: Path, *, taken: Mapping[str, str] | None = None, district: str | None = None
-) -> list[Provider]:
-    """All providers in the order of the file; none if the file does not exist.
+def load_providers(
+    root: Path, *, district: str | None = None
+) -> tuple[list[Provider], list[Misconfigured]]:
+    """The sound providers in the order of the file, and those that are not.
 
-    taken: ids of targets and where they are; the two share one set of names.
-    district: the district's id, which an entry may repeat but not change.
-    Raises: ConfigurationError with file, line and key of everything that is wrong.
+    district: the district's id, which an entry may repeat but not change. A file that
+    is wrong as a whole makes every provider misconfigured.
     """
     path = root / FILE
-    if not path.is_file():
-        return []
-    document = read_yaml(path)
-    data = _with_types(document)
+    if not path.exists():
+        return [], []
     try:
-        found = _File.model_validate(data)
-    except ValidationError as exc:
-        raise configuration_error(document, exc) from None
-    _check_entries(document, found, dict(taken or {}), district)
-    return [
-        Provider(
-            model=model,
-            where=document.where(("providers", index, "id")),
-            fingerprint=_fingerprint(data["providers"][index]),
-        )
-        for index, model in enumerate(found.providers)
-    ]
+        document = read_yaml(path)
+        entries = _entries(document)
+    except ConfigurationError as exc:
+        return [], [Misconfigured("provider", name, exc) for name in _ids_in(path)]
+    sound: list[Provider] = []
+    broken: list[Misconfigured] = []
+    for index, entry in enumerate(entries):
+        try:
+            sound.append(_provider(document, index, entry, sound, district))
+        except ConfigurationError as exc:
+            given = entry if isinstance(entry, dict) else {}
+            name = given.get("id")
+            is_name = isinstance(name, str) and re.fullmatch(ID, name)
+            shown = str(name) if is_name else f"entry_{index + 1}"
+            broken.append(Misconfigured("provider", shown, exc, given))
+    return sound, broken
+
+
+def read_providers(root: Path, *, district: str | None = None) -> list[Provider]:
+    """The sound providers of `load_providers`."""
+    return load_providers(root, district=district)[0]
+
+
+def name_taken(provider: Provider, other: str) -> ConfigurationError:
+    """The error of a provider whose id is also the name of something at `other`."""
+    return ConfigurationError(
+        f"The id {provider.id} is used twice.",
+        where=f"{provider.where}; {other}",
+        rule="Providers and targets share one set of names.",
+        not_done="Nothing of this provider was started.",
+    )
 
 
 def disabled_error(provider: Provider) -> ConfigurationError:
@@ -299,54 +316,60 @@ def disabled_error(provider: Provider) -> ConfigurationError:
     )
 
 
-def _with_types(document: Document) -> Any:
-    """The document with the synonyms of types replaced. Raises: ConfigurationError."""
-    data = document.data or {}
-    if not isinstance(data, dict) or not isinstance(data.get("providers", []), list):
+def _entries(document: Document) -> list[Any]:
+    """The list under `providers`. Raises: ConfigurationError if there is none."""
+    given = document.data.get("providers") if isinstance(document.data, dict) else []
+    if not isinstance(given or [], list):
         raise ConfigurationError(
             f"{shown_path(document.path)} must have a list under the key providers.",
             where=document.where(()),
         )
-    entries = []
-    for index, entry in enumerate(data.get("providers") or []):
-        kind = entry.get("type") if isinstance(entry, dict) else None
+    return check_model(_File, document).providers or []
+
+
+def _ids_in(path: Path) -> list[str]:
+    """The ids that a file seems to have that cannot be read as YAML."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = re.findall(rf"^ *(?:- *)?id: *({ID})\b", text, re.M)
+    return list(dict.fromkeys(found)) or ["providers"]
+
+
+def _provider(
+    document: Document,
+    index: int,
+    entry: Any,
+    sound: Sequence[Provider],
+    district: str | None,
+) -> Provider:
+    """One entry of the file, checked. Raises: ConfigurationError."""
+    key: KeyPath = ("providers", index)
+    if isinstance(entry, dict):
+        kind = entry.get("type")
         kind = TYPE_SYNONYMS.get(str(kind), kind)
-        if isinstance(entry, dict) and kind not in TYPES:
+        if kind not in TYPES:
             raise ConfigurationError(
                 f"unsupported provider type {kind}" if kind else "missing key type",
-                where=document.where(("providers", index, "type")),
+                where=document.where((*key, "type")),
                 rule=f"The types are: {', '.join(TYPES)}.",
                 not_done="Nothing was started.",
             )
-        entries.append({**entry, "type": kind} if isinstance(entry, dict) else entry)
-    return {**data, "providers": entries}
-
-
-def _check_entries(
-    document: Document, found: _File, seen: dict[str, str], district: str | None
-) -> None:
-    """Every id is used once, and every entry is of this district."""
-
-    def wrong(what: str, where: str, rule: str) -> ConfigurationError:
-        return ConfigurationError(
-            what, where=where, rule=rule, not_done="Nothing was started."
+        entry = {**entry, "type": kind}
+    try:
+        model = _Entry.model_validate({"provider": entry}).provider
+    except ValidationError as exc:
+        raise configuration_error(document, exc, under=key) from None
+    if district and model.district not in (None, district):
+        raise ConfigurationError(
+            f"The provider {model.id} belongs to another district.",
+            where=document.where((*key, "district")),
+            rule=f"config/district.yaml says id: {district}.",
+            not_done="Nothing was started.",
         )
-
-    for index, model in enumerate(found.providers):
-        where = document.where(("providers", index, "id"))
-        if model.id in seen:
-            raise wrong(
-                f"The id {model.id} is used twice.",
-                f"{where}; {seen[model.id]}",
-                "Providers and targets share one set of names.",
-            )
-        seen[model.id] = where
-        if district and model.district not in (None, district):
-            raise wrong(
-                f"The provider {model.id} belongs to another district.",
-                document.where(("providers", index, "district")),
-                f"config/district.yaml says id: {district}.",
-            )
+    found = Provider(model, document.where((*key, "id")), _fingerprint(entry))
+    for other in sound:
+        if other.id == found.id:
+            raise name_taken(found, other.where)
+    return found
 
 
 def _fingerprint(entry: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Called by every room.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -37,3 +38,22 @@ def tick(
     from cronsim import CronSim
 
     return next(CronSim(cron, moment.astimezone(zone), reverse=is_past), None)
+
+
+def is_cron(text: str) -> bool:
+    """Whether the text is cron of five fields that occurs, for CronSim and for Dagster.
+
+    Dagster knows no last days (`L`, `LW`, `5L`) and refuses the 30th of February even
+    where a weekday is named beside it.
+    """
+    from cronsim import CronSim, CronSimError
+
+    fields = text.split()
+    if len(fields) != 5 or re.search(r"(?<![A-Z])L|W(?![A-Z])", text.upper()):
+        return False
+    try:
+        for weekday in ("*", fields[4]):
+            CronSim(" ".join([*fields[:4], weekday]), dt.datetime(2000, 1, 1))
+    except CronSimError:
+        return False
+    return True

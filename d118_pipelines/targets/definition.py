@@ -9,15 +9,31 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.config.yaml_files import Document, check_model, read_yaml
+from pydantic import ValidationError
+
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.yaml_files import (
+    Document,
+    check_model,
+    read_yaml,
+    shown_path,
+)
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
 from d118_pipelines.targets.destination_model import ScimDestination
-from d118_pipelines.targets.model import Population, TargetFile, TargetModel, When
+from d118_pipelines.targets.model import (
+    Population,
+    Schedule,
+    TargetFile,
+    TargetModel,
+    When,
+)
 
 # How long before a deadline a delivery counts for that deadline.
 DEADLINE_WINDOW = dt.timedelta(hours=6)
@@ -28,6 +44,8 @@ READS = re.compile(r"\b(raw|staged)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re
 READS_ROSTER = re.compile(r"\broster\.([a-z][a-z0-9_]*)\b", re.I)
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
+_JOIN = re.compile(r"\bjoin\s+(?:lateral\s+)?([a-z_][\w.]*|\()", re.I)
+
 
 class Target:
     """A target as the rest of the code uses it: the model, its name and its SQL."""
@@ -36,11 +54,11 @@ class Target:
         self.name = path.stem
         self.path = path
         self.model = model
-        self._sql_folder = sql_folder
+        self.sql_folder = sql_folder
 
     def sql(self, name: str) -> str:
         """The text of one of the target's SQL files."""
-        return (self._sql_folder / name).read_text(encoding="utf-8")
+        return (self.sql_folder / name).read_text(encoding="utf-8")
 
     @property
     def sql_files(self) -> list[str]:
@@ -49,6 +67,25 @@ class Target:
         made = [table.sql for table in model.tables]
         made += [model.population.sql] if model.population else []
         return [*made, *(f.sql for f in model.files if f.sql), *model.findings]
+
+    def place_of(self, text: str) -> str:
+        """File and line of the target's SQL where a text first stands, in any case."""
+        for name in self.sql_files:
+            for number, line in enumerate(self.sql(name).splitlines(), start=1):
+                if text in line.lower():
+                    return f"sql/exports/{name}:{number}"
+        return shown_path(self.path)
+
+    @cached_property
+    def joins(self) -> list[str]:
+        """Every JOIN of the target's SQL with file and line, in the order of use."""
+        found = []
+        for name in self.sql_files:
+            text = _COMMENT_OR_TEXT.sub(_blank, self.sql(name))
+            for join in _JOIN.finditer(text):
+                line = text[: join.start()].count("\n") + 1
+                found.append(f"sql/exports/{name}:{line} JOIN {join[1]}")
+        return found
 
     @cached_property
     def reads(self) -> list[tuple[str, str, str]]:
@@ -118,6 +155,13 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     Raises: ConfigurationError naming file, line and key for unknown keys, bad values,
     SQL files that do not exist, and names that nothing declares.
     """
+    if path.suffix != ".yaml":
+        raise ConfigurationError(
+            f"{path.name} is not read: the name of a target's file ends with .yaml",
+            where=shown_path(path),
+            not_done="Nothing was started.",
+            next_step=f"Rename it to {path.stem}.yaml, or remove it.",
+        )
     document = _with_layout(read_yaml(path))
     model = _with_own_columns(check_model(TargetModel, document))
     target = Target(path, as_optioned(model), sql_folder)
@@ -132,16 +176,47 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     return target
 
 
-def read_targets(root: Path) -> list[Target]:
-    """All enabled targets of `mappings/targets/*.yaml`, ordered by name.
+def load_targets(root: Path) -> tuple[list[Target], list[Misconfigured]]:
+    """The enabled targets of `mappings/targets/` by name, and those that are not sound."""
+    sound: list[Target] = []
+    broken: list[Misconfigured] = []
+    for path in sorted((root / "mappings/targets").glob("[!.]*")):
+        if path.suffix.lower() not in (".yaml", ".yml"):
+            continue
+        try:
+            target = read_target(path, root / "sql/exports")
+            sound += [target] if target.model.enabled else []
+        except ConfigurationError as exc:
+            name = path.stem if path.suffix == ".yaml" else path.name
+            broken.append(Misconfigured("target", name, exc, _given(path)))
+    return sound, broken
 
-    Raises: ConfigurationError for the first target that is wrong.
-    """
-    folder = root / "mappings/targets"
-    every = [
-        read_target(p, root / "sql/exports") for p in sorted(folder.glob("*.yaml"))
-    ]
-    return [target for target in every if target.model.enabled]
+
+def read_targets(root: Path) -> list[Target]:
+    """The enabled targets of `mappings/targets/` that are sound, by name."""
+    return load_targets(root)[0]
+
+
+def schedule_of(broken: Misconfigured) -> Schedule | None:
+    """The schedule of a target that is not sound, where this part of it is."""
+    try:
+        return Schedule.model_validate(broken.given.get("schedule"))
+    except ValidationError:
+        return None
+
+
+def _given(path: Path) -> Mapping[str, Any]:
+    """What can be read of a target's YAML: with its layout, else alone, else nothing."""
+    document = None
+    with suppress(ConfigurationError):
+        document = read_yaml(path)
+        document = _with_layout(document)
+    return document.data if document and isinstance(document.data, dict) else {}
+
+
+def _blank(found: re.Match[str]) -> str:
+    """Nothing, on as many lines."""
+    return " " + "\n" * found[0].count("\n")
 
 
 def as_optioned(model: TargetModel) -> TargetModel:

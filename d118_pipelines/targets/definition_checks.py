@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from keyword import kwlist
 from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
@@ -20,8 +21,12 @@ SCIM_NAME = "scim"
 SCIM_FAILED = "scim.failed"
 """The code of a user whom the service provider refuses."""
 
-# A target's name is an asset group and a job; two of these are taken.
-TARGET_NAME = re.compile(r"(?!(approve|powerschool)$)[a-z][a-z0-9_]*")
+# A target's name is an asset group and a job; some of these are taken, by this project
+# or by Dagster.
+_TAKEN = "approve|powerschool|sync_.*|conf|config|context|input|output|meta|type|dict"
+TARGET_NAME = re.compile(
+    rf"(?!({_TAKEN}|{'|'.join(kwlist)}|int|str|float|bool)$)[a-z][a-z0-9_]*"
+)
 # Relations of the workbench that SQL may read beside the files; no file may have the name.
 RESERVED_NAMES = (
     *("population", "outcome", "exported", "ledger", "ledger_seed", "known"),
@@ -35,7 +40,7 @@ def complaints_about(
     name: str, model: TargetModel, sql_folder: Path
 ) -> list[Complaint]:
     """Everything in which the target `name` does not hold together."""
-    rule = "small letters, digits and _, and not approve or powerschool"
+    rule = "small letters, digits and _, and no word that is taken, such as approve"
     bad_name: list[Complaint] = [((), f"the file's name must be {rule}")]
     return [
         *([] if TARGET_NAME.fullmatch(name) else bad_name),
@@ -72,10 +77,22 @@ def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     named += [(("files", i, "sql"), f.sql) for i, f in enumerate(model.files) if f.sql]
     named += [(("findings", i), name) for i, name in enumerate(model.findings)]
     return [
-        (key, f"sql/exports/{name} does not exist")
+        (key, f"sql/exports/{name} {problem}")
         for key, name in named
-        if not (folder / name).is_file()
+        if (problem := _problem_of(folder / name))
     ]
+
+
+def _problem_of(path: Path) -> str:
+    """Why a file cannot be read as text; empty if it can."""
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "is not plain text in UTF-8"
+    except OSError as exc:
+        is_absent = isinstance(exc, FileNotFoundError)
+        return "does not exist" if is_absent else f"cannot be read: {exc.strerror}"
+    return ""
 
 
 def _undeclared(model: TargetModel) -> Iterator[Complaint]:

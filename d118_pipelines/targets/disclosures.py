@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.kernel.text import markdown
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Disclosure as Reason
@@ -78,38 +81,84 @@ class Disclosure:
         return self.holds_pupils and not self.why.agreement
 
 
-def disclosures_of(target: Target, sent: Iterable[Sent]) -> list[Disclosure]:
+def disclosures_of(
+    target: Target | Misconfigured, sent: Iterable[Sent]
+) -> list[Disclosure]:
     """The register's rows of one target; none before its first delivery.
 
     sent: its deliveries that count, oldest first. What went to the outbox counts only
-    while nothing went anywhere else.
+    while nothing went anywhere else. Of a target that is misconfigured the rows stay,
+    with what can still be read of its YAML.
     """
     every = list(sent)
     real = [one for one in every if one.destination != OUTBOX]
     counted = real or every
+    if isinstance(target, Target):
+        model, files = target.model, [_File.of(file) for file in target.record_files]
+        title, purpose, why = model.title, model.description, model.disclosure
+    else:
+        title, purpose = target.text("title") or target.name, target.text("description")
+        why, files = _stated(target), _files_sent(target, counted)
+    why = why or Reason(recipient=title, purpose=purpose, encryption="")
     return [
-        _row(target, file, mine, is_trial=not real)
-        for file in target.record_files
-        for mine in [[one for one in counted if file.name in _tables(one)]]
+        _row(target.name, why, file, mine, is_trial=not real)
+        for file in files
+        for mine in [[one for one in counted if file.table in _tables(one)]]
         if mine
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """table: its name in the target. elements: plain names of columns."""
+
+    table: str
+    name: str
+    elements: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, file: TargetFile) -> _File:
+        return cls(file.name, file.file, file.elements)
+
+
+def _stated(broken: Misconfigured) -> Reason | None:
+    """What a target that is misconfigured says of its recipient, where this is sound."""
+    try:
+        return Reason.model_validate(broken.given.get("disclosure"))
+    except ValidationError:
+        return None
+
+
+def _files_sent(broken: Misconfigured, sent: Iterable[Sent]) -> list[_File]:
+    """The files of records that were sent, with the names that its YAML still gives."""
+    given = broken.given.get("files")
+    entries = (
+        [e for e in given if isinstance(e, dict)] if isinstance(given, list) else []
+    )
+    plain = {e.get("name"): e.get("elements") for e in entries if e.get("elements")}
+    found = {}
+    for one in sent:
+        for table, name in _tables(one).items():
+            if table in one.facts:
+                words = plain.get(table)
+                words = words if isinstance(words, dict) else {}
+                found[table] = _File(table, name, words)
+    return list(found.values())
+
+
 def _row(
-    target: Target, file: TargetFile, sent: Sequence[Sent], *, is_trial: bool
+    target: str, why: Reason, file: _File, sent: Sequence[Sent], *, is_trial: bool
 ) -> Disclosure:
     last = sent[-1]
-    facts = last.facts.get(file.name, {})
-    title, purpose = target.model.title, target.model.description
-    unstated = Reason(recipient=title, purpose=purpose, encryption="")
+    facts = last.facts.get(file.table, {})
     return Disclosure(
-        target=target.name,
-        entity=file.file,
-        why=target.model.disclosure or unstated,
+        target=target,
+        entity=file.name,
+        why=why,
         elements={
             header: name
             for header, number in facts.get("filled", {}).items()
-            if number and (name := element_name(file, header))
+            if number and (name := element_name(file.elements, header))
         },
         people=dict(facts.get("people", {})),
         first_delivery=sent[0].finished_at,
@@ -120,15 +169,15 @@ def _row(
     )
 
 
-def _tables(sent: Sent) -> set[str]:
-    """The files of a delivery by their names in the target."""
+def _tables(sent: Sent) -> dict[str, str]:
+    """The files of a delivery: name in the target -> name of the file."""
     entries = [m for file in sent.files for m in file.get("members", [file])]
-    return {entry["table"] for entry in entries if entry.get("table")}
+    return {e["table"]: e["name"] for e in entries if e.get("table")}
 
 
-def element_name(file: TargetFile, header: str) -> str:
+def element_name(elements: Mapping[str, Any], header: str) -> str:
     """The plain name of a column; empty where it tells nothing about anybody."""
-    return file.elements.get(header, in_words(header))
+    return str(elements.get(header, in_words(header)))
 
 
 def in_words(header: str) -> str:

@@ -10,10 +10,10 @@ import datetime as dt
 import re
 from typing import Annotated, Literal
 
-from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, Field, field_validator
 
 from d118_pipelines.config.yaml_files import Model, check_time_zone
+from d118_pipelines.kernel.clock import is_cron
 from d118_pipelines.targets.destination_model import AnyDestination
 
 OptionValue = bool | int | str | list[int] | list[str]
@@ -264,10 +264,8 @@ class Schedule(Model):
     def _five_fields(cls, value: str) -> str:
         if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\-A-Za-z ]+", value):
             raise ValueError(f"'{value}' is not a cron text of five fields")
-        try:
-            CronSim(value, dt.datetime(2000, 1, 1))
-        except CronSimError:
-            raise ValueError(f"'{value}' never occurs") from None
+        if not is_cron(value):
+            raise ValueError(f"'{value}' never occurs")
         return value
 
     @field_validator("time_zone")

@@ -95,12 +95,22 @@ def _check_keys(target: Target, bench: Workbench) -> None:
             f"FAILED keys_unique  {target.name}: {key} is missing or occurs twice in the "
             f"extract: {shown}.",
             where=f"sql/exports/{target.population.sql}",
-            rule="An extension table has one row per person, and SCHOOLSTAFF one row per "
-            "person and school.",
+            rule=doubled_by(target, key),
             not_done="Nothing was exported, nothing was sent.",
-            next_step="Remove the duplicate record in the source, then run: "
-            f"d118 run {target.name}",
+            next_step="Correct the join, or remove the duplicate record in the source; "
+            f"then run: d118 run {target.name}",
         )
+
+
+def doubled_by(target: Target, key: str) -> str:
+    """Which joins of the target's SQL can double a record; without any, what it reads."""
+    if target.joins:
+        return f"Of these joins one finds several rows for {key}: " + "; ".join(
+            target.joins
+        )
+    read = ", ".join(".".join(parts) for parts in target.reads)
+    made = ", ".join(f"sql/{system}/{n}.sql" for _, system, n in target.reads)
+    return f"{read} has several rows for {key}; see the joins of {made}."
 
 
 def _passes(rules: Sequence[Rule]) -> list[list[Rule]]:

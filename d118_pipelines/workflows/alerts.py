@@ -13,10 +13,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from d118_pipelines.config.district import Alerts
+from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.delivery.messages import Alert, mail_alert, post_alert
 from d118_pipelines.errors import D118Error
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
+from d118_pipelines.state.open import state_database
 
 
 def send_alert(
@@ -50,6 +53,23 @@ def send_alert(
     if failures:
         raise failures[0]
     return ways
+
+
+def tell_misconfigured(
+    project: Project, broken: Sequence[Misconfigured], now: dt.datetime
+) -> str:
+    """Send one alert for all that is misconfigured, once a day; says by which way."""
+    if not broken:
+        return "Every target and provider is configured."
+    district = project.district()
+    names = tuple(one.name for one in broken)
+    title = f"MISCONFIGURED: {', '.join(names)}; nothing of it runs, all else does"
+    text = "\n".join(dict.fromkeys(str(one.error) for one in broken))
+    alert = Alert(STATE, f"{STATE} {' '.join(names)}", title, text, names, "")
+    now = now.astimezone(district.zone)
+    ways = send_alert(state_database(project), district.alerts, alert, now=now)
+    told = ", ".join(ways) or "nobody (not set up, or already today)"
+    return f"{title}: alert sent by {told}"
 
 
 def configured_ways(settings: Alerts) -> Sequence[str]:

@@ -6,40 +6,140 @@ Called by the command line, the alert sensor and the job `approve`; the protocol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.providers import (
+    PowerSchoolProvider,
+    Provider,
+    name_taken,
+)
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.targets.definition import Target, load_targets
 from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
+from d118_pipelines.workflows.provider_feed import (
+    ProviderFeed,
+    ProviderState,
+    misconfigured_provider,
+)
+from d118_pipelines.workflows.provider_sources import check_provider
 from d118_pipelines.workflows.target_feed import TargetFeed
 
 
-def find_feed(project: Project, name: str) -> Feed | None:
-    """The provider or target of that name, or None."""
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Enabled targets and all providers that are sound, and what is misconfigured."""
+
+    targets: Sequence[Target]
+    providers: Sequence[Provider]
+    broken: Sequence[Misconfigured]
+
+    def refuse(self, name: str) -> None:
+        """Raise the ConfigurationError of what is misconfigured under this name."""
+        for one in self.broken:
+            if one.name == name:
+                raise one.error
+
+
+def load_feeds(project: Project) -> Feeds:
+    """What the project's files say. Raises: ConfigurationError of district.yaml only."""
+    targets, broken = load_targets(project.root)
+    broken += project.broken_providers()
+    places = {target.name: shown_path(target.path) for target in targets}
+    providers = []
     for provider in project.providers():
+        try:
+            if provider.id in places:
+                raise name_taken(provider, places[provider.id])
+            if provider.model.enabled:
+                check_provider(project, provider)
+            providers.append(provider)
+        except ConfigurationError as exc:
+            given = provider.model.model_dump()
+            broken.append(Misconfigured("provider", provider.id, exc, given))
+    sound = []
+    for target in targets:
+        try:
+            _check_queries(project, target, providers)
+            sound.append(target)
+        except ConfigurationError as exc:
+            given = target.model.model_dump()
+            broken.append(Misconfigured("target", target.name, exc, given))
+    return Feeds(sound, providers, broken)
+
+
+def _check_queries(
+    project: Project, target: Target, providers: Sequence[Provider]
+) -> None:
+    """Raise ConfigurationError for a query that the target reads and nobody can run."""
+    if any(
+        one.id == SYSTEM and not isinstance(one.model, PowerSchoolProvider)
+        for one in providers
+    ):
+        return
+    known = {path.stem: path for path in query_files(project)}
+    for layer, system, entity in target.reads:
+        if (layer, system) != ("raw", SYSTEM):
+            continue
+        if entity not in known:
+            raise ConfigurationError(
+                f"{target.name} reads raw.{SYSTEM}.{entity}, which nothing makes.",
+                where=target.place_of(f"raw.{SYSTEM}.{entity}"),
+                rule=f"The file sql/powerschool/{entity}.sql makes it.",
+                not_done="Nothing of this target was started.",
+                next_step="Correct the name, or write the query; then: d118 doctor",
+            )
+        Query.read(known[entity])
+
+
+def find_feed(project: Project, name: str) -> Feed | None:
+    """The sound provider or target of that name, or None."""
+    feeds = load_feeds(project)
+    for provider in feeds.providers:
         if provider.id == name:
             return ProviderFeed(project, provider)
-    for target in read_targets(project.root):
+    for target in feeds.targets:
         if target.name == name:
             return TargetFeed(project, target)
     return None
 
 
-def enabled_feeds(project: Project) -> list[Feed]:
+def enabled_feeds(project: Project, feeds: Feeds | None = None) -> list[Feed]:
     """All that may run: first the providers, from whose rosters targets are fed."""
-    enabled = [one for one in project.providers() if one.model.enabled]
+    feeds = feeds or load_feeds(project)
+    enabled = [one for one in feeds.providers if one.model.enabled]
     return [
         *(ProviderFeed(project, provider) for provider in enabled),
-        *(TargetFeed(project, target) for target in read_targets(project.root)),
+        *(TargetFeed(project, target) for target in feeds.targets),
+    ]
+
+
+def all_provider_states(project: Project) -> list[ProviderState]:
+    """All providers, disabled ones too; those that are misconfigured come last."""
+    feeds = load_feeds(project)
+    broken = (one for one in feeds.broken if one.kind == "provider")
+    return [
+        *(ProviderFeed(project, one).state() for one in feeds.providers),
+        *(misconfigured_provider(project, one) for one in broken),
     ]
 
 
 def named_feed(project: Project, name: str) -> Feed:
-    """The provider or target of that name. Raises: ConfigurationError listing both."""
+    """The provider or target of that name.
+
+    Raises: ConfigurationError that says what is wrong with it, or lists the names.
+    """
     found = find_feed(project, name)
     if found is None:
-        targets = ", ".join(target.name for target in read_targets(project.root))
-        ids = ", ".join(p.id for p in project.providers()) or "none yet"
+        feeds = load_feeds(project)
+        feeds.refuse(name)
+        targets = ", ".join(target.name for target in feeds.targets)
+        ids = ", ".join(p.id for p in feeds.providers) or "none yet"
         raise ConfigurationError(
             f"There is no target or provider {name}.",
             rule=f"The targets are: {targets}. The providers are: {ids}.",

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.kernel.csv_text import csv_text
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state import database as db
@@ -28,6 +29,7 @@ from d118_pipelines.targets.disclosures import (
     as_rows,
     disclosures_of,
 )
+from d118_pipelines.workflows.all_feeds import Feeds
 
 POSTED = "disclosures posted"
 # The posting is refreshed at least twice a year.
@@ -35,8 +37,11 @@ REMIND_AFTER = dt.timedelta(days=152)
 OVERDUE_AFTER = dt.timedelta(days=183)
 
 
-def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
-    """Every disclosure of the targets, from their deliveries that count."""
+def register(project: Project, feeds: Feeds) -> list[Disclosure]:
+    """Every disclosure of the targets, from their deliveries that count.
+
+    Those that are misconfigured keep their rows.
+    """
     d = db.deliveries.c
     query = (
         sa.select(d.target, d.destination, d.finished_at, d.files, d.counts, d.status)
@@ -45,9 +50,13 @@ def register(project: Project, targets: Sequence[Target]) -> list[Disclosure]:
     )
     with state_database(project).reading() as connection:
         rows = connection.execute(query).all()
+    targets: list[Target | Misconfigured] = [
+        *feeds.targets,
+        *(one for one in feeds.broken if one.kind == "target"),
+    ]
     return [
         disclosure
-        for target in targets
+        for target in sorted(targets, key=lambda one: one.name)
         for disclosure in disclosures_of(
             target,
             (

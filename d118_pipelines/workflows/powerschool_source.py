@@ -99,6 +99,23 @@ def read_query(project: Project, name: str) -> Query:
     return Query.read(project.root / "sql/powerschool" / f"{name}.sql")
 
 
+def query_columns(project: Project, name: str) -> dict[str, str]:
+    """The columns that a query promises, with their DuckDB types.
+
+    Raises: ConfigurationError, QueryError for a query that does not fit the schema.
+    """
+    from d118_pipelines.sources.powerschool.schema import expected_schema
+
+    kinds = {"int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR"}
+    kinds["timestamp[us]"] = "TIMESTAMP"
+    return {
+        field.name: kinds.get(
+            str(field.type), str(field.type).replace("decimal128", "DECIMAL")
+        )
+        for field in expected_schema(read_query(project, name))
+    }
+
+
 def roster_queries(project: Project) -> QueriesSource:
     """Every query of a roster, to be pulled from one moment. Raises: MissingSecretError."""
     queries = [read_query(project, name) for name in RAW_COLLECTIONS]

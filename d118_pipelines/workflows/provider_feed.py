@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time, tick, utc_now
 from d118_pipelines.roster.planning.plan import RosterPlan, read_plan
@@ -32,7 +33,13 @@ from d118_pipelines.state.plans import StoredPlan, newest_approved
 from d118_pipelines.workflows.arrivals import failed_look
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.status import CANNOT_LOOK, Standing, plan_text, standing
+from d118_pipelines.workflows.status import (
+    CANNOT_LOOK,
+    TO_CORRECT,
+    Standing,
+    plan_text,
+    standing,
+)
 
 MILLISECOND = dt.timedelta(milliseconds=1)
 ROSTER = "roster"  # the destination of a provider's plan
@@ -44,9 +51,10 @@ _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "error
 class ProviderState:
     """One provider now. Times are in the district's zone.
 
-    state: see `Standing`, `disabled` if it is switched off; when: of that. last_sync: when
-    one last succeeded. failed_look: why nobody can look for its files now; empty where
-    somebody can. statistics: of the newest run that has any, entity -> counts.
+    state: see `Standing`, `disabled` if it is switched off, or misconfigured; when: of
+    that. last_sync: when one last succeeded. failed_look: why nobody can look for its files
+    now; empty where somebody can. statistics: of the newest run that has any, entity ->
+    counts.
     """
 
     provider: str
@@ -212,6 +220,33 @@ class ProviderFeed(Feed):
         text = f"{self.name}: {state.last_status}. {state.last_error}".rstrip()
         hint = f"See: {state.to_do}" if state.to_do else ""
         return RunReport(state, text, "Roster", rows, hint)
+
+
+def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderState:
+    """How a provider is doing that is misconfigured: its last sync."""
+    with state_database(project).reading() as connection:
+        rows, _ = recent_runs(connection, broken.name, limit=50)
+    good = next((r for r in rows if r["status"] in APPLIED), None)
+    zone = project.district().zone
+    return ProviderState(
+        provider=broken.name,
+        type=broken.text("type"),
+        name=broken.text("name"),
+        enabled=broken.given.get("enabled") is not False,
+        schedule=broken.text("schedule") or None,
+        state=STATE,
+        when=None,
+        to_do=TO_CORRECT,
+        is_running=False,
+        running_for_ms=None,
+        last_status=STATE,
+        last_sync=good["completed_at"].astimezone(zone) if good else None,
+        next_run=None,
+        plan="",
+        last_error=broken.line,
+        failed_look="",
+        statistics={},
+    )
 
 
 def _next_run(project: Project, provider: Provider) -> dt.datetime | None:

@@ -34,7 +34,7 @@ from d118_pipelines.workflows.api_settings import (
     clever_version,
     oneroster_api,
 )
-from d118_pipelines.workflows.powerschool_source import roster_queries
+from d118_pipelines.workflows.powerschool_source import read_query, roster_queries
 
 if TYPE_CHECKING:
     from d118_pipelines.sources.http.client import Auth, HttpClient
@@ -50,6 +50,18 @@ def provider_mapping(project: Project, provider: Provider) -> MappingFile:
     )
     check_api(provider, mapping)
     return mapping
+
+
+def check_provider(project: Project, provider: Provider) -> None:
+    """Raise ConfigurationError unless every file that an enabled provider names is sound."""
+    provider_mapping(project, provider)
+    if isinstance(provider.model, PowerSchoolProvider):
+        for name in RAW_COLLECTIONS:
+            read_query(project, name)
+    if isinstance(provider.model, CsvProvider):
+        from d118_pipelines.sources.csv_files.rules import read_rules
+
+        read_rules(project.root / provider.model.mapping_file)
 
 
 def wanted_entities(provider: Provider) -> list[str]:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.kernel.clock import day_time, local_time
 from d118_pipelines.state.pauses import ALL, Pause
 from d118_pipelines.state.plans import Approval, StoredPlan
 from d118_pipelines.workflows.run_history import INTERRUPTED, KILLED, PastRun
 
+TO_CORRECT = "Correct it, then: d118 doctor"
 CANNOT_LOOK = "cannot look for files"
 _PREFIX = {"late": "due ", "released": "until ", "paused": "until "}
 CAUSES = {
@@ -24,6 +26,7 @@ CAUSES = {
     "late": 1,
     "never": 1,
     CANNOT_LOOK: 1,
+    STATE: 1,
     "held": 3,
     "released": 3,
     "paused": 3,

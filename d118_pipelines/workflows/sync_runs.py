@@ -93,8 +93,9 @@ def mirror(project: Project, database: Database) -> None:
         )
         for place, provider in enumerate(project.providers())
     ]
+    kept = [one.name for one in project.broken_providers()]
     with database.transaction() as connection:
-        history.mirror_providers(connection, project.district().id, entries)
+        history.mirror_providers(connection, project.district().id, entries, keep=kept)
 
 
 def _open(run: Run, provider: Provider) -> None:

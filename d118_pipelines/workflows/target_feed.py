@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ExportError, FatalError
 from d118_pipelines.kernel.clock import tick, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
@@ -22,7 +23,7 @@ from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.state.plans import StoredPlan, newest_approved
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
+from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target, schedule_of
 from d118_pipelines.targets.ledger import last_verified
 from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
@@ -30,14 +31,15 @@ from d118_pipelines.targets.show import KINDS, changes_of, file_rows, school_row
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.status import Standing, plan_text, standing
+from d118_pipelines.workflows.status import TO_CORRECT, Standing, plan_text, standing
 
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
     """One target now, for its present destination. Times are in the district's zone.
 
-    state: see `Standing`; when: of that. last_error: of a failed newest run.
+    state: see `Standing`, or misconfigured; when: of that. last_error: of a failed newest
+    run.
     """
 
     target: str
@@ -208,6 +210,32 @@ class TargetFeed(Feed):
         if state.state == db.NOT_READ_BACK:
             text = f"{name}: sent to {state.destination}, not read back."
         return RunReport(state, text, "Files", state.file_rows, hint)
+
+
+def misconfigured_target(project: Project, broken: Misconfigured) -> TargetState:
+    """How a target is doing that is misconfigured: its last delivery to anywhere."""
+    schedule, now = schedule_of(broken), utc_now()
+    zone, d = project.district().zone, db.deliveries.c
+    counts = sa.and_(d.target == broken.name, d.status.in_(db.COUNTS))
+    newest = sa.select(db.deliveries).where(counts).order_by(d.number.desc())
+    with state_database(project).reading() as connection:
+        sent = connection.execute(newest.limit(1)).first()
+    due = last_deadline(project, schedule, now) if schedule else None
+    return TargetState(
+        target=broken.name,
+        state=STATE,
+        when=None,
+        to_do=TO_CORRECT,
+        last_delivery=sent.finished_at.astimezone(zone) if sent else None,
+        plan="",
+        findings=0,
+        last_deadline=due.astimezone(zone) if due else None,
+        next_deadline=next_deadline(project, schedule, now) if schedule else None,
+        next_run=None,
+        destination="",
+        files=list(sent.files) if sent else [],
+        last_error=broken.line,
+    )
 
 
 def out_of_term_text(target: Target) -> str:

@@ -43,6 +43,7 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     file = fresh.home / "d118.sqlite"
     assert found["state database"] == f"ok: {file}, opened for writing"
     assert found["run history"] == f"ok: {fresh.root / '.dagster/storage'}"
+    assert found["SQL hr_records"].startswith("ok: fits the declared columns")
     assert found["connection hr_records"].startswith("ok: ")
     assert found["destination hr_records"].startswith("note: HRRECORDS_SFTP_ADDRESS is")
     assert found["alerts"].startswith("note: no alerts are sent")
@@ -121,13 +122,30 @@ def test_a_mistake_in_the_configuration_is_2_with_its_place(
 
     code, found = checks(fresh)
 
-    wrong = [text for text in found.values() if text.startswith("wrong")]
+    wrong = [
+        text
+        for name, text in found.items()
+        if name.startswith("configuration") and text.startswith("wrong")
+    ]
     assert code == 2
     assert len(wrong) == 1
     assert where in wrong[0]
     if file.endswith(".yaml"):
         assert f"{file}:{line}, " in wrong[0]
-    assert "connection powerschool" not in found
+    assert ("connection powerschool" in found) == ("district" not in file)
+
+
+def test_sql_that_does_not_fit_is_1_with_its_file(fresh: ProjectFolder) -> None:
+    file = "sql/exports/hr_records/people.sql"
+    path = fresh.root / file
+    path.write_text(path.read_text("utf-8") + "\nWHERE no_such_column", "utf-8")
+
+    code, found = checks(fresh)
+
+    assert code == 1
+    assert found["SQL hr_records"].startswith(f"wrong: {file} cannot be run: ")
+    assert "no_such_column" in found["SQL hr_records"]
+    assert found["SQL smartfind"].startswith("ok: ")
 
 
 def test_a_missing_table_is_1_and_named(fresh: ProjectFolder) -> None:

@@ -15,7 +15,11 @@ from d118_pipelines.config.district import District
 from d118_pipelines.config.project import Project, environment_value
 from d118_pipelines.config.yaml_files import read_model
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
-from d118_pipelines.targets.definition import read_target, read_targets
+from d118_pipelines.targets.definition import (
+    load_targets,
+    read_target,
+    read_targets,
+)
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 PACKAGE = REPOSITORY / "d118_pipelines"
@@ -118,11 +122,11 @@ def test_a_time_that_never_comes_is_a_mistake(
 ) -> None:
     project.edit(HR_YAML, SCHEDULE, f"schedule: {new}")
 
-    answer = project.d118("targets", "list")
+    with project.entered():
+        _, [broken] = load_targets(project.root)
 
-    assert answer.code == 2
-    assert f"{HR_YAML}:" in answer.err
-    assert says in answer.err
+    assert f"{HR_YAML}:" in broken.line
+    assert says in broken.line
 
 
 @pytest.mark.parametrize(

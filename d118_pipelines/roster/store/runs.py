@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,9 +198,14 @@ def last_change(connection: sa.Connection, provider: str) -> sa.RowMapping | Non
 
 
 def mirror_providers(
-    connection: sa.Connection, district: str, providers: Iterable[Provider]
+    connection: sa.Connection,
+    district: str,
+    providers: Iterable[Provider],
+    keep: Collection[str] = (),
 ) -> None:
     """Write the entries of config/providers.yaml; rows of removed ones stay, disabled.
+
+    keep: ids of entries that cannot be read; their rows stay as they are.
 
     Nothing is written for an entry that has not changed.
     Raises: ConfigurationError if another district of this database has an entry's id.
@@ -235,7 +240,7 @@ def mirror_providers(
             connection.execute(
                 sis_providers.update().where(c.id == entry.id).values(**values)
             )
-    removed = [row.id for row in kept.values() if row.enabled]
+    removed = [i for i, row in kept.items() if row.enabled and i not in keep]
     if removed:
         connection.execute(
             sis_providers.update().where(c.id.in_(removed)).values(enabled=False)

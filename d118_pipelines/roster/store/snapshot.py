@@ -41,6 +41,8 @@ _LINKS: dict[str, dict[str, str]] = {
         "end_date": "DATE",
     },
 }
+# Every relation that the roster has, by name.
+RELATIONS = (*ENTITIES, *_LINKS)
 
 
 def relation_columns(relation: str) -> dict[str, str]:
@@ -51,7 +53,7 @@ def relation_columns(relation: str) -> dict[str, str]:
     if relation in _LINKS:
         return _LINKS[relation]
     if relation not in ENTITIES:
-        known = ", ".join([*ENTITIES, *_LINKS])
+        known = ", ".join(RELATIONS)
         raise ConfigurationError(
             f"The roster has no relation roster.{relation}.",
             rule=f"It has: {known}.",

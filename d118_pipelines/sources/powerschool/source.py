@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.sources.pull import ConnectionReport
 
 if TYPE_CHECKING:
@@ -32,8 +33,15 @@ class Query:
 
     @classmethod
     def read(cls, path: Path) -> Query:
-        """Read a query file; its name is the file's stem."""
-        return cls(path.stem, path.read_text(encoding="utf-8"), path)
+        """Read a query file; its name is the file's stem. Raises: ConfigurationError."""
+        try:
+            return cls(path.stem, path.read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "no text in UTF-8"
+            raise ConfigurationError(
+                f"sql/powerschool/{path.name} cannot be read: {reason}.",
+                not_done="Nothing was extracted.",
+            ) from None
 
     @property
     def fingerprint(self) -> str:
