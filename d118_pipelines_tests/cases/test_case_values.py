@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
+
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines_tests.cases.case import Case, findings, keys, statuses
 from d118_pipelines_tests.support.roster_sync import (
     rejected_rows,
@@ -232,3 +236,21 @@ def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
     }
     assert {key for _, key, _ in rejected_rows(found)} == {*words, "E8", "E9"}
     assert "Zoe" not in str([f["detail"] for f in findings(found, "row.bad_enum")])
+
+
+def test_a_refused_set_names_the_word_and_keeps_its_findings(tmp_path: Path) -> None:
+    case = Case(tmp_path, "03")
+    row = "X{0},,,true,5,ext:coach,x{0},,Ana,Off,,{0},x{0}@d118.example,,,,,"
+    case.add("users", *(row.format(number) for number in range(25)))
+
+    with pytest.raises(IncompleteExtractError) as caught:
+        case.stage()
+
+    line = 'role "ext:coach": 25 users; add under role_map in mappings/oneroster.yaml'
+    assert line in caught.value.where
+    [kept] = tmp_path.glob("1/staged/refused.parquet")
+    rows = pq.read_table(kept).to_pylist()
+    assert {row["external_id"] for row in rows} > {f"X{n}" for n in range(25)}
+    assert [r["code"] for r in rows if r["severity"] == "fatal"] == [
+        "bundle.too_many_rejects"
+    ]

@@ -101,11 +101,14 @@ class CsvSource:
 
         Raises: IncompleteExtractError naming the file if one cannot be used as a whole.
         """
-        with self._place() as folder:
-            self._pull(folder, store)
-
-    def _pull(self, folder: Path, store: PullStore) -> None:
         findings = Findings()
+        try:
+            with self._place() as folder:
+                self._pull(folder, findings, store)
+        finally:
+            store.findings += findings.all()
+
+    def _pull(self, folder: Path, findings: Findings, store: PullStore) -> None:
         files = [self._open(path, findings) for path in self._paths(folder)]
         _check_headers(files)
         present = {file.layout.collection for file in files}
@@ -117,7 +120,6 @@ class CsvSource:
             if name in present:
                 own = [f for f in files if f.layout.collection == name]
                 self._pull_collection(name, own, leads, findings, store)
-        store.findings += findings.all()
 
     def _paths(self, folder: Path) -> list[Path]:
         paths = csv_files(folder)

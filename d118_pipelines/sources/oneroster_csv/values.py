@@ -130,13 +130,20 @@ def _count(columns: dict[str, pa.ChunkedArray], facts: RowCounts, file: str) -> 
 def _count_spreadsheet(columns: dict[str, pa.ChunkedArray], facts: RowCounts) -> None:
     """Count what a spreadsheet leaves behind; `modes.py` judges it."""
     for name, column in columns.items():
-        if name.endswith(_NUMBERS):
+        if name.endswith(_NUMBERS) and _has_any(column, "E+"):
             facts.exponents[name] += _matches(column, _EXPONENT)
         elif name.endswith("Date") and (slashed := _matches(column, _SLASHED)):
             facts.slashed[name] += slashed
             facts.unpadded += _matches(column, _UNPADDED)
         elif name in ("enabledUser", "primary"):
             facts.capitals += _matches(column, _CAPITALS)
+
+
+def _has_any(column: pa.ChunkedArray, text: str) -> bool:
+    """A quick look before the pattern."""
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring(column, text)).as_py())
 
 
 def _matches(column: pa.ChunkedArray, pattern: str) -> int:
