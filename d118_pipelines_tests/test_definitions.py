@@ -19,6 +19,7 @@ from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 PACKAGE = REPOSITORY / "d118_pipelines"
 
 # What one sync of the demonstration district's roster reads and stages.
+WITHOUT_EMAIL = "raw/powerschool/staff_without_email"
 SIS = {
     f"raw/powerschool/{name}"
     for name in (
@@ -95,24 +96,29 @@ ASSETS = {
     },
     "roster/powerschool/plan": ("powerschool", STAGED),
     "roster/powerschool/apply": ("powerschool", {"roster/powerschool/plan"}),
-    "raw/powerschool/hr_records_staff": ("powerschool_raw", set()),
-    "raw/powerschool/smartfind_staff": ("powerschool_raw", set()),
+    **{
+        f"raw/powerschool/{name}": ("powerschool_raw", set())
+        for name in ("hr_records_staff", "smartfind_staff", "staff_without_email")
+    },
     "exports/hr_records/staff_data": (
         "hr_records",
-        {"raw/powerschool/hr_records_staff"},
+        {"raw/powerschool/hr_records_staff", WITHOUT_EMAIL},
     ),
     "exports/hr_records/job_types": (
         "hr_records",
-        {"raw/powerschool/hr_records_staff"},
+        {"raw/powerschool/hr_records_staff", WITHOUT_EMAIL},
     ),
     "exports/smartfind/p1_profile_basic": (
         "smartfind",
-        {"raw/powerschool/smartfind_staff"},
+        {"raw/powerschool/smartfind_staff", WITHOUT_EMAIL},
     ),
-    "exports/smartfind/w2_sso": ("smartfind", {"raw/powerschool/smartfind_staff"}),
+    "exports/smartfind/w2_sso": (
+        "smartfind",
+        {"raw/powerschool/smartfind_staff", WITHOUT_EMAIL},
+    ),
     "exports/smartfind/e1_work_schedule": (
         "smartfind",
-        {"raw/powerschool/smartfind_staff"},
+        {"raw/powerschool/smartfind_staff", WITHOUT_EMAIL},
     ),
     "deliveries/hr_records": (
         "hr_records",

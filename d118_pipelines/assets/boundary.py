@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.errors import D118Error, HeldError
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.text import printable
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -38,7 +38,7 @@ def reported(
     hold is no crash: the run of `context` then has the tag `sis/verdict: held`.
     """
     try:
-        with named_outages():
+        with NamedOutages():
             yield
     except D118Error as exc:
         if context is not None and isinstance(exc, HeldError):

@@ -7,8 +7,6 @@ runs and the command line. Rule: docs/reference/outages.md.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from d118_pipelines.errors import (
     ConnectionLostError,
@@ -61,13 +59,13 @@ def outage_of(exc: BaseException) -> D118Error | None:
     return None
 
 
-@contextmanager
-def named_outages() -> Iterator[None]:
+class NamedOutages:
     """Raise an outage of the block by its name; every other exception stays as it is."""
-    try:
-        yield
-    except Exception as exc:
-        named = outage_of(exc)
-        if named is None:
-            raise
-        raise named from None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
+        named = outage_of(exc) if exc is not None else None
+        if named is not None:
+            raise named from None

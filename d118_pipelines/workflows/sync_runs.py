@@ -14,7 +14,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store import runs as history
 from d118_pipelines.state.database import Database
@@ -43,7 +43,7 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
         # A run that was given up must not take the lease from its successor.
         history.refuse_ended(connection, provider=provider.id, run_id=run.run_id)
     try:
-        with named_outages():
+        with NamedOutages():
             if run.hold(provider.id):
                 _open(run, provider)
             yield run.database

@@ -145,6 +145,28 @@ def test_person_who_leaves_is_reported_with_the_reason(
     }
 
 
+def test_cleared_emails_of_current_staff_are_a_finding_of_their_own(
+    default: Sync, tmp_path: Path
+) -> None:
+    sync = default.copied(tmp_path)
+    sync.change({"guard.max_drop_percent": 100})
+    blanked = {4001: None, 4004: "  "}
+    sync.run(
+        [
+            *(p for p in PEOPLE if p.dcid not in blanked),
+            *(
+                replace(p, email_addr=blanked[p.dcid])
+                for p in PEOPLE
+                if p.dcid in blanked
+            ),
+            Person(4900, email_addr=None),
+        ]
+    )
+
+    found = {key for code, key in sync.codes() if code == "email_blanked"}
+    assert found == {"4001", "4004"}, "4900 was never sent"
+
+
 def test_person_who_left_is_reported_once(default: Sync, tmp_path: Path) -> None:
     sync = default.copied(tmp_path)
     sync.change({"guard.max_drop_percent": 100})

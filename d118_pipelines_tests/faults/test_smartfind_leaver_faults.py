@@ -100,6 +100,7 @@ def test_s15_leavers_are_reported_with_the_reason_and_nothing_is_sent(
     assert details(sync, "left") == {
         key: f"access id {key}: {reason}" for key, reason in REASONS.items()
     }
+    assert keys(sync, "email_blanked") == {"4002", "4003"}
     assert {row["state"] for row in sync.ledger()} == {"active"}
 
     sync.next_day()

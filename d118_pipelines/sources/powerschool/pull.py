@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ATTEMPTS = 3
-# Before classes are scheduled a district has neither.
-MAY_BE_EMPTY = ("enrollments", "section_teachers")
+# Before classes are scheduled a district has neither of two; everybody may have an e-mail.
+MAY_BE_EMPTY = ("enrollments", "section_teachers", "staff_without_email")
 
 
 class QueriesSource:

@@ -15,6 +15,11 @@ FROM active_profiles
 WHERE action IS DISTINCT FROM 'hold' AND identity NOT IN (SELECT access_id FROM exported)
 
 UNION ALL
+SELECT 'email_blanked', key, 'access id ' || identity
+FROM active_profiles
+JOIN raw.powerschool.staff_without_email b ON CAST(b.users_dcid AS VARCHAR) = key
+
+UNION ALL
 SELECT 'held_while_active', key, stopped_by FROM active_profiles WHERE action = 'hold'
 
 UNION ALL
