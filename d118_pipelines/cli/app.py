@@ -25,6 +25,7 @@ from d118_pipelines.cli import (
     upgrade,
 )
 from d118_pipelines.cli.output import warn
+from d118_pipelines.config.env_file import read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 
@@ -57,10 +58,8 @@ app.command("upgrade")(upgrade.upgrade)
 
 def main() -> None:
     """Run one command and leave with its exit code."""
-    from dotenv import load_dotenv
-
-    load_dotenv(Project.here().root / ".env")
     try:
+        read_env_file(Project.here().root)
         app(prog_name="d118")
     except D118Error as exc:
         warn(str(exc))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.kernel.run_folders import run_folder_name
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -41,12 +42,16 @@ LEFT_AFTER_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class MadeExport:
-    """An export, its stored plan and the approval that releases it, if there is one."""
+    """An export, its stored plan and the approval that releases it, if there is one.
+
+    read_from: what it was made from, and how old that is, for a person.
+    """
 
     export: Export
     plan: StoredPlan
     approval: Approval | None
     destination: Destination
+    read_from: str
 
 
 def make_export(
@@ -115,7 +120,12 @@ def _make(
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
-    return MadeExport(export, plan, approval, destination) if export else None
+    if export is None:
+        return None
+    hours = (now - found.data_at).total_seconds() / 3600
+    read = f"{found.read_from}, as of {local_time(found.data_at, zone)}"
+    read += f" ({hours:.0f} hours old)" if hours >= 1 else ""
+    return MadeExport(export, plan, approval, destination, read)
 
 
 def _read_back(target: Target, folder: Path) -> ReadBack | None:
