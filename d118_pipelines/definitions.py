@@ -11,6 +11,7 @@ from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
+from d118_pipelines.config.env_file import renew_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import PowerSchoolProvider, Provider
 from d118_pipelines.jobs import (
@@ -99,4 +100,5 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     return [raw, staged, *roster_assets(provider, entities)]
 
 
+renew_env_file(Project.here().root)
 defs = build_definitions(Project.here())

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.config.env_file import read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
@@ -124,12 +125,10 @@ def export(target: str, file: str, *, project: Place = None) -> pd.DataFrame:
 
 
 def _project(place: Place) -> Project:
-    from dotenv import load_dotenv
-
     if isinstance(place, Project):
         return place
     root = Project.here().root if place is None else Path(place).resolve()
-    load_dotenv(root / ".env")
+    read_env_file(root)
     return Project(root, root / os.environ.get("D118_HOME", "var"))
 
 

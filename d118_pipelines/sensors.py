@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.config.env_file import renew_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
@@ -38,7 +39,7 @@ def run_alert_sensor(
     context: dg.RunFailureSensorContext, project: dg.ResourceParam[Project]
 ) -> None:
     """Send one alert for what failed in the run and one for what is held."""
-    project = project.fresh()  # this process outlives changes of the files
+    project = _as_it_is_now(project)
     run = context.dagster_run
     if run.tags.get(VERDICT) == STATE:
         broken = load_feeds(project).broken
@@ -69,8 +70,8 @@ def _send(log: logging.Logger, project: Project, alert: Alert) -> None:
 )
 def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
     """Look at the files as they are now: a mistake is told before the code is reloaded."""
-    project = project.fresh()
     with reported():
+        project = _as_it_is_now(project)
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
 
@@ -98,6 +99,7 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
         if reason := skipped(project, provider.id):
             return reason
         with reported():
+            renew_env_file(project.root)
             found = watch_files(project, provider, context.cursor or "", utc_now())
             if isinstance(found, FailedLook):
                 fresh = project.fresh()
@@ -116,6 +118,12 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
         return dg.SensorResult(run_requests=[request], cursor=found.cursor)
 
     return files_sensor
+
+
+def _as_it_is_now(project: Project) -> Project:
+    """The project read anew: this process outlives changes of its files."""
+    renew_env_file(project.root)
+    return project.fresh()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def export_assets(
             context.log.warning(out_of_term_text(target))
             yield from (not_checked(main, code) for code in meanings)
             return
+        context.log.info(f"{target.name}: made from {made.read_from}")
         rows = sum(file.rows for file in made.export.files if not file.file.control)
         context.log.info(
             f"{target.name}: {rows:,} records, {len(made.export.findings):,} findings, "

@@ -14,6 +14,7 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.sources.powerschool.pull import READ_FROM
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines.sources.pull import Collection, Progress, Pull
 from d118_pipelines.workflows.powerschool_source import SYSTEM
@@ -132,7 +133,9 @@ def _say(log: dg.DagsterLogManager, made: Pull) -> None:
     """How much was pulled, and what a person should know of it."""
     name = next(iter(made.collections)) if len(made.collections) == 1 else made.provider
     rows = sum(collection.rows for collection in made.collections.values())
-    log.info(f"{name}: {rows:,} rows in {made.seconds:.1f} s")
+    place = made.details.get(READ_FROM)
+    source = f" from {place}" if place else ""
+    log.info(f"{name}: {rows:,} rows in {made.seconds:.1f} s{source}")
     for warning in made.warnings:
         log.warning(warning)
 

@@ -31,6 +31,7 @@ from d118_pipelines.cli import (
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
+from d118_pipelines.config.env_file import read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
@@ -105,10 +106,8 @@ app.command("upgrade")(upgrade.upgrade)
 
 def main() -> None:
     """Run one command and leave with its exit code."""
-    from dotenv import load_dotenv
-
-    load_dotenv(Project.here().root / ".env")
     try:
+        read_env_file(Project.here().root)
         with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:

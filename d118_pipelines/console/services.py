@@ -8,6 +8,7 @@ opens an unguarded port. Other daemons are found in `processes.py`.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import yaml
 
+from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
@@ -32,6 +34,7 @@ PORT_VARIABLE = "D118_UI_PORT"
 DEFAULT_PORT = 3000
 STOP_SECONDS = 10.0
 START_SECONDS = 120.0
+_NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -43,6 +46,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        follow_env_file(Project.here().root)
+        # Dagster would read the file too, over the environment; this location has none.
+        os.environ["DAGSTER_PROJECT_ENV_FILE_PATHS"] = json.dumps(
+            {LOCATION: _NO_FOLDER}
+        )
         serve(Project.here(), ui_port())
     except KeyboardInterrupt:
         print("Stopped.")

@@ -19,6 +19,7 @@ from typing import Any
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
+from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.kernel.run_folders import run_folder_name
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -42,12 +43,16 @@ ACCOUNT_OF_DEMONSTRATION = "demonstration"
 
 @dataclass(frozen=True, slots=True)
 class MadeExport:
-    """An export, its stored plan and the approval that releases it, if there is one."""
+    """An export, its stored plan and the approval that releases it, if there is one.
+
+    read_from: what it was made from, and how old that is, for a person.
+    """
 
     export: Export
     plan: StoredPlan
     approval: Approval | None
     destination: Destination
+    read_from: str
 
 
 def make_export(
@@ -68,13 +73,15 @@ def make_export(
     """
     way, database = delivery_of(project, target), state_database(project)
     folder = _new_folder(project, target, run_id, now)
-    export, plan = _built(way, folder, run_id, now, seeds=True, warn=warn)
+    export, plan, read = _built(way, folder, run_id, now, seeds=True, warn=warn)
     with database.transaction() as connection:
         store_export(connection, export, plan)
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
-    return MadeExport(export, plan, approval, way.destination) if export else None
+    if export is None:
+        return None
+    return MadeExport(export, plan, approval, way.destination, read)
 
 
 @contextmanager
@@ -87,7 +94,10 @@ def preview_export(
     """
     with TemporaryDirectory(dir=project.folder("tmp")) as folder:
         way = delivery_of(project, target)
-        yield _built(way, Path(folder), "preview", now, seeds=False, warn=log_warning)
+        export, plan, _ = _built(
+            way, Path(folder), "preview", now, seeds=False, warn=log_warning
+        )
+        yield export, plan
 
 
 def _built(
@@ -98,8 +108,8 @@ def _built(
     *,
     seeds: bool,
     warn: Warn,
-) -> tuple[Export | None, StoredPlan]:
-    """Fill the folder; the export, and its plan, which is not stored yet.
+) -> tuple[Export | None, StoredPlan, str]:
+    """Fill the folder: the export, its plan, not stored yet, and what it was made from.
 
     seeds: the demonstration's watermark may be imported.
     """
@@ -114,7 +124,7 @@ def _built(
 
 def _filled(
     way: Delivery[Any], folder: Path, run_id: str, now: dt.datetime, *, seeds: bool
-) -> tuple[Export | None, StoredPlan]:
+) -> tuple[Export | None, StoredPlan, str]:
     project, target, destination = way.project, way.target, way.destination
     database, passing = state_database(project), folder / ".inputs"
     found = gather(project, target, database, run_id=run_id, folder=passing, now=now)
@@ -151,7 +161,10 @@ def _filled(
         data_at=found.data_at,
         now=now,
     )
-    return export, plan
+    hours = (now - found.data_at).total_seconds() / 3600
+    read = f"{found.read_from}, as of {local_time(found.data_at, zone)}"
+    read += f" ({hours:.0f} hours old)" if hours >= 1 else ""
+    return export, plan, read
 
 
 def _read_back(target: Target, folder: Path) -> ReadBack | None:

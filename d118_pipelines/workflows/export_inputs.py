@@ -18,6 +18,7 @@ from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.tables import sis_providers
 from d118_pipelines.roster.staging.staged import Staged, find_staged
 from d118_pipelines.roster.store.snapshot import write_snapshot
+from d118_pipelines.sources.powerschool.pull import READ_FROM
 from d118_pipelines.sources.pull import Pull
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
@@ -33,12 +34,13 @@ class Gathered:
     """The inputs, since when they are true, and whether people in them are made up.
 
     data_at: the oldest of them; for the roster, the last sync of the provider whose
-    sync is longest ago.
+    sync is longest ago. read_from: what they came from, for a person.
     """
 
     inputs: Inputs
     data_at: dt.datetime
     is_demonstration: bool
+    read_from: str
 
 
 def gather(
@@ -72,7 +74,13 @@ def gather(
                 connection, duck, target.roster_reads, district=district, folder=folder
             )
     inputs = Inputs({parts: file for parts, (file, _) in found.items()}, roster)
-    return Gathered(inputs, min(times, default=now), demonstration)
+    pulls = [source for _, source in found.values() if isinstance(source, Pull)]
+    read = {pull.details.get(READ_FROM, pull.provider) for pull in pulls}
+    read |= {"the roster"} if target.roster_reads else set()
+    read |= {f"staged/{parts[1]}" for parts in found if parts[0] == "staged"}
+    made_up = " (made-up people)" if demonstration and target.roster_reads else ""
+    told = ", ".join(sorted(read)) + made_up
+    return Gathered(inputs, min(times, default=now), demonstration, told)
 
 
 def _find(project: Project, parts: Parts, run_id: str) -> tuple[Path, Staged | Pull]:

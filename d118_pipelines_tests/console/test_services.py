@@ -18,8 +18,11 @@ import httpx
 import pytest
 
 from d118_pipelines.console.processes import daemons
+from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
+from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
+from d118_pipelines_tests.support.district import write_tables
 from d118_pipelines_tests.support.project import ProjectFolder
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -161,6 +164,24 @@ def _sockets(process: Path, mark: bytes) -> list[str]:
     return [link[8:-1] for link in links if link.startswith("socket:[")]
 
 
+def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
+    """Else made-up people would go out over the real files in the outbox."""
+    write_tables(ui.project.root / "tables", PEOPLE)
+    (ui.project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=tables\n")
+    made = ui.launch("hr_records")
+    ui.wait_for_run(made)
+    (ui.project.root / ".env").unlink()
+    again = ui.launch("hr_records")
+    ui.wait_for_run(again)
+
+    folder = ui.project.home / "raw/powerschool/hr_records_staff"
+    pulls = [find_pull(folder, run_id=run_id) for run_id in (made, again)]
+    assert [pull.details["source"] for pull in pulls if pull] == [
+        "csv",
+        "demonstration",
+    ]
+
+
 def test_a_second_daemon_is_refused_in_one_sentence(ui: DagsterUi) -> None:
     answer = started(ui.project, port=free_port())
 
@@ -181,7 +202,9 @@ def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    answer = started(ProjectFolder(tmp_path / "project"), port="http")
+    project = ProjectFolder(tmp_path / "project")
+    (project.root / ".env").write_text("D118_UI_PORT=http\n")
+    answer = started(project, port=None)
 
     assert answer.returncode == 2
     assert "D118_UI_PORT is not a port number" in answer.stderr
@@ -214,13 +237,13 @@ def test_all_services_end_with_the_launcher(
 
 
 def started(
-    project: ProjectFolder, *, port: int | str
+    project: ProjectFolder, *, port: int | None
 ) -> subprocess.CompletedProcess[str]:
     """The launcher, which is expected to refuse at once."""
     return subprocess.run(
         [sys.executable, "-m", "d118_pipelines.console.services"],
         cwd=project.root,
-        env=project.variables({"D118_UI_PORT": str(port)}),
+        env=project.variables({"D118_UI_PORT": str(port)} if port else {}),
         capture_output=True,
         text=True,
         timeout=60,

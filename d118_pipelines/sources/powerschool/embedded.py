@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.sources.powerschool import schema
@@ -56,6 +57,13 @@ class EmbeddedSource:
         self.memory_limit = memory_limit
         self.cache = cache
         self._queries = queries
+
+    @property
+    def label(self) -> str:
+        """The folder, or that the people are made up."""
+        if self.is_demonstration:
+            return "the demonstration district (made-up people)"
+        return f"the CSV files in {shown_path(self.folder)}"
 
     @property
     def is_demonstration(self) -> bool:

@@ -51,6 +51,11 @@ class OracleSource:
         self._limits = (connect_timeout_seconds, call_timeout_seconds)
         self._batch_rows = batch_rows
 
+    @property
+    def label(self) -> str:
+        """The address, without a login that somebody wrote into it."""
+        return f"PowerSchool's database {self._login[2].rpartition('@')[2]}"
+
     @contextmanager
     def reading(self, queries: Sequence[Query]) -> Iterator[Moment]:
         """A connection with a read-only transaction; there are never warnings.

@@ -22,6 +22,9 @@ ATTEMPTS = 3
 # Before classes are scheduled a district has neither of two; everybody may have an e-mail.
 MAY_BE_EMPTY = ("enrollments", "section_teachers", "staff_without_email")
 
+READ_FROM = "read_from"
+"""The detail of a pull that names its source for a person."""
+
 
 class QueriesSource:
     """A `RosterSource` over some queries; each is a collection named like its file.
@@ -60,7 +63,11 @@ class QueriesSource:
 
         def attempt(number: int) -> None:
             store.restart()
-            store.details = {"source": kind, "attempts": str(number)}
+            store.details = {
+                "source": kind,
+                READ_FROM: self._source.label,
+                "attempts": str(number),
+            }
             self._read(store)
 
         retried(attempt, attempts=ATTEMPTS, pause=doubling_pause, sleep=self._sleep)

@@ -75,6 +75,10 @@ class PowerSchoolSource(Protocol):
         """`oracle` or `csv`."""
 
     @property
+    def label(self) -> str:
+        """Which PowerSchool this is, for a person; no credential is in it."""
+
+    @property
     def is_demonstration(self) -> bool:
         """Whether the rows are made up and must never reach a configured address."""
 
