@@ -29,6 +29,7 @@ from d118_pipelines.workflows.run_history import (
 
 ALERTS = "run_alert_sensor"
 INTERRUPTED_ERROR = "DagsterExecutionInterruptedError"
+NOT_EXECUTED = "Dependencies for step "
 OF_A_FEED = ("exports", "deliveries", "roster")
 
 
@@ -135,8 +136,10 @@ def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
             "text": entry.user_message,
         }
         for entry in instance.all_logs(run_id)
-        # Without a step it is Dagster's own remark.
-        if entry.dagster_event is None and entry.step_key and entry.level in levels
+        if entry.dagster_event is None
+        and entry.step_key
+        and entry.level in levels
+        and not entry.user_message.startswith(NOT_EXECUTED)
     ]
 
 

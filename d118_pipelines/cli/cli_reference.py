@@ -26,7 +26,7 @@ Made from the parser by `make cli-reference`; do not edit.
 | 0 | done |
 | 1 | failed; nothing of it counts as sent |
 | 2 | wrong usage or configuration; nothing was started |
-| 3 | held by the guard: see `d118 plan`, then `d118 approve` |
+| 3 | held by the guard: see `d118 plan`, then `d118 approve`; or paused |
 | 4 | busy: another run is delivering the same target |
 | 5 to 8 | state database gone, disk full, no permission, connection lost: [outages](reference/outages.md) |
 | 130 | interrupted by Ctrl-C; the message says what had been sent by then |

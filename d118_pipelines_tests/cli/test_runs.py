@@ -103,7 +103,7 @@ def test_a_run_that_fails_before_any_plan_shows_at_once(project: ProjectFolder) 
     assert "failed" in text and "today" in text
     shown = project.d118("runs", "show", run["run"])
     assert shown.code == 0
-    assert run["reason"] in shown.out.replace("\n", " ")
+    assert run["reason"] in " ".join(shown.out.split())
     assert "raw/powerschool/hr_records_staff  failure" in shown.out
 
 

@@ -24,10 +24,12 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
+    ScheduleInstigatorData,
     TickData,
     TickStatus,
 )
 from dagster._daemon.types import DaemonHeartbeat
+from dagster_shared.error import SerializableErrorInfo
 
 from d118_pipelines.instance import dagster_instance
 from d118_pipelines.state import database as db
@@ -126,7 +128,11 @@ def test_a_schedule_that_is_off_and_a_sensor_that_fails_are_1(
         for state in (off, sensor, gone):
             instance.add_instigator_state(state)
         instance.create_tick(
-            TickData(*ids, TickStatus.FAILURE, now, selector_id=sensor.selector_id)
+            TickData(
+                *(*ids, TickStatus.FAILURE, now),
+                error=SerializableErrorInfo("no login", [], None),
+                selector_id=sensor.selector_id,
+            )
         )
 
     code, lines = check(project)
@@ -145,4 +151,6 @@ def instigator(name: str, kind: InstigatorType, status: str) -> InstigatorState:
     )
     repository = RemoteRepositoryOrigin(place, "__repository__")
     origin = RemoteInstigatorOrigin(repository, name)
-    return InstigatorState(origin, kind, InstigatorStatus(status))
+    is_schedule = kind == InstigatorType.SCHEDULE
+    data = ScheduleInstigatorData("15 4 * * *") if is_schedule else None
+    return InstigatorState(origin, kind, InstigatorStatus(status), data)

@@ -142,7 +142,10 @@ class ProjectFolder:
 
     def deliver(self, target: str) -> Delivered[DeliveryReport]:
         """Extract, export and deliver as a run does, but without Dagster."""
-        run_id = self.export(target).plan.run_id
+        return self.deliver_made(target, self.export(target).plan.run_id)
+
+    def deliver_made(self, target: str, run_id: str) -> Delivered[DeliveryReport]:
+        """Deliver what `export` made in that run."""
         with self.entered():
             way = file_set_of(self.project, self.target(target))
             return deliver_plan(way, run_id=run_id)
