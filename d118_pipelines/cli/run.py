@@ -84,16 +84,17 @@ def _run_each(
     definitions = build_definitions(project)
     with dagster_instance(project) as instance:
         for feed in feeds:
-            if feed.refused:
-                raise feed.refused
-            job = definitions.resolve_job_def(feed.job)
-            result = execute_here(job, instance)
-            if result.success:
-                done.append((result.run_id, feed.report()))
-            elif everything:
-                stopped[feed.name] = _outcome(feed, result)
-            else:
-                raise _outcome(feed, result)
+            error: D118Error | None = feed.refused
+            if error is None:
+                job = definitions.resolve_job_def(feed.job)
+                result = execute_here(job, instance)
+                if result.success:
+                    done.append((result.run_id, feed.report()))
+                    continue
+                error = _outcome(feed, result)
+            if not everything:
+                raise error
+            stopped[feed.name] = error
         if everything:
             # Without a daemon nothing else renews the register.
             whole = definitions.resolve_implicit_global_asset_job_def()
