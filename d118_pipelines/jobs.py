@@ -158,8 +158,8 @@ def release_plan(
     project: dg.ResourceParam[Project],
 ) -> None:
     """Approve exactly one held plan, as `d118 approve` does."""
-    label(context.instance, context.run, project, target=config.target)
     with reported():
+        label(context.instance, context.run, project, target=config.target)
         feed = named_feed(project, config.target)
         approval = release(
             feed, config.plan_hash, reason=config.reason, account=f"ui/{account()}"

@@ -38,7 +38,7 @@ def _is_worth_showing(record: logging.LogRecord) -> bool:
     if event.event_type_value == "ASSET_CHECK_EVALUATION":
         # A blocking one ends its step, whose message says the same.
         data = event.asset_check_evaluation_data
-        return not data.passed and data.severity is dg.AssetCheckSeverity.WARN
+        return not data.passed and not data.blocking
     return event.event_type_value in _SHOWN_EVENTS
 
 

@@ -15,7 +15,7 @@ import typer
 from d118_pipelines.cli.context import AsJson, NameOrAll, TargetName, named_target
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError, D118Error, HeldError, PausedError
+from d118_pipelines.errors import ConfigurationError, D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
@@ -76,29 +76,36 @@ def _run_each(
     definitions = build_definitions(project)
     with dagster_instance(project) as instance:
         for feed in feeds:
-            if feed.refused:
-                raise feed.refused
             try:
-                with state_database(project).reading() as connection:
-                    refuse_paused(connection, feed.name, project.district().zone)
-            except PausedError as exc:
+                done.append((_run_one(project, feed, definitions, instance), feed))
+            except D118Error as exc:
                 if not everything:
                     raise
                 stopped[feed.name] = exc
-                continue
-            job = definitions.resolve_job_def(feed.job)
-            result = execute_here(job, instance)
-            if result.success:
-                done.append((result.run_id, feed))
-            elif everything:
-                stopped[feed.name] = _outcome(feed, result)
-            else:
-                raise _outcome(feed, result)
         if everything:
             # Without a daemon nothing else renews the register.
             whole = definitions.resolve_implicit_global_asset_job_def()
             execute_here(whole, instance, [KEY])
     return done, stopped
+
+
+def _run_one(
+    project: Project,
+    feed: Feed,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+) -> str:
+    """Run it and return the run's id. Raises: its error, with its exit code."""
+    from d118_pipelines.jobs import execute_here
+
+    if feed.refused:
+        raise feed.refused
+    with state_database(project).reading() as connection:
+        refuse_paused(connection, feed.name, project.district().zone)
+    result = execute_here(definitions.resolve_job_def(feed.job), instance)
+    if not result.success:
+        raise _outcome(feed, result)
+    return result.run_id
 
 
 def _show_reports(

@@ -126,7 +126,7 @@ def test_a_run_from_a_shell_is_on_the_page_of_its_job_and_can_be_run_again(
 
     browser.visit("/locations/d118/jobs/hr_records/runs", run_id[:8], hr_run[:8])
     origin = browser.ui.graphql(_ORIGIN, id=run_id)["runOrError"]["repositoryOrigin"]
-    browser.visit(f"/runs/{run_id}", "Re-execute all")
+    browser.visit(f"/runs/{run_id}")
     browser.page.get_by_role("button", name="Re-execute all").click()
     browser.page.wait_for_url(lambda url: "/runs/" in url and run_id not in url)
 
