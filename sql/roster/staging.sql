@@ -4,6 +4,16 @@
 -- `out.<entity>` the numbers and codes of those left out, `ok.<entity>` the records that a
 -- reference may point at. Rule: docs/reference/staging.md.
 
+-- name: repeats
+-- One key of all that occur more than once, but for their case.
+(
+    SELECT hash(lower(external_id)) AS key
+    FROM work.{{entity}}
+    WHERE external_id IS NOT NULL
+    GROUP BY key
+    HAVING count(*) > 1
+    LIMIT 1)
+
 -- name: repeated_keys
 -- The rows whose key, compared without case, occurs more than once. Hashes are grouped in
 -- place of texts: a tenth of the memory; what collides by chance falls out below.

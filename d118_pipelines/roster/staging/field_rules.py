@@ -51,7 +51,7 @@ GRADES = {"grade_level", "low_grade", "high_grade"}
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
 _OF_GRADES = {"row.grade_alias": True, "row.bad_grade": False}
 LONG, TOO_LONG = 255, 65536
-NO_TEXT, NO_LIST = "CAST(NULL AS VARCHAR)", "CAST(NULL AS VARCHAR[])"
+NO_TEXT, NO_LIST = "NULL::VARCHAR", "NULL::VARCHAR[]"
 # The model asks for one of the two; a mapping may ask for each.
 _NAMES = ("first_name", "last_name")
 # The name of a class can be that of its course (reference_rules.py).
@@ -72,6 +72,7 @@ class EndpointRows:
     role_map: Mapping[str, str]
     date_order: str | None
     is_api: bool
+    empty: frozenset[str] = frozenset()  # targets that no row fills, as far as known
     conditions: dict[int, str] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:
@@ -85,6 +86,10 @@ class EndpointRows:
     def has(self, name: str) -> bool:
         """Whether the mapping fills the target."""
         return name in self.endpoint.fields
+
+    def fills(self, name: str) -> bool:
+        """Whether a row may have a value of the target."""
+        return self.has(name) and name not in self.empty
 
 
 def staged_fields(entity: Entity) -> list[Field]:
@@ -124,7 +129,7 @@ class FieldCompiler:
             "status": self._status(rows),
             "source_modified_at": "CAST(NULL AS TIMESTAMP)",
         }
-        if rows.has("source_modified_at"):
+        if rows.fills("source_modified_at"):
             converted = parse_timestamp("c_source_modified_at")
             values["source_modified_at"] = self._checked(
                 rows, "source_modified_at", converted
@@ -145,16 +150,16 @@ class FieldCompiler:
         if is_required and (source.required or one.name not in _NAMES) and not is_later:
             missing = Rule("row.missing_required", "reject", one.name)
             self._rule(rows, missing, f"{column} IS NULL")
-        if not rows.has(one.name):
+        if not rows.fills(one.name) and (one.kind == "list" or source.default is None):
             kind = "VARCHAR[]" if one.kind == "list" else DUCKDB_TYPES[one.kind]
-            return f"CAST(NULL AS {kind})"
+            return f"NULL::{kind}"
         if one.kind == "list":
             return self._list(rows, one.name, is_sorted=one.refers_to is not None)
         if source.default is not None:
             default = Rule("row.defaulted", "warn", one.name)
             self._rule(rows, default, f"{column} IS NULL")
             column = f"coalesce({column}, {literal(source.default)})"
-        if one.kind == "text":
+        if one.kind == "text" and rows.fills(one.name):
             self._text_rules(rows, one.name, source.max_length)
         converted = self._converted(rows, one, column)
         is_needed = (one.required or source.required or source.default is not None) or (
@@ -236,6 +241,8 @@ class FieldCompiler:
 
     def _status(self, rows: EndpointRows) -> str:
         """`active`, `tobedeleted`, or null where the word is unknown."""
+        if not rows.fills("status"):
+            return "'active'"
         table = {
             **dict.fromkeys(vocabulary.LIVE_WORDS, "active"),
             **dict.fromkeys(vocabulary.DELETED_WORDS, "tobedeleted"),

@@ -36,7 +36,7 @@ def final_select(
     joins = [f"LEFT JOIN refs_{entity} refs ON refs.n = w.n"]
     for one in ENTITIES[entity].fields:
         values[one.name] = references.value(one.name)
-        if one.kind == "list" and one.refers_to in references.targets:
+        if one.kind == "list" and references.looks_up(one):
             values[one.name] = statement("roster/values.without_gone", field=one.name)
             joins.append(f"LEFT JOIN gone_{one.name} ON gone_{one.name}.n = w.n")
     joins += _fill(entity, values, references, staged)

@@ -134,7 +134,9 @@ def leave_out(
     duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
 ) -> None:
     """Report what rows of the relation break, and add those rejected to `out.<entity>`."""
-    report(duck, entity, relation, rules)
+    broken = report(duck, entity, relation, rules)
+    if all(rules.rules[number].severity != "reject" for number in broken):
+        return
     duck.execute(
         f"INSERT INTO out.{entity} SELECT n, {rules.rejecting_code()} "
         f"FROM {relation} WHERE {rules.any_broken('reject')}"
@@ -143,16 +145,17 @@ def leave_out(
 
 def report(
     duck: duckdb.DuckDBPyConnection, entity: str, relation: str, rules: RuleSet
-) -> None:
-    """Add findings for every rule that rows of the relation break.
+) -> set[int]:
+    """Add findings for every rule that rows of the relation break; their numbers.
 
     The relation has the mask columns, external_id, source_file and source_line, and what
     the rules' details read.
     """
     if not rules.rules:
-        return
+        return set()
     room: Counter[tuple[str, str]] = Counter()
-    for (number, file), count in sorted(_counts(duck, relation, rules).items()):
+    counts = _counts(duck, relation, rules)
+    for (number, file), count in sorted(counts.items()):
         rule = rules.rules[number]
         left = 0 if rule.is_counted else max(0, DETAILED - room[rule.code, file])
         room[rule.code, file] += count
@@ -172,6 +175,7 @@ def report(
                 f"{literal(rule.field)}, ?, NULL, {literal(further)}, {count - left}",
                 [file],
             )
+    return {number for number, _ in counts}
 
 
 def _counts(

@@ -20,6 +20,8 @@ from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.mapping import Endpoint
+from d118_pipelines.roster.model.source_paths import Source
+from d118_pipelines.roster.staging.compile import RECORD, Relation
 from d118_pipelines.roster.staging.findings import Rule, judge_table
 
 if TYPE_CHECKING:
@@ -114,6 +116,33 @@ def endpoint_relation(
     except duckdb.Error as exc:
         raise _unusable(endpoint.query, str(exc).splitlines()[0]) from None
     return name
+
+
+def empty_targets(
+    duck: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Relation,
+    fields: Mapping[str, Source],
+) -> frozenset[str]:
+    """The targets whose sources are null in every row, or not there."""
+    roots = sorted({path[0].name for one in fields.values() for path in one.paths})
+    if columns.is_json:
+        paths = ", ".join(literal(f'$."{root}"') for root in roots)
+        rows = f"(SELECT json_extract_string({RECORD}, [{paths}]) AS f FROM {relation})"
+        counted = [f"count(f[{i}])" for i in range(1, len(roots) + 1)]
+    else:
+        rows = relation
+        roots = [root for root in roots if root in columns.columns]
+        counted = [f"count({identifier(root)})" for root in roots]
+    if not roots:
+        return frozenset()
+    [counts] = duck.execute(f"SELECT {', '.join(counted)} FROM {rows}").fetchall()
+    filled = {root for root, count in zip(roots, counts, strict=True) if count}
+    return frozenset(
+        name
+        for name, one in fields.items()
+        if one.value is None and not any(path[0].name in filled for path in one.paths)
+    )
 
 
 def _value(name: str, parameters: Mapping[str, Any], query: Path | None) -> str:

@@ -61,7 +61,7 @@ def keep_keys(
 class References:
     """Judges the references of one entity; `targets` are the entities to look in.
 
-    required: fields that the mapping asks for, besides those of the model.
+    empty: fields without any value, which lead nowhere. required: fields that the mapping asks for, besides those of the model.
     """
 
     def __init__(
@@ -70,11 +70,12 @@ class References:
         entity: str,
         targets: Collection[str],
         *,
+        empty: Collection[str] = (),
         fills_school: bool = False,
         required: Collection[str] = (),
     ) -> None:
         self.duck, self.entity, self.targets = duck, entity, targets
-        self.fills_school, self.required = fills_school, required
+        self.empty, self.fills_school, self.required = empty, fills_school, required
         self.rules = RuleSet()
         self._conditions: dict[int, str] = {}
         self._joins: list[str] = []
@@ -87,7 +88,7 @@ class References:
             self._judge_one(one)
         for one in self._fields(is_list=True):
             self._judge_elements(one)
-        if self.entity in _TREES and self.entity in self.targets:
+        if self.entity in _TREES and "parent_external_id" in self._blank:
             self._judge_tree()
         if self.entity == "classes":
             self._judge_title()
@@ -125,14 +126,17 @@ class References:
             return f"w.{name}"
         return f"CASE WHEN {' OR '.join(broken)} THEN NULL ELSE w.{name} END"
 
+    def looks_up(self, one: Field) -> bool:
+        """Whether the field's records are looked for."""
+        return (
+            one.refers_to in self.targets
+            and (one.required or one.name not in self.empty)
+            and one.name != "primary_teacher_external_id"
+        )
+
     def _fields(self, *, is_list: bool) -> list[Field]:
-        return [
-            f
-            for f in ENTITIES[self.entity].fields
-            if f.refers_to in self.targets
-            and (f.kind == "list") == is_list
-            and f.name != "primary_teacher_external_id"
-        ]
+        fields = ENTITIES[self.entity].fields
+        return [f for f in fields if self.looks_up(f) and (f.kind == "list") == is_list]
 
     def _add(self, rule: Rule, condition: str) -> int:
         number = self.rules.add(rule)
@@ -190,8 +194,9 @@ class References:
     @property
     def title(self) -> str:
         """SQL: the name of a class, else that of its course, else its code."""
-        course = "to_course.name" if "courses" in self.targets else "NULL"
-        return f"coalesce(w.name, {course}, w.class_code)"
+        course = ENTITIES["classes"].field("course_external_id")
+        name = "to_course.name" if self.looks_up(course) else "NULL"
+        return f"coalesce(w.name, {name}, w.class_code)"
 
     def _judge_title(self) -> None:
         missing = Rule("row.missing_required", "reject", "name")

@@ -56,6 +56,12 @@ class RowCompiler:
             rows.conditions[self.rules.add(rule)] = condition
 
     @property
+    def empty(self) -> set[str]:
+        """The fields that no row of any endpoint fills."""
+        names = (f.name for f in staged_fields(self.entity))
+        return {n for n in names if not any(r.fills(n) for r, _ in self._selects)}
+
+    @property
     def value_columns(self) -> list[str]:
         """The columns of `sql` that are the record itself."""
         rows, values = self._selects[0]
@@ -81,7 +87,7 @@ class RowCompiler:
         found = rows.columns.found_column() if rows.columns.is_json else f"0 AS {FOUND}"
         relation = f"(SELECT *, {found} FROM {rows.relation})"
         relation = f"(SELECT {_origin(rows)}, {', '.join(levels[0])} FROM {relation})"
-        for columns in levels[1:]:
+        for columns in filter(None, levels[1:]):
             relation = f"(SELECT *, {', '.join(columns)} FROM {relation})"
         return f"SELECT {outer} FROM (SELECT *, {converted} FROM {relation})"
 
@@ -91,26 +97,23 @@ class RowCompiler:
         sent, visible, trim, cleaned = [], [], [], []
         for name, kind in self._inputs().items():
             source, raw = rows.source(name), f"r_{name}"
-            if kind == "list":
-                is_there = rows.has(name)
-                sql = rows.columns.texts(source) if is_there else NO_LIST
-                sent.append(f"{sql} AS {raw}")
-                trim.append(f"{clean_list(name) if is_there else raw} AS c_{name}")
+            if not rows.fills(name):
+                sent.append(f"{NO_LIST if kind == 'list' else NO_TEXT} AS c_{name}")
                 continue
-            sql = NO_TEXT
-            if rows.has(name):
-                sql = rows.columns.text(source, is_date=kind == "date")
-            is_text = rows.has(name) and name in self._texts
+            if kind == "list":
+                sent.append(f"{rows.columns.texts(source)} AS {raw}")
+                trim.append(f"{clean_list(name)} AS c_{name}")
+                continue
+            sql = rows.columns.text(source, is_date=kind == "date")
             sent.append(f"{sql} AS o_{name}")
+            is_text = name in self._texts
             visible.append(
                 f"{without_invisible(f'o_{name}') if is_text else f'o_{name}'} AS {raw}"
             )
-            trim.append(f"{trimmed(raw) if rows.has(name) else raw} AS t_{name}")
-            blank = (
-                without_placeholder(f"t_{name}", self._texts[name])
-                if is_text
-                else f"t_{name}"
-            )
+            trim.append(f"{trimmed(raw)} AS t_{name}")
+            blank = f"t_{name}"
+            if is_text:
+                blank = without_placeholder(blank, self._texts[name])
             cleaned.append(f"{_cased(blank, source.transform)} AS c_{name}")
         return [sent, visible, trim, cleaned, self._odd_texts(rows)]
 
@@ -130,7 +133,7 @@ class RowCompiler:
 
     def _odd_texts(self, rows: EndpointRows) -> list[str]:
         """The names of the fields with words for nothing, with marks that nobody sees."""
-        texts = [name for name in self._texts if rows.has(name)]
+        texts = [name for name in self._texts if rows.fills(name)]
         words = ((n, f"t_{n} IS NOT NULL AND c_{n} IS NULL") for n in texts)
         marks = ((n, f"o_{n} <> r_{n}") for n in texts)
         return [f"{_listed(words)} AS placeholder", f"{_listed(marks)} AS invisible"]

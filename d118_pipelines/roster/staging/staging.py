@@ -20,9 +20,9 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.absence import Absence
 from d118_pipelines.kernel.finding import refusal
-from d118_pipelines.kernel.frames import write_parquet
+from d118_pipelines.kernel.frames import count_of, write_parquet
 from d118_pipelines.kernel.run_folders import new_run_folder, write_manifest
-from d118_pipelines.kernel.sql_text import identifier, literal
+from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import Endpoint, MappingFile
 from d118_pipelines.roster.staging.compile import RECORD, Relation
@@ -41,6 +41,7 @@ from d118_pipelines.roster.staging.key_rules import (
 from d118_pipelines.roster.staging.raw_relations import (
     RawCollection,
     attach_raw,
+    empty_targets,
     endpoint_relation,
 )
 from d118_pipelines.roster.staging.reference_rules import (
@@ -68,6 +69,8 @@ BUNDLE_CAP = RejectCap()
 PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
 # Entities that are looked up although no field of the model refers to them.
 _MORE_TARGETS = {"enrollments": {"terms"}, "users": {"orgs"}, "demographics": {"users"}}
+# In a smaller file a look for what is empty costs less than the rules of it.
+SMALL_FILE = 2**20
 _STRENGTH: list[Absence] = ["never", "ended", "proven"]
 
 
@@ -184,6 +187,7 @@ class _Run:
         self.role_map = {**mapping.model.role_map, **options.role_map}
         self.references: dict[str, References] = {}
         self._columns: dict[str, list[str]] = {}
+        self._empty: dict[str, set[str]] = {}
 
     def read(self, pull_findings: Path | None) -> None:
         """Make the raw relations and add the findings of the pull."""
@@ -207,7 +211,8 @@ class _Run:
             self._judge_rows(entity)
             if self._merges_people and entity in ("enrollments", "demographics"):
                 point_at_merged(self.duck, entity)
-            judge_keys(self.duck, entity, self._columns[entity])
+            if count_of(self.duck, statement("roster/staging.repeats", entity=entity)):
+                judge_keys(self.duck, entity, self._columns[entity])
             if entity == "users" and self._merges_people:
                 merge_people(self.duck, self._columns[entity])
             if entity == "users":
@@ -270,6 +275,7 @@ class _Run:
         compiler = RowCompiler(entity)
         for endpoint in self.endpoints[entity]:
             compiler.add(self._endpoint_rows(endpoint))
+        self._empty[entity] = compiler.empty
         path = self.work / f"{entity}.parquet"
         write_parquet(self.duck, compiler.sql(), path, "snappy")
         self.duck.execute(
@@ -286,10 +292,15 @@ class _Run:
         relation = endpoint_relation(self.duck, endpoint, self._parameters())
         raw = self.duck.table(f"raw.{identifier(endpoint.collection)}")
         shaped = self.duck.table(relation)
+        columns = Relation(dict(zip(shaped.columns, shaped.types, strict=True)))
+        empty: frozenset[str] = frozenset()
+        if self.raw[endpoint.collection].file.stat().st_size < SMALL_FILE:
+            empty = empty_targets(self.duck, relation, columns, endpoint.fields)
         return EndpointRows(
             endpoint=endpoint,
             relation=relation,
-            columns=Relation(dict(zip(shaped.columns, shaped.types, strict=True))),
+            columns=columns,
+            empty=empty,
             role_map=self.role_map,
             date_order=self.options.date_order,
             is_api=RECORD in raw.columns,
@@ -311,6 +322,7 @@ class _Run:
             self.duck,
             entity,
             self.targets(entity),
+            empty=self._empty[entity],
             fills_school=any(
                 "school_external_id" in e.fields for e in self.endpoints[entity]
             ),
@@ -324,7 +336,8 @@ class _Run:
         self.references[entity].judge()
         if not points_at_itself:
             self._keep(entity)
-        self.tally.add_rejected(entity)
+        if count_of(self.duck, f"out.{entity} WHERE code IS NOT NULL"):
+            self.tally.add_rejected(entity)
 
     def _keep(self, entity: str) -> None:
         if entity in ("enrollments", "demographics"):
