@@ -225,7 +225,15 @@ FROM (
         lower(username) <> lower(email)
         OR min(name) OVER address = max(name) OVER address AS is_own
     FROM {{accepted}} AS w
-    WHERE status = 'active' AND username IS NOT NULL AND email IS NOT NULL
+    WHERE
+        status = 'active' AND username IS NOT NULL
+        -- Hashes are grouped in place of texts, as above.
+        AND hash(lower(email)) IN (
+            SELECT hash(lower(email))
+            FROM {{accepted}} AS v
+            WHERE email IS NOT NULL
+            GROUP BY 1
+            HAVING count(*) > 1)
     WINDOW address AS (PARTITION BY lower(email))
 )
 WHERE is_own AND name IS NOT NULL
