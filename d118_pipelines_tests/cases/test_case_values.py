@@ -215,7 +215,11 @@ def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
     words = {"R1": "Office Staff", "R2": "ext:coach", "R3": "ext:coach", "R4": "Zoe"}
     row = "{0},,,true,5,{1},{0},,Ana,Off,,{0},{0}@d118.example,,,,,"
     case.add("users", *(row.format(*pair) for pair in words.items()))
-    case.add("enrollments", "E8,,,K1,5,S1,substitute,,,", "E9,,,K1,5,S1,Zoe,,,")
+    case.add(
+        "enrollments",
+        *(f"E{n},,,K1,5,S{n},substitute,,," for n in "12"),
+        "E9,,,K1,5,S1,Zoe,,,",
+    )
 
     found = case.stage()
 

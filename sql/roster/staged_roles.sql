@@ -151,16 +151,20 @@ FROM merged_roles
 GROUP BY n
 
 -- name: unknown_words
--- One finding for each word that may be shown, with the line that maps it.
+-- One finding for each word that may be shown, with the line that maps it; its record,
+-- where that is the only one. Of enrollments a single one says it itself.
 INSERT INTO findings BY NAME
 SELECT
-    {{'entity'}} AS entity, 'row.bad_enum' AS code, 'warn' AS severity, 'role' AS field,
+    {{'entity'}} AS entity, 'row.bad_enum' AS code, 'warn' AS severity, if({{'entity'}} = 'users', 'roles', 'role') AS field,
     min(source_file) AS source_file, count(DISTINCT n) AS "count",
+    CASE WHEN "count" = 1 THEN min(external_id) END AS external_id,
+    CASE WHEN "count" = 1 THEN min(source_line) END AS source_line,
     format('role "{}": {:,} {}; add under role_map in {}: "{}": ...', {{word}}, "count",
         if("count" = 1, rtrim({{'entity'}}, 's'), {{'entity'}}), {{'mapping'}}, {{word}})
         AS detail
 FROM {{rows}} AND {{shown}}
 GROUP BY {{word}}
+HAVING "count" > 1 OR {{'entity'}} = 'users'
 
 -- name: without_roles
 -- Live users without any role: whether a word or a school was lost.

@@ -329,17 +329,23 @@ ORDER BY ALL
 -- school, enrollments with their class or person.
 
 -- name: weighed
+CREATE MACRO rejected_of(name) AS TABLE
+SELECT external_id
+FROM rejected
+WHERE entity = name AND external_id IS NOT NULL;
+
 CREATE TABLE weighed (
     entity VARCHAR, external_id VARCHAR, school VARCHAR, is_lost BOOLEAN
 );
 
--- Without terms none is gone.
-CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[]);
+-- What is no school here cannot lose anything.
+CREATE TABLE IF NOT EXISTS ok.orgs (external_id VARCHAR);
 
-CREATE MACRO rejected_of(name) AS TABLE
-SELECT external_id
-FROM rejected
-WHERE entity = name AND external_id IS NOT NULL
+CREATE TABLE schools AS
+SELECT external_id FROM ok.orgs UNION FROM rejected_of('orgs');
+
+-- Without terms none is gone.
+CREATE TABLE IF NOT EXISTS gone_term_external_ids (n BIGINT, gone VARCHAR[])
 
 -- name: weigh_classes
 INSERT INTO weighed
@@ -383,7 +389,7 @@ GROUP BY GROUPING SETS ((entity), (entity, school))
 HAVING
     lost > CASE WHEN grouping(school) = 1 THEN {{of_entity}} ELSE {{of_school}} END * whole
     AND (lost >= {{least}} OR lost = whole)
-    AND (grouping(school) = 1 OR school IS NOT NULL)
+    AND (grouping(school) = 1 OR school IN (FROM schools))
 ORDER BY grouping(school) DESC, lost DESC, entity, school
 
 -- name: roots

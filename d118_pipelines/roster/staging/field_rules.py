@@ -291,7 +291,8 @@ class FieldCompiler:
             severity: Level = "reject" if check.is_lost and is_needed else "warn"
             detail = "''"
             if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
-                detail = shown_word(f"w_{name}")
+                way = "; add it under role_map of the mapping" if name == "role" else ""
+                detail = shown_word(f"w_{name}", way)
             condition = check.condition.replace(VALUE, f"v_{name}")
             rule = Rule(check.code, severity, name, detail)
             if check.code in _OF_GRADES:
@@ -352,7 +353,7 @@ def is_shown(column: str) -> str:
     return statement("roster/values.is_shown", c=column, known=known)
 
 
-def shown_word(column: str) -> str:
-    """SQL: the unknown word for a finding, if it may be shown."""
-    shown = f"'the word is ' || {column}"
+def shown_word(column: str, way: str = "") -> str:
+    """SQL: the unknown word for a finding and the way on, if it may be shown."""
+    shown = f"'the word is ' || {column} || {literal(way)}"
     return f"CASE WHEN {is_shown(column)} THEN {shown} ELSE '' END"
