@@ -6,6 +6,7 @@ Called by the command line; the only command that knows Dagster. What a run repo
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
@@ -122,7 +123,14 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     # The folders in dagster.yaml are relative to the working directory.
     os.chdir(project.root)
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
-    return dg.DagsterInstance.get()
+    # Of several first commands at once only one may make Dagster's databases. The lock is
+    # on the folder and ends with its descriptor, however the process ends.
+    descriptor = os.open(project.root, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return dg.DagsterInstance.get()
+    finally:
+        os.close(descriptor)
 
 
 def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
