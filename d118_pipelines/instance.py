@@ -5,6 +5,7 @@ the same runs is joined in `workflows/run_history.py`.
 """
 
 import datetime as dt
+import fcntl
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,14 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
     run_history_place(project.root)
     keep_history_private(project.root)
-    return dg.DagsterInstance.get()
+    # Of several first commands at once only one may make Dagster's databases. The lock is
+    # on the folder and ends with its descriptor, however the process ends.
+    descriptor = os.open(project.root, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return dg.DagsterInstance.get()
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from d118_pipelines_tests.support.project import ProjectFolder
 
 HR_EXPORTS = ["exports/hr_records/staff_data", "exports/hr_records/job_types"]
 HR_RAW = "raw/powerschool/hr_records_staff"
+WITHOUT_EMAIL = "raw/powerschool/staff_without_email"
 HR_DELIVERY = "deliveries/hr_records"
 
 
@@ -47,7 +48,7 @@ def test_zero_rows_fail_the_extract_and_nothing_follows(
     result = execute(project, "hr_records")
 
     assert not result.success
-    assert made(result) == set()
+    assert made(result) == {WITHOUT_EMAIL}
     [(step, failure)] = failures(result).items()
     assert step == "raw__powerschool__hr_records_staff"
     assert "FAILED extract.zero_rows" in (failure.description or "")
@@ -267,7 +268,7 @@ def test_demonstration_people_are_refused_before_anything_is_made(
         HRRECORDS_SFTP_PASSWORD="p",
     )
 
-    assert made(result) == {HR_RAW}
+    assert made(result) == {HR_RAW, WITHOUT_EMAIL}
     [failure] = failures(result).values()
     assert "Demonstration data never goes to a configured address." in (
         failure.description or ""

@@ -20,6 +20,7 @@ from d118_pipelines_tests.support.project import ProjectFolder
 
 HR_EXPORTS = ["exports/hr_records/staff_data", "exports/hr_records/job_types"]
 HR_RAW = "raw/powerschool/hr_records_staff"
+WITHOUT_EMAIL = "raw/powerschool/staff_without_email"
 HR_DELIVERY = "deliveries/hr_records"
 
 
@@ -168,6 +169,6 @@ def test_a_job_syncs_its_own_target_and_carries_its_tags(
     result = execute(project, "hr_records")
 
     assert result.success
-    assert made(result) == {HR_RAW, *HR_EXPORTS, HR_DELIVERY}
+    assert made(result) == {HR_RAW, WITHOUT_EMAIL, *HR_EXPORTS, HR_DELIVERY}
     assert result.dagster_run.tags["sis/target"] == "hr_records"
     assert result.dagster_run.tags["sis/district"] == "district_118"

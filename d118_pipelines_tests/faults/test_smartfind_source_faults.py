@@ -229,7 +229,7 @@ def test_s24_database_that_refuses_connections_uploads_nothing(delivered: Sync) 
 
 
 def test_s25_one_statement_reads_people_and_their_hr_data(delivered: Sync) -> None:
-    [extract] = delivered.pull()
+    [extract, _] = delivered.pull()
 
     assert extract.collections["smartfind_staff"].rows == 2
     columns = set(pq.read_schema(extract.rows_file("smartfind_staff")).names)

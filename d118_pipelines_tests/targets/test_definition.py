@@ -303,4 +303,7 @@ def test_project_has_its_targets_and_they_hold_together() -> None:
     assert names == ["clever_sftp", "hr_records", "oneroster", "scim", "smartfind"]
     assert target("oneroster").reads == []
     assert "users" in target("oneroster").roster_reads
-    assert target("smartfind").reads == [("raw", "powerschool", "smartfind_staff")]
+    assert target("smartfind").reads == [
+        ("raw", "powerschool", "smartfind_staff"),
+        ("raw", "powerschool", "staff_without_email"),
+    ]
