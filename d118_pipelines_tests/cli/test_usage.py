@@ -21,6 +21,8 @@ COMMANDS = {
     "approve",
     "status",
     "runs",
+    "pause",
+    "resume",
     "explain",
     "compare",
     "targets",
