@@ -29,6 +29,8 @@ COMMANDS = {
     "approve",
     "status",
     "runs",
+    "pause",
+    "resume",
     "explain",
     "compare",
     "targets",

@@ -47,9 +47,7 @@ FIRST_LINES = [
     ConnectionLostError(
         "The host sftp.hr.example is unknown.", next_step="d118 doctor"
     ),
-    ConfigurationError(
-        "The folder /mnt/powerschool is missing.", next_step="Mount it."
-    ),
+    ConfigurationError("The folder tables is missing.", next_step="Mount it."),
     QueryError("FAILED extract.query  hr_records_staff: no column NUMBER.\nline 3"),
 ]
 
