@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from d118_pipelines.errors import D118Error
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def reported() -> Iterator[None]:
     and the places are shown: its text may carry a person's data.
     """
     try:
-        with named_outages():
+        with NamedOutages():
             yield
     except D118Error as exc:
         failure = dg.Failure(

@@ -32,7 +32,7 @@ from d118_pipelines.cli.output import as_typed, say, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 
 
 class _Commands(typer.core.TyperGroup):
@@ -105,7 +105,7 @@ def main() -> None:
 
     load_dotenv(Project.here().root / ".env")
     try:
-        with named_outages():
+        with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:
         warn(as_typed(str(exc)))

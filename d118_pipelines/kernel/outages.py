@@ -7,8 +7,7 @@ runs and the command line. Rule: docs/reference/outages.md.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from d118_pipelines.errors import (
     ConnectionLostError,
@@ -61,13 +60,12 @@ def outage_of(exc: BaseException) -> D118Error | None:
     return None
 
 
-@contextmanager
-def named_outages() -> Iterator[None]:
-    """Raise an outage of the block by its name; every other exception stays as it is."""
-    try:
-        yield
-    except Exception as exc:
-        named = outage_of(exc)
-        if named is None:
-            raise
-        raise named from None
+class NamedOutages(AbstractContextManager[None]):
+    """Raises an outage of the block by its name; every other exception stays as it is."""
+
+    def __exit__(
+        self, _kind: object, exc: BaseException | None, _trace: object
+    ) -> None:
+        """Raises: DiskFullError, PermissionDeniedError, ConnectionLostError."""
+        if named := exc and outage_of(exc):
+            raise named from None

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
 from d118_pipelines.kernel.clock import Clock, utc_now
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
@@ -189,7 +189,7 @@ def _send(
             )
         )
     try:
-        with named_outages():
+        with NamedOutages():
             sent = way.send(parcel)
     except D118Error as exc:
         with database.transaction() as connection:

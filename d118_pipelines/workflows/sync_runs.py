@@ -14,7 +14,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.outages import named_outages
+from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store import runs as history
 from d118_pipelines.state.database import Database
@@ -45,7 +45,7 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
     if run.hold(provider.id):
         _open(run, provider)
     try:
-        with named_outages():
+        with NamedOutages():
             yield run.database
     except BaseException as exc:
         close_failed(run, provider, exc)
