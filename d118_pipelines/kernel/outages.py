@@ -7,6 +7,7 @@ runs and the command line. Rule: docs/reference/outages.md.
 from __future__ import annotations
 
 import errno
+from contextlib import AbstractContextManager
 
 from d118_pipelines.errors import (
     ConnectionLostError,
@@ -59,13 +60,12 @@ def outage_of(exc: BaseException) -> D118Error | None:
     return None
 
 
-class NamedOutages:
-    """Raise an outage of the block by its name; every other exception stays as it is."""
+class NamedOutages(AbstractContextManager[None]):
+    """Raises an outage of the block by its name; every other exception stays as it is."""
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
-        named = outage_of(exc) if exc is not None else None
-        if named is not None:
+    def __exit__(
+        self, _kind: object, exc: BaseException | None, _trace: object
+    ) -> None:
+        """Raises: DiskFullError, PermissionDeniedError, ConnectionLostError."""
+        if named := exc and outage_of(exc):
             raise named from None

@@ -305,7 +305,7 @@ def test_database_url_is_where_the_roster_is(tmp_path: Path) -> None:
 
     assert here.code == 0
     assert (project.home / "d118.sqlite").is_file()
-    assert (wrong.code, closed.code) == (2, 1)
+    assert (wrong.code, closed.code) == (2, 5)
     assert "DATABASE_URL" in wrong.err
     assert "The state database cannot be opened" in closed.err
     assert "canary" not in wrong.err + closed.err
