@@ -34,6 +34,7 @@ PORT_VARIABLE = "D118_UI_PORT"
 DEFAULT_PORT = 3000
 STOP_SECONDS = 10.0
 START_SECONDS = 120.0
+_ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
@@ -48,9 +49,7 @@ def main() -> None:
     try:
         follow_env_file(Project.here().root)
         # Dagster would read the file too, over the environment; this location has none.
-        os.environ["DAGSTER_PROJECT_ENV_FILE_PATHS"] = json.dumps(
-            {LOCATION: _NO_FOLDER}
-        )
+        os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
         serve(Project.here(), ui_port())
     except KeyboardInterrupt:
         print("Stopped.")
