@@ -208,7 +208,12 @@ class Database:
                 self.upgraded_from = migrate_schema(self.transaction, migrations)
             else:
                 prepare_schema(self.transaction, self.reading, migrations)
-        except (OSError, sa.exc.DatabaseError, ConnectionLostError) as exc:
+        except (
+            OSError,
+            sa.exc.DatabaseError,
+            ConnectionLostError,
+            DatabaseGoneError,
+        ) as exc:
             named = None if url else outage_of(exc)
             if named is not None:
                 raise named from exc
