@@ -16,7 +16,7 @@ import sys, time
 from pathlib import Path
 import dagster
 from d118_pipelines.config.project import Project
-from d118_pipelines.cli.run import dagster_instance
+from d118_pipelines.instance import dagster_instance
 project = Project.here()
 Path(sys.argv[1]).touch()
 while not Path("go").exists():
