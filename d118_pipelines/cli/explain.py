@@ -1,49 +1,37 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
-Called by the command line. Who is meant is in `workflows/people.py`, what a provider did
-with the person in `explain_provider.py`; the findings of all people are in `findings.py`.
+Called by the command line. Who is meant is in `workflows/people.py`, what a target or
+provider has of the person in `explain_target.py` and `explain_provider.py`; the findings of all people are in `findings.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import AnyName, AsJson, local
+from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.explain_provider import explain_provider
+from d118_pipelines.cli.explain_target import TargetFiles
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.sources.pull import find_pull
-from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import StoredPlan
-from d118_pipelines.targets.build import OUTCOME_FILE
-from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.records import findings_of
-from d118_pipelines.targets.show import changes_of
-from d118_pipelines.targets.tables import read_rows
 from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.people import (
-    ROSTER,
     PeopleTable,
     Sighting,
     find_people,
-    is_last_name,
 )
-from d118_pipelines.workflows.powerschool_source import find_extract
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.target_feed import TargetFeed
 
 SHOWN_LINES = 20
-_KEY_COLUMNS = ("_record", "_person", "_key")
-Rows = list[dict[str, Any]]
 Key = Annotated[
     str,
     typer.Argument(
@@ -72,7 +60,7 @@ def explain(
         answer = explain_provider(feed, plan, key, person)
     else:
         assert isinstance(feed, TargetFeed)
-        way = _TargetFiles(project, feed.target, plan)
+        way = TargetFiles(project, feed.target, plan)
         tables = [*way.extracts(), *tables, *way.kept()]
         person = _the_person(project, tables, feed.name, key, way.keys)
         answer = way.explained(key, person, show_values=show_values)
@@ -134,272 +122,6 @@ def _known_as(person: Sequence[Sighting], wanted: str) -> str:
     ]
     own = [v for row in person for c, v in row.values.items() if c == "external_id"]
     return f"{own[0] if own else 'somebody'}: {', '.join(dict.fromkeys(places))}"
-
-
-class _TargetFiles:
-    """What one target has of people: its newest export, and what it delivered."""
-
-    def __init__(self, project: Project, target: Target, plan: StoredPlan) -> None:
-        self.project, self.target, self.plan = project, target, plan
-        self.folder = project.home / plan.folder
-        d = db.deliveries.c
-        with state_database(project).reading() as connection:
-            self._sent = connection.execute(
-                sa.select(d.folder, d.finished_at, d.destination)
-                .where(d.target == target.name, d.status == "verified")
-                .order_by(d.finished_at)
-            ).all()
-
-    def extracts(self) -> list[PeopleTable]:
-        """The raw extracts and staged rosters that the target reads."""
-        tables = []
-        for parts in self.target.reads:
-            layer, system, name = parts
-            found = find_extract(self.project, system, name, self.plan.run_id)
-            if layer == "raw" and found is not None:
-                tables.append(PeopleTable("/".join(parts), [found.rows_file(name)]))
-        return [t for t in tables if t.paths[0].is_file()]
-
-    def kept(self) -> list[PeopleTable]:
-        """The tables of people behind the newest export and every delivery."""
-        home = self.project.home
-        folders = dict.fromkeys([self.folder, *(home / s.folder for s in self._sent)])
-        columns = (c.header for f in self.target.record_files for c in f.columns)
-        nameless, tables = not any(map(is_last_name, columns)), []
-        for file in self.target.record_files:
-            paths = [folder / f"{file.name}.parquet" for folder in folders]
-            existing = [path for path in paths if path.is_file()]
-            if file.person and existing:
-                tables.append(PeopleTable(file.file, existing, nameless))
-        return tables
-
-    def keys(self, person: Iterable[Sighting]) -> set[str]:
-        """The keys by which the target knows the person."""
-        kept = {t.label for t in self.kept()}
-        known = self.target.model.population
-        own = self._inputs()
-        found = set()
-        for row in person:
-            if row.label in kept:
-                found |= {row.values[c] for c in _KEY_COLUMNS if c in row.values}
-            elif known and row.label in own and known.key in row.values:
-                found.add(row.values[known.key])
-        return found
-
-    def _inputs(self) -> set[str]:
-        read = {"/".join(parts) for parts in self.target.reads}
-        return read | ({ROSTER} if self.target.roster_reads else set())
-
-    def explained(
-        self, wanted: str, person: Sequence[Sighting], *, show_values: bool
-    ) -> dict[str, Any]:
-        """All that the target knows of the person; the keys are those of the JSON form."""
-        ids = {value for row in person for value in row.values.values()} or {wanted}
-        keys = self.keys(person)
-        # Without a key of its own: the ids that are nobody else's here.
-        known = keys or ids - self._taken(ids)
-        lines = self._lines(keys, show_values=show_values)
-        findings = self._findings(known)
-        changes = changes_of(self.folder) if self.folder.is_dir() else []
-        return {
-            "target": self.target.name,
-            "key": wanted,
-            "outcome": self._outcome(wanted, person, known, lines, findings),
-            "extracts": self._extract_rows(person),
-            "lines": lines,
-            "findings": findings,
-            "change": [
-                {"file": c.file, "change": c.action, "columns": ", ".join(c.fields)}
-                for c in changes
-                if c.key in known or c.key.split("/")[0] in known
-            ]
-            if self.plan.baseline
-            else [],
-            "sent": self._ledger_rows(known, wanted) or self._delivered_rows(person),
-            "deliveries": len(self._sent),
-        }
-
-    def _taken(self, ids: set[str]) -> set[str]:
-        """Those that are somebody's key in the files."""
-        return {
-            row[column]
-            for table in self.kept()
-            for path in table.paths[:1]
-            for column in ("_record", "_person")
-            for one in ids
-            for row in read_rows(path, [column], where=(column, one))
-        }
-
-    def _extract_rows(self, person: Sequence[Sighting]) -> Rows:
-        seen = {row.label for row in person}
-        rows: Rows = []
-        for layer, system, name in self.target.reads:
-            found = find_extract(self.project, system, name, self.plan.run_id)
-            if layer != "raw" or found is None:
-                continue
-            label = f"{layer}/{system}/{name}"
-            rows.append(
-                {
-                    "extract": label,
-                    "made": local(self.project, found.made_at),
-                    "rows": found.collections[name].rows,
-                    "source": found.details.get("source", found.kind),
-                    "has_the_person": label in seen,
-                }
-            )
-        if self.target.roster_reads:
-            at = local(self.project, self.plan.data_at)
-            about = {"extract": ROSTER, "made": at, "rows": None, "source": "syncs"}
-            rows.append({**about, "has_the_person": ROSTER in seen})
-        return rows
-
-    def _outcome(
-        self,
-        wanted: str,
-        person: Sequence[Sighting],
-        keys: set[str],
-        lines: Rows,
-        findings: Rows,
-    ) -> dict[str, str]:
-        """What happened to the person, in one sentence, with the rule's code."""
-        target, who = self.target, wanted
-        if not self.folder.is_dir():
-            text = "the files of the newest export are gone; what follows is the rest."
-            return {"code": "export_gone", "text": f"{who}: {text}"}
-        decided = self._decided(keys)
-        if decided:
-            return {"code": decided[0], "text": f"{who} is {decided[1]}"}
-        if lines and target.model.population is None:
-            files = ", ".join(dict.fromkeys(line["file"] for line in lines))
-            return {"code": "exported", "text": f"{who} is in {files}."}
-        if findings:
-            codes = ", ".join(dict.fromkeys(f["code"] for f in findings))
-            return {
-                "code": findings[0]["code"],
-                "text": f"{who} is in no file: {codes}.",
-            }
-        seen = sorted({row.label for row in person} & self._inputs())
-        seen = ["the roster" if label == ROSTER else label for label in seen]
-        if seen:
-            text = f"{who} is in {', '.join(seen)}, but the SQL of {target.name} "
-            return {
-                "code": "not_selected",
-                "text": f"{text}does not select the person.",
-            }
-        if not person:
-            text = f"No extract, roster or file that is kept has the id {who}."
-            return {"code": "not_in_extract", "text": text}
-        text = f"{who} is not in what {target.name} reads"
-        is_known = any(row.label == ROSTER for row in person)
-        elsewhere = ", but in the roster" if is_known else ""
-        return {"code": "not_in_extract", "text": f"{text}{elsewhere}."}
-
-    def _decided(self, keys: set[str]) -> tuple[str, str] | None:
-        """The rule that decided for a record of the population, and what it did."""
-        path = self.folder / OUTCOME_FILE
-        if self.target.model.population is None or not path.is_file():
-            return None
-        for row in (row for key in keys for row in read_rows(path, where=("key", key))):
-            code, action = row["code"], row["action"]
-            if code is None:
-                return "exported", "exported."
-            meaning = self.target.model.codes.get(code)
-            words = {"ignore": "not selected", "skip": "skipped", "hold": "held back"}
-            todo = f" {meaning.todo}" if meaning else ""
-            return code, f"{words[action]} by the rule {code}.{todo}"
-        return None
-
-    def _lines(self, keys: set[str], *, show_values: bool) -> Rows:
-        header = 1 if self.target.model.format.header else 0
-        rows: Rows = []
-        for file in self.target.model.files:
-            table = self.folder / f"{file.name}.parquet"
-            if not table.is_file():
-                continue
-            column = "_person" if file.person else "_record"
-            for row in (
-                row for key in keys for row in read_rows(table, where=(column, key))
-            ):
-                line = {
-                    "file": file.file,
-                    "line": row["_row"] + header,
-                    "key": row["_key"],
-                }
-                if file.command:
-                    line["command"] = row[file.command]
-                if show_values:
-                    line["text"] = row.get("_line", "not kept")
-                rows.append(line)
-        return rows
-
-    def _findings(self, keys: set[str]) -> Rows:
-        with state_database(self.project).reading() as connection:
-            found = findings_of(connection, self.plan)
-        return [
-            {"code": f.code, "field": f.field, "detail": f.detail, "to do": f.todo}
-            for f in found
-            if keys & {f.key, *f.key.split("/")}
-        ]
-
-    def _ledger_rows(self, keys: set[str], wanted: str) -> Rows:
-        c = db.delivery_ledger.c
-        mine = [c.key.in_(keys), c.identity == wanted]
-        mine += [c.key.startswith(f"{key}/", autoescape=True) for key in sorted(keys)]
-        with state_database(self.project).reading() as connection:
-            rows = connection.execute(
-                sa.select(db.delivery_ledger)
-                .where(c.target == self.target.name, sa.or_(*mine))
-                .order_by(c.destination, c.record_type, c.key, c.identity)
-            ).all()
-        return [
-            self._sent_row(
-                f"{row.record_type} {row.key}",
-                row.identity,
-                row.state,
-                (row.first_delivered_at, row.last_delivered_at),
-                row.destination,
-            )
-            for row in rows
-        ]
-
-    def _delivered_rows(self, person: Sequence[Sighting]) -> Rows:
-        """The same from the files of deliveries, where no ledger names people."""
-        home = self.project.home
-        times: dict[tuple[str, str, str, str], list[dt.datetime]] = {}
-        for folder, finished, destination in self._sent:
-            for row in person:
-                if row.path is not None and row.path.parent == home / folder:
-                    values = row.values
-                    what = (row.label, values["_key"], values["_identity"], destination)
-                    times.setdefault(what, []).append(finished)
-        last = self._sent[-1].finished_at if self._sent else None
-        return [
-            self._sent_row(
-                f"{label} {key}",
-                identity,
-                "sent" if at[-1] == last else "no longer sent",
-                (at[0], at[-1]),
-                destination,
-            )
-            for (label, key, identity, destination), at in times.items()
-        ]
-
-    def _sent_row(
-        self,
-        record: str,
-        identity: str,
-        state: str,
-        times: tuple[dt.datetime, dt.datetime],
-        destination: str,
-    ) -> dict[str, Any]:
-        return {
-            "record": record,
-            "sent as": identity,
-            "state": state,
-            "first sent": local(self.project, times[0]),
-            "last sent": local(self.project, times[1]),
-            "to": destination,
-        }
 
 
 def _show(answer: dict[str, Any]) -> None:
