@@ -12,7 +12,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.errors import BusyError, HeldError
+from d118_pipelines.errors import BusyError, HeldError, PausedError
 from d118_pipelines.instance import subject_of
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
@@ -49,7 +49,7 @@ def run_alert_sensor(
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
     reasons = [_reason(event) for event in context.get_step_failure_events()]
-    wanted = [r for r in reasons or [_ended(run)] if not r.is_busy]
+    wanted = [r for r in reasons or [_ended(run)] if not r.is_told]
     for alert in _alerts(wanted, run.run_id):
         _send(context.log, project, alert)
 
@@ -130,14 +130,14 @@ def _as_it_is_now(project: Project) -> Project:
 class _Reason:
     """Why one step failed. `cause` stays the same while the problem does.
 
-    is_busy: another run does the work, so nobody needs to know.
+    is_told: nobody needs to know, since another run does the work or a person paused it.
     """
 
     is_held: bool
     name: str
     cause: str
     text: str
-    is_busy: bool = False
+    is_told: bool = False
 
 
 def _reason(event: dg.DagsterEvent) -> _Reason:
@@ -147,13 +147,12 @@ def _reason(event: dg.DagsterEvent) -> _Reason:
     own = event.step_failure_data.user_failure_data
     if own is None or not own.description:
         return _Reason(False, name, step, f"{step} failed.")
-    code, plan = own.metadata.get("exit_code"), own.metadata.get("plan_hash")
-    number = code.value if code is not None else None
-    is_held = number == HeldError.exit_code
+    error, plan = own.metadata.get("error"), own.metadata.get("plan_hash")
+    kind = error.value if error is not None else ""
+    is_held = kind == HeldError.__name__
     cause = (is_held and plan and plan.value) or own.description.splitlines()[0]
-    cause = f"{step} {cause}"
-    is_busy = number == BusyError.exit_code
-    return _Reason(is_held, name, cause, own.description, is_busy)
+    is_told = kind in (BusyError.__name__, PausedError.__name__)
+    return _Reason(is_held, name, f"{step} {cause}", own.description, is_told)
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:
