@@ -44,8 +44,8 @@ class TargetFiles:
         with state_database(project).reading() as connection:
             self._sent = connection.execute(
                 sa.select(d.folder, d.finished_at, d.destination)
-                .where(d.target == target.name, d.status == "verified")
-                .order_by(d.finished_at)
+                .where(d.target == target.name, d.status.in_(db.COUNTS))
+                .order_by(d.number)
             ).all()
 
     def extracts(self) -> list[PeopleTable]:

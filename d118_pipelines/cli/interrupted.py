@@ -64,8 +64,9 @@ def _done(project: Project, words: Collection[str], since: dt.datetime) -> list[
     done = [f"The roster was already changed by {row.provider_id}." for row in synced]
     for one in sent:
         name, place = one.target, one.destination
-        if one.status == "verified":
-            done.append(f"{name} was already sent to {place} and read back.")
+        if one.status in db.COUNTS:
+            how = "not read back" if one.status == db.NOT_READ_BACK else "read back"
+            done.append(f"{name} was already sent to {place} and {how}.")
             continue
         kept = f" {users[one.id]:,} users were confirmed." if users[one.id] else ""
         done.append(
