@@ -27,6 +27,7 @@ from d118_pipelines.roster.planning.show import (
     school_row,
 )
 from d118_pipelines.roster.store.runs import APPLIED, recent_runs
+from d118_pipelines.state.leases import holder_of
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.state.plans import StoredPlan, newest_approved
@@ -156,6 +157,7 @@ class ProviderFeed(Feed):
             rows, _ = recent_runs(connection, provider.id, limit=50)
             plan, approval = newest_approved(connection, provider.id, now=now)
             pause = pause_of(connection, provider.id, now=now)
+            _, is_running = holder_of(connection, provider.id)
         good = next((r for r in rows if r["status"] in APPLIED), None)
         look = failed_look(project, provider.id)
         if look and good and good["completed_at"].isoformat() > look.at:
@@ -171,7 +173,6 @@ class ProviderFeed(Feed):
             zone=zone,
             good_at=good_at,
         )
-        is_running = run is not None and run.outcome == "running"
         if not model.enabled:
             to_do = "disabled in config/providers.yaml"
             stands = replace(stands, state="disabled", reason="", to_do=to_do)
@@ -193,7 +194,7 @@ class ProviderFeed(Feed):
             to_do=stands.to_do,
             is_running=is_running,
             running_for_ms=(now - run.started) // MILLISECOND
-            if run and is_running
+            if run and run.outcome == "running"
             else None,
             last_status=str(rows[0]["status"]) if rows else "never",
             last_sync=good_at.astimezone(zone) if good_at else None,
