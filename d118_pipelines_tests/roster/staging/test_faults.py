@@ -229,7 +229,8 @@ def test_too_many_rejects_refuse_a_bundle_and_hold_a_plain_file(tmp_path: Path) 
     with pytest.raises(IncompleteExtractError, match="too_many_rejects") as caught:
         Bench(tmp_path / "a").json(records)
     assert "101 of 103 rows of orgs" in str(caught.value)
-    assert not list((tmp_path / "a/staged").rglob("*.parquet"))
+    left = [path.name for path in (tmp_path / "a/staged").rglob("*.parquet")]
+    assert left == ["refused.parquet"]  # its findings
     held = Bench(tmp_path / "b", options={"reject_cap": PLAIN_CSV_CAP}).json(records)
     assert held.held_reason is not None
     assert find_staged(tmp_path / "b/staged/source", RUN) == held
