@@ -13,6 +13,7 @@ import pytest
 
 SHORT = {
     "assets/test_killed_rosters.py::test_a_run_killed_before_its_apply_leaves_the_roster": 0,
+    "assets/test_killed_rosters.py::test_a_run_killed_in_its_apply_leaves_the_roster": 1,
     "assets/test_killed_rosters.py::test_a_run_killed_in_its_apply_on_each_engine": 1,
     "assets/test_killed_rosters.py::test_of_two_runs_at_once_one_ends_well_and_nothing_is_doubled": 1,
     "console/test_services.py::test_all_services_end_with_the_launcher": 1,
@@ -23,6 +24,9 @@ SHORT = {
     "delivery/test_slow_servers.py::test_frozen_upload_ends_at_the_limit_that_comes_first": 1,
     "delivery/test_slow_servers.py::test_server_that_freezes_before_the_folder_is_open_is_given_up": 1,
     "docs/test_postgresql.py::test_history_and_roster_are_on_the_server": 1,
+    "faults/test_canaries.py::test_alerts_of_the_daemon_hold_no_secret_and_no_person": 0,
+    "faults/test_canaries.py::test_failed_or_held_run_leaves_no_secret_and_no_person": 1,
+    "faults/test_canaries.py::test_good_run_keeps_people_to_extracts_exports_and_the_last_line": 1,
     "faults/test_delivery_failures.py::test_failed_delivery_changes_nothing_and_the_next_run_is_as_if_it_never_was": 8,
     "faults/test_runs_together.py::test_of_two_commands_at_once_one_proceeds_and_one_is_busy": 1,
     "faults/test_runs_together.py::test_of_two_syncs_of_powerschool_at_once_never_both_fail": 1,
