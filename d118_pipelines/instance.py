@@ -29,7 +29,7 @@ from d118_pipelines.workflows.run_history import (
 )
 
 ALERTS = "run_alert_sensor"
-INTERRUPTED_ERROR = "DagsterExecutionInterruptedError"
+INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 NOT_EXECUTED = "Dependencies for step "
 OF_A_FEED = ("exports", "deliveries", "roster")
 
@@ -97,7 +97,7 @@ def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
         if event.is_step_failure:
             own = event.step_failure_data.user_failure_data
             error = event.step_failure_data.error
-            if error is not None and error.cls_name == INTERRUPTED_ERROR:
+            if error is not None and error.cls_name in INTERRUPTIONS:
                 found.append(Failure("", INTERRUPTED, error=STOPPED))
             elif own is not None and own.description:
                 code, kind = own.metadata.get("exit_code"), own.metadata.get("error")

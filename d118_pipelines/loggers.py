@@ -3,12 +3,15 @@
 The full record of a run is in Dagster's history; this is what a shell shows.
 """
 
+import datetime as dt
 import logging
 import sys
-import time
+from contextlib import suppress
 
 import dagster as dg
 
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.text import printable
 
 _SHOWN_EVENTS = {
@@ -26,7 +29,7 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("d118.console", logging.DEBUG)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_is_worth_showing)
-    handler.setFormatter(_LineFormatter())
+    handler.setFormatter(_LineFormatter(_zone()))
     logger.addHandler(handler)
     return logger
 
@@ -42,11 +45,22 @@ def _is_worth_showing(record: logging.LogRecord) -> bool:
     return event.event_type_value in _SHOWN_EVENTS
 
 
+def _zone() -> dt.tzinfo | None:
+    """The district's; this machine's where the district cannot be read."""
+    with suppress(D118Error):
+        return Project.here().district().zone
+    return None
+
+
 class _LineFormatter(logging.Formatter):
+    def __init__(self, zone: dt.tzinfo | None) -> None:
+        super().__init__()
+        self._zone = zone
+
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {})
         where = (meta.get("step_key") or "run").replace("__", "/")
-        at = time.strftime("%H:%M:%S", time.localtime(record.created))
+        at = f"{dt.datetime.fromtimestamp(record.created, self._zone):%H:%M:%S}"
         # Further lines are moved in, so that no text makes a line that looks like ours.
         text = printable(_text(record, meta)).replace("\n", "\n  ")
         return f"{at}  {where:<38}  {text}"

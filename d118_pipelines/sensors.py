@@ -13,7 +13,7 @@ from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import BusyError, HeldError, PausedError
-from d118_pipelines.instance import subject_of
+from d118_pipelines.instance import INTERRUPTIONS, subject_of
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
@@ -48,7 +48,7 @@ def run_alert_sensor(
     for provider in filter(None, run.tags.get("sis/provider", "").split(", ")):
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
-    reasons = [_reason(event) for event in context.get_step_failure_events()]
+    reasons = [_reason(run, event) for event in context.get_step_failure_events()]
     wanted = [r for r in reasons or [_ended(run)] if not r.is_told]
     for alert in _alerts(wanted, run.run_id):
         _send(context.log, project, alert)
@@ -130,7 +130,8 @@ def _as_it_is_now(project: Project) -> Project:
 class _Reason:
     """Why one step failed. `cause` stays the same while the problem does.
 
-    is_told: nobody needs to know, since another run does the work or a person paused it.
+    is_told: nobody needs to know, since another run does the work, or a person paused it
+    or interrupted the run that was started by hand.
     """
 
     is_held: bool
@@ -140,15 +141,21 @@ class _Reason:
     is_told: bool = False
 
 
-def _reason(event: dg.DagsterEvent) -> _Reason:
+def _reason(run: dg.DagsterRun, event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that passed the boundary are used."""
     step = event.step_key or "run"
     name = subject_of(step)
-    own = event.step_failure_data.user_failure_data
+    own, error = (
+        event.step_failure_data.user_failure_data,
+        event.step_failure_data.error,
+    )
+    if error is not None and error.cls_name in INTERRUPTIONS:
+        by_hand = run.tags.get("sis/trigger") == "manual"
+        return _Reason(False, name, step, f"{step} was interrupted.", is_told=by_hand)
     if own is None or not own.description:
         return _Reason(False, name, step, f"{step} failed.")
-    error, plan = own.metadata.get("error"), own.metadata.get("plan_hash")
-    kind = error.value if error is not None else ""
+    found, plan = own.metadata.get("error"), own.metadata.get("plan_hash")
+    kind = found.value if found is not None else ""
     is_held = kind == HeldError.__name__
     cause = (is_held and plan and plan.value) or own.description.splitlines()[0]
     is_told = kind in (BusyError.__name__, PausedError.__name__)

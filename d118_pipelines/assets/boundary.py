@@ -54,9 +54,9 @@ def reported(
         )
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing unknown may be stored)
         failure = Stopped(
-            description=f"FAILED internal.{type(exc).__name__}\n  Where: {_places()}\n"
+            description=f"FAILED internal.{type(exc).__name__}  {_places()}\n"
             "  Not done: the rest of this step; nothing was sent by it.\n"
-            "  Next: report this with the lines above.",
+            "  Next: report this line; what led to it: d118 runs show",
             metadata={"error": type(exc).__name__},
             allow_retries=False,
         )

@@ -24,6 +24,7 @@ from d118_pipelines.cli.providers import UNDO, undo
 from d118_pipelines.cli.run import run
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.workflows.admission import (
@@ -36,6 +37,7 @@ from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.export import preview_export
 from d118_pipelines.workflows.feed import Feed, PlanPage, Row, Shown
 from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run_history import CARRIED_OUT, RunHistory
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 SHOWN_CHANGES = 40
@@ -67,21 +69,34 @@ def plan(
         own = {"approval": approval, "changes": page.changes}
         show_json({**asdict(stored), **page.more, **own})
         return
-    _show_page(feed, stored, page, is_approved=approval is not None)
+    _show_page(
+        feed, stored, page, is_approved=approval is not None, done=_done(feed, stored)
+    )
+
+
+def _done(feed: Feed, stored: StoredPlan) -> str:
+    """What became of the plan, where its run carried it out; else empty."""
+    with state_database(feed.project).reading() as connection:
+        run = RunHistory(connection).entry(stored.run_id, feed.name)
+    if run.outcome not in CARRIED_OUT:
+        return ""
+    at = local_time(run.ended or run.started, feed.project.district().zone)
+    return f"{run.outcome} {at}"
 
 
 def _show_page(
-    feed: Feed, stored: StoredPlan, page: PlanPage, *, is_approved: bool
+    feed: Feed, stored: StoredPlan, page: PlanPage, *, is_approved: bool, done: str
 ) -> None:
     """What decides comes first: verdict, broken rules, counts, then single records."""
     made = local_time(stored.created_at, feed.project.district().zone)
     state = "released by an approval" if is_approved else stored.verdict.upper()
+    state = done or state
     say(
         f"{feed.name}: {state}. {feed.size(stored)}.\n"
         f"Plan {stored.plan_hash[:8]} of {feed.name}, made {made}, against {page.against}"
     )
     _show_broken(stored)
-    if stored.verdict == "held" and not is_approved:
+    if stored.verdict == "held" and not (is_approved or done):
         say(release_text(feed.name, stored.plan_hash))
     _show_changes(feed, stored, page, all_by=f"d118 plan {feed.name} --all")
 

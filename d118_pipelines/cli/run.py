@@ -28,8 +28,6 @@ from d118_pipelines.workflows.feed import Feed, RunReport
 if TYPE_CHECKING:
     import dagster as dg
 
-INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
-
 
 def run(
     target: NameOrAll = None,
@@ -159,12 +157,14 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
 
 def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
     """The error of a run that did not succeed, with its exit code."""
+    from d118_pipelines.instance import INTERRUPTIONS
+
     for event in result.all_events:
         if not event.is_step_failure:
             continue
         failure = event.step_failure_data.user_failure_data
         error = event.step_failure_data.error
-        if error is not None and error.cls_name in INTERRUPTED:
+        if error is not None and error.cls_name in INTERRUPTIONS:
             raise KeyboardInterrupt  # Dagster makes a failed step of it
         if failure is not None:
             failed = D118Error(failure.description or "The run failed.")

@@ -62,7 +62,9 @@ def _values(root: Path) -> dict[str, str]:
     path = root / ".env"
     try:
         found = dotenv_values(path)
-    except (UnicodeDecodeError, OSError):
+        if any("\0" in f"{name}{value}" for name, value in found.items()):
+            raise UnicodeError  # the environment keeps no NUL
+    except (UnicodeError, OSError):
         raise ConfigurationError(
             f"{shown_path(path)} cannot be read as text in UTF-8.",
             not_done="Nothing was started.",

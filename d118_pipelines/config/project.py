@@ -43,7 +43,7 @@ class Project:
         root = (
             here if (here / "mappings/targets").is_dir() else Path(__file__).parents[2]
         )
-        return cls(root, root / os.environ.get("D118_HOME", "var"))
+        return cls(root, root / (os.environ.get("D118_HOME") or "var"))
 
     def fresh(self) -> Project:
         """The same project with nothing read yet."""

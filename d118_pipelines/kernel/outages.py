@@ -27,6 +27,7 @@ _FORBIDDEN_TEXTS = (
     *("Permission denied", "Read-only file system", "Operation not permitted"),
     *("readonly database", "unable to open database file"),
 )
+_INTERRUPTED_TEXT = "Query interrupted"
 _LIBRARIES = ("_duckdb", "duckdb", "sqlalchemy.exc", "sqlite3")
 
 
@@ -61,11 +62,16 @@ def outage_of(exc: BaseException) -> D118Error | None:
 
 
 class NamedOutages(AbstractContextManager[None]):
-    """Raises an outage of the block by its name; every other exception stays as it is."""
+    """Raises an outage of the block by its name; every other exception stays as it is.
+
+    What DuckDB raises in place of an interrupt becomes the interrupt again.
+    """
 
     def __exit__(
         self, _kind: object, exc: BaseException | None, _trace: object
     ) -> None:
         """Raises: DiskFullError, PermissionDeniedError, ConnectionLostError."""
+        if isinstance(exc, RuntimeError) and str(exc) == _INTERRUPTED_TEXT:
+            raise KeyboardInterrupt from None
         if named := exc and outage_of(exc):
             raise named from None

@@ -26,6 +26,7 @@ STOPPED = "stopped"
 """The error of a failure that a signal caused."""
 UI = "ui/"
 DONE = ("delivered", db.NOT_READ_BACK, "applied", "released", "out of term", "done")
+CARRIED_OUT = ("delivered", db.NOT_READ_BACK, "applied")
 REFUSED = ("busy", "paused")
 """Outcomes of runs that did nothing because something else had its turn."""
 _BEGINS_WITHIN = dt.timedelta(seconds=60)

@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY_LIMIT = "2500MB"
-QUERY_INTERRUPTED = "Query interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +239,6 @@ def _staged(run: Run, provider: Provider) -> Staged:
 
 @contextmanager
 def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB session for roster-sized work; it spills below `D118_HOME`.
-
-    Raises: KeyboardInterrupt if the process was stopped during a query.
-    """
-    with (
-        scratch_folder(project.folder("tmp")) as spill,
-        closing(open_frames(MEMORY_LIMIT, spill)) as duck,
-    ):
-        try:
-            yield duck
-        except RuntimeError as exc:
-            if str(exc) != QUERY_INTERRUPTED:
-                raise
-            # DuckDB says so in place of what the signal's handler raised.
-            raise KeyboardInterrupt from None
+    """A DuckDB session for roster-sized work; it spills below `D118_HOME`."""
+    with closing(open_frames(MEMORY_LIMIT, project.folder("tmp"))) as duck:
+        yield duck

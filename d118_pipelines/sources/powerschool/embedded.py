@@ -112,8 +112,11 @@ class EmbeddedSource:
         paths = [self._path(name) for name in prepared.tables]
         missing = [path.name for path in paths if not path.is_file()]
         if missing:
+            is_there = self.folder.is_dir()
             raise ConfigurationError(
-                f"The folder of PowerSchool tables lacks {', '.join(missing)}.",
+                f"The folder of PowerSchool tables lacks {', '.join(missing)}."
+                if is_there
+                else "The folder of PowerSchool tables does not exist.",
                 where=f"{self.folder} ({FOLDER_VARIABLE})",
                 rule=f"{query.path} reads {', '.join(p.name for p in paths)}",
                 not_done="The query was not run.",
