@@ -26,7 +26,7 @@ _SHOWN_NAMES = {"orgs": "schools"}
 
 # Code -> what is true when the rule passes, in the order of evaluation.
 RULES = {
-    "guard.zero_rows": "No entity with active records comes back empty.",
+    "guard.zero_rows": "No entity or group with active records comes back empty.",
     "guard.deactivated.per_entity": "Few records of each entity and role leave.",
     "guard.deactivated.per_school": "Few records of each school leave it.",
     "guard.updated": "No entity changes in nearly every record.",
@@ -79,7 +79,7 @@ def judge(
     entities = {name: c for name, c in counts.items() if "/" not in name}
     least = limits.minimum_count
     rules = [
-        _zero_rows(entities, deltas, is_on=limits.zero_rows),
+        _zero_rows(counts, deltas, least.per_entity, is_on=limits.zero_rows),
         _share(
             "guard.deactivated.per_entity",
             "active records would be deactivated",
@@ -172,20 +172,23 @@ def _line(case: _Case, what: str, bounds: str) -> str:
 
 
 def _zero_rows(
-    entities: Mapping[str, Counts], deltas: Collection[str], *, is_on: bool
+    counts: Mapping[str, Counts], deltas: Collection[str], minimum: int, *, is_on: bool
 ) -> GuardRule:
+    """minimum: a group such as users/students may come back empty if it was smaller."""
     code = "guard.zero_rows"
     empty = {
-        name: counts
-        for name, counts in entities.items()
-        if counts.active and not counts.fetched and name not in deltas
+        scope: c
+        for scope, c in counts.items()
+        if c.active >= (minimum if "/" in scope else 1)
+        and not c.fetched
+        and scope.partition("/")[0] not in deltas
     }
     if not is_on or not empty:
         return GuardRule(code, "held", True, "No entity came back empty.")
     kind: Kind = "failed" if set(empty) & set(_NEVER_EMPTY) else "held"
     lines = [
-        f"{_name(name)}: no row came, {counts.active:,} records are active."
-        for name, counts in empty.items()
+        f"{_name(scope)}: no row came, {c.active:,} records are active."
+        for scope, c in empty.items()
     ]
     return GuardRule(code, kind, False, "\n".join(lines))
 

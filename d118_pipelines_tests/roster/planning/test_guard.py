@@ -145,6 +145,21 @@ def test_zero_rows_of_an_empty_baseline_or_of_a_delta_pass() -> None:
     assert broken(judged({"users": Counts(active=5)}, deltas=["users"])) == set()
 
 
+@pytest.mark.parametrize(("active", "held"), [(9, False), (10, True)])
+def test_a_group_that_comes_back_empty_is_held_from_the_minimum_on(
+    active: int, held: bool
+) -> None:
+    counts = {
+        "users": Counts(active=active + 2, fetched=active + 2),
+        "users/students": Counts(active=active),
+    }
+    settings = {"minimum_count": {"per_entity": 10}}
+
+    rules = judged(counts, settings=settings)
+
+    assert broken(rules) == ({"guard.zero_rows"} if held else set())
+
+
 @pytest.mark.parametrize(
     ("errors", "fetched", "csv", "held"),
     [(19, 20, False, False), (20, 400, False, False), (20, 399, False, True),

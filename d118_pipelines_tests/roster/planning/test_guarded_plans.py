@@ -51,6 +51,7 @@ def test_fault_d8_role_group_that_vanishes_is_held(world: World) -> None:
     assert set(broken(plan)) == {
         "guard.deactivated.per_entity",
         "guard.deactivated.per_school",
+        "guard.zero_rows",
     }
     [line] = broken(plan)["guard.deactivated.per_entity"].splitlines()
     assert line.startswith("users/staff: 12 of 12")
