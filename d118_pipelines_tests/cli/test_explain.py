@@ -39,7 +39,8 @@ def test_explain_follows_an_exported_person(delivered: ProjectFolder) -> None:
     ]
     assert {sent["sent as"] for sent in answer["sent"]} == {"4003", "4003/1"}
     assert [e["extract"] for e in answer["extracts"]] == [
-        "raw/powerschool/smartfind_staff"
+        "raw/powerschool/smartfind_staff",
+        "raw/powerschool/staff_without_email",
     ]
 
 
