@@ -217,7 +217,7 @@ def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
     case.add("users", *(row.format(*pair) for pair in words.items()))
     case.add(
         "enrollments",
-        *(f"E{n},,,K1,5,S{n},substitute,,," for n in "12"),
+        *(f"E{n}8,,,K1,5,S{n},substitute,,," for n in "12"),
         "E9,,,K1,5,S1,Zoe,,,",
     )
 
@@ -234,11 +234,11 @@ def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
         ("users", 2, f'role "ext:coach": 2 users; {line}: "ext:coach": ...'),
         (
             "enrollments",
-            1,
-            f'role "substitute": 1 enrollment; {line}: "substitute": ...',
+            2,
+            f'role "substitute": 2 enrollments; {line}: "substitute": ...',
         ),
     }
-    assert {key for _, key, _ in rejected_rows(found)} == {*words, "E8", "E9"}
+    assert {key for _, key, _ in rejected_rows(found)} == {*words, "E18", "E28", "E9"}
     assert "Zoe" not in str([f["detail"] for f in findings(found, "row.bad_enum")])
 
 
