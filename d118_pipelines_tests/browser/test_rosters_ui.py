@@ -14,7 +14,7 @@ from d118_pipelines.kernel.guard_rule import check_name
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines_tests.browser.chromium import HEIGHT, WIDTH, Browser
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 PLAN = "/assets/roster/powerschool/plan"
 APPLY = "/assets/roster/powerschool/apply"

@@ -16,7 +16,7 @@ from d118_pipelines_tests.support.oneroster_server import Quirks
 from d118_pipelines_tests.support.scripted_http import Reply
 from d118_pipelines_tests.support.small_sets import FOLDER
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 # So large that its apply takes some seconds, and what is left of it for the next run.
 SIZE, SMALL = Size("T", 30_000, 240_000), Size("T", 1_400, 11_200)

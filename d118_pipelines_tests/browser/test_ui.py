@@ -118,6 +118,7 @@ def test_the_schedule_runs_from_the_start(browser: Browser, name: str) -> None:
     expect(row.locator("input").last).to_be_checked()
 
 
+@pytest.mark.long
 def test_a_run_from_a_shell_is_on_the_page_of_its_job_and_can_be_run_again(
     browser: Browser, hr_run: str
 ) -> None:

@@ -23,6 +23,7 @@ SHORT = {
     "delivery/test_broken_connections.py::test_one_cut_costs_one_attempt": 4,
     "delivery/test_slow_servers.py::test_frozen_upload_ends_at_the_limit_that_comes_first": 1,
     "delivery/test_slow_servers.py::test_server_that_freezes_before_the_folder_is_open_is_given_up": 1,
+    "docs/test_commands.py::test_every_command_of_the_page_succeeds": 1,
     "docs/test_postgresql.py::test_history_and_roster_are_on_the_server": 1,
     "faults/test_canaries.py::test_alerts_of_the_daemon_hold_no_secret_and_no_person": 0,
     "faults/test_canaries.py::test_failed_or_held_run_leaves_no_secret_and_no_person": 1,
