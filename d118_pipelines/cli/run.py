@@ -15,7 +15,7 @@ import typer
 from d118_pipelines.cli.context import AsJson, NameOrAll, TargetName, named_target
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError, D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
@@ -42,11 +42,7 @@ def run(
     """
     project = Project.here()
     if everything is (target is not None):
-        raise ConfigurationError(
-            "A run needs one name, or --all.",
-            not_done="Nothing was started.",
-            next_step="d118 targets list; d118 providers list",
-        )
+        raise typer.BadParameter("Give one name, or --all.", param_hint="target")
     broken = load_feeds(project).broken if everything else []
     feeds = [named_feed(project, target)] if target else enabled_feeds(project)
     done, stopped = _run_each(project, feeds, everything=everything)

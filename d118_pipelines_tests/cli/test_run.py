@@ -288,7 +288,7 @@ def test_a_run_of_all_goes_on_after_one_that_is_held(project: ProjectFolder) -> 
     assert "1 of 2 runs failed or are held.\n  HELD guard.drop_within" in answer.err
     assert "smartfind: delivered to" in answer.out
     runs = project.d118("runs", "--json").json()["runs"]
-    assert {run["targets"] for run in runs[:3]} == {
+    assert {run["name"] for run in runs[:3]} == {
         "hr_records",
         "smartfind",
         "district",

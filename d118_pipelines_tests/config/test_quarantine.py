@@ -20,6 +20,7 @@ from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import is_cron, utc_now
+from d118_pipelines.kernel.text import markdown
 from d118_pipelines.sensors import configuration_sensor
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds, named_feed
 from d118_pipelines.workflows.disclosures import register
@@ -327,21 +328,21 @@ def test_the_alert_says_misconfigured_once_a_day(
         "MISCONFIGURED: badges, sheets; nothing of it runs"
     )
     assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in alert["text"]
-    assert "providers[1].colour: unknown key" in alert["text"]
+    assert markdown("providers[1].colour: unknown key") in alert["text"]
 
 
 def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None:
     add(fresh, {**FILES, NEW: TYPO + SCHEDULE})
     fresh.set_providers({**SHEETS, "enabled": False, "colour": 1})
 
-    answer = fresh.d118("status")
+    answer = fresh.d118("status", "--wide")
 
     assert answer.code == 0
     assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in answer.out
     assert "providers[0].colour: unknown key" in answer.out
     [badges] = fresh.d118("status", "--target", "badges", "--json").json()
     assert badges["state"] == "misconfigured"
-    assert dt.datetime.fromisoformat(badges["deadline"]) < utc_now()
+    assert dt.datetime.fromisoformat(badges["last_deadline"]) < utc_now()
     provider = fresh.d118("status", "--provider", "sheets", "--json").json()
     assert provider["last_status"] == "misconfigured"
     listed = fresh.d118("providers", "list", "--json").json()

@@ -27,7 +27,7 @@ HR_YAML = "mappings/targets/hr_records.yaml"
 SCHEDULE = 'schedule: {cron: "15 4 * * *", deadline: "0 6 * * *"}'
 WHOLE = "id: d\nname: A district\ntime_zone: America/Chicago\n"
 # Dagster's and Python's own variables, explained by their own pages.
-FOREIGN = {"PATH", "HOME"}
+FOREIGN = {"PATH", "HOME", "COLUMNS"}
 
 
 @pytest.fixture
