@@ -84,7 +84,7 @@ def test_history_and_roster_are_on_the_server(tmp_path: Path, databases: str) ->
     again = project.d118("run", "files")
     assert again.code == 0, again.err
     listed = project.d118("runs", "--json").json()
-    assert [run["outcome"] for run in listed["runs"]] == ["delivered", "delivered"]
+    assert [run["outcome"] for run in listed["runs"]] == ["applied", "applied"]
 
 
 @pytest.mark.real

@@ -297,8 +297,9 @@ FROM work.{{entity}}
 JOIN out.{{entity}} USING (n)
 WHERE code IS NOT NULL;
 
+-- Nobody knows whose a garbled key is: its record may be any that seems to be missing.
 INSERT INTO rejected_weights
-SELECT {{'entity'}}, source_file, 1, external_id IS NULL
+SELECT {{'entity'}}, source_file, 1, external_id IS NULL OR code = 'row.bad_guid'
 FROM work.{{entity}}
 JOIN out.{{entity}} USING (n)
 WHERE code IS NOT NULL
@@ -414,7 +415,10 @@ LIMIT 5
 -- name: unknown_words
 SELECT detail
 FROM findings
-WHERE code = 'row.bad_enum' AND entity = {{'entity'}} AND detail LIKE 'role "%'
+WHERE
+    code IN ('row.bad_enum', 'row.bad_bool', 'row.bad_status')
+    AND entity = {{'entity'}}
+    AND detail LIKE '% "%": %'
 ORDER BY "count" DESC, detail
 LIMIT 3
 

@@ -60,7 +60,7 @@ END
 
 -- name: is_shown
 (
-    regexp_full_match({{c}}, 'ext:[A-Za-z_-]{2,40}')
+    regexp_full_match({{c}}, 'ext:[A-Za-z_-]{2,40}|[0-9]{1,2}')
     OR regexp_replace(lower({{c}}), '[^a-z]', '', 'g') IN ({{known}})
     OR list_has_all([{{known}}], regexp_extract_all(
         lower(regexp_replace({{c}}, '([a-z])([A-Z])', '\1 \2', 'g')), '\pL+'))

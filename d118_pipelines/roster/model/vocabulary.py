@@ -32,16 +32,18 @@ ORG_TYPE_ALIASES = dict.fromkeys(_WORDS["district_words"], "district") | {
     for spelled in (word, f"{word} school")
     for blank in (" ", "", "_", "-")
 }
-# Texts that stand for nothing; those of the first list are never a person's name.
+# Texts that stand for nothing; those of the first list are never a person's name, those
+# of the last are no e-mail address and no phone number.
 NOBODY: list[str] = _WORDS["placeholders"]["never_names"]
 PLACEHOLDERS: list[str] = [*NOBODY, *_WORDS["placeholders"]["may_be_names"]]
+NO_CONTACTS: list[str] = [*PLACEHOLDERS, *_WORDS["placeholders"]["no_contacts"]]
 
 # Words of a status column. The second group retires the record.
 LIVE_WORDS = ["active"]
 DELETED_WORDS = ["tobedeleted", "deleted"]
 INACTIVE_WORDS = ["inactive"]  # read as tobedeleted, with a warning
-TRUE_WORDS = ["true", "yes", "y", "t", "1"]
-FALSE_WORDS = ["false", "no", "n", "f", "0"]
+TRUE_WORDS = ["true", "yes", "y", "t", "1", "on", "enabled", "active"]
+FALSE_WORDS = ["false", "no", "n", "f", "0", "off", "disabled", "inactive"]
 
 _NUMBERED = [f"{number:02}" for number in range(1, 14)]
 GRADES = ["IT", "PR", "PK", "TK", "KG", *_NUMBERED, "PS", "UG", "Other"]

@@ -9,7 +9,7 @@ Fields are compared with each other in `record_rules.py`, texts converted in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from d118_pipelines.kernel.finding import Level
 from d118_pipelines.kernel.sql_text import literal, statement
@@ -48,6 +48,7 @@ from d118_pipelines.roster.staging.transforms import (
 
 YEARS = {"school_year", "graduation_year"}
 GRADES = {"grade_level", "low_grade", "high_grade"}
+EMAILS = ("email", "principal_email")
 ALIGNED = {"subjects", "subject_codes"}  # element for element; never shortened
 _OF_GRADES = {"row.grade_alias": True, "row.bad_grade": False}
 LONG, TOO_LONG = 255, 65536
@@ -58,7 +59,6 @@ _NAMES = ("first_name", "last_name")
 FILLED_LATER = {("classes", "name")}
 # Blank it means for ever; what was there and cannot be read does not.
 _OPEN_ENDED = ("enrollments", "end_date")
-_TEXTS = {"emailAddress": parse_email, "phoneDigits": parse_phone}
 _ABSENT = Source()
 
 
@@ -107,13 +107,21 @@ def enum_name(entity: str, name: str) -> str | None:
     return full if full in vocabulary.ENUMS else None
 
 
-def word_fields(entity: str) -> list[str]:
-    """Fields whose text is kept next to the value, to show it or to recognise a default."""
-    return [
+def kept_texts(entity: str) -> dict[str, str]:
+    """Column `w_<field>` -> SQL of the text, where its value is lost, to show it in a
+    finding; of a school year always, to recognise a default."""
+    lost = {
         f.name
         for f in staged_fields(ENTITIES[entity])
-        if f.name == "school_year" or (enum_name(entity, f.name) and f.name != "gender")
-    ]
+        if f.kind in ("boolean", "date") or f.name in YEARS or enum_name(entity, f.name)
+    }
+    texts = {
+        f"w_{name}": f"CASE WHEN v_{name} IS NULL THEN c_{name} END"
+        for name in sorted({"status", *lost} - {"gender"})
+    }
+    if "w_school_year" in texts:
+        texts["w_school_year"] = "c_school_year"
+    return texts
 
 
 class FieldCompiler:
@@ -170,8 +178,10 @@ class FieldCompiler:
 
     def _converted(self, rows: EndpointRows, one: Field, column: str) -> Converted:
         transform = rows.source(one.name).transform
-        if transform in _TEXTS:
-            return _TEXTS[transform](column)
+        if one.name in EMAILS or transform == "emailAddress":
+            return parse_email(column)
+        if transform == "phoneDigits":
+            return parse_phone(column)
         vocabulary_of = enum_name(self.entity.name, one.name)
         if transform in ("parseDate", "nextDay") or one.kind == "date":
             return parse_date(column, rows.date_order, int(transform == "nextDay"))
@@ -232,11 +242,12 @@ class FieldCompiler:
         odd = f"NOT regexp_full_match({column}, '[0-9A-Za-z._/@-]+')"
         # A spreadsheet has lost the digits of 2.02601E+11.
         unusable = (
-            f"length({column}) > {LONG} OR regexp_matches({column}, '[\\x00-\\x1f]') "
+            f"length({column}) > {LONG} OR regexp_matches({column}, '\\p{{Cc}}') "
             f"OR regexp_full_match({column}, '\\d([.,]\\d+)?[Ee]\\+\\d+')"
         )
         self._rule(rows, Rule("row.bad_guid", "reject", "external_id"), unusable)
-        self._rule(rows, Rule("row.bad_guid", "warn", "external_id"), odd)
+        kept = f"{odd} AND NOT ({unusable})"
+        self._rule(rows, Rule("row.bad_guid", "warn", "external_id"), kept)
         return value
 
     def _status(self, rows: EndpointRows) -> str:
@@ -256,7 +267,7 @@ class FieldCompiler:
         sql = choose("lower(c_status)", table)
         self._rule(
             rows,
-            Rule("row.bad_status", "reject", "status"),
+            self._worded(Rule("row.bad_status", "reject", "status")),
             "c_status IS NOT NULL AND v_status IS NULL",
         )
         if rows.source("status").transform != "parseBoolean":
@@ -289,12 +300,8 @@ class FieldCompiler:
         """The value; `is_needed`: a row of which it is lost is rejected."""
         for check in converted.checks:
             severity: Level = "reject" if check.is_lost and is_needed else "warn"
-            detail = "''"
-            if check.code == "row.bad_enum" and name in word_fields(self.entity.name):
-                way = "; add it under role_map of the mapping" if name == "role" else ""
-                detail = shown_word(f"w_{name}", way)
             condition = check.condition.replace(VALUE, f"v_{name}")
-            rule = Rule(check.code, severity, name, detail)
+            rule = self._worded(Rule(check.code, severity, name))
             if check.code in _OF_GRADES:
                 # Told once of a row, whose fields say the same; an alias only counts.
                 rule = Rule(
@@ -302,6 +309,23 @@ class FieldCompiler:
                 )
             self._rule(rows, rule, condition)
         return converted.sql
+
+    def _worded(self, rule: Rule) -> Rule:
+        """The rule with the text that could not be read as its detail."""
+        column, word = f"w_{rule.field}", ""
+        if rule.field == "gender":
+            return rule
+        if rule.code in ("row.bad_enum", "row.bad_bool", "row.bad_status"):
+            way = ""
+            if rule.field == "role":
+                way = "; add it under role_map of the mapping"
+            else:  # role_rules.py counts the roles
+                word = f"CASE WHEN {is_shown(column)} THEN {column} END"
+            return replace(rule, detail=shown_word(column, way), word=word)
+        if rule.code in ("row.bad_date", "row.bad_year"):
+            is_public = self.entity.name == "terms"
+            return replace(rule, detail=_shown_number(column, is_public=is_public))
+        return rule
 
     def _rule(self, rows: EndpointRows, rule: Rule, condition: str) -> None:
         """A field may break one rule in several ways."""
@@ -326,6 +350,23 @@ SHOWN_WORDS = (
     *("psychologist", "worker", "therapist", "speech", "interpreter", "registrar"),
     *("attendance", "monitor", "security", "director", "supervisor", "resource"),
     *("special", "education", "principal", "counselor", "aide", "administrator"),
+    *(
+        "ja",
+        "nein",
+        "wahr",
+        "falsch",
+        "oui",
+        "non",
+        "vrai",
+        "faux",
+        "verdadero",
+        "falso",
+    ),
+    *("maybe", "null", "nan", "undefined", "default", "pending", "blocked", "locked"),
+    *("expired", "archived", "terminated", "closed", "open", "enrolled", "withdrawn"),
+    *("graduated", "transferred", "current", "former", "aktiv", "inaktiv", "activo"),
+    *("inactivo", "actif", "inactif", "checked", "unchecked", "allow", "deny", "not"),
+    *("active", "inactive", "enabled", "disabled", "yes", "no", "true", "false"),
 )
 
 
@@ -357,3 +398,12 @@ def shown_word(column: str, way: str = "") -> str:
     """SQL: the unknown word for a finding and the way on, if it may be shown."""
     shown = f"'the word is ' || {column} || {literal(way)}"
     return f"CASE WHEN {is_shown(column)} THEN {shown} ELSE '' END"
+
+
+def _shown_number(column: str, *, is_public: bool) -> str:
+    """SQL: the date or year that could not be read; of people its form alone."""
+    text = f"'the text is ' || {column}"
+    if not is_public:
+        text = f"'written as ' || regexp_replace({column}, '[0-9]', '9', 'g')"
+    short = f"regexp_full_match({column}, '[A-Z]{{0,2}}[0-9/. -]{{1,10}}')"
+    return f"CASE WHEN {short} THEN {text} ELSE '' END"

@@ -35,7 +35,8 @@ REJECTED_COLUMNS = {
 class Rule:
     """One rule that a row may break; `detail` is SQL over the relation's columns.
 
-    is_counted: its rows are one finding with their number.
+    is_counted: its rows are one finding with their number. word: SQL of the unknown word,
+    null where it is not shown; each word of several rows has a finding of its own.
     """
 
     code: str
@@ -43,6 +44,7 @@ class Rule:
     field: str = ""
     detail: str = "''"
     is_counted: bool = False
+    word: str = ""
 
 
 @dataclass(slots=True)
@@ -174,6 +176,16 @@ def report(
                 f"INSERT INTO findings SELECT {literal(entity)}, {fixed}, NULL, "
                 f"{literal(rule.field)}, ?, NULL, {literal(further)}, {count - left}",
                 [file],
+            )
+        if rule.word:
+            duck.execute(
+                f"INSERT INTO findings SELECT {literal(entity)}, {literal(rule.code)}, "
+                f"'warn', NULL, {literal(rule.field)}, ?, NULL, "
+                f"format('{rule.field} \"{{}}\": {{:,}} {entity}', {rule.word}, count(*)), "
+                f"count(*) FROM {relation} WHERE {rules.broken(number)} "
+                f"AND source_file = ? AND {rule.word} IS NOT NULL "
+                f"GROUP BY {rule.word} HAVING count(*) > 1",
+                [file, file],
             )
     return {number for number, _ in counts}
 

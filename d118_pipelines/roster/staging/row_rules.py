@@ -12,17 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import ROLE_LISTS
-from d118_pipelines.roster.model.vocabulary import NOBODY, PLACEHOLDERS
+from d118_pipelines.roster.model.vocabulary import NO_CONTACTS, NOBODY, PLACEHOLDERS
 from d118_pipelines.roster.staging.compile import FOUND
 from d118_pipelines.roster.staging.field_rules import (
+    EMAILS,
     FILLED_LATER,
     NO_LIST,
     NO_TEXT,
     EndpointRows,
     FieldCompiler,
     clean_list,
+    kept_texts,
     staged_fields,
-    word_fields,
 )
 from d118_pipelines.roster.staging.findings import Rule, RuleSet
 from d118_pipelines.roster.staging.record_rules import record_rules, record_values
@@ -35,6 +36,9 @@ from d118_pipelines.roster.staging.transforms import (
 ORIGIN = ["source_file", "source_line", "raw_collection", "raw_row"]
 # Columns that name the fields of a row, and the rules that they are the detail of.
 ODD_TEXTS = ["placeholder", "invisible"]
+_NOTHING = dict.fromkeys(("first_name", "last_name"), NOBODY) | dict.fromkeys(
+    (*EMAILS, "phone", "sms"), NO_CONTACTS
+)
 
 
 class RowCompiler:
@@ -78,7 +82,7 @@ class RowCompiler:
             [
                 *(f"{sql} AS {n}" for n, sql in self._final(rows, values).items()),
                 *ORIGIN,
-                *(f"c_{name} AS w_{name}" for name in word_fields(self.entity.name)),
+                *(f"{sql} AS {n}" for n, sql in kept_texts(self.entity.name).items()),
                 *ODD_TEXTS,
                 f"{str(rows.is_api).lower()} AS is_api",
                 *self.rules.masks(rows.conditions),
@@ -127,8 +131,7 @@ class RowCompiler:
             texts[one.name] = ()
             is_later = (self.entity.name, one.name) in FILLED_LATER
             if one.kind == "text" and (is_later or not one.required):
-                is_name = one.name in ("first_name", "last_name")
-                texts[one.name] = NOBODY if is_name else PLACEHOLDERS
+                texts[one.name] = _NOTHING.get(one.name, PLACEHOLDERS)
         return texts
 
     def _odd_texts(self, rows: EndpointRows) -> list[str]:

@@ -23,9 +23,11 @@ _NO_BREAK = (
     "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
 _NO_BREAK += "\u202f\u205f\u2011"
-# Controls, soft hyphens, zero-width blanks, direction marks, separators, byte order marks.
-_INVISIBLE = "[\u0080-\u009f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+# Controls but tabs and line breaks, soft hyphens, zero-width blanks, direction marks,
+# separators, byte order marks.
+_INVISIBLE = "[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
 _INVISIBLE += "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
+_CONTROLS = "*[\u0001-\u001f\u007f]*"  # of GLOB, which is faster than a pattern
 _JOINERS = "(^|[^\u0600-\u0dff])[\u200c\u200d]+"
 _EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
@@ -91,28 +93,22 @@ def without_invisible(text: str) -> str:
     plain = f"translate({text}, {literal(_NO_BREAK)}, '{blanks}')"
     plain = f"regexp_replace({plain}, {literal(_INVISIBLE)}, '', 'g')"
     plain = f"regexp_replace({plain}, {literal(_JOINERS)}, '\\1', 'g')"
-    return f"CASE WHEN strlen({text}) = length({text}) THEN {text} ELSE {plain} END"
+    is_plain = (
+        f"strlen({text}) = length({text}) AND NOT {text} GLOB {literal(_CONTROLS)}"
+    )
+    return f"CASE WHEN {is_plain} THEN {text} ELSE {plain} END"
 
 
 def without_placeholder(text: str, placeholders: Sequence[str]) -> str:
     """SQL: the text, null where it is a word for nothing, as NULL and N/A."""
     if not placeholders:
         return text
-    return f"CASE WHEN {text} NOT IN {words(_forms(placeholders))} THEN {text} END"
+    return f"CASE WHEN lower({text}) NOT IN {words(placeholders)} THEN {text} END"
 
 
 def elements_without_placeholder(texts: str, placeholders: Sequence[str]) -> str:
     """SQL: the list without elements that are words for nothing."""
-    forms = _forms(placeholders)
-    slow = f"list_filter({texts}, lambda e: e NOT IN {words(forms)})"
-    listed = ", ".join(map(literal, forms))
-    return f"CASE WHEN list_has_any({texts}, [{listed}]) THEN {slow} ELSE {texts} END"
-
-
-def _forms(placeholders: Sequence[str]) -> list[str]:
-    """The words as people write them."""
-    forms = {f for w in placeholders for f in (w, w.upper(), w.capitalize(), w.title())}
-    return sorted(forms)
+    return f"list_filter({texts}, lambda e: lower(e) NOT IN {words(placeholders)})"
 
 
 def trimmed_list(texts: str) -> str:
