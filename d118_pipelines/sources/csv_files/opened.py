@@ -28,6 +28,7 @@ from d118_pipelines.sources.delimited.encodings import (
     BY_BYTE,
     MIXED,
     UTF8,
+    UnreadableError,
     decodes,
     marked_encoding,
 )
@@ -83,17 +84,28 @@ class OpenedFile:
         return f"{self.path.name}/{self.layout.collection}"
 
     def rows(self) -> Iterator[Record]:
-        """The rows below the header, without empty ones unless they are wanted."""
-        width = len(self.layout.header)
-        for row in read_records(self.path, self.form.dialect, self.form.encoding):
-            is_empty = row.problem in ("", "blank") and not any(
-                map(str.strip, row.cells)
-            )
-            if row.line <= self.header_line or (is_empty and self.skip_empty_rows):
-                continue
-            if row.problem in ("", "blank") and len(row.cells) != width:
-                row = row._replace(problem="ragged", first="".join(row.cells[:1]))
-            yield row
+        """The rows below the header, without empty ones unless they are wanted.
+
+        Raises: IncompleteExtractError (csv.cut_off) if the file ends within a row.
+        """
+        form, width = self.form, len(self.layout.header)
+        try:
+            for row in read_records(self.path, form.dialect, form.encoding, width):
+                is_empty = row.problem in ("", "blank", "ragged") and not any(
+                    map(str.strip, row.cells)
+                )
+                if row.line <= self.header_line or (is_empty and self.skip_empty_rows):
+                    continue
+                yield row._replace(problem="ragged") if row.problem == "blank" else row
+        except UnreadableError as exc:
+            self.check_unchanged()
+            raise IncompleteExtractError(
+                f"FAILED csv.cut_off  {exc.what}",
+                where=f"{self.name}, line {exc.line}",
+                rule="a last row without line end has all its cells",
+                not_done="Nothing of this pull was stored.",
+                next_step="Drop the file again, whole.",
+            ) from None
 
     def dates(self) -> Counter[str]:
         """Every non-empty date of the file and how often; a reading of its own."""

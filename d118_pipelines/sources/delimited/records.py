@@ -24,15 +24,17 @@ def file_chunks(path: Path) -> Iterator[bytes]:
 
 
 def read_records(
-    path: Path, dialect: Dialect, encoding: str = UTF8
+    path: Path, dialect: Dialect, encoding: str = UTF8, width: int = 0
 ) -> Iterator[Record]:
     """Every record of a file in order, the header and blank lines among them.
+
+    width: the number of columns, as for `Splitter`.
 
     Raises: NotUtf8Error with the line; UnreadableError as `Splitter.split` does.
     """
     chunks = utf8_chunks(file_chunks(path), encoding)
     blocks = Blocks(chunks, dialect.max_record_bytes)
-    splitter = Splitter(dialect)
+    splitter = Splitter(dialect, width)
     line, is_last = 1, False
     while not is_last:
         block, is_last = blocks.next()

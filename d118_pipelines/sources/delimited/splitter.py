@@ -83,7 +83,8 @@ class Splitter:
         """Split a block that begins with a record and ends with a line.
 
         only_one: stop behind the first record that is not blank; `rest` is what follows.
-        Raises: UnreadableError `csv.unclosed_quote`, `csv.record_too_long`.
+        Raises: UnreadableError `csv.unclosed_quote`, `csv.record_too_long`,
+        `csv.cut_off`.
         """
         found = Split(next_line=first_line)
         has_lone_cr = text.count("\r") != text.count("\r\n")
@@ -97,6 +98,8 @@ class Splitter:
                     break
                 end = stop
             inner = len(_LINE_END.findall(text, at, end)) if end != stop else 0
+            if is_last and end == stop == len(text):
+                self._check_cut(cells, text[at:end], line)
             record = self._judged(line, cells, text[at:end], inner)
             found.records.append(record)
             if record.problem in _GIVEN_UP:
@@ -133,6 +136,14 @@ class Splitter:
             what = "The file ends inside a quoted field."
             raise UnreadableError("csv.unclosed_quote", what, line)
         return bool(most) and (is_last or len(_LINE_END.findall(rest)) >= most)
+
+    def _check_cut(self, cells: list[str] | None, text: str, line: int) -> None:
+        """Who comes after a cut is missing too, so it is no fault of one record."""
+        delimiter = self._dialect.delimiter
+        count = text.count(delimiter) + 1 if cells is None else len(cells)
+        if count < self._width and text.strip(BLANKS + delimiter):
+            what = "The file is cut off in the middle of its last record."
+            raise UnreadableError("csv.cut_off", what, line)
 
     def _judged(
         self, line: int, cells: list[str] | None, text: str, inner: int

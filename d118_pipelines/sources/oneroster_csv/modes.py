@@ -23,6 +23,7 @@ from d118_pipelines.sources.oneroster_csv.tables import (
 from d118_pipelines.sources.oneroster_csv.values import RowCounts
 
 LEAST_REJECTS = 20
+TERMS = "termSourcedIds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,15 @@ def check_dependencies(
             findings.add("bundle.incomplete", "warn", file + SUFFIX, detail=what)
 
 
-def report_values(file: str, facts: RowCounts, findings: Findings) -> None:
+def report_values(
+    file: str, facts: RowCounts, findings: Findings, *, is_delta: bool
+) -> None:
     """What was seen in all values alike: one finding for each column, with a count."""
     name = file + SUFFIX
+    # Staging asks for the other required values; a deleted row of a delta may lack them.
+    blank = facts.rows - facts.filled[TERMS]
+    if file == "classes" and blank and not is_delta:
+        findings.add("row.missing_required", "warn", name, field=TERMS, count=blank)
     for column, count in facts.trimmed.items():
         findings.add("row.whitespace", "warn", name, field=column, count=count)
     for column, count in facts.odd_lists.items():

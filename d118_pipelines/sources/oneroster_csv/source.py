@@ -171,7 +171,7 @@ class _Pulling:
         reading = judge_file(
             collection, declared, facts, self._source.rules, self._findings
         )
-        report_values(collection, facts, self._findings)
+        report_values(collection, facts, self._findings, is_delta=reading.is_delta)
         mode = self._set.modes.get(collection, "undeclared")
         self._store.details[f"mode.{collection}"] = str(mode)
         target.writer.finish(

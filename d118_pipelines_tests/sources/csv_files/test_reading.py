@@ -191,3 +191,25 @@ def test_chunks_do_not_change_the_table(tmp_path: Path, size: int) -> None:
     rows = pulled(tmp_path, {"users.csv": text}, rules=rules).rows()
 
     assert [row["id"] for row in rows] == [str(n) for n in range(7)]
+
+
+@pytest.mark.parametrize("end", ["2,Ada,Ald", '2,"Ada', '2,"Ad"a,x'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_file_cut_off_in_the_middle_of_its_last_record_is_refused(
+    tmp_path: Path, end: str, encoding: str
+) -> None:
+    files = {"users.csv": (users(user("1")) + end).encode(encoding)}
+
+    with pytest.raises(IncompleteExtractError, match=r"csv\.cut_off") as caught:
+        pulled(tmp_path, files)
+
+    assert caught.value.where == "users.csv, line 3"
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+@pytest.mark.parametrize("end", [user("2"), ",,", " ", ""])
+def test_last_record_without_line_end_is_no_cut(tmp_path: Path, end: str) -> None:
+    result = pulled(tmp_path, {"users.csv": users(user("1")) + end})
+
+    assert [row["id"] for row in result.rows()] == ["1", "2"][: 1 + (end > ",,")]
+    assert result.findings == []

@@ -8,7 +8,7 @@ import pytest
 
 from d118_pipelines.sources.oneroster_csv.modes import Rules
 from d118_pipelines_tests.sources.oneroster_csv.pulls import pull_set, refusal
-from d118_pipelines_tests.support.bundles import ENROLLMENTS, set_of
+from d118_pipelines_tests.support.bundles import BASE_1_1, ENROLLMENTS, set_of
 
 DATE = "2026-10-02T14:05:00.000Z"
 ACTIVE = f"E-1,active,{DATE},51234,S5,S-9001,student,,,\n"
@@ -67,3 +67,21 @@ def test_status_in_bulk_can_refuse_the_set(tmp_path: Path) -> None:
     text = refusal(files, tmp_path, rules=Rules(bulk_with_status="reject"))
 
     assert "row.status_in_bulk" in text
+
+
+@pytest.mark.parametrize(("mode", "count"), [("bulk", 1), ("delta", 0)])
+def test_classes_without_terms_are_kept_with_a_warning(
+    mode: str, count: int, tmp_path: Path
+) -> None:
+    classes = BASE_1_1["classes"]
+    row = classes.splitlines()[1].replace("51234", "51235").replace("D100-3601", "")
+    row = row.replace(",,,", f",active,{DATE},", 1) if mode == "delta" else row
+
+    pulled = pull_set(
+        set_of(classes=f"{classes}{row}\n", modes={"classes": mode}), tmp_path
+    )
+
+    found = [(f["field"], f["count"]) for f in pulled.found("row.missing_required")]
+    assert found == [("termSourcedIds", 1)] * count
+    keys = [row["sourcedId"] for row in pulled.rows("classes")]
+    assert keys == ["51234", "51235"]

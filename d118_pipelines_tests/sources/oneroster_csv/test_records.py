@@ -89,6 +89,21 @@ def test_set_that_ends_inside_quotes_is_refused(tmp_path: Path) -> None:
     assert "enrollments.csv, line 3" in text
 
 
+@pytest.mark.parametrize("is_careful", [False, True])
+def test_set_cut_off_in_the_middle_of_its_last_record_is_refused(
+    tmp_path: Path, *, is_careful: bool
+) -> None:
+    whole, cut = GOOD + LAST.rstrip("\n"), GOOD + "E-9,,,51234,S5"
+
+    text = refusal(enrollments(cut), tmp_path / "cut", is_careful=is_careful)
+
+    assert "FAILED csv.cut_off" in text
+    assert "enrollments.csv, line 3" in text
+    pulled = pull_set(enrollments(whole), tmp_path / "whole", is_careful=is_careful)
+    assert [row["sourcedId"] for row in pulled.rows("enrollments")] == ["E-1", "E-9"]
+    assert pulled.findings() == []
+
+
 def test_record_above_the_limit_refuses_the_set(tmp_path: Path) -> None:
     limits = Limits(max_record_bytes=2000)
     text = refusal(
