@@ -4,11 +4,13 @@ The full record of a run is in Dagster's history; this is what a shell shows.
 """
 
 import logging
+import re
 import sys
 import time
 
 import dagster as dg
 
+from d118_pipelines.instance import NOT_EXECUTED
 from d118_pipelines.kernel.text import printable
 
 _SHOWN_EVENTS = {
@@ -55,7 +57,12 @@ class _LineFormatter(logging.Formatter):
 def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
     event = _event(record)
     if event is None:
-        return str(meta.get("orig_message") or record.getMessage())
+        text = str(meta.get("orig_message") or record.getMessage())
+        if text.startswith(NOT_EXECUTED):
+            found = dict.fromkeys(re.findall(r"'(\w+)'", text))
+            steps = ", ".join(found).replace("__", "/")
+            return f"not run, because {steps} was held, failed or not run"
+        return text
     kind = event.event_type_value
     if kind == "STEP_START":
         return "begins"
