@@ -26,6 +26,7 @@ from d118_pipelines.kernel.text import printable
 from d118_pipelines.kernel.workbook import write_workbook
 
 NARROW = 80
+LEAST = 9  # characters for each column of a table
 LAST = 36  # characters that the last column of a narrow table has at least
 # A command in a text: `d118 run ...`, not the end of a path or of a word.
 _COMMAND = re.compile(r"(?<![\w./-])d118(?= [a-z])")
@@ -111,10 +112,16 @@ def say_narrow(text: str) -> None:
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
-    """Print rows of equal keys as a table; the keys are the headings."""
+    """Print rows of equal keys as a table; the keys are the headings.
+
+    Where the columns have no room, the table is that of `show_lines`.
+    """
     if not rows:
         console().print(Text(printable(title), style="bold"))
         say(empty)
+        return
+    if console().width < LEAST * len(rows[0]):
+        show_lines(title, gathered(rows, "more", *list(rows[0])[:2]))
         return
     table = Table(
         title=Text(printable(title), "table.title"),

@@ -155,6 +155,18 @@ def _letters(*texts: str) -> Counter[str]:
     return Counter(re.findall(r"\w", "".join(texts)))
 
 
+def test_a_table_of_many_columns_has_the_rest_in_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    show_table("Runs", [{f"name{n}": f"value{n}" for n in range(13)}])
+
+    out = capsys.readouterr().out
+    assert "value0  value1  name2: value2; " in out
+    assert "name12: value12" in " ".join(out.split())
+
+
 def test_the_last_column_of_a_narrow_table_has_36_characters(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
