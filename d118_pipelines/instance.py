@@ -30,8 +30,10 @@ from d118_pipelines.workflows.run_history import (
 
 ALERTS = "run_alert_sensor"
 INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
-NOT_EXECUTED = "Dependencies for step "
+NOT_EXECUTED = "Dependencies for step "  # begins Dagster's own line
 OF_A_FEED = ("exports", "deliveries", "roster")
+REPORTS = "reports"
+"""Begins the keys of what is made for the district, from all targets."""
 
 
 def dagster_instance(project: Project) -> dg.DagsterInstance:
@@ -200,7 +202,7 @@ def automation_faults(
 
 
 def _names(run: dg.DagsterRun) -> tuple[str, ...]:
-    """The targets and providers that a run is about."""
+    """The targets and providers that a run is about, or the report."""
     tags = (run.tags.get("sis/target"), run.tags.get("sis/provider"))
     found = {name for tag in tags if tag for name in tag.split(", ")}
     if run.job_name == "approve":
@@ -210,6 +212,7 @@ def _names(run: dg.DagsterRun) -> tuple[str, ...]:
     if not found:
         keys = [key.path for key in run.asset_selection or ()]
         found = {path[1] for path in keys if path[0] in OF_A_FEED}
+        found |= {path[-1] for path in keys if path[0] == REPORTS}
     return tuple(sorted(found))
 
 

@@ -5,6 +5,7 @@ The full record of a run is in Dagster's history; this is what a shell shows.
 
 import datetime as dt
 import logging
+import re
 import sys
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ import dagster as dg
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
+from d118_pipelines.instance import NOT_EXECUTED
 from d118_pipelines.kernel.text import printable
 
 _SHOWN_EVENTS = {
@@ -69,7 +71,12 @@ class _LineFormatter(logging.Formatter):
 def _text(record: logging.LogRecord, meta: dict[str, object]) -> str:
     event = _event(record)
     if event is None:
-        return str(meta.get("orig_message") or record.getMessage())
+        text = str(meta.get("orig_message") or record.getMessage())
+        if text.startswith(NOT_EXECUTED):
+            found = dict.fromkeys(re.findall(r"'(\w+)'", text))
+            steps = ", ".join(found).replace("__", "/")
+            return f"not run, because {steps} was held, failed or not run"
+        return text
     kind = event.event_type_value
     if kind == "STEP_START":
         return "begins"

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from d118_pipelines.cli.context import AsJson, find_provider, named_target
-from d118_pipelines.cli.output import say, show_json, show_table
+from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE
@@ -70,7 +70,7 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         show_json(checks)
     else:
-        show_table("Doctor", [asdict(check) for check in checks])
+        show_lines("Doctor", [asdict(check) for check in checks])
     wrong = [check for check in checks if check.result == "wrong"]
     if not wrong:
         if not as_json:

@@ -12,7 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
-from d118_pipelines.cli.output import save_workbook, say, show_rows, show_table
+from d118_pipelines.cli.output import (
+    gathered,
+    save_workbook,
+    say,
+    show_lines,
+    show_rows,
+)
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError
@@ -51,9 +57,9 @@ def findings(
     if as_json or as_csv:
         show_rows(title, rows, as_json=as_json, as_csv=as_csv)
         return
-    show_table(title, counted, empty="No finding.")
+    show_lines(title, counted, empty="No finding.")
     if rows:
-        show_table("Records", rows)
+        show_lines("\nRecords", gathered(rows, "what", "code", "key"))
     if rows and provider:
         say("What each code means and what to do: docs/reference/rule_codes.md")
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -26,13 +26,17 @@ from d118_pipelines.kernel.text import printable
 from d118_pipelines.kernel.workbook import write_workbook
 
 NARROW = 80
+LEAST = 9  # characters for each column of a table
+LAST = 36  # characters that the last column of a narrow table has at least
 # A command in a text: `d118 run ...`, not the end of a path or of a word.
 _COMMAND = re.compile(r"(?<![\w./-])d118(?= [a-z])")
 
 
 def console(*, piped_width: int = 1000) -> Console:
-    """Standard output; wide when it is not a terminal, so that nothing is truncated."""
-    return Console(width=None if sys.stdout.isatty() else piped_width, soft_wrap=False)
+    """Standard output; when it is no terminal, as wide as COLUMNS says, else very wide."""
+    columns = os.environ.get("COLUMNS", "")
+    piped = (columns.isdecimal() and int(columns)) or piped_width
+    return Console(width=None if sys.stdout.isatty() else piped, soft_wrap=False)
 
 
 def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
@@ -49,38 +53,75 @@ def show_lines(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
         title_style="bold",
         box=None,
         padding=(0, 2, 0, 0),
+        pad_edge=False,
         show_edge=False,
         header_style="dim",
     )
-    for place, (name, value) in enumerate(rows[0].items(), 1):
-        is_last = place == len(rows[0])
-        table.add_column(
-            name,
-            justify="right" if isinstance(value, int | float) else "left",
-            overflow="fold",
-            # A very long name folds, so that room is left for the last column.
-            max_width=None if is_last else 34,
-            no_wrap=not is_last and all(len(shown(row[name])) <= 34 for row in rows),
-        )
-    for row in rows:
-        table.add_row(*(Text(as_typed(shown(value))) for value in row.values()))
-    _narrow().print(table)
+    narrow = console(piped_width=NARROW)
+    texts = [[as_typed(shown(value)) for value in row.values()] for row in rows]
+    widths = _widths([list(rows[0]), *texts], narrow.width)
+    for (name, value), width in zip(rows[0].items(), widths, strict=True):
+        justify: JustifyMethod = "right" if isinstance(value, int | float) else "left"
+        table.add_column(name, justify=justify, overflow="fold", width=width)
+    for row in texts:
+        table.add_row(*map(Text, row))
+    narrow.print(table)
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """The widths of all columns; the last has what is left, if it can at least LAST.
+
+    The widest others give way: first at spaces, then, where a word is long, inside it.
+    """
+    *columns, last = zip(*rows, strict=True)
+    widths = [_longest(cells, "\n") for cells in columns]
+    room -= min(LAST, _longest(last, "\n")) + 2 * len(columns)
+    for least in ([_longest(cells, None) for cells in columns], [8] * len(columns)):
+        while sum(widths) > room:
+            wide = [n for n, width in enumerate(widths) if width > least[n]]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+    return [*widths, None]
+
+
+def _longest(cells: Sequence[str], separator: str | None) -> int:
+    return max(
+        (len(part) for cell in cells for part in cell.split(separator)), default=0
+    )
+
+
+def gathered(rows: Sequence[Row], last: str, *names: str) -> list[Row]:
+    """The rows for `show_lines`: columns of these names, and a last one with the rest."""
+    return [
+        {
+            **{name: row[name] for name in names},
+            last: "; ".join(
+                f"{name}: {text}"
+                for name, value in row.items()
+                if name not in names and (text := shown(value))
+            ),
+        }
+        for row in rows
+    ]
 
 
 def say_narrow(text: str) -> None:
     """Print one message, wrapped as `show_lines` does."""
-    _narrow().print(Text(printable(as_typed(text))))
-
-
-def _narrow() -> Console:
-    return console(piped_width=int(os.environ.get("COLUMNS") or NARROW))
+    console(piped_width=NARROW).print(Text(printable(as_typed(text))))
 
 
 def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> None:
-    """Print rows of equal keys as a table; the keys are the headings."""
+    """Print rows of equal keys as a table; the keys are the headings.
+
+    Where the columns have no room, the table is that of `show_lines`.
+    """
     if not rows:
         console().print(Text(printable(title), style="bold"))
         say(empty)
+        return
+    if console().width < LEAST * len(rows[0]):
+        show_lines(title, gathered(rows, "more", *list(rows[0])[:2]))
         return
     table = Table(
         title=Text(printable(title), "table.title"),
@@ -89,7 +130,8 @@ def show_table(title: str, rows: Sequence[Row], *, empty: str = "Nothing.") -> N
     )
     for name, value in rows[0].items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(name.replace("_", " "), justify=justify, overflow="fold")
     for row in rows:
         # Text, because square brackets in a plain string would be read as markup.
         table.add_row(*(Text(as_typed(shown(value))) for value in row.values()))

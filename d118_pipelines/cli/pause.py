@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -21,6 +22,7 @@ from d118_pipelines.state.pauses import ALL, Pause
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.run import account
 
+FORMS = "as 2030-01-31 or '2030-01-31 06:00'"
 Name = Annotated[
     str | None, typer.Argument(help="A target or a provider; or give --all.")
 ]
@@ -29,10 +31,10 @@ Everything = Annotated[bool, typer.Option("--all", help="All targets and provide
 
 def pause(
     until: Annotated[
-        dt.datetime,
+        str,
         typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
-            help="Local time, as 2030-01-31 (its first minute) or '2030-01-31 06:00'.",
+            metavar="TIME",
+            help=f"Local time, {FORMS} (without hours: its first minute).",
         ),
     ],
     reason: Annotated[str, typer.Option(help="Why; without naming a person.")],
@@ -47,7 +49,7 @@ def pause(
     project = Project.here()
     name = _named(project, target, is_all=is_all)
     zone = project.district().zone
-    wanted = Pause(name, until.replace(tzinfo=zone), reason, account(), utc_now())
+    wanted = Pause(name, _moment(until, zone), reason, account(), utc_now())
     with state_database(project).transaction() as connection:
         pauses.pause(connection, wanted)
     if as_json:
@@ -75,6 +77,18 @@ def resume(
         say(f"{whom} is no longer paused. The schedules go on at their next time.")
     if left is not None:
         say(f"{left.text(project.district().zone)}\nEnd it: d118 resume --all")
+
+
+def _moment(text: str, zone: ZoneInfo) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"--until {text[:64]} is no time.",
+            rule=f"A local time, {FORMS}.",
+            not_done="Nothing was paused.",
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
 def _named(project: Project, target: str | None, *, is_all: bool) -> str:

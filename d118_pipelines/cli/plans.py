@@ -6,8 +6,9 @@ in Dagster is in `jobs.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from textwrap import indent
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from d118_pipelines.cli.providers import UNDO, undo
 from d118_pipelines.cli.run import run
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.records import codes_counted
@@ -95,15 +97,16 @@ def _show_page(
         f"{feed.name}: {state}. {feed.size(stored)}.\n"
         f"Plan {stored.plan_hash[:8]} of {feed.name}, made {made}, against {page.against}"
     )
-    _show_broken(stored)
+    show_broken(stored.rules)
     if stored.verdict == "held" and not (is_approved or done):
         say(release_text(feed.name, stored.plan_hash))
     _show_changes(feed, stored, page, all_by=f"d118 plan {feed.name} --all")
 
 
-def _show_broken(stored: StoredPlan) -> None:
-    for rule in (rule for rule in stored.rules if not rule.passed):
-        say(f"{rule.kind.upper()} {rule.code}\n  {rule.message}")
+def show_broken(rules: Iterable[GuardRule]) -> None:
+    """Print the broken ones; every line of a message is moved in."""
+    for rule in (rule for rule in rules if not rule.passed):
+        say(f"{rule.kind.upper()} {rule.code}\n{indent(rule.message, '  ')}")
 
 
 def _show_changes(
@@ -179,7 +182,7 @@ def preview(target: TargetName, as_json: AsJson = False) -> None:
         f"{target}: would be {stored.verdict.upper()}. {feed.size(stored)}.\n"
         f"Against {page.against}, from data of {data_at}. Nothing was stored or sent."
     )
-    _show_broken(stored)
+    show_broken(stored.rules)
     counted = codes_counted(export.findings).items()
     rows = [{"code": code, "records": number} for code, number in counted]
     show_table("Findings", rows, empty="None.")

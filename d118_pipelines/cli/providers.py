@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from d118_pipelines.cli.context import AsJson, ProviderName, local, named_provider
-from d118_pipelines.cli.output import say, show_json, show_table
+from d118_pipelines.cli.output import gathered, say, show_json, show_lines, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
@@ -53,20 +53,21 @@ def providers_list(
     if as_json:
         show_json(states)
         return
+    now = utc_now()
     rows = [
         {
             "provider": state.provider,
-            "type": state.type,
+            "next run": day_time(state.next_run, now),
+            "last sync": f"{day_time(state.last_sync, now)}\n{state.state}".strip(),
             "name": state.name,
-            "enabled": state.enabled,
+            "type": state.type,
             "schedule": state.schedule or "by hand",
-            "next run": state.next_run,
-            "last sync": state.last_sync,
-            "last status": state.last_status,
         }
         for state in states
     ]
-    show_table("Providers", rows, empty="No provider in config/providers.yaml.")
+    kept = ("provider", "next run", "last sync")
+    shown = gathered(rows, "more", *kept)
+    show_lines("Providers", shown, empty="No provider in config/providers.yaml.")
 
 
 @conflicts_app.command("list")

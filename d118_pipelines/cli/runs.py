@@ -154,7 +154,9 @@ def _unreachable(run_id: str) -> FatalError:
 
 def _found(history: RunHistory, wanted: str) -> list[PastRun]:
     """The entries of one run. Raises: ConfigurationError for none or several."""
-    keys = [key for key in history.runs_of() if key[0].startswith(wanted)]
+    keys = [
+        k for k in history.runs_of() if wanted in (k[0][: len(wanted)], _short(k[0]))
+    ]
     ids = sorted({run_id for run_id, _ in keys})
     if len(ids) != 1:
         raise ConfigurationError(
@@ -176,15 +178,16 @@ def _line(project: Project, run: PastRun) -> dict[str, Any]:
     return {
         "run": _short(run.run_id),
         "what": f"{run.kind if run.kind != 'run' else ''} {run.name or 'assets'}".strip(),
-        "started": day_time(started, utc_now()),
+        "started": day_time(started, utc_now()).removeprefix("today "),
         "outcome": run.outcome,
         "numbers, reason": "\n".join(part for part in told if part),
     }
 
 
 def _short(run_id: str) -> str:
+    """Of `undo-...` and `resend-...` what comes after the kind."""
     head, _, rest = run_id.partition("-")
-    return f"{head}-{rest[:SHORT]}" if head in ("undo", "resend") else run_id[:SHORT]
+    return (rest if head in ("undo", "resend") else run_id)[:SHORT]
 
 
 def _plain(project: Project, run: PastRun) -> dict[str, Any]:

@@ -10,23 +10,23 @@ import datetime as dt
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
 from d118_pipelines.cli.output import (
+    gathered,
     say,
     say_narrow,
     show_json,
     show_lines,
-    show_rows,
     show_table,
 )
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.console.processes import daemons
-from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.kernel.clock import day_time, local_time, utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
 from d118_pipelines.workflows.feed import Feed
@@ -90,7 +90,7 @@ def status(
     else:
         _show(project, states, is_wide=wide, is_of_one=bool(provider))
         if files:
-            _show_files(states)
+            _show_files(states, is_wide=wide)
         for line in [*faults, *note]:
             say("")
             say_narrow(line)
@@ -168,7 +168,10 @@ def _cause(state: State) -> str:
     stands = state.standing
     row = stands.row("name", _name(state), utc_now())
     head = f"{stands.state.upper()}  {_name(state)} {row['when']}".rstrip()
-    parts = [head, stands.reason.rstrip("."), stands.to_do and f"Next: {stands.to_do}"]
+    # What a step says begins with these two, for the log.
+    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
+    reason = reason.replace(f"  {_name(state)}: ", ": ", 1).rstrip(".")
+    parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
     return ". ".join(part for part in parts if part)
 
 
@@ -193,14 +196,18 @@ def _show(
         show(title, [state.row(now, is_wide=is_wide) for state in providers])
 
 
-def _show_files(states: Sequence[State]) -> None:
+def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
     rows = [
         {"target": s.target, **file, "where": s.destination}
         for s in states
         if isinstance(s, TargetState)
         for file in s.file_rows
     ]
-    show_table("Files of the last verified delivery", rows)
+    title = "\nFiles of the last verified delivery"
+    if is_wide:
+        show_table(title, rows)
+    else:
+        show_lines(title, gathered(rows, "delivered", "target", "file"))
 
 
 def _show_users(project: Project, *, as_json: bool) -> None:
@@ -222,7 +229,7 @@ def targets_list(as_json: AsJson = False) -> None:
     broken = [one for one in found.broken if one.kind == "target"]
     feeds = [TargetFeed(project, target) for target in found.targets]
     states, _, _ = _looked_at(project, feeds, broken)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for state in states:
         assert isinstance(state, TargetState)
         target = sound.get(state.target)
@@ -239,5 +246,14 @@ def targets_list(as_json: AsJson = False) -> None:
                 "last_status": state.state,
             }
         )
-    empty = "No target in mappings/targets."
-    show_rows("Targets", rows, as_json=as_json, empty=empty)
+    if as_json:
+        show_json(rows)
+        return
+    now = utc_now()
+    for row in rows:
+        row["next run"] = day_time(row.pop("next_run"), now)
+        sent = day_time(row.pop("last_delivery"), now)
+        row["last delivery"] = f"{sent}\n{row.pop('last_status')}".strip()
+    kept = ("target", "next run", "last delivery")
+    shown = gathered(rows, "more", *kept)
+    show_lines("Targets", shown, empty="No target in mappings/targets.")

@@ -23,8 +23,10 @@ def local_time(moment: dt.datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
-def day_time(moment: dt.datetime, now: dt.datetime) -> str:
-    """A local time in the fewest words: `today 04:15`, `Sat 28 Nov 04:15`."""
+def day_time(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """A local time in the fewest words: `today 04:15`, `Sat 28 Nov 04:15`, or nothing."""
+    if moment is None:
+        return ""
     days = (moment.date() - now.astimezone(moment.tzinfo).date()).days
     near = {-1: "yesterday", 0: "today", 1: "tomorrow"}
     form = "%a %d %b" if abs(days) < 180 else "%Y-%m-%d"

@@ -52,8 +52,10 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """Its first line."""
-        return self.text.split("\n")[0]
+        """Its first line, and how many more rules were broken."""
+        first, *lines = self.text.split("\n")
+        more = sum(line.startswith(("HELD ", "FAILED ")) for line in lines)
+        return f"{first.rstrip('.')}; and {more} more" if more else first
 
     @property
     def next_step(self) -> str:
@@ -313,6 +315,8 @@ def _stored_outcome(entry: _Entry) -> tuple[str, str]:
     broken = [rule for rule in plan["rules"] if not rule["passed"]]
     first = broken[0] if broken else None
     text = f"{first['code']}: {first['message']}".split("\n")[0] if first else ""
+    if len(broken) > 1:
+        text = f"{text.rstrip('.')}; and {len(broken) - 1} more"
     return words.get(plan["verdict"], plan["verdict"]), text
 
 

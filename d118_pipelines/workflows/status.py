@@ -53,7 +53,7 @@ class Standing:
 
     def row(self, kind: str, name: str, now: dt.datetime) -> Mapping[str, Any]:
         """One line of `d118 status`. kind: the heading, target or provider."""
-        when = day_time(self.when, now) if self.when else ""
+        when = day_time(self.when, now)
         return {
             kind: name,
             "state": self.state,

@@ -102,7 +102,7 @@ def test_a_paused_provider_is_not_synced(tmp_path: Path) -> None:
         (["hr_records", "--all", *WHY], "Name one target or provider, or give --all."),
         (["hr_records", "--until", "2020-01-31", "--reason", "x"], "still to come"),
         (["hr_records", "--until", UNTIL, "--reason", " "], "needs a reason"),
-        (["hr_records", "--until", "tomorrow", "--reason", "x"], "does not match"),
+        (["hr_records", "--until", "tomorrow", "--reason", "x"], "as 2030-01-31 or"),
         (["hr_records", "--reason", "x"], "Missing option"),
     ],
     ids=["unknown", "none", "both", "past", "blank", "words", "no-time"],

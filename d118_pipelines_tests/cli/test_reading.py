@@ -221,9 +221,10 @@ def test_an_unknown_target_is_2_and_lists_the_names(
 
 
 def test_findings_are_counted_by_code_and_listed(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("findings", "hr_records")
+    answer = delivered.d118("findings", "hr_records", COLUMNS="80")
 
     assert answer.code == 0
+    assert max(map(len, answer.out.splitlines())) <= 80
     assert "Findings of hr_records" in answer.out
     assert "bad_name" in answer.out
     assert str(NO_PERSON) in answer.out

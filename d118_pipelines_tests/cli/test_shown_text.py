@@ -6,6 +6,9 @@ import csv
 import io
 import json
 import logging
+import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import dagster as dg
@@ -13,7 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.assets.plan_page import _by_school
+from d118_pipelines.cli.output import show_lines, show_table
+from d118_pipelines.cli.plans import show_broken
 from d118_pipelines.errors import FatalError
+from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.state import database as db
 from d118_pipelines.targets.disclosures import as_markdown, disclosures_of
@@ -37,7 +43,7 @@ def hostile(project: ProjectFolder) -> ProjectFolder:
 def test_an_escape_sequence_in_a_source_id_reaches_no_terminal(
     hostile: ProjectFolder, form: list[str]
 ) -> None:
-    answer = hostile.d118("findings", "hr_records", *form)
+    answer = hostile.d118("findings", "hr_records", *form, COLUMNS="200")
 
     assert answer.code == 0
     assert ESCAPED in answer.out
@@ -92,6 +98,28 @@ def test_a_line_break_makes_no_line_of_its_own_in_the_log(
     assert second == r"  04:30:00  run  done\u001b[2J\u000ddone"
 
 
+def test_a_step_that_is_not_run_names_what_it_waits_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = console_logger.logger_fn(dg.build_init_logger_context())  # type: ignore[arg-type]
+    steps = "['exports__smartfind', 'exports__smartfind']"
+    log.error(
+        f"Dependencies for step deliveries__smartfind failed: {steps}. Not executing."
+    )
+
+    said = "not run, because exports/smartfind was held, failed or not run"
+    assert capsys.readouterr().err.rstrip().endswith(said)
+
+
+def test_every_line_of_a_broken_rule_is_moved_in(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_broken([GuardRule("guard.drop_within_limit", "held", False, "4 of 9\n2 of 3")])
+
+    out = capsys.readouterr().out
+    assert out == "HELD guard.drop_within_limit\n  4 of 9\n  2 of 3\n"
+
+
 def test_a_line_break_adds_no_part_to_an_error() -> None:
     error = FatalError("What.", where="key 1\n  Next: d118 approve", next_step="Go on.")
 
@@ -100,3 +128,51 @@ def test_a_line_break_adds_no_part_to_an_error() -> None:
         "  Where: key 1   Next: d118 approve",
         "  Next: Go on.",
     ]
+
+
+@pytest.mark.parametrize("show", [show_lines, show_table])
+def test_a_piped_table_is_as_wide_as_columns_says_and_cuts_nothing(
+    show: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = {
+        "code": "powerschool_staff.access_id_is_not_unique",
+        "what": "undo powerschool",
+        "file": "E1PlusEmployeeWorkSchedule.csv",
+        "reason": "a long reason " * 9,
+    }
+    monkeypatch.setenv("COLUMNS", "60")
+
+    show("Title", [row])
+
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 60
+    assert _letters(out) == _letters("Title", *row, *row.values())
+
+
+def _letters(*texts: str) -> Counter[str]:
+    return Counter(re.findall(r"\w", "".join(texts)))
+
+
+def test_a_table_of_many_columns_has_the_rest_in_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    show_table("Runs", [{f"name{n}": f"value{n}" for n in range(13)}])
+
+    out = capsys.readouterr().out
+    assert "value0  value1  name2: value2; " in out
+    assert "name12: value12" in " ".join(out.split())
+
+
+def test_the_last_column_of_a_narrow_table_has_36_characters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    first = {"run": "4ac85c07", "what": "undo powerschool", "started": "30 Nov 13:24"}
+
+    show_lines("Runs", [{**first, "outcome": "delivered", "reason": "x" * 36}])
+
+    assert "x" * 36 in capsys.readouterr().out

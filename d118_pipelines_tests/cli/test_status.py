@@ -58,14 +58,17 @@ def test_delivered_targets_are_listed_with_what_was_sent(
 
 
 def test_the_files_of_the_last_delivery_can_be_listed(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("status", "--files")
+    answer = delivered.d118("status", "--files", "--wide")
+    narrow = delivered.d118("status", "--files", COLUMNS="80").out
 
     assert answer.code == 0
+    assert max(map(len, narrow.splitlines())) <= 80
     for target in ("hr_records", "smartfind"):
         for file in delivered.d118("status", "--target", target, "--json").json()[0][
             "files"
         ]:
             assert file["name"] in answer.out
+            assert file["name"] in narrow
             assert file["sha256"] in answer.out
 
 
@@ -167,6 +170,7 @@ def test_targets_are_listed_with_files_and_schedule(delivered: ProjectFolder) ->
     assert first["schedule"] == "15 4 * * *"
     assert first["last_status"] == "delivered"
     assert second["title"] == "SmartFind Express"
-    text = delivered.d118("targets", "list")
+    text = delivered.d118("targets", "list", COLUMNS="80")
     assert text.code == 0
     assert "E1PlusEmployeeWorkSchedule.csv" in text.out
+    assert "hr_records" in text.out and " delivered " in text.out

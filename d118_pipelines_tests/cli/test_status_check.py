@@ -67,6 +67,7 @@ def test_late_is_1_and_held_is_3_with_a_line_each(project: ProjectFolder) -> Non
 
     assert code == 3
     assert line.startswith("HELD  hr_records today ")
+    assert (line.count("HELD"), line.count("  hr_records")) == (1, 1)
     assert line.endswith("Next: d118 plan hr_records")
     then = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
     d = db.deliveries

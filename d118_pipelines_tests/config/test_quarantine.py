@@ -347,6 +347,9 @@ def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None
     assert provider["last_status"] == "misconfigured"
     listed = fresh.d118("providers", "list", "--json").json()
     assert [one["last_status"] for one in listed] == ["misconfigured"]
+    narrow = fresh.d118("providers", "list", COLUMNS="80").out
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert f"{listed[0]['provider']} " in narrow and " misconfigured " in narrow
     targets = fresh.d118("targets", "list", "--json").json()
     assert [one["last_status"] for one in targets][:1] == ["misconfigured"]
 

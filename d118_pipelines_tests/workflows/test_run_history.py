@@ -221,11 +221,13 @@ def test_a_failure_of_another_target_is_not_its_own(connection: sa.Connection) -
 
 def test_a_held_error_of_the_step_is_held(connection: sa.Connection) -> None:
     add_plan(connection, "held")
-    error = HeldError("HELD guard.rows  hr: 10 of 19", next_step="d118 plan hr")
+    lines = "HELD guard.rows  hr: 10 of 19.\n  one\nHELD guard.drop  hr: 9"
+    error = HeldError(lines, next_step="d118 plan hr")
 
     run = newest(connection, seen("FAILURE"), failure=[failed_with(error)])
 
     assert (run.outcome, run.next_step) == ("held", "d118 plan hr")
+    assert run.reason == "HELD guard.rows  hr: 10 of 19; and 1 more"
 
 
 def test_a_delivery_counts_whatever_failed_after_it(connection: sa.Connection) -> None:

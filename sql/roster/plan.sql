@@ -28,9 +28,9 @@ SELECT
 FROM read_parquet({{'file'}})
 
 -- name: changes_shown
--- With the number of all of them beside each.
+-- With the number of all of them beside each; who goes comes first, as in a target's plan.
 SELECT entity, action, key, reason, fields, count(*) OVER () AS total
 FROM ({{changes}})
 WHERE $all OR list_contains($ids, school_id)
-ORDER BY place, action, key
+ORDER BY action <> 'deactivate', place, action, key
 LIMIT $limit
