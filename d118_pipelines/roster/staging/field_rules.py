@@ -109,7 +109,9 @@ def enum_name(entity: str, name: str) -> str | None:
 
 def kept_texts(entity: str) -> dict[str, str]:
     """Column `w_<field>` -> SQL of the text, where its value is lost, to show it in a
-    finding; of a school year always, to recognise a default."""
+    finding; of a school year always, to recognise a default. Of demographics none."""
+    if entity == "demographics":
+        return {}
     lost = {
         f.name
         for f in staged_fields(ENTITIES[entity])
@@ -312,15 +314,13 @@ class FieldCompiler:
 
     def _worded(self, rule: Rule) -> Rule:
         """The rule with the text that could not be read as its detail."""
-        column, word = f"w_{rule.field}", ""
-        if rule.field == "gender":
+        column = f"w_{rule.field}"
+        if column not in kept_texts(self.entity.name):
             return rule
         if rule.code in ("row.bad_enum", "row.bad_bool", "row.bad_status"):
-            way = ""
-            if rule.field == "role":
-                way = "; add it under role_map of the mapping"
-            else:  # role_rules.py counts the roles
-                word = f"CASE WHEN {is_shown(column)} THEN {column} END"
+            way, word = "", f"CASE WHEN {is_shown(column)} THEN {column} END"
+            if rule.field == "role":  # staging.py counts them
+                way, word = "; add it under role_map of the mapping", ""
             return replace(rule, detail=shown_word(column, way), word=word)
         if rule.code in ("row.bad_date", "row.bad_year"):
             is_public = self.entity.name == "terms"
@@ -350,23 +350,12 @@ SHOWN_WORDS = (
     *("psychologist", "worker", "therapist", "speech", "interpreter", "registrar"),
     *("attendance", "monitor", "security", "director", "supervisor", "resource"),
     *("special", "education", "principal", "counselor", "aide", "administrator"),
-    *(
-        "ja",
-        "nein",
-        "wahr",
-        "falsch",
-        "oui",
-        "non",
-        "vrai",
-        "faux",
-        "verdadero",
-        "falso",
-    ),
-    *("maybe", "null", "nan", "undefined", "default", "pending", "blocked", "locked"),
-    *("expired", "archived", "terminated", "closed", "open", "enrolled", "withdrawn"),
-    *("graduated", "transferred", "current", "former", "aktiv", "inaktiv", "activo"),
-    *("inactivo", "actif", "inactif", "checked", "unchecked", "allow", "deny", "not"),
-    *("active", "inactive", "enabled", "disabled", "yes", "no", "true", "false"),
+    *("ja", "nein", "wahr", "falsch", "oui", "non", "vrai", "faux", "verdadero"),
+    *("falso", "maybe", "null", "nan", "undefined", "default", "pending", "blocked"),
+    *("locked", "expired", "archived", "terminated", "closed", "open", "enrolled"),
+    *("withdrawn", "graduated", "transferred", "current", "former", "aktiv", "inaktiv"),
+    *("activo", "inactivo", "actif", "inactif", "checked", "unchecked", "deny"),
+    *("not", "active", "inactive", "enabled", "disabled", "yes", "no", "true", "false"),
 )
 
 
