@@ -156,7 +156,7 @@ def test_runs_is_one_listing_with_approvals_and_what_came_of_each(
     assert runs[2]["seconds"] > 0
     assert status(project)["state"] == "delivered"
     assert status(project)["plan"].endswith(" delivered")
-    assert "approve hr_records" in project.d118("runs").out
+    assert "approve hr_records" in project.d118("runs", COLUMNS="100").out
 
 
 def test_a_used_plan_cannot_be_approved_again(held: ProjectFolder) -> None:

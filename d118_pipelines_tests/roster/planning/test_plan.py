@@ -8,6 +8,7 @@ import pytest
 
 from d118_pipelines.roster.planning.plan import find_plan, read_plan
 from d118_pipelines.roster.planning.record_views import record_id
+from d118_pipelines.roster.planning.show import changes_of
 from d118_pipelines_tests.roster.planning.rosters import (
     DISTRICT,
     Roster,
@@ -102,9 +103,16 @@ def test_absence_from_a_proven_pull_deactivates(world: World) -> None:
     smaller = roster()
     smaller["users"].pop()
     smaller["enrollments"].pop()
+    smaller["classes"][0] |= {"term_external_ids": None}
 
     plan = world.sync(smaller)
 
+    shown, _ = changes_of(plan)
+    assert [(row["entity"], row["action"]) for row in shown] == [
+        ("users", "deactivate"),
+        ("enrollments", "deactivate"),
+        ("classes", "update"),
+    ]
     assert world.rows(plan, "users", "action, reason, group_name, old_hash <> ''") == [
         ("deactivate", "missing", "staff", True)
     ]
