@@ -268,5 +268,5 @@ def test_plan_that_grew_too_old_is_held_and_must_be_made_anew(delivered: Sync) -
 def test_baseline_whose_files_are_gone_holds_the_set(delivered: Sync) -> None:
     shutil.rmtree(delivered.project.home / "exports")
 
-    with pytest.raises(HeldError, match="The files of the last .*, no longer exist"):
+    with pytest.raises(HeldError, match=r"The files of the last .*, no longer exist"):
         delivered.run()
