@@ -334,14 +334,14 @@ def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None
     add(fresh, {**FILES, NEW: TYPO + SCHEDULE})
     fresh.set_providers({**SHEETS, "enabled": False, "colour": 1})
 
-    answer = fresh.d118("status")
+    answer = fresh.d118("status", COLUMNS="200")
 
     assert answer.code == 0
     assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in answer.out
     assert "providers[0].colour: unknown key" in answer.out
     [badges] = fresh.d118("status", "--target", "badges", "--json").json()
     assert badges["state"] == "misconfigured"
-    assert dt.datetime.fromisoformat(badges["deadline"]) < utc_now()
+    assert dt.datetime.fromisoformat(badges["last_deadline"]) < utc_now()
     provider = fresh.d118("status", "--provider", "sheets", "--json").json()
     assert provider["last_status"] == "misconfigured"
     listed = fresh.d118("providers", "list", "--json").json()
