@@ -27,7 +27,10 @@ from d118_pipelines.kernel.workbook import write_workbook
 
 NARROW = 80
 LEAST = 9  # characters for each column of a table
-LAST = 36  # characters that the last column of a narrow table has at least
+LAST = 36
+"""Characters of the last column of a narrow table, if others give way between words."""
+LAST_AT_LEAST = 30
+"""The same before a word of another column is broken."""
 # A command in a text: `d118 run ...`, not the end of a path or of a word.
 _COMMAND = re.compile(r"(?<![\w./-])d118(?= [a-z])")
 
@@ -75,9 +78,10 @@ def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
     """
     *columns, last = zip(*rows, strict=True)
     widths = [_longest(cells, "\n") for cells in columns]
-    room -= min(LAST, _longest(last, "\n")) + 2 * len(columns)
-    for least in ([_longest(cells, None) for cells in columns], [8] * len(columns)):
-        while sum(widths) > room:
+    room -= 2 * len(columns)
+    words = [_longest(cells, None) for cells in columns]
+    for least, kept in ((words, LAST), ([8] * len(columns), LAST_AT_LEAST)):
+        while sum(widths) > room - min(kept, _longest(last, "\n")):
             wide = [n for n, width in enumerate(widths) if width > least[n]]
             if not wide:
                 break

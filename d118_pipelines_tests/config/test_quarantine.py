@@ -335,7 +335,7 @@ def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None
     add(fresh, {**FILES, NEW: TYPO + SCHEDULE})
     fresh.set_providers({**SHEETS, "enabled": False, "colour": 1})
 
-    answer = fresh.d118("status", "--wide")
+    answer = fresh.d118("status", COLUMNS="200")
 
     assert answer.code == 0
     assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in answer.out
