@@ -29,6 +29,7 @@ _INVISIBLE = "[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u00ad\u
 _INVISIBLE += "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
 _CONTROLS = "*[\u0001-\u001f\u007f]*"  # of GLOB, which is faster than a pattern
 _JOINERS = "(^|[^\u0600-\u0dff])[\u200c\u200d]+"
+LONGEST_EMAIL = 254
 _EMAIL = r'[^@\s,;:<>()\[\]"\\]+@[^@\s,;:<>()\[\]"\\.]+(\.[^@\s,;.]+)+'
 SLASH_FORMATS = {"mdy": "%m/%d/%Y", "dmy": "%d/%m/%Y"}
 
@@ -246,8 +247,10 @@ def parse_enum(column: str, field: str, aliases: Mapping[str, str]) -> Converted
 
 
 def parse_email(column: str) -> Converted:
-    """An e-mail address as it is written; any other text is none."""
-    sql = f"CASE WHEN regexp_full_match({column}, {literal(_EMAIL)}) THEN {column} END"
+    """An e-mail address as it is written; any other text is none, and a longer one."""
+    is_address = f"regexp_full_match({column}, {literal(_EMAIL)})"
+    short = f"length({column}) <= {LONGEST_EMAIL}"  # no consumer may cut one
+    sql = f"CASE WHEN {is_address} AND {short} THEN {column} END"
     return Converted(sql, (_lost("row.bad_email", column),))
 
 

@@ -66,7 +66,7 @@ def faulty() -> Roster:
         person("U-2", role("O-1", "student")),
         person("U-3", role("S5", "student"), role("O-2", "student")),
         person("U-4", role("S5", "student"), role("S6", "ghost"))
-        | {"agent_external_ids": ["U-1", "GONE"], "email": LONG},
+        | {"agent_external_ids": ["U-1", "GONE"], "identifier": LONG},
         person("U-5", role("S5", "ghost")),
         person("U-6"),
         person("U-7", role("S5", "guardian")),
@@ -166,7 +166,7 @@ def test_what_was_mended_is_counted(export: Export) -> None:
 def test_texts_that_were_cut_are_named(export: Export) -> None:
     assert of_code(export, "write.truncated") == {
         "orgs/O-3": "name",
-        "users/U-4": "email",
+        "users/U-4": "identifier",
     }
 
 
