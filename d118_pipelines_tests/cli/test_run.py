@@ -298,4 +298,4 @@ def test_a_run_needs_one_name_or_all(project: ProjectFolder) -> None:
         answer = project.d118("run", *words)
 
         assert answer.code == 2
-        assert "A run needs one name, or --all." in answer.err
+        assert "Give one name, or --all." in answer.err

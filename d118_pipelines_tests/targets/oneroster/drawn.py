@@ -42,6 +42,9 @@ texts = (
 )
 words = st.text("aZ9é ", min_size=1, max_size=6).map(str.strip).filter(bool)
 maybe = st.none() | texts
+emails = st.none() | st.text("aZ9'-+é漢|{}", min_size=1, max_size=12).map(
+    lambda t: f"{unicodedata.normalize('NFC', t)}@d118.example"
+)
 grade_lists = st.lists(st.sampled_from(GRADES), max_size=3, unique=True)
 flags = st.none() | st.booleans()
 
@@ -155,7 +158,8 @@ def _user(draw: st.DrawFn, number: int, version: str) -> Record:
     }
     for name in ("username", "first_name", "last_name"):
         user[name] = draw(texts)
-    for name in ("email", "middle_name", "phone", "sms"):
+    user["email"] = draw(emails)
+    for name in ("middle_name", "phone", "sms"):
         user[name] = draw(maybe)
     if version != "1.1":
         for name in ("preferred_first_name", "preferred_middle_name", "pronouns"):
