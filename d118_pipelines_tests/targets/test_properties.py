@@ -99,10 +99,16 @@ def exported(name: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, list[s
         folder = Path(path)
         table = pa.Table.from_pylist(rows, schema=schema.expected_schema(query))
         pq.write_table(table, folder / "rows.parquet")
+        nobody = Query.read(ROOT / "sql/powerschool/staff_without_email.sql")
+        empty = schema.expected_schema(nobody).empty_table()
+        pq.write_table(empty, folder / "nobody.parquet")
         export = build_export(
             target(name),
             inputs=Inputs(
-                {("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet"}
+                {
+                    ("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet",
+                    ("raw", "powerschool", nobody.name): folder / "nobody.parquet",
+                }
             ),
             snapshot=NOTHING_SENT,
             baseline_folder=None,
