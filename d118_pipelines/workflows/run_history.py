@@ -130,7 +130,8 @@ class _Entry:
 class RunHistory:
     """All runs that are known, newest first; details are read when they are asked for.
 
-    seen: from Dagster's history. failures_of: what the failed steps of one of them say.
+    seen: from Dagster's history, newest first. failures_of: what the failed steps of one
+    of them say.
     """
 
     def __init__(

@@ -120,6 +120,7 @@ def failed_with(error: D118Error) -> Failure:
 
 
 def newest(connection: sa.Connection, *runs: SeenRun, failure: Any = ()) -> PastRun:
+    """The newest of what is known; runs: newest first, as Dagster gives them."""
     found = RunHistory(connection, runs, lambda run_id: failure).newest("hr")
     assert found is not None
     return found
@@ -138,7 +139,7 @@ def test_a_run_that_failed_before_any_plan_counts_as_the_newest(
     add_delivery(connection, "verified", run_id="before", started_at=NOW - 25 * HOUR)
     before = seen("SUCCESS", at=NOW - 25 * HOUR, run_id="before")
 
-    run = newest(connection, before, seen("FAILURE"), failure=[failed_with(error)])
+    run = newest(connection, seen("FAILURE"), before, failure=[failed_with(error)])
 
     shown = stands(run, due=NOW + HOUR, on_time_from=NOW - 26 * HOUR)
     assert (run.outcome, run.reason) == ("failed", error.what.split("\n")[0])
