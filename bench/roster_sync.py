@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
+from d118_pipelines.config.providers import load_providers
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import (
@@ -35,7 +35,7 @@ def main() -> None:
     root, folder = Path(sys.argv[1]), sys.argv[2]
     os.environ["BENCH_FOLDER"] = folder
     project = Project(root, root / "var")
-    [provider] = read_providers(root)
+    [provider] = load_providers(root)[0]
     run = Run(project, uuid.uuid4().hex, Actor("bench"))
     steps: dict[str, float] = {}
 

@@ -5,7 +5,6 @@ the same runs is joined in `workflows/run_history.py`.
 """
 
 import datetime as dt
-import fcntl
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import keep_history_private, run_history_place
 from d118_pipelines.targets.definition_checks import SCIM_NAME
@@ -46,14 +46,9 @@ def dagster_instance(project: Project) -> dg.DagsterInstance:
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
     run_history_place(project.root)
     keep_history_private(project.root)
-    # Of several first commands at once only one may make Dagster's databases. The lock is
-    # on the folder and ends with its descriptor, however the process ends.
-    descriptor = os.open(project.root, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    # Of several first commands at once only one may make Dagster's databases.
+    with folder_locked(project.root):
         return dg.DagsterInstance.get()
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -97,22 +92,32 @@ def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
         if event is None:
             continue
         if event.is_step_failure:
-            own = event.step_failure_data.user_failure_data
-            error = event.step_failure_data.error
-            if error is not None and error.cls_name in INTERRUPTIONS:
-                found.append(Failure("", INTERRUPTED, error=STOPPED))
-            elif own is not None and own.description:
-                code, kind = own.metadata.get("exit_code"), own.metadata.get("error")
-                exit_code = int(str(code.value)) if code else 1
-                name = subject_of(event.step_key or "")
-                kind_name = str(kind.value) if kind else ""
-                found.append(Failure(name, own.description, exit_code, kind_name))
+            failure = step_failure(event)
+            found += [failure] if failure.text else []
         elif not found and event.job_failure_data.error is None and event.message:
             found.append(Failure("", event.message))
     return found
 
 
-def subject_of(step: str) -> str:
+def step_failure(event: dg.DagsterEvent) -> Failure:
+    """What a failed step says; only a text that passed the boundary is told."""
+    data, name = event.step_failure_data, _subject_of(event.step_key or "run")
+    if data.error is not None and data.error.cls_name in INTERRUPTIONS:
+        return Failure(name, INTERRUPTED, error=STOPPED)
+    own = data.user_failure_data
+    if own is None or not own.description:
+        return Failure(name, "")
+    told = {key: str(found.value) for key, found in own.metadata.items()}
+    return Failure(
+        name,
+        own.description,
+        exit_code=int(told.get("exit_code", 1)),
+        error=told.get("error", ""),
+        plan_hash=told.get("plan_hash", ""),
+    )
+
+
+def _subject_of(step: str) -> str:
     """The target or provider that a step belongs to; a raw extract is its own."""
     if step.startswith(("exports", "deliveries")):
         return step.split("__")[-1]

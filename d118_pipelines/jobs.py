@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE, Misconfigured
-from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.resources import label
 from d118_pipelines.targets.definition import Target
@@ -123,18 +122,13 @@ def misconfigured_job(
     while name in taken:
         name = f"{STATE}_{name}"
     tags = {f"sis/{broken.kind}": broken.name, VERDICT: STATE}
-    return _refusing_job(name, STATE, broken.line, tags, broken.error)
 
-
-def _refusing_job(
-    name: str, why: str, text: str, tags: Mapping[str, str], error: ConfigurationError
-) -> dg.JobDefinition:
-    @dg.op(name=f"{name}_is_{why}")
+    @dg.op(name=f"{name}_is_{STATE}")
     def refuse() -> None:
         with reported():
-            raise error
+            raise broken.error
 
-    @dg.job(name=name, description=text, tags=tags)
+    @dg.job(name=name, description=broken.line, tags=tags)
     def job() -> None:
         refuse()
 

@@ -13,8 +13,9 @@ import dagster as dg
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
-from d118_pipelines.instance import NOT_EXECUTED
+from d118_pipelines.instance import NOT_EXECUTED, step_failure
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.workflows.run_history import STOPPED
 
 _SHOWN_EVENTS = {
     "STEP_START",
@@ -96,12 +97,9 @@ def _failure(event: dg.DagsterEvent) -> str:
 
     Such an error's text could name people; the run's page has it.
     """
-    own = event.step_failure_data.user_failure_data
-    if own is not None:
-        return str(own.description)
-    error = event.step_failure_data.error
-    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
-        return "interrupted"
+    failure, error = step_failure(event), event.step_failure_data.error
+    if failure.text:
+        return "interrupted" if failure.error == STOPPED else failure.text
     cause = error.cause if error and error.cause else error
     name = cause.cls_name if cause else "no reason given"
     return f"FAILED unexpectedly ({name}): see the run's page, make ui"

@@ -1,6 +1,5 @@
 """Sensors: what the project notices automatically; they run from the start."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,15 +11,14 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.errors import BusyError, HeldError, PausedError
-from d118_pipelines.instance import INTERRUPTIONS, subject_of
+from d118_pipelines.instance import step_failure
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
-from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.alerts import send_alert, tell_misconfigured
+from d118_pipelines.workflows.alerts import tell, tell_misconfigured
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
+from d118_pipelines.workflows.run_history import REFUSED, STOPPED
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOK_SECONDS = 60
@@ -51,15 +49,7 @@ def run_alert_sensor(
     reasons = [_reason(run, event) for event in context.get_step_failure_events()]
     wanted = [r for r in reasons or [_ended(run)] if not r.is_told]
     for alert in _alerts(wanted, run.run_id):
-        _send(context.log, project, alert)
-
-
-def _send(log: logging.Logger, project: Project, alert: Alert) -> None:
-    district = project.district()
-    now = utc_now().astimezone(district.zone)
-    ways = send_alert(state_database(project), district.alerts, alert, now=now)
-    told = ", ".join(ways) or "nobody (not set up, or already today)"
-    log.info(f"{alert.title}: alert sent by {told}")
+        context.log.info(tell(project, alert, utc_now()))
 
 
 @dg.sensor(
@@ -105,7 +95,7 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
                 fresh = project.fresh()
                 alert = found.alert(provider, fresh.district().zone)
                 if alert is not None:
-                    _send(context.log, fresh, alert)
+                    context.log.info(tell(fresh, alert, utc_now()))
         if isinstance(found, FailedLook):
             if found.is_unreached:
                 return dg.SensorResult(skip_reason=found.what, cursor=context.cursor)
@@ -143,23 +133,17 @@ class _Reason:
 
 def _reason(run: dg.DagsterRun, event: dg.DagsterEvent) -> _Reason:
     """What a failed step says; only texts that passed the boundary are used."""
-    step = event.step_key or "run"
-    name = subject_of(step)
-    own, error = (
-        event.step_failure_data.user_failure_data,
-        event.step_failure_data.error,
-    )
-    if error is not None and error.cls_name in INTERRUPTIONS:
+    step, failure = event.step_key or "run", step_failure(event)
+    if failure.error == STOPPED:
         by_hand = run.tags.get("sis/trigger") == "manual"
-        return _Reason(False, name, step, f"{step} was interrupted.", is_told=by_hand)
-    if own is None or not own.description:
-        return _Reason(False, name, step, f"{step} failed.")
-    found, plan = own.metadata.get("error"), own.metadata.get("plan_hash")
-    kind = found.value if found is not None else ""
-    is_held = kind == HeldError.__name__
-    cause = (is_held and plan and plan.value) or own.description.splitlines()[0]
-    is_told = kind in (BusyError.__name__, PausedError.__name__)
-    return _Reason(is_held, name, f"{step} {cause}", own.description, is_told)
+        text = f"{step} was interrupted."
+        return _Reason(False, failure.name, step, text, is_told=by_hand)
+    if not failure.text:
+        return _Reason(False, failure.name, step, f"{step} failed.")
+    is_held = failure.outcome == "held"
+    cause = (is_held and failure.plan_hash) or failure.text.splitlines()[0]
+    is_told = failure.outcome in REFUSED
+    return _Reason(is_held, failure.name, f"{step} {cause}", failure.text, is_told)
 
 
 def _ended(run: dg.DagsterRun) -> _Reason:

@@ -84,13 +84,12 @@ def find_provider(project: Project, name: str) -> Provider | None:
 
 def named_provider(project: Project, name: str) -> Provider:
     """The provider of that id. Raises: as `named_target`."""
-    found = find_provider(project, name)
-    if found is None:
-        feeds = load_feeds(project)
+    feeds = load_feeds(project)
+    providers = {provider.id: provider for provider in feeds.providers}
+    if name not in providers:
         feeds.refuse(name)
-        ids = ", ".join(p.id for p in feeds.providers) or "none yet"
-        raise _unknown("provider", name, ids)
-    return found
+        raise _unknown("provider", name, ", ".join(providers) or "none yet")
+    return providers[name]
 
 
 def _unknown(kind: str, name: str, known: str) -> ConfigurationError:

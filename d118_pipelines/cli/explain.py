@@ -1,13 +1,14 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
 Called by the command line. Who is meant is in `workflows/people.py`, what a target or
-provider has of the person in `explain_target.py` and `explain_provider.py`; the findings of all people are in `findings.py`.
+provider has of the person in `explain_target.py` and `explain_provider.py`; the findings
+of all people are in `findings.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -61,7 +62,7 @@ def explain(
     else:
         assert isinstance(feed, TargetFeed)
         way = TargetFiles(project, feed.target, plan)
-        tables = [*way.extracts(), *tables, *way.kept()]
+        tables = [*way.extracts(), *tables, *way.kept]
         person = _the_person(project, tables, feed.name, key, way.keys)
         answer = way.explained(key, person, show_values=show_values)
     if as_json:
@@ -75,10 +76,14 @@ def _extract_tables(project: Project) -> list[PeopleTable]:
     tables = []
     for provider in project.providers():
         pull = find_pull(project.home / "raw" / provider.id)
-        for name in pull.collections if pull else ():
-            path = pull.rows_file(name) if pull else None
-            if path is not None and path.is_file():
-                tables.append(PeopleTable(f"raw/{provider.id}/{name}", [path]))
+        files = (
+            {name: pull.rows_file(name) for name in pull.collections} if pull else {}
+        )
+        tables += [
+            PeopleTable(f"raw/{provider.id}/{name}", [path])
+            for name, path in files.items()
+            if path.is_file()
+        ]
         staged = find_staged(project.home / "staged" / provider.id)
         if staged is not None and "users" in staged.entities:
             label = f"staged/{provider.id}/users"
@@ -91,7 +96,7 @@ def _the_person(
     tables: Sequence[PeopleTable],
     name: str,
     wanted: str,
-    keys: Any,
+    keys: Callable[[Sequence[Sighting]], set[str]],
 ) -> list[Sighting]:
     """The rows about the one person meant; none if nobody has the id.
 

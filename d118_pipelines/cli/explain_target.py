@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
 from d118_pipelines.cli.context import local
 from d118_pipelines.config.project import Project
+from d118_pipelines.sources.pull import Pull
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
@@ -48,16 +50,26 @@ class TargetFiles:
                 .order_by(d.number)
             ).all()
 
-    def extracts(self) -> list[PeopleTable]:
-        """The raw extracts and staged rosters that the target reads."""
-        tables = []
+    @cached_property
+    def _pulls(self) -> dict[str, tuple[str, Pull]]:
+        """The raw extracts that the target reads, by label: name and pull."""
+        found = {}
         for parts in self.target.reads:
             layer, system, name = parts
-            found = find_extract(self.project, system, name, self.plan.run_id)
-            if layer == "raw" and found is not None:
-                tables.append(PeopleTable("/".join(parts), [found.rows_file(name)]))
-        return [t for t in tables if t.paths[0].is_file()]
+            pull = find_extract(self.project, system, name, self.plan.run_id)
+            if layer == "raw" and pull is not None:
+                found["/".join(parts)] = (name, pull)
+        return found
 
+    def extracts(self) -> list[PeopleTable]:
+        """The raw extracts that the target reads."""
+        return [
+            PeopleTable(label, [path])
+            for label, (name, pull) in self._pulls.items()
+            if (path := pull.rows_file(name)).is_file()
+        ]
+
+    @cached_property
     def kept(self) -> list[PeopleTable]:
         """The tables of people behind the newest export and every delivery."""
         home = self.project.home
@@ -73,7 +85,7 @@ class TargetFiles:
 
     def keys(self, person: Iterable[Sighting]) -> set[str]:
         """The keys by which the target knows the person."""
-        kept = {t.label for t in self.kept()}
+        kept = {t.label for t in self.kept}
         known = self.target.model.population
         own = self._inputs()
         found = set()
@@ -121,7 +133,7 @@ class TargetFiles:
         """Those that are somebody's key in the files."""
         return {
             row[column]
-            for table in self.kept()
+            for table in self.kept
             for path in table.paths[:1]
             for column in ("_record", "_person")
             for one in ids
@@ -130,21 +142,16 @@ class TargetFiles:
 
     def _extract_rows(self, person: Sequence[Sighting]) -> Rows:
         seen = {row.label for row in person}
-        rows: Rows = []
-        for layer, system, name in self.target.reads:
-            found = find_extract(self.project, system, name, self.plan.run_id)
-            if layer != "raw" or found is None:
-                continue
-            label = f"{layer}/{system}/{name}"
-            rows.append(
-                {
-                    "extract": label,
-                    "made": local(self.project, found.made_at),
-                    "rows": found.collections[name].rows,
-                    "source": found.details.get("source", found.kind),
-                    "has_the_person": label in seen,
-                }
-            )
+        rows: Rows = [
+            {
+                "extract": label,
+                "made": local(self.project, pull.made_at),
+                "rows": pull.collections[name].rows,
+                "source": pull.details.get("source", pull.kind),
+                "has_the_person": label in seen,
+            }
+            for label, (name, pull) in self._pulls.items()
+        ]
         if self.target.roster_reads:
             at = local(self.project, self.plan.data_at)
             about = {"extract": ROSTER, "made": at, "rows": None, "source": "syncs"}

@@ -15,6 +15,7 @@ import typer
 from d118_pipelines.cli.context import AsJson, NameOrAll, TargetName, named_target
 from d118_pipelines.cli.output import say, show_json, show_table, warn
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
@@ -24,6 +25,7 @@ from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed, RunReport
+from d118_pipelines.workflows.run_history import STOPPED
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -43,14 +45,23 @@ def run(
     project = Project.here()
     if everything is (target is not None):
         raise typer.BadParameter("Give one name, or --all.", param_hint="target")
-    broken = load_feeds(project).broken if everything else []
-    feeds = [named_feed(project, target)] if target else enabled_feeds(project)
+    feeds, broken = _chosen(project, target)
     done, stopped = _run_each(project, feeds, everything=everything)
     stopped |= {one.name: one.error for one in broken}
     with after_commit("Reporting the run", warn):
         _show_reports(done, as_json, everything=everything)
     if stopped:
         raise _not_all(stopped, len(feeds) + len(broken))
+
+
+def _chosen(
+    project: Project, target: str | None
+) -> tuple[Sequence[Feed], Sequence[Misconfigured]]:
+    """The feed of that name, else all that may run, and what is misconfigured."""
+    if target is not None:
+        return [named_feed(project, target)], []
+    found = load_feeds(project)
+    return enabled_feeds(project, found), found.broken
 
 
 def _run_each(
@@ -153,19 +164,15 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
 
 def _outcome(feed: Feed, result: dg.ExecuteInProcessResult) -> D118Error:
     """The error of a run that did not succeed, with its exit code."""
-    from d118_pipelines.instance import INTERRUPTIONS
+    from d118_pipelines.instance import step_failure
 
-    for event in result.all_events:
-        if not event.is_step_failure:
-            continue
-        failure = event.step_failure_data.user_failure_data
-        error = event.step_failure_data.error
-        if error is not None and error.cls_name in INTERRUPTIONS:
+    failed_steps = (one for one in result.all_events if one.is_step_failure)
+    for failure in map(step_failure, failed_steps):
+        if failure.error == STOPPED:
             raise KeyboardInterrupt  # Dagster makes a failed step of it
-        if failure is not None:
-            failed = D118Error(failure.description or "The run failed.")
-            code = failure.metadata.get("exit_code")
-            failed.exit_code = int(str(code.value)) if code else 1
+        if failure.text:
+            failed = D118Error(failure.text)
+            failed.exit_code = failure.exit_code
             return failed
     return D118Error(
         f"The run {result.run_id} failed.",

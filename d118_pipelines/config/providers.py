@@ -290,11 +290,6 @@ def load_providers(
     return sound, broken
 
 
-def read_providers(root: Path, *, district: str | None = None) -> list[Provider]:
-    """The sound providers of `load_providers`."""
-    return load_providers(root, district=district)[0]
-
-
 def name_taken(provider: Provider, other: str) -> ConfigurationError:
     """The error of a provider whose id is also the name of something at `other`."""
     return ConfigurationError(

@@ -96,8 +96,7 @@ def _make_locked(path: Path) -> int | None:
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Nobody may take a new folder for one that was left, before it is locked.
-    parent = _locked(path.parent)
-    try:
+    with folder_locked(path.parent):
         for left in path.parent.glob(".*.part"):
             lock = _locked(left, fcntl.LOCK_NB)
             if lock is not None:
@@ -105,8 +104,16 @@ def _make_locked(path: Path) -> int | None:
                 _unlock(lock)
         path.mkdir(mode=0o700)
         return _locked(path, fcntl.LOCK_NB)
+
+
+@contextmanager
+def folder_locked(path: Path) -> Iterator[None]:
+    """Wait for the folder's lock and hold it for the block; it ends with the process."""
+    lock = _locked(path)
+    try:
+        yield
     finally:
-        _unlock(parent)
+        _unlock(lock)
 
 
 def _locked(path: Path, more: int = 0) -> int | None:

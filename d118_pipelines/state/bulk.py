@@ -170,7 +170,8 @@ def read_frame(
 ) -> None:
     """Make a DuckDB table of the rows of a query in the state database.
 
-    query: SQL with `:name` for those of `values` that it needs. columns: name -> DuckDB type, in its order.
+    query: SQL with `:name` for those of `values` that it needs. columns: name -> DuckDB
+    type, in its order.
     """
     kinds = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     duck.execute(f"CREATE OR REPLACE TABLE {relation} ({kinds})")

@@ -1,7 +1,7 @@
 """Where Dagster keeps its run history, read from its dagster.yaml, and who may read it.
 
-Called by `cli/doctor.py`, and by whatever starts a run or the UI. Dagster opens that database itself; the project's own is in
-`database.py`. Page: docs/postgresql.md.
+Called by `cli/doctor.py`, and by whatever starts a run or the UI. Dagster opens that
+database itself; the project's own is in `database.py`. Page: docs/postgresql.md.
 """
 
 from __future__ import annotations

@@ -55,21 +55,26 @@ def send_alert(
     return ways
 
 
+def tell(project: Project, alert: Alert, now: dt.datetime) -> str:
+    """Send an alert as the district's file says; what came of it, for the log."""
+    district = project.district()
+    at = now.astimezone(district.zone)
+    ways = send_alert(state_database(project), district.alerts, alert, now=at)
+    told = ", ".join(ways) or "nobody (not set up, or already today)"
+    return f"{alert.title}: alert sent by {told}"
+
+
 def tell_misconfigured(
     project: Project, broken: Sequence[Misconfigured], now: dt.datetime
 ) -> str:
     """Send one alert for all that is misconfigured, once a day; says by which way."""
     if not broken:
         return "Every target and provider is configured."
-    district = project.district()
     names = tuple(one.name for one in broken)
     title = f"MISCONFIGURED: {', '.join(names)}; nothing of it runs, all else does"
     text = "\n".join(dict.fromkeys(str(one.error) for one in broken))
     alert = Alert(STATE, f"{STATE} {' '.join(names)}", title, text, names, "")
-    now = now.astimezone(district.zone)
-    ways = send_alert(state_database(project), district.alerts, alert, now=now)
-    told = ", ".join(ways) or "nobody (not set up, or already today)"
-    return f"{title}: alert sent by {told}"
+    return tell(project, alert, now)
 
 
 def configured_ways(settings: Alerts) -> Sequence[str]:

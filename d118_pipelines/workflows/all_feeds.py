@@ -19,6 +19,7 @@ from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.sources.powerschool.source import Query
+from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, load_targets
 from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
@@ -28,6 +29,7 @@ from d118_pipelines.workflows.provider_feed import (
     misconfigured_provider,
 )
 from d118_pipelines.workflows.provider_sources import check_provider
+from d118_pipelines.workflows.run_history import RunHistory
 from d118_pipelines.workflows.target_feed import TargetFeed
 
 
@@ -97,21 +99,8 @@ def _check_queries(
         Query.read(known[entity])
 
 
-def find_feed(project: Project, name: str) -> Feed | None:
-    """The sound provider or target of that name, or None."""
-    feeds = load_feeds(project)
-    for provider in feeds.providers:
-        if provider.id == name:
-            return ProviderFeed(project, provider)
-    for target in feeds.targets:
-        if target.name == name:
-            return TargetFeed(project, target)
-    return None
-
-
-def enabled_feeds(project: Project, feeds: Feeds | None = None) -> list[Feed]:
+def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
     """All that may run: first the providers, from whose rosters targets are fed."""
-    feeds = feeds or load_feeds(project)
     enabled = [one for one in feeds.providers if one.model.enabled]
     return [
         *(ProviderFeed(project, provider) for provider in enabled),
@@ -123,26 +112,29 @@ def all_provider_states(project: Project) -> list[ProviderState]:
     """All providers, disabled ones too; those that are misconfigured come last."""
     feeds = load_feeds(project)
     broken = (one for one in feeds.broken if one.kind == "provider")
-    return [
-        *(ProviderFeed(project, one).state() for one in feeds.providers),
-        *(misconfigured_provider(project, one) for one in broken),
-    ]
+    with state_database(project).reading() as connection:
+        history = RunHistory(connection)
+        sound = [ProviderFeed(project, one).state(history) for one in feeds.providers]
+    return [*sound, *(misconfigured_provider(project, one) for one in broken)]
 
 
 def named_feed(project: Project, name: str) -> Feed:
-    """The provider or target of that name.
+    """The sound provider or target of that name.
 
     Raises: ConfigurationError that says what is wrong with it, or lists the names.
     """
-    found = find_feed(project, name)
-    if found is None:
-        feeds = load_feeds(project)
-        feeds.refuse(name)
-        targets = ", ".join(target.name for target in feeds.targets)
-        ids = ", ".join(p.id for p in feeds.providers) or "none yet"
-        raise ConfigurationError(
-            f"There is no target or provider {name}.",
-            rule=f"The targets are: {targets}. The providers are: {ids}.",
-            next_step="d118 targets list; d118 providers list",
-        )
-    return found
+    feeds = load_feeds(project)
+    for provider in feeds.providers:
+        if provider.id == name:
+            return ProviderFeed(project, provider)
+    for target in feeds.targets:
+        if target.name == name:
+            return TargetFeed(project, target)
+    feeds.refuse(name)
+    targets = ", ".join(target.name for target in feeds.targets)
+    ids = ", ".join(p.id for p in feeds.providers) or "none yet"
+    raise ConfigurationError(
+        f"There is no target or provider {name}.",
+        rule=f"The targets are: {targets}. The providers are: {ids}.",
+        next_step="d118 targets list; d118 providers list",
+    )

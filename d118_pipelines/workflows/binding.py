@@ -14,20 +14,18 @@ from pathlib import Path
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ExportError, IncompleteExtractError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.frames import open_frames, parquet
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.entities import ENTITIES
-from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.build import Inputs, build_export
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines.targets.population import doubled_by
-from d118_pipelines.workflows.export_inputs import Parts, gather
+from d118_pipelines.workflows.export_inputs import Parts, find_input, gather
 from d118_pipelines.workflows.powerschool_source import (
     SYSTEM,
-    find_extract,
     query_columns,
 )
 
@@ -80,18 +78,11 @@ def columns_of(project: Project, parts: Parts) -> dict[str, str]:
 
 def _relation(project: Project, parts: Parts) -> str:
     """SQL of the newest rows, else of the declared columns without a row."""
-    layer, system, entity = parts
-    file = None
-    if layer == "staged":
-        staged = find_staged(project.home / "staged" / system)
-        file = (
-            staged.rows_file(entity) if staged and entity in staged.entities else None
-        )
-    elif extract := find_extract(project, system, entity):
-        file = extract.rows_file(entity)
-    if file is not None:
-        return f"FROM read_parquet({literal(file)})"
-    return _of_columns(columns_of(project, parts))
+    try:
+        file, _ = find_input(project, parts, RUN_ID)
+    except IncompleteExtractError:
+        return _of_columns(columns_of(project, parts))
+    return f"FROM {parquet(file)}"
 
 
 def _of_columns(columns: dict[str, str]) -> str:

@@ -102,7 +102,8 @@ def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     """Send the plan that this run made, else the target's newest one.
 
     Raises: HeldError, PausedError, ExportError or ConfigurationError if it may not go;
-    BusyError if another run delivers; whatever the way raises. In each case the delivery counts not.
+    BusyError if another run delivers; whatever the way raises. The delivery then does not
+    count.
     """
     target, database = way.target, state_database(way.project)
     feed = TargetFeed(way.project, target)

@@ -1,7 +1,7 @@
 """Making an export: extracts, ledger and destination in, a stored plan out.
 
-Called by `assets/exports.py` and `d118 preview`; what it is made from is found in `export_inputs.py`, the
-files are built in `targets/build.py`.
+Called by `assets/exports.py` and `d118 preview`; what it is made from is found in
+`export_inputs.py`, the files are built in `targets/build.py`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def gather(
     Raises: IncompleteExtractError if an extract, a staged roster or the roster that the
     SQL reads was never made.
     """
-    found = {parts: _find(project, parts, run_id) for parts in target.reads}
+    found = {parts: find_input(project, parts, run_id) for parts in target.reads}
     times = [source.made_at for _, source in found.values()]
     demonstration = any(source.is_demonstration for _, source in found.values())
     roster: dict[str, Path] = {}
@@ -83,7 +83,13 @@ def gather(
     return Gathered(inputs, min(times, default=now), demonstration, told)
 
 
-def _find(project: Project, parts: Parts, run_id: str) -> tuple[Path, Staged | Pull]:
+def find_input(
+    project: Project, parts: Parts, run_id: str
+) -> tuple[Path, Staged | Pull]:
+    """The file of an extract or staged entity, the run's own or the newest, and its whole.
+
+    Raises: IncompleteExtractError if there is none.
+    """
     layer, system, entity = parts
     if layer == "staged":
         staged = find_staged(project.home / "staged" / system, run_id)

@@ -9,7 +9,7 @@ Rule: docs/reference/explain.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,9 @@ def find_people(
     return people
 
 
-def _all_of(first: Sighting, seen: Any) -> list[Sighting]:
+def _all_of(
+    first: Sighting, seen: Callable[[set[str]], list[Sighting]]
+) -> list[Sighting]:
     """All rows about the person of one row, in the order of the sources."""
     person, known = [first], set(first.ids)
     while True:

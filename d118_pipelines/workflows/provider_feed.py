@@ -27,7 +27,7 @@ from d118_pipelines.roster.planning.show import (
     school_row,
 )
 from d118_pipelines.roster.store.runs import APPLIED, recent_runs
-from d118_pipelines.state.leases import holder_of
+from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.state.plans import StoredPlan, newest_approved
@@ -157,7 +157,7 @@ class ProviderFeed(Feed):
             rows, _ = recent_runs(connection, provider.id, limit=50)
             plan, approval = newest_approved(connection, provider.id, now=now)
             pause = pause_of(connection, provider.id, now=now)
-            _, is_running = holder_of(connection, provider.id)
+            is_running = is_held(connection, provider.id)
         good = next((r for r in rows if r["status"] in APPLIED), None)
         look = failed_look(project, provider.id)
         if look and good and good["completed_at"].isoformat() > look.at:

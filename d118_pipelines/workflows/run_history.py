@@ -25,8 +25,8 @@ CUT_OFF = "Interrupted while sending; what was sent does not count."
 STOPPED = "stopped"
 """The error of a failure that a signal caused."""
 UI = "ui/"
-DONE = ("delivered", db.NOT_READ_BACK, "applied", "released", "out of term", "done")
 CARRIED_OUT = ("delivered", db.NOT_READ_BACK, "applied")
+DONE = (*CARRIED_OUT, "released", "out of term", "done")
 REFUSED = ("busy", "paused")
 """Outcomes of runs that did nothing because something else had its turn."""
 _BEGINS_WITHIN = dt.timedelta(seconds=60)
@@ -35,12 +35,17 @@ _BEGINS_WITHIN = dt.timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a failed step says. name: of its target or provider, or of the extract."""
+    """What a failed step says; text: empty if nothing of it may be told.
+
+    name: of its target or provider, or of the extract. plan_hash: of the plan that may
+    not go.
+    """
 
     name: str
     text: str
     exit_code: int = 1
     error: str = ""
+    plan_hash: str = ""
 
     @property
     def outcome(self) -> str:

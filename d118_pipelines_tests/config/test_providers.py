@@ -19,7 +19,6 @@ from d118_pipelines.config.providers import (
     TYPES,
     Provider,
     load_providers,
-    read_providers,
 )
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines_tests.support.project import REPOSITORY
@@ -124,11 +123,11 @@ def test_a_schedule_may_be_a_preset(name: str, cron: str, tmp_path: Path) -> Non
 def test_a_project_may_have_no_provider(text: str, tmp_path: Path) -> None:
     assert loaded(tmp_path, text) == []
     (tmp_path / FILE).unlink()
-    assert read_providers(tmp_path) == []
+    assert load_providers(tmp_path)[0] == []
 
 
 def test_the_repository_enables_one_provider_and_shows_every_type() -> None:
-    found = read_providers(REPOSITORY, district="district_118")
+    found = load_providers(REPOSITORY, district="district_118")[0]
 
     assert [one.id for one in found if one.model.enabled] == ["powerschool"]
     assert {one.model.type for one in found} == set(TYPES)

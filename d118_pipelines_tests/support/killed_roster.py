@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
+from d118_pipelines.config.providers import load_providers
 from d118_pipelines.errors import D118Error
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.workflows.run import Run
@@ -77,7 +77,7 @@ def _main(job: dict[str, Any]) -> None:
     root = Path(job["root"])
     os.chdir(root)
     project = Project(root, root / "var")
-    provider = next(p for p in read_providers(root) if p.id == job["provider"])
+    provider = next(p for p in load_providers(root)[0] if p.id == job["provider"])
     run = Run(project, job["run_id"], Actor("tester"))
 
     def reached(point: str) -> None:

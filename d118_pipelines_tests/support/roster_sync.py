@@ -19,7 +19,7 @@ from typing import Any, Self
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from d118_pipelines.config.providers import Provider, read_providers
+from d118_pipelines.config.providers import Provider, load_providers
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store.apply import ApplyResult
@@ -90,7 +90,7 @@ class RosterProject(ProjectFolder):
 
     def provider(self, name: str) -> Provider:
         """The entry as the package reads it."""
-        return next(p for p in read_providers(self.root) if p.id == name)
+        return next(p for p in load_providers(self.root)[0] if p.id == name)
 
     def pull(self, name: str) -> None:
         """Begin a run: read the source."""

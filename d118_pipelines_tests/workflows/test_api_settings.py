@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from d118_pipelines.config.providers import FILE, Provider, read_providers
+from d118_pipelines.config.providers import FILE, Provider, load_providers
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.model.mapping import MappingFile, read_mapping
 from d118_pipelines.workflows.api_settings import (
@@ -33,7 +33,7 @@ def provider(root: Path, kind: str, config: Mapping[str, Any]) -> Provider:
     path.parent.mkdir()
     entry = {"id": "p", "type": kind, "name": "P", "config": dict(config)}
     path.write_text(yaml.safe_dump({"providers": [entry]}), "utf-8")
-    [found] = read_providers(root)
+    [found] = load_providers(root)[0]
     return found
 
 

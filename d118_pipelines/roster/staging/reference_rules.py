@@ -61,7 +61,8 @@ def keep_keys(
 class References:
     """Judges the references of one entity; `targets` are the entities to look in.
 
-    empty: fields without any value, which lead nowhere. required: fields that the mapping asks for, besides those of the model.
+    empty: fields without any value, which lead nowhere. required: fields that the mapping
+    asks for, besides those of the model.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import read_providers
+from d118_pipelines.config.providers import load_providers
 from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
@@ -66,7 +66,7 @@ class Chain:
 
     def sync(self) -> Day:
         """Pull, stage, plan, apply."""
-        [provider] = read_providers(self.root)
+        [provider] = load_providers(self.root)[0]
         run = Run(self.project, uuid.uuid4().hex, Actor("golden"))
         with run.leases:
             pull_provider(run, provider, lambda *_: None)
