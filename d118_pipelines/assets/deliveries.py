@@ -60,9 +60,9 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
 
 
 def _deadline_policy(target: Target, district: District) -> dg.FreshnessPolicy | None:
-    """The target's deadline as a freshness policy; None without a schedule."""
+    """The target's deadline as a freshness policy; None without one."""
     schedule = target.model.schedule
-    if schedule is None:
+    if schedule is None or schedule.deadline is None:
         return None
     return dg.FreshnessPolicy.cron(
         deadline_cron=schedule.deadline,

@@ -23,6 +23,7 @@ from d118_pipelines.cli.output import (
     show_lines,
     show_table,
 )
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.console.processes import daemons
@@ -240,7 +241,7 @@ def targets_list(as_json: AsJson = False) -> None:
                 "title": target.model.title if target else "",
                 "files": target.names_sent if target else [],
                 "destination": state.destination,
-                "schedule": schedule.cron if schedule else "",
+                "schedule": crons_shown(schedule.cron) or "" if schedule else "",
                 "next_run": state.next_run,
                 "last_delivery": state.last_delivery,
                 "last_status": state.state,

@@ -105,6 +105,10 @@ class Feed(ABC):
         return [rule for rule in plan.rules if not rule.passed]
 
     @abstractmethod
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """When its schedule is due next; None where it is started by hand."""
+
+    @abstractmethod
     def size(self, plan: StoredPlan) -> str:
         """How much the plan changes, and how long it is kept, in words."""
 

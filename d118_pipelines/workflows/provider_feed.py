@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
 from d118_pipelines.config.quarantine import STATE, Misconfigured
@@ -117,6 +118,12 @@ class ProviderFeed(Feed):
         """The error of a provider that `config/providers.yaml` has switched off."""
         return None if self.provider.model.enabled else disabled_error(self.provider)
 
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """The next tick of its schedule; None when disabled."""
+        model = self.provider.model
+        zone = ZoneInfo(model.timezone or self.project.district().time_zone)
+        return tick(model.schedule, now, zone) if model.enabled else None
+
     def size(self, plan: StoredPlan) -> str:
         """Changes of all entities, and how long their rows are kept."""
         until = plan.created_at + dt.timedelta(days=KEPT_DAYS)
@@ -188,7 +195,7 @@ class ProviderFeed(Feed):
             type=model.type,
             name=model.name,
             enabled=model.enabled,
-            schedule=model.schedule,
+            schedule=crons_shown(model.schedule),
             state=stands.state,
             when=stands.when,
             to_do=stands.to_do,
@@ -198,7 +205,7 @@ class ProviderFeed(Feed):
             else None,
             last_status=str(rows[0]["status"]) if rows else "never",
             last_sync=good_at.astimezone(zone) if good_at else None,
-            next_run=_next_run(project, provider),
+            next_run=self.next_run(now),
             plan=plan_text(plan, run, approval),
             last_error=stands.reason,
             failed_look=look.what if look else "",
@@ -234,7 +241,7 @@ def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderS
         type=broken.text("type"),
         name=broken.text("name"),
         enabled=broken.given.get("enabled") is not False,
-        schedule=broken.text("schedule") or None,
+        schedule=_given_schedule(broken),
         state=STATE,
         when=None,
         to_do=TO_CORRECT,
@@ -250,13 +257,11 @@ def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderS
     )
 
 
-def _next_run(project: Project, provider: Provider) -> dt.datetime | None:
-    """None without a schedule, or when disabled."""
-    model = provider.model
-    if model.schedule is None or not model.enabled:
-        return None
-    zone = ZoneInfo(model.timezone or project.district().time_zone)
-    return tick(model.schedule, utc_now(), zone)
+def _given_schedule(broken: Misconfigured) -> str | None:
+    """Its schedule as it is written, where it is a text or a list."""
+    given = broken.given.get("schedule")
+    texts = given if isinstance(given, list) else [given]
+    return crons_shown([text for text in texts if isinstance(text, str) and text])
 
 
 def stored_plan(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error, HeldError
@@ -86,7 +87,7 @@ def mirror(project: Project, database: Database) -> None:
             provider_type=provider.model.type,
             name=provider.model.name,
             enabled=provider.model.enabled,
-            sync_schedule=provider.model.schedule,
+            sync_schedule=crons_shown(provider.model.schedule),
             # Equal priorities: the order of the file decides.
             priority=provider.model.priority * 1000 + place,
             entry_hash=provider.fingerprint,

@@ -122,6 +122,11 @@ class TargetFeed(Feed):
         message = "The extract is too old by now."
         return [GuardRule("guard.data_fresh", "held", False, message)]
 
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """The next tick of its schedule."""
+        schedule = self.target.model.schedule
+        return next_run(self.project, schedule, now) if schedule else None
+
     def size(self, plan: StoredPlan) -> str:
         """Records that differ from the last delivery, over all files."""
         files = plan.counts.get("files", {}).values()
@@ -190,7 +195,7 @@ class TargetFeed(Feed):
             findings=found,
             last_deadline=due.astimezone(zone) if due else None,
             next_deadline=next_deadline(project, schedule, now) if schedule else None,
-            next_run=next_run(project, schedule, now) if schedule else None,
+            next_run=self.next_run(now),
             destination=destination.label,
             files=list(sent.files) if sent else [],
             last_error=stands.reason,
@@ -249,15 +254,15 @@ def out_of_term_text(target: Target) -> str:
 def last_deadline(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
-    """The last deadline that has passed."""
-    return tick(schedule.deadline, now, _zone(project, schedule), is_past=True)
+    """The last deadline that has passed; None without one."""
+    return tick(schedule.deadline or (), now, _zone(project, schedule), is_past=True)
 
 
 def next_deadline(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
-    """The deadline that comes next."""
-    return tick(schedule.deadline, now, _zone(project, schedule))
+    """The deadline that comes next; None without one."""
+    return tick(schedule.deadline or (), now, _zone(project, schedule))
 
 
 def next_run(
