@@ -139,6 +139,12 @@ class HeldError(D118Error):
     exit_code = 3
 
 
+class WaitingError(D118Error):
+    """A plan waits for the end of a blackout. A run that meets it ends well."""
+
+    exit_code = 3
+
+
 class PausedError(D118Error):
     """A person paused the target or provider; see `d118 pause`."""
 

@@ -108,7 +108,7 @@ def _failure(event: dg.DagsterEvent) -> str:
 def _made(event: dg.DagsterEvent, name: str) -> str:
     """What the guard refuses is there, and goes nowhere."""
     found = event.materialization.metadata.get("verdict")
-    if found is None or found.value not in ("held", "failed"):
+    if found is None or found.value not in ("held", "failed", "waiting"):
         return "made"
     return f"prepared, not {'applied' if name.startswith('roster') else 'sent'}:"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.text import printable
 
@@ -64,6 +64,13 @@ def reported(
         return
     # Without the first exception: Dagster stores its text with the failure's.
     raise failure from None
+
+
+def waits(context: dg.AssetExecutionContext, stopped: WaitingError) -> None:
+    """Let the run end well, with `waiting: <reason> until <date>` in its tag."""
+    text = printable(stopped.what)
+    context.instance.add_run_tags(context.run.run_id, {"sis/verdict": text})
+    context.log.warning(f"{text}. {stopped.not_done}")
 
 
 def _places() -> str:

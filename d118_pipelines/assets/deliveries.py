@@ -4,16 +4,18 @@ Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
 `scim/<district>/users`; how each is sent is in `workflows/deliver.py`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.exports import export_key
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
 from d118_pipelines.delivery.files import DeliveryReport
+from d118_pipelines.errors import WaitingError
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import delivery_of
@@ -42,19 +44,25 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         pool=f"{protocol}_{target.name}",
         code_version=target.fingerprint[:12],
         freshness_policy=_deadline_policy(target, district),
+        output_required=False,  # in a blackout nothing is sent
         description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported(context):
             way = delivery_of(run.project, target, now_and_then(context.log.info))
-            done = deliver_plan(way, run_id=run.run_id)
+            try:
+                done = deliver_plan(way, run_id=run.run_id)
+            except WaitingError as stopped:
+                waits(context, stopped)
+                return
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
-            return dg.MaterializeResult(metadata=_users_metadata(done))
+            yield dg.MaterializeResult(metadata=_users_metadata(done))
+            return
         context.log.info(f"{target.name}: {done.status} at {done.label}")
-        return dg.MaterializeResult(metadata=_files_metadata(done))
+        yield dg.MaterializeResult(metadata=_files_metadata(done))
 
     return delivery
 

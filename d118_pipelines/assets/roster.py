@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.guard_checks import (
     guard_check,
     guard_check_specs,
@@ -16,6 +16,7 @@ from d118_pipelines.assets.guard_checks import (
 )
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.errors import WaitingError
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts, scope
@@ -74,7 +75,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
             made = plan_provider(run, provider)
             feed, now = ProviderFeed(run.project, provider), made.stored.created_at
             refused = refusal(feed, made.stored, made.approval, now=now)
-            if refused is not None:
+            if refused is not None and not isinstance(refused, WaitingError):
                 # The checks block the apply, which would otherwise end the run's row.
                 close_failed(run, provider, refused, made.plan.hash)
         context.log.info(
@@ -105,19 +106,24 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         kinds={"sql"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
+        output_required=False,  # in a blackout nothing is applied
         description=f"The plan of {provider.model.name} applied in one "
         "transaction, with history; all of it or nothing.",
     )
     def apply(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         with reported(context):
-            result = apply_provider(run, provider, _told_to(context.log))
+            try:
+                result = apply_provider(run, provider, _told_to(context.log))
+            except WaitingError as stopped:
+                waits(context, stopped)
+                return
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"
         )
-        return dg.MaterializeResult(metadata=_apply_metadata(result))
+        yield dg.MaterializeResult(metadata=_apply_metadata(result))
 
     return apply
 

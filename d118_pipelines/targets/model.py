@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from d118_pipelines.config.crons import Crons, cron_of
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.targets.destination_model import AnyDestination
 
@@ -233,7 +234,8 @@ class FileLimits(Model):
 class Guard(Model):
     """Limits against the last verified delivery. Unset limits do not apply.
 
-    Only `min_rows` fails the run; the others hold it for an approval.
+    Only `min_rows` fails the run; the others hold it for an approval. max_user_names: of
+    users whose column `userName` changes. blackouts: days on which a set waits.
     """
 
     min_rows: Annotated[int, Field(ge=1)] = 1
@@ -245,6 +247,8 @@ class Guard(Model):
     leaving_is_deactivation: bool = False
     max_age_hours: Annotated[float, Field(gt=0)] = 48.0
     files: FileLimits | None = None
+    max_user_names: Annotated[int, Field(ge=0)] | None = None
+    blackouts: list[Blackout] = []
 
     _whole = field_validator("max_drop_percent", "max_age_hours", mode="before")(
         _as_float

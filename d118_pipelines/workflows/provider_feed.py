@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.crons import crons_shown
+from d118_pipelines.config.guard_limits import Blackout, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
 from d118_pipelines.config.quarantine import STATE, Misconfigured
@@ -33,11 +34,18 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.state.plans import StoredPlan, newest_approved
 from d118_pipelines.workflows.arrivals import failed_look
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.feed import (
+    Feed,
+    PlanPage,
+    RunReport,
+    Shown,
+    waiting_text,
+)
 from d118_pipelines.workflows.run_history import RunHistory
 from d118_pipelines.workflows.status import (
     CANNOT_LOOK,
     TO_CORRECT,
+    WAITING,
     Standing,
     plan_text,
     standing,
@@ -112,6 +120,12 @@ class ProviderFeed(Feed):
     def job(self) -> str:
         """`sync_<provider>`."""
         return f"sync_{self.name}"
+
+    @property
+    def blackouts(self) -> Sequence[Blackout]:
+        """Those of the district, or of its entry."""
+        guard = self.project.district().guard
+        return merged_guard(guard, self.provider.model.guard).blackouts
 
     @property
     def refused(self) -> ConfigurationError | None:
@@ -221,6 +235,8 @@ class ProviderFeed(Feed):
     def report(self) -> RunReport:
         """What was done to each entity."""
         state = self.state()
+        if state.state == WAITING:
+            return RunReport(state, hint=waiting_text(self, state.last_error))
         rows = [
             {"entity": name, **{column: counts[column] for column in _REPORTED}}
             for name, counts in state.statistics.items()

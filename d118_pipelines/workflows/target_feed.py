@@ -7,13 +7,14 @@ base is in `feed.py`, the same of a provider in `provider_feed.py`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ExportError, FatalError
@@ -29,9 +30,21 @@ from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import KINDS, changes_of, file_rows, school_rows
 from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.feed import (
+    Feed,
+    PlanPage,
+    RunReport,
+    Shown,
+    waiting_text,
+)
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.status import TO_CORRECT, Standing, plan_text, standing
+from d118_pipelines.workflows.status import (
+    TO_CORRECT,
+    WAITING,
+    Standing,
+    plan_text,
+    standing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,11 @@ class TargetFeed(Feed):
     def name(self) -> str:
         """The target's name."""
         return self.target.name
+
+    @property
+    def blackouts(self) -> Sequence[Blackout]:
+        """Those of its YAML."""
+        return self.target.model.guard.blackouts
 
     @property
     def file_names(self) -> dict[str, str]:
@@ -206,6 +224,8 @@ class TargetFeed(Feed):
         state, name = self.state(), self.name
         if state.state == "out of term":
             return RunReport(state, hint=out_of_term_text(self.target))
+        if state.state == WAITING:
+            return RunReport(state, hint=waiting_text(self, state.last_error))
         found = f"{state.findings} findings: d118 findings {name}"
         hint = found if state.findings else ""
         if self.target.sends_users:

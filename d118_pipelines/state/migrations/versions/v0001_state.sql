@@ -193,6 +193,7 @@ CREATE VIEW sync_jobs AS
 SELECT id AS job_id, id, district_id, provider_id, run_id, kind,
   CASE status WHEN 'PENDING' THEN 'pending' WHEN 'IN_PROGRESS' THEN 'running'
     WHEN 'SUCCESS' THEN 'completed' WHEN 'PARTIAL' THEN 'completed'
+    WHEN 'WAITING' THEN 'completed'
     WHEN 'CANCELLED' THEN 'cancelled' ELSE 'failed' END AS status,
   started_at, completed_at, stats_json,
   CASE status WHEN 'HELD' THEN 'held for review' ELSE error_message END AS error,
