@@ -7,6 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
+from d118_pipelines.assets.freshness import provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
 from d118_pipelines.assets.roster import apply_key, roster_assets
@@ -30,6 +31,7 @@ from d118_pipelines.schedules import (
 from d118_pipelines.sensors import (
     arrival_sensor,
     configuration_sensor,
+    lost_run_sensor,
     run_alert_sensor,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
@@ -79,6 +81,7 @@ def build_definitions(
         sensors=[
             run_alert_sensor,
             configuration_sensor,
+            lost_run_sensor,
             renewal_sensor,
             *(sensor for sensor in arrivals if sensor),
         ],
@@ -95,9 +98,10 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    freshness = provider_freshness(provider, project.district().zone)
     raw = pull_assets(provider, collections, queries)
-    staged = staged_assets(provider, collections, entities, mapping)
-    return [raw, staged, *roster_assets(provider, entities)]
+    staged = staged_assets(provider, collections, entities, mapping, freshness)
+    return [raw, staged, *roster_assets(provider, entities, freshness)]
 
 
 renew_env_file(Project.here().root)

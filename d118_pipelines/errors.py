@@ -94,6 +94,10 @@ class ExportError(FatalError):
     """A set of files is not fit to be sent and cannot be approved."""
 
 
+class RunTimeError(FatalError):
+    """A run took longer than its limit."""
+
+
 class DatabaseGoneError(FatalError):
     """The state database does not answer."""
 

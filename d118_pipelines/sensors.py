@@ -11,7 +11,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.instance import step_failure
+from d118_pipelines.instance import close_orphans, step_failure
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
@@ -64,6 +64,23 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
         project = _as_it_is_now(project)
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
+
+
+@dg.sensor(
+    name="lost_run_sensor",
+    description="Closes runs whose process is gone, so that they hold back no other run.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=LOOK_SECONDS,
+)
+def lost_run_sensor(
+    context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]
+) -> dg.SkipReason:
+    """Close what killed processes of this machine left open."""
+    with reported():
+        lost = close_orphans(_as_it_is_now(project), context.instance)
+        return dg.SkipReason(
+            f"Closed: {', '.join(lost)}" if lost else "No run is lost."
+        )
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:

@@ -11,6 +11,11 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.guard_checks import (
+    failed_records,
+    failed_records_spec,
+    none_failed,
+)
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
@@ -34,6 +39,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     """A target's last asset; its deadline is its freshness policy."""
     users = ["scim", district.id, target.main_file.name]
     protocol = "scim" if target.sends_users else "sftp"
+    checks = [failed_records_spec(dg.AssetKey(users))] if target.sends_users else []
 
     @dg.asset(
         key=users if target.sends_users else ["deliveries", target.name],
@@ -44,22 +50,34 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         pool=f"{protocol}_{target.name}",
         code_version=target.fingerprint[:12],
         freshness_policy=_deadline_policy(target, district),
+        check_specs=checks,
         output_required=False,  # in a blackout nothing is sent
         description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported(context):
+            run.hold(target.name)
             way = delivery_of(run.project, target, now_and_then(context.log.info))
             try:
                 done = deliver_plan(way, run_id=run.run_id)
             except WaitingError as stopped:
-                waits(context, stopped)
+                waits(context, run, target.name, stopped)
+                yield from (none_failed(check.asset_key) for check in checks)
                 return
+            run.note(target.name, 100, "Done")
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
-            yield dg.MaterializeResult(metadata=_users_metadata(done))
+            failed = failed_records(
+                checks[0].asset_key,
+                done.report.number("failed"),
+                done.report.changes,
+                f"d118 findings {target.name}",
+            )
+            yield dg.MaterializeResult(
+                metadata=_users_metadata(done), check_results=[failed]
+            )
             return
         context.log.info(f"{target.name}: {done.status} at {done.label}")
         yield dg.MaterializeResult(metadata=_files_metadata(done))

@@ -66,6 +66,34 @@ def guard_check(
     )
 
 
+def failed_records_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check that warns of records which an otherwise good run could not take over."""
+    return dg.AssetCheckSpec(
+        "records_taken_over", asset=asset, description="Every record was taken over."
+    )
+
+
+def failed_records(
+    asset: dg.AssetKey, failed: int, total: int, way_on: str
+) -> dg.AssetCheckResult:
+    """The share of records that failed; a warning, which stops nothing."""
+    share = failed / total if total else 0.0
+    text = f"{failed:,} of {total:,} records failed ({share:.1%})."
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name="records_taken_over",
+        passed=failed == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{text} See: {way_on}" if failed else text,
+        metadata={"failed": failed, "share": share},
+    )
+
+
+def none_failed(asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """The same of a run that waits: nothing was taken over, and nothing failed."""
+    return failed_records(asset, 0, 0, "")
+
+
 def stop(context: Context, refused: D118Error | None, plan: StoredPlan) -> None:
     """End a step whose plan may not go, after all that it made and checked was yielded.
 

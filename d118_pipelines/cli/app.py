@@ -34,6 +34,7 @@ from d118_pipelines.config.env_file import read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.log_level import set_log_level
 from d118_pipelines.kernel.outages import NamedOutages
 
 
@@ -107,6 +108,7 @@ def main() -> None:
     """Run one command and leave with its exit code."""
     try:
         read_env_file(Project.here().root)
+        set_log_level()
         with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:

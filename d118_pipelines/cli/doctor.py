@@ -54,6 +54,22 @@ class Check:
     found: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What came of a connection; its fields are the JSON form."""
+
+    success: bool
+    message: str
+    details: dict[str, str]
+    latency_seconds: float
+
+    @property
+    def text(self) -> str:
+        """The message with its details."""
+        details = "; ".join(f"{key}: {text}" for key, text in self.details.items())
+        return f"{self.message.rstrip('.')}. {details}" if details else self.message
+
+
 def doctor(as_json: AsJson = False) -> None:
     """Check configuration, databases, sources and destinations; say how to fix each."""
     project = Project.here()
@@ -88,16 +104,17 @@ def test_connection(
 ) -> None:
     """Reach a provider or a target's server, log in, look, and write nothing."""
     project = Project.here()
-    success, message, seconds = _reach(project, name)
+    found = _reach(project, name)
     if as_json:
-        show_json({"success": success, "message": message, "latency_seconds": seconds})
+        show_json(found)
     else:
-        say(f"{'OK' if success else 'FAILED'}  {name}: {message} ({seconds:.2f} s)")
-    if not success:
+        word = "OK" if found.success else "FAILED"
+        say(f"{word}  {name}: {found.text} ({found.latency_seconds:.2f} s)")
+    if not found.success:
         raise typer.Exit(1)
 
 
-def _reach(project: Project, name: str) -> tuple[bool, str, float]:
+def _reach(project: Project, name: str) -> _Reached:
     provider = find_provider(project, name)
     if provider is not None or name == POWERSCHOOL:
         found = (
@@ -105,11 +122,8 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
             if provider
             else powerschool_source(project)
         ).test()
-        details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
-        message = found.message
-        if details:
-            message = f"{message.rstrip('.')}. {details}"
-        return found.success, message, round(found.latency_seconds, 3)
+        seconds = round(found.latency_seconds, 3)
+        return _Reached(found.success, found.message, dict(found.details), seconds)
     from d118_pipelines.delivery.connection_test import test_destination
 
     target = named_target(project, name)
@@ -118,7 +132,8 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
         from d118_pipelines.delivery.scim.client import look
 
         abilities, seconds = look(scim_settings(target, wanted))
-        return True, f"{destination.label} supports {abilities}", round(seconds, 3)
+        message = f"{destination.label} supports {abilities}"
+        return _Reached(True, message, {}, round(seconds, 3))
     files = target.names_sent
     if isinstance(wanted, ScimDestination):
         from d118_pipelines.delivery.scim.outbox import NAME
@@ -126,7 +141,8 @@ def _reach(project: Project, name: str) -> tuple[bool, str, float]:
         files = [NAME]
     assert isinstance(destination, FileDestination)
     report = test_destination(destination.connect, files)
-    return report.success, report.message, round(report.latency_seconds, 3)
+    seconds = round(report.latency_seconds, 3)
+    return _Reached(report.success, report.message, {}, seconds)
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
@@ -280,7 +296,8 @@ def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
 
 def _connection(project: Project, name: str) -> Check:
     try:
-        success, message, _ = _reach(project, name)
+        reached = _reach(project, name)
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
-    return Check(f"connection {name}", "ok" if success else "wrong", message)
+    result = "ok" if reached.success else "wrong"
+    return Check(f"connection {name}", result, reached.text)

@@ -28,6 +28,7 @@ from d118_pipelines.config.provider_types import (
     PowerSchoolConfig,
 )
 from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.config.yaml_files import (
     Document,
     KeyPath,
@@ -70,8 +71,8 @@ class Matching(Model):
     student_number: bool = True
 
 
-class Limits(Model):
-    """Limits of one pull."""
+class Limits(RunLimits):
+    """Limits of one run and its pull."""
 
     max_records: int = Field(default=1_000_000, ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)

@@ -53,6 +53,19 @@ def tick(
     return due[order.index(pick(order))] if due else None
 
 
+def longest_gap(crons: Sequence[str], zone: ZoneInfo) -> dt.timedelta | None:
+    """The longest time between ticks of two weeks, or of four ticks; None without any."""
+    gap, ticks = dt.timedelta(0), 0
+    start = now = tick(crons, dt.datetime(2027, 1, 1, tzinfo=zone), zone)
+    while now and start and (ticks < 4 or now - start < dt.timedelta(days=15)):
+        coming = tick(crons, now, zone)
+        if coming is None:
+            break
+        gap = max(gap, coming.astimezone(dt.UTC) - now.astimezone(dt.UTC))
+        now, ticks = coming, ticks + 1
+    return gap or None
+
+
 def is_cron(text: str) -> bool:
     """Whether the text is cron of five fields that occurs, for CronSim and for Dagster.
 

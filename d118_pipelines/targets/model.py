@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from d118_pipelines.config.crons import Crons, cron_of
 from d118_pipelines.config.guard_limits import Blackout
+from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.targets.destination_model import AnyDestination
 
@@ -308,6 +309,7 @@ class TargetModel(Model):
     delta: Delta | None = None
     ledger: Ledger = Ledger()
     guard: Guard = Guard()
+    limits: RunLimits = RunLimits()
     destination: AnyDestination
     schedule: Annotated[Schedule | None, BeforeValidator(_schedule)] = None
     disclosure: Disclosure | None = None
