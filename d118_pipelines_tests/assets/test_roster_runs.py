@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,6 +130,23 @@ def test_rows_set_aside_make_it_partial(project: RosterProject) -> None:
     [_, row] = rows(project)
     assert row.status == "PARTIAL"
     assert json.loads(row.stats_json)["enrollments"]["errors"] == 1
+
+
+def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
+    project.environment["LOG_LEVEL"] = "debug"
+
+    answer = project.d118("run", "files")
+    del project.environment["LOG_LEVEL"]
+    quiet = project.d118("status")
+    project.environment["LOG_LEVEL"] = "loud"
+    wrong = project.d118("status")
+
+    assert answer.code == 0, answer.err
+    assert re.search(r"debug  SQL INSERT \w+: -?\d+ rows in 0\.\d+ s", answer.err)
+    for value in ("Given7", "Family7", "mail.example", "adoe"):
+        assert value not in answer.err
+    assert "debug" not in quiet.err
+    assert (wrong.code, "LOG_LEVEL is loud" in wrong.err) == (2, True)
 
 
 def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
