@@ -115,7 +115,7 @@ def _send_queue(
             row = claim(connection, url, clock())
         if row is None:
             break
-        answer, is_final = attempt(row, hosts, clock())
+        answer, is_final = attempt(dict(row), hosts, clock())
         is_delivered = answer.isdigit() and 200 <= int(answer) < 300
         with database.transaction() as connection:
             settle(
