@@ -31,6 +31,7 @@ from d118_pipelines.sensors import (
     arrival_sensor,
     configuration_sensor,
     run_alert_sensor,
+    send_webhook_notification,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
@@ -80,6 +81,7 @@ def build_definitions(
             run_alert_sensor,
             configuration_sensor,
             renewal_sensor,
+            send_webhook_notification,
             *(sensor for sensor in arrivals if sensor),
         ],
         resources={"project": project, "run": run_resource, **(resources or {})},

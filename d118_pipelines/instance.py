@@ -24,6 +24,7 @@ from d118_pipelines.workflows.run_history import (
     INTERRUPTED,
     STOPPED,
     Failure,
+    PastRun,
     RunHistory,
     SeenRun,
 )
@@ -32,6 +33,11 @@ ALERTS = "run_alert_sensor"
 INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 NOT_EXECUTED = "Dependencies for step "  # begins Dagster's own line
 OF_A_FEED = ("exports", "deliveries", "roster")
+ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
 REPORTS = "reports"
 """Begins the keys of what is made for the district, from all targets."""
 
@@ -64,8 +70,18 @@ def run_history(
         yield instance, RunHistory(connection, seen, partial(failures_of, instance))
 
 
-def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[SeenRun]:
-    """The runs of the instance, newest first."""
+def seen_runs(
+    instance: dg.DagsterInstance,
+    limit: int | None = None,
+    *,
+    ended_after: dt.datetime | None = None,
+) -> list[SeenRun]:
+    """The runs of the instance, newest first; only those that ended later, if asked."""
+    which = (
+        dg.RunsFilter(statuses=ENDED, updated_after=ended_after)
+        if ended_after
+        else None
+    )
     return [
         SeenRun(
             run_id=record.dagster_run.run_id,
@@ -76,8 +92,20 @@ def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[Se
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
         )
-        for record in instance.get_run_records(limit=limit)
+        for record in instance.get_run_records(which, limit=limit)
     ]
+
+
+def ended_since(
+    instance: dg.DagsterInstance, project: Project, since: dt.datetime
+) -> list[PastRun]:
+    """What came of the runs that ended since then, each target and provider by itself."""
+    seen = seen_runs(instance, ended_after=since)
+    if not seen:
+        return []
+    with state_database(project).reading() as connection:
+        history = RunHistory(connection, seen, partial(failures_of, instance))
+        return [history.entry(run.run_id, n) for run in seen for n in run.names]
 
 
 def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:

@@ -1,5 +1,6 @@
 """Sensors: what the project notices automatically; they run from the start."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import STATE
 from d118_pipelines.delivery.messages import Alert
-from d118_pipelines.instance import step_failure
+from d118_pipelines.instance import ended_since, step_failure
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
@@ -20,8 +21,12 @@ from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
 from d118_pipelines.workflows.run_history import REFUSED, STOPPED
 from d118_pipelines.workflows.sync_runs import close_lost_runs
+from d118_pipelines.workflows.webhooks import send_due, tell_ended
 
 LOOK_SECONDS = 60
+SEND_SECONDS = 10
+OVERLAP = dt.timedelta(minutes=1)
+"""Of two looks for runs that have ended: their times are of other processes."""
 LOOK_AT_FILES_SECONDS = 300
 
 
@@ -64,6 +69,27 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
         project = _as_it_is_now(project)
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
+
+
+@dg.sensor(
+    name="send_webhook_notification",
+    description="Sends the webhooks that wait, to each receiver in order, and enters how "
+    "runs ended that could not say so themselves.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=SEND_SECONDS,
+)
+def send_webhook_notification(
+    context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]
+) -> dg.SensorResult:
+    """Look at the runs that ended since the last look, then send what is due."""
+    with reported():
+        project, now = _as_it_is_now(project), utc_now()
+        if context.cursor:
+            since = dt.datetime.fromisoformat(context.cursor) - OVERLAP
+            tell_ended(project, ended_since(context.instance, project, since))
+        counts = send_due(project)
+    said = ", ".join(f"{number} {word}" for word, number in counts.items())
+    return dg.SensorResult(skip_reason=said or "Nothing waits.", cursor=now.isoformat())
 
 
 def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition | None:

@@ -27,6 +27,7 @@ from d118_pipelines.cli import (
     secrets,
     status,
     upgrade,
+    webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
@@ -100,6 +101,7 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.add_typer(secrets.secrets_app, name="secrets")
+app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("upgrade")(upgrade.upgrade)
 
 

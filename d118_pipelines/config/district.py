@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import field_validator
 
 from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 
 
@@ -30,7 +31,7 @@ class Alerts(Model):
     email: Email | None = None
 
 
-class District(Model):
+class District(Hearing):
     """`config/district.yaml`: this district's settings."""
 
     id: str

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.kernel.clock import is_cron
 from d118_pipelines.targets.destination_model import AnyDestination
@@ -274,7 +275,7 @@ class Schedule(Model):
         return check_time_zone(value) if value is not None else None
 
 
-class TargetModel(Model):
+class TargetModel(Hearing):
     """The whole of one target's YAML file, on top of the layout that it extends.
 
     columns: file -> columns of the target's own, behind those of the file.

@@ -60,6 +60,19 @@ CREATE TABLE pauses (
 CREATE TABLE alerts_sent (
   cause TEXT NOT NULL, sent_at {time} NOT NULL, PRIMARY KEY (cause)
 );
+CREATE TABLE webhook_outbox (
+  number {serial},
+  id TEXT NOT NULL, name TEXT NOT NULL, run_id TEXT NOT NULL,
+  event TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
+  body JSON NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
+  answer TEXT, created_at {time} NOT NULL, next_at {time} NOT NULL,
+  delivered_at {time}
+);
+CREATE UNIQUE INDEX ix_webhook_outbox_id ON webhook_outbox (id);
+CREATE INDEX ix_webhook_outbox_run_id ON webhook_outbox (run_id);
+CREATE TABLE webhook_runs (
+  run_id TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (run_id, url)
+);
 CREATE TABLE audit_log (
   id {serial}, at {time} NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
   object TEXT NOT NULL, detail TEXT NOT NULL, hash_before TEXT NOT NULL,
