@@ -56,19 +56,22 @@ def audited_run(
             )
 
     note(STARTED, f"run {run_id}")
-    word = "cancelled"
+    word = "failed"
     try:
         yield
         word = outcome()
-    except Exception as exc:
+    except D118Error as exc:
         word = _word(exc)
+        raise
+    except KeyboardInterrupt:
+        word = "cancelled"
         raise
     finally:
         with after_commit("Noting the end of the run in the audit log", warn):
             note(ENDED, f"run {run_id}: {word}")
 
 
-def _word(exc: Exception) -> str:
+def _word(exc: D118Error) -> str:
     words = {HeldError: "held", BusyError: "busy", PausedError: "paused"}
     return next(
         (word for kind, word in words.items() if isinstance(exc, kind)), "failed"
