@@ -64,6 +64,7 @@ def contents(project: RosterProject) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.long
 def test_every_row_is_there_and_the_file_stays(project: RosterProject) -> None:
     before = contents(project)
     assert {name for name, rows in before.items() if rows} >= FILLED
@@ -78,6 +79,7 @@ def test_every_row_is_there_and_the_file_stays(project: RosterProject) -> None:
     assert contents(project) == before
 
 
+@pytest.mark.long
 def test_a_sync_afterwards_finds_nothing_to_change(
     project: RosterProject, url: str
 ) -> None:
