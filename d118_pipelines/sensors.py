@@ -16,9 +16,14 @@ from d118_pipelines.instance import ended_since, step_failure
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
+from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.alerts import tell, tell_misconfigured
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
+from d118_pipelines.workflows.audit_trail import (
+    close_lost_run,
+    note_configuration,
+)
 from d118_pipelines.workflows.run_history import REFUSED, STOPPED
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 from d118_pipelines.workflows.webhooks import send_due, tell_ended
@@ -51,6 +56,7 @@ def run_alert_sensor(
     for provider in filter(None, run.tags.get("sis/provider", "").split(", ")):
         # A process that was killed could not close its own row.
         close_lost_runs(project, provider)
+    close_lost_run(project, run.run_id, actor="run_alert_sensor")
     reasons = [_reason(run, event) for event in context.get_step_failure_events()]
     wanted = [r for r in reasons or [_ended(run)] if not r.is_told]
     for alert in _alerts(wanted, run.run_id):
@@ -67,6 +73,9 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
     """Look at the files as they are now: a mistake is told before the code is reloaded."""
     with reported():
         project = _as_it_is_now(project)
+        note_configuration(
+            project, state_database(project), actor="configuration_sensor"
+        )
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
 

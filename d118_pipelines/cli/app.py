@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from d118_pipelines.cli import (
+    audit,
     compare,
     doctor,
     explain,
@@ -100,6 +101,7 @@ app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.command("audit")(audit.audit)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("upgrade")(upgrade.upgrade)
