@@ -22,6 +22,7 @@ from d118_pipelines.instance import (
 from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
+from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.alerts import (
     automation_alerts,
     late_alerts,
@@ -32,6 +33,10 @@ from d118_pipelines.workflows.alerts import (
 )
 from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, states_of
 from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
+from d118_pipelines.workflows.audit_trail import (
+    close_lost_run,
+    note_configuration,
+)
 from d118_pipelines.workflows.digest import digest_due, make_digest, note_digest
 from d118_pipelines.workflows.expiries import expiry_alerts
 from d118_pipelines.workflows.run_history import REFUSED, STOPPED
@@ -73,6 +78,7 @@ def run_alert_sensor(
         close_lost_runs(project, provider)
     tags = [run.tags.get(f"sis/{kind}", "") for kind in ("target", "provider")]
     feeds = tuple(name for tag in tags if tag for name in tag.split(", "))
+    close_lost_run(project, run.run_id, actor="run_alert_sensor")
     reasons = [_reason(run, event) for event in context.get_step_failure_events()]
     wanted = [r for r in reasons or [_ended(run)] if not r.is_told]
     for alert in _alerts(wanted, run.run_id, feeds):
@@ -89,6 +95,9 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
     """Look at the files as they are now: a mistake is told before the code is reloaded."""
     with reported():
         project = _as_it_is_now(project)
+        note_configuration(
+            project, state_database(project), actor="configuration_sensor"
+        )
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
 

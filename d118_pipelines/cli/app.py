@@ -15,6 +15,7 @@ import typer
 
 from d118_pipelines.cli import (
     alerts,
+    audit,
     compare,
     doctor,
     explain,
@@ -101,6 +102,7 @@ app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.command("audit")(audit.audit)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")

@@ -23,9 +23,11 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.outbox import tell_of_run
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
+from d118_pipelines.workflows.audit_trail import audited_run
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed, RunReport
+from d118_pipelines.workflows.run import account
 from d118_pipelines.workflows.run_events import check_url_of_run
 from d118_pipelines.workflows.run_history import STOPPED
 
@@ -176,7 +178,9 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
     project = Project.here()
     wanted = named_target(project, target)
     way = file_set_of(project, wanted)
-    delivered = resend_last(way, run_id=f"resend-{uuid.uuid4().hex}")
+    run_id, database = f"resend-{uuid.uuid4().hex}", state_database(project)
+    with audited_run(database, actor=account(), run_id=run_id, subject=target):
+        delivered = resend_last(way, run_id=run_id)
     if as_json:
         show_json(delivered)
         return

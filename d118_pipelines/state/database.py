@@ -198,6 +198,12 @@ audit_log = sa.Table(
 )
 
 
+# The configuration as it was last looked at: path below the project.
+seen_files = sa.Table(
+    "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")
+)
+
+
 class Database:
     """The state database of one `D118_HOME`: a SQLite file, or PostgreSQL by its URL.
 
