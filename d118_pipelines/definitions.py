@@ -28,8 +28,10 @@ from d118_pipelines.schedules import (
     target_schedule,
 )
 from d118_pipelines.sensors import (
+    alert_sensor,
     arrival_sensor,
     configuration_sensor,
+    daemon_ping_sensor,
     run_alert_sensor,
     send_webhook_notification,
 )
@@ -82,6 +84,8 @@ def build_definitions(
             configuration_sensor,
             renewal_sensor,
             send_webhook_notification,
+            alert_sensor,
+            daemon_ping_sensor,
             *(sensor for sensor in arrivals if sensor),
         ],
         resources={"project": project, "run": run_resource, **(resources or {})},

@@ -327,7 +327,7 @@ def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
 
     names = (
         *("run_alert_sensor", "configuration_sensor", "disclosures_sensor"),
-        "send_webhook_notification",
+        *("send_webhook_notification", "alert_sensor", "daemon_ping_sensor"),
     )
     assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from d118_pipelines.cli import (
+    alerts,
     audit,
     compare,
     doctor,
@@ -103,6 +104,7 @@ app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.command("audit")(audit.audit)
 app.add_typer(secrets.secrets_app, name="secrets")
+app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("upgrade")(upgrade.upgrade)
 

@@ -7,10 +7,11 @@ Rule: docs/reference/webhooks.md.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from d118_pipelines.config.yaml_files import Model
 from d118_pipelines.kernel.addresses import origin
@@ -47,6 +48,11 @@ def _known_event(text: str) -> str:
     return text
 
 
+def _text(value: object) -> object:
+    """A date as text; YAML reads it as one."""
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
 Url = Annotated[str, AfterValidator(checked_url)]
 
 
@@ -61,9 +67,10 @@ class Webhook(Model):
 class Hearing(Model):
     """webhooks: who is told of runs. webhook_private_hosts: hosts that may be told
     although their address is private. ping: called after each verified success, with
-    `/fail` after a failure.
+    `/fail` after a failure. expires: what ends when: a date, or the path of a certificate.
     """
 
     webhooks: list[Webhook] = []
     webhook_private_hosts: list[str] = []
     ping: Url | None = None
+    expires: dict[str, Annotated[str, BeforeValidator(_text)]] = {}

@@ -159,10 +159,12 @@ pauses = sa.Table(
     *columns("reason account"),
 )
 
-alerts_sent = sa.Table(
-    "alerts_sent",
+alerts = sa.Table(
+    "alerts",  # that were sent and whose cause lasts; the digest: when it went out
     metadata,
     *columns("cause", primary_key=True),
+    *columns("kind title run_id"),
+    *columns("feeds", sa.JSON),
     *columns("sent_at", Time),
 )
 

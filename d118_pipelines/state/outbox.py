@@ -153,3 +153,9 @@ def replay(
     again = webhook_outbox.update().where(*where)
     done = connection.execute(again.values(state="waiting", attempts=0, next_at=now))
     return int(done.rowcount)
+
+
+def given_up(connection: sa.Connection) -> list[sa.RowMapping]:
+    """The last settled entry of each address, where it is dead."""
+    last = sa.select(sa.func.max(c.number)).where(c.state != "waiting").group_by(c.url)
+    return entries(connection, c.number.in_(last), c.state == "dead")

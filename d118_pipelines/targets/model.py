@@ -27,11 +27,12 @@ When = dict[Identifier, list[bool | int | str]]
 
 
 class Code(Model):
-    """What a finding's code means to the person who reads it."""
+    """What a finding's code means to the person who reads it; who can correct it."""
 
     level: Literal["error", "warning", "information"]
     field: str = ""
     todo: str
+    who: str = ""
 
 
 class Rule(Model):

@@ -19,6 +19,7 @@ from typing import Any
 from d118_pipelines.config.hearing import Hearing, Webhook
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.secrets import resolved
+from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.delivery.webhooks import send, signed
 from d118_pipelines.errors import ConfigurationError, D118Error, RetriableError
 from d118_pipelines.kernel.addresses import host
@@ -27,6 +28,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.outbox import (
     PING,
     claim,
+    given_up,
     settle,
     waiting_receivers,
 )
@@ -193,3 +195,32 @@ def receivers_of(project: Project, name: str | None) -> list[Webhook]:
     return list(
         {one.url: one for hearing in found for one in hearing.webhooks}.values()
     )
+
+
+def webhook_alerts(project: Project) -> list[Alert]:
+    """One for each receiver to which the last message was given up."""
+    with state_database(project).reading() as connection:
+        rows = given_up(connection)
+    return [
+        Alert(
+            "webhook",
+            f"webhook {row['url']}",
+            f"WEBHOOK: {shown_receiver(row['url'])} does not take messages",
+            f"{row['answer']}\n  Next: d118 webhooks test; then: d118 webhooks replay --dead",
+            (row["name"],),
+        )
+        for row in rows
+    ]
+
+
+def ping_daemon(project: Project) -> str:
+    """Call the district's `daemon_ping`; what came of it, for the log."""
+    url = project.district().daemon_ping
+    if url is None:
+        return "No daemon_ping is configured."
+    try:
+        found = resolved(url, needed_for="daemon_ping")
+        hosts = private_hosts(project)
+        return f"Answered: {send(found, method='GET', private_hosts=hosts)}."
+    except D118Error as exc:
+        return exc.what

@@ -57,8 +57,10 @@ CREATE TABLE pauses (
   name TEXT NOT NULL, until {time} NOT NULL, created_at {time} NOT NULL,
   reason TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (name)
 );
-CREATE TABLE alerts_sent (
-  cause TEXT NOT NULL, sent_at {time} NOT NULL, PRIMARY KEY (cause)
+CREATE TABLE alerts (
+  cause TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
+  run_id TEXT NOT NULL, feeds JSON NOT NULL, sent_at {time} NOT NULL,
+  PRIMARY KEY (cause)
 );
 CREATE TABLE webhook_outbox (
   number {serial},
