@@ -31,7 +31,10 @@ class Alerts(Model):
 
 
 class District(Model):
-    """`config/district.yaml`: this district's settings."""
+    """`config/district.yaml`: this district's settings.
+
+    targets: the shipped targets in use; the folder's own `mappings/targets/` always are.
+    """
 
     id: str
     name: str
@@ -39,6 +42,7 @@ class District(Model):
     approval_hours: int = 24
     alerts: Alerts = Alerts()
     guard: RosterGuard = RosterGuard()
+    targets: list[str] = []
 
     _zone = field_validator("time_zone")(check_time_zone)
 
