@@ -28,6 +28,7 @@ from d118_pipelines.cli import (
     run,
     runs,
     secrets,
+    serve,
     status,
     upgrade,
 )
@@ -70,6 +71,7 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     project: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +95,8 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        read_env_file(Project.here().root)
+        if context.invoked_subcommand != "serve":  # which follows the file's changes
+            read_env_file(Project.here().root)
 
 
 app.command("init")(folder.init)
@@ -119,6 +122,7 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.add_typer(secrets.secrets_app, name="secrets")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 
