@@ -31,10 +31,13 @@ Shipped = Annotated[
 def init(
     folder: Annotated[Path, typer.Argument(help="Where the district's files go.")],
     name: Annotated[str, typer.Option(help="The district's name.")] = "",
+    own_id: Annotated[
+        str, typer.Option("--id", help="Its id (default: from the folder's name).")
+    ] = "",
     time_zone: Annotated[str, typer.Option(help="Its time zone.")] = "America/Chicago",
 ) -> None:
     """Make a district's folder; what it does not hold comes from the package."""
-    make_folder(folder, name=name, time_zone=time_zone)
+    make_folder(folder, name=name, own_id=own_id, time_zone=time_zone)
     say(
         f"{folder} is ready, with the demonstration district until .env names "
         f"PowerSchool.\nNext: cd {folder}; d118 doctor; d118 run --all"

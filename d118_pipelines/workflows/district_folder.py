@@ -46,10 +46,12 @@ class OwnFile:
     shipped_changed: bool
 
 
-def make_folder(folder: Path, *, name: str, time_zone: str) -> None:
+def make_folder(folder: Path, *, name: str, time_zone: str, own_id: str = "") -> None:
     """Make a district's folder, readable by its owner alone.
 
-    Raises: ConfigurationError if it is one already or the time zone is not known.
+    own_id: made of the folder's name if empty; lower-case letters, digits and _.
+    Raises: ConfigurationError if it is one already, has a file of one, or the time zone
+    is not known.
     """
     if is_district_folder(folder):
         raise ConfigurationError(
@@ -59,6 +61,11 @@ def make_folder(folder: Path, *, name: str, time_zone: str) -> None:
         check_time_zone(time_zone)
     except ValueError as exc:
         raise ConfigurationError(f"{exc}.", not_done="Nothing was made.") from None
+    taken = [name for name in (".env", *COPIED_AT_FIRST) if (folder / name).exists()]
+    if taken:
+        raise ConfigurationError(
+            f"{folder} has {taken[0]} already.", not_done="Nothing was changed."
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in ("config", "mappings/targets", "sql"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -69,14 +76,15 @@ def make_folder(folder: Path, *, name: str, time_zone: str) -> None:
         copy_shipped(folder, file)
     place = folder / "config/district.yaml"
     text = place.read_text(encoding="utf-8")
-    place.write_text(_as_of(text, folder.resolve().name, name, time_zone), "utf-8")
+    named = own_id or folder.resolve().name
+    place.write_text(_as_of(text, named, name or named, time_zone), "utf-8")
 
 
-def _as_of(example: str, folder_name: str, name: str, time_zone: str) -> str:
+def _as_of(example: str, named: str, name: str, time_zone: str) -> str:
     """The shipped district.yaml with another district's name and all shipped targets."""
-    own_id = re.sub(r"[^a-z0-9]+", "_", folder_name.lower()).strip("_")
+    own_id = re.sub(r"[^a-z0-9]+", "_", named.lower()).strip("_")
     own_id = own_id if own_id[:1].isalpha() else f"district_{own_id}".rstrip("_")
-    values = {"id": own_id, "name": json.dumps(name or folder_name)}
+    values = {"id": own_id, "name": json.dumps(name, ensure_ascii=False)}
     values["time_zone"] = time_zone
     for key, value in values.items():
         line = re.compile(rf"^{key}: [^#\n]*?(?=\s*(#|$))", re.M)
