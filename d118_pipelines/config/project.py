@@ -7,6 +7,7 @@ one is read in `yaml_files.py`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,9 @@ class Project:
 
 def is_district_folder(folder: Path) -> bool:
     """Whether a folder is a district's: `d118 init` made it, or it is the repository."""
-    return any((folder / n).exists() for n in (DISTRICT_FILE, "mappings/targets"))
+    with suppress(OSError):  # one that this account may not look into is none
+        return any((folder / n).exists() for n in (DISTRICT_FILE, "mappings/targets"))
+    return False
 
 
 def environment_value(name: str, *, needed_for: str) -> str:
