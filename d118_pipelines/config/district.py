@@ -39,7 +39,10 @@ class Alerts(Model):
 
 
 class District(Hearing):
-    """`config/district.yaml`: this district's settings."""
+    """`config/district.yaml`: this district's settings.
+
+    targets: the shipped targets in use; the folder's own `mappings/targets/` always are.
+    """
 
     id: str
     name: str
@@ -48,6 +51,7 @@ class District(Hearing):
     alerts: Alerts = Alerts()
     daemon_ping: Url | None = None
     guard: RosterGuard = RosterGuard()
+    targets: list[str] = []
 
     _zone = field_validator("time_zone")(check_time_zone)
 

@@ -57,7 +57,7 @@ class Feeds:
 
 def load_feeds(project: Project) -> Feeds:
     """What the project's files say. Raises: ConfigurationError of district.yaml only."""
-    targets, broken = load_targets(project.root)
+    targets, broken = load_targets(project.root, project.district().targets)
     broken += project.broken_providers()
     places = {target.name: shown_path(target.path) for target in targets}
     providers = []
