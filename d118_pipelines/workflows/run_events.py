@@ -124,7 +124,7 @@ def hearing_of(project: Project, name: str) -> tuple[Hearing, bool]:
     for provider in project.providers():
         if provider.id == name:
             return provider.model, False
-    for target in load_targets(project.root)[0]:
+    for target in load_targets(project.root, project.district().targets)[0]:
         if target.name == name:
             return target.model, True
     return Hearing(), False
