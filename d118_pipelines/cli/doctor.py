@@ -40,6 +40,7 @@ from d118_pipelines.workflows.destinations import (
     scim_settings,
 )
 from d118_pipelines.workflows.district_folder import SAME, own_files
+from d118_pipelines.workflows.expiries import expiries_shown
 from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
 from d118_pipelines.workflows.provider_sources import provider_source
 
@@ -65,6 +66,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_configuration(project, feeds),
             *_guards(project, feeds),
             *_installation(project),
+            _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
