@@ -88,7 +88,9 @@ def _as_of(example: str, named: str, name: str, time_zone: str) -> str:
     values["time_zone"] = time_zone
     for key, value in values.items():
         line = re.compile(rf"^{key}: [^#\n]*?(?=\s*(#|$))", re.M)
-        example = line.sub(lambda _, k=key, v=value: f"{k}: {v}", example, count=1)
+        found = line.search(example)
+        assert found is not None
+        example = f"{example[: found.start()]}{key}: {value}{example[found.end() :]}"
     targets = sorted(
         path.stem for path in (SHIPPED / "mappings/targets").glob("*.yaml")
     )
@@ -158,8 +160,8 @@ def difference(folder: Path, file: str) -> Iterator[str]:
             rule="What it does not have comes from the package.",
             next_step=f"To change the shipped file: d118 customize {file}",
         )
-    texts = [_lines(SHIPPED / file), _lines(folder / file)]
-    return unified_diff(*texts, f"shipped/{file}", file, lineterm="")
+    shipped, own = _lines(SHIPPED / file), _lines(folder / file)
+    return unified_diff(shipped, own, f"shipped/{file}", file, lineterm="")
 
 
 def _compared(folder: Path, file: str, recorded: str | None) -> OwnFile:
