@@ -23,6 +23,7 @@ from d118_pipelines.cli import (
     pause,
     plans,
     providers,
+    prune,
     run,
     runs,
     secrets,
@@ -101,6 +102,7 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.command("audit")(audit.audit)
+app.command("prune")(prune.prune)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.command("upgrade")(upgrade.upgrade)
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import field_validator
 
 from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.retention import Retention
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 
 
@@ -39,6 +40,7 @@ class District(Model):
     approval_hours: int = 24
     alerts: Alerts = Alerts()
     guard: RosterGuard = RosterGuard()
+    retention: Retention = Retention()
 
     _zone = field_validator("time_zone")(check_time_zone)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import BusyError, HeldError, PausedError
+from d118_pipelines.errors import BusyError, D118Error, HeldError, PausedError
 from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import audit
