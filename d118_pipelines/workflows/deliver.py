@@ -33,6 +33,7 @@ from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.workflows.admission import admit, no_plan
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
 from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
@@ -206,6 +207,8 @@ def _send(
     except D118Error as exc:
         with database.transaction() as connection:
             _end(connection, way, d.id == parcel.id, status="failed", error=exc.what)
+            failed = RunEvent(target, run_id, "FAILURE", is_target=True, error=exc.what)
+            tell_event(connection, way.project, way.target.model, failed)
         raise
     with database.transaction() as connection:
         read_back = list(sent.read_back)
@@ -214,6 +217,15 @@ def _send(
         status = "verified" if is_known else db.NOT_READ_BACK
         _end(connection, way, d.id == parcel.id, status=status, read_back=read_back)
         entries = way.commit(connection, parcel)
+        done = RunEvent(
+            target,
+            run_id,
+            "SUCCESS",
+            is_target=True,
+            stats={file["name"]: {"rows": file["rows"]} for file in what.files},
+            pings=status == "verified" and not way.destination.is_outbox,
+        )
+        tell_event(connection, way.project, way.target.model, done)
         if approval is not None:
             use_approval(connection, approval, target=target, now=way.clock())
         audit.record(

@@ -190,6 +190,7 @@ def _prune_rows(
     project: Project, database: Database, now: dt.datetime, *, is_dry: bool
 ) -> list[Pruned]:
     limits, p, s = project.district().retention, db.plans.c, sis_sync_runs.c
+    w = db.webhook_outbox.c
     newest = sa.select(sa.func.max(p.number)).group_by(p.target)
     with database.transaction() as connection:
 
@@ -231,6 +232,13 @@ def _prune_rows(
                         sa.or_(p.number > last, p.number.in_(newest))
                     )
                 ),
+            ),
+            remove(
+                "webhooks",
+                limits.webhooks_days,
+                db.webhook_outbox,
+                # Also one that still waits: its receiver gave no answer for so long.
+                w.number <= old(w.number, w.created_at, limits.webhooks_days),
             ),
             remove(
                 "logs",

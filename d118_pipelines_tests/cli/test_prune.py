@@ -46,7 +46,7 @@ def test_a_prune_says_each_class_and_leaves_what_is_young(
     assert {one["kind"]: one["days"] for one in planned} == {
         **{"raw": 14, "staged": 14, "plans": 30, "exports": 30, "archived": 30},
         **{"tables": 3, "plan rows": 30, "findings": 30, "logs": 7, "history": 90},
-        **{"people": 365, "runs": 30},
+        **{"webhooks": 30, "people": 365, "runs": 30},
     }
     assert {one["removed"] for one in planned} == {0}
     assert told.code == 0
