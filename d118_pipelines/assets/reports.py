@@ -101,6 +101,7 @@ def disclosure_report(
     group_name="district",
     kinds={"json"},
     owners=["team:data"],
+    code_version="1",
     description="Removes what is older than retention: in config/district.yaml says, and "
     "erases people who left: extracts, plans, files, logs, Dagster's own runs.",
 )

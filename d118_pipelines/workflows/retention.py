@@ -78,7 +78,7 @@ def prune(
                 next_step="Correct the clock, then: d118 prune --dry-run",
             )
         longest = now - dt.timedelta(days=limits.inactive_days)
-        kept = set(_kept_folders(project, connection, longest))
+        kept = set(kept_folders(project, connection, longest))
     given = dict(limits)
     done = [
         _prune_folders(kind, parents, given[f"{kind}_days"], kept, now, is_dry=is_dry)
@@ -104,7 +104,7 @@ def _parents(home: Path) -> dict[str, list[Path]]:
     }
 
 
-def _kept_folders(
+def kept_folders(
     project: Project, connection: sa.Connection, longest: dt.datetime
 ) -> Iterator[Path]:
     """Folders that stay whatever their age: what the next run compares with or needs.
