@@ -18,6 +18,7 @@ import typer
 from d118_pipelines.cli import (
     alerts,
     audit,
+    backup,
     compare,
     doctor,
     explain,
@@ -27,6 +28,7 @@ from d118_pipelines.cli import (
     pause,
     plans,
     providers,
+    prune,
     run,
     runs,
     secrets,
@@ -125,6 +127,10 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.command("audit")(audit.audit)
+app.command("prune")(prune.prune)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("unlock")(backup.unlock_copy)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")

@@ -198,6 +198,14 @@ audit_log = sa.Table(
 )
 
 
+# After a restore: destinations whose files nobody has compared with the ledger yet.
+uncompared = sa.Table(
+    "uncompared",
+    metadata,
+    *columns("target destination", primary_key=True),
+    *columns("backup_at", Time),
+)
+
 # The configuration as it was last looked at: path below the project.
 seen_files = sa.Table(
     "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")

@@ -81,6 +81,10 @@ CREATE TABLE audit_log (
   hash_after TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE INDEX audit_log_of_object ON audit_log (object, action, id);
+CREATE TABLE uncompared (
+  target TEXT NOT NULL, destination TEXT NOT NULL, backup_at {time} NOT NULL,
+  PRIMARY KEY (target, destination)
+);
 CREATE TABLE seen_files (
   path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (path)
 );
