@@ -21,10 +21,10 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.roster.planning.baseline import (
-    baseline_revision,
     load_baseline,
     load_kept,
     load_values,
+    read_revision,
 )
 from d118_pipelines.roster.planning.plan import (
     PlanRequest,
@@ -36,6 +36,7 @@ from d118_pipelines.roster.staging.staged import REFUSED_FILE, Staged, find_stag
 from d118_pipelines.roster.staging.staging import stage
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep, apply_plan, no_step
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.plans import (
     Approval,
     StoredPlan,
@@ -112,11 +113,13 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
         known, kept = set[str](), kept_entities(provider, mapping, raw)
-        with database.reading() as connection:
-            if any(one.is_delta for one in raw.collections.values()):
-                known = load_known(connection, duck, project, provider)
-            whose = {"district": project.district().id, "provider": provider.id}
-            load_kept(connection, duck, kept, **whose)
+        is_delta = any(one.is_delta for one in raw.collections.values())
+        if is_delta or kept:
+            with arrow_reading(database) as reader:
+                if is_delta:
+                    known = load_known(reader, duck, project, provider)
+                whose = {"district": project.district().id, "provider": provider.id}
+                load_kept(reader, duck, kept, **whose)
         staged = stage(
             duck,
             raw=raw.collections,
@@ -142,8 +145,8 @@ def plan_provider(run: Run, provider: Provider) -> PlannedRun:
     district = project.district()
     with sync_step(run, provider) as database, frames(project) as duck:
         staged = _staged(run, provider)
-        with database.reading() as connection:
-            load_baseline(connection, duck, district=district.id, provider=provider.id)
+        with arrow_reading(database) as reader:
+            load_baseline(reader, duck, district=district.id, provider=provider.id)
             plan = make_plan(
                 duck,
                 PlanRequest(
@@ -153,11 +156,11 @@ def plan_provider(run: Run, provider: Provider) -> PlannedRun:
                     deactivate_missing=provider.model.deactivate_missing,
                     guard=guard_of(project, provider),
                     zone=district.zone,
-                    revision=baseline_revision(connection, district.id),
+                    revision=read_revision(reader, district.id),
                     mapping_hash=staged.mapping_fingerprint,
                 ),
                 staged=staged.folder,
-                load_values=partial(load_values, connection),
+                load_values=partial(load_values, reader),
                 plans_folder=project.folder("plans", provider.id),
                 run_id=run.run_id,
                 now=now,
