@@ -43,7 +43,6 @@ class EmbeddedSource:
         self,
         folder: Path,
         *,
-        memory_limit: str = "1GB",
         cache: Path | None = None,
         queries: Callable[[], Sequence[Path]] = lambda: sorted(
             QUERIES_FOLDER.glob("*.sql")
@@ -51,11 +50,10 @@ class EmbeddedSource:
     ) -> None:
         """Take the folder; nothing is read yet.
 
-        memory_limit: DuckDB's, as `1GB`. cache: a folder for translated queries.
+        cache: a folder for translated queries.
         queries: gives the files of those that `test` looks for.
         """
         self.folder = folder
-        self.memory_limit = memory_limit
         self.cache = cache
         self._queries = queries
 
@@ -103,7 +101,7 @@ class EmbeddedSource:
 
         return duckdb.connect(
             ":memory:",
-            config={"memory_limit": self.memory_limit, "temp_directory": spill_folder},
+            config={"memory_limit": memory_limit(), "temp_directory": spill_folder},
         )
 
     def _path(self, table: str) -> Path:
