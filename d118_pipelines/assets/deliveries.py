@@ -60,8 +60,9 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         with reported(context):
             run.hold(target.name)
             way = delivery_of(run.project, target, now_and_then(context.log.info))
+            by = run.actor.triggered_by
             try:
-                done = deliver_plan(way, run_id=run.run_id)
+                done = deliver_plan(way, run_id=run.run_id, actor=by)
             except WaitingError as stopped:
                 waits(context, run, target.name, stopped)
                 yield from (none_failed(check.asset_key) for check in checks)

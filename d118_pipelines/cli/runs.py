@@ -18,6 +18,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.roster.store.runs import logged_codes, sync_run_id
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
@@ -154,7 +155,7 @@ def _asked(project: Project, run_id: str, mark: Callable[[], None]) -> bool:
         if not ask_to_stop(connection, run_id, by):
             return False
         mark()
-        db.record_audit(
+        audit.record(
             connection, now=utc_now(), actor=by, action="cancel", subject=run_id
         )
     return True

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from d118_pipelines.config.crons import Crons, cron_of
 from d118_pipelines.config.guard_limits import Blackout
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.targets.destination_model import AnyDestination
@@ -27,11 +28,12 @@ When = dict[Identifier, list[bool | int | str]]
 
 
 class Code(Model):
-    """What a finding's code means to the person who reads it."""
+    """What a finding's code means to the person who reads it; who can correct it."""
 
     level: Literal["error", "warning", "information"]
     field: str = ""
     todo: str
+    who: str = ""
 
 
 class Rule(Model):
@@ -282,7 +284,7 @@ def _schedule(value: object) -> object:
     return {"cron": value} if isinstance(value, str | list) else value
 
 
-class TargetModel(Model):
+class TargetModel(Hearing):
     """The whole of one target's YAML file, on top of the layout that it extends.
 
     columns: file -> columns of the target's own, behind those of the file.

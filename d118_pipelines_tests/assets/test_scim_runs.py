@@ -75,6 +75,7 @@ def test_the_users_page_has_the_counts_as_numbers(project: ScimProject) -> None:
     assert str(check.description).startswith("1 of 13 records failed (7.7%).")
 
 
+@pytest.mark.long
 def test_a_held_plan_stops_before_the_service_is_asked(project: ScimProject) -> None:
     service = ScriptedScim()
     with service.server() as server:
