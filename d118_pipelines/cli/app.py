@@ -25,12 +25,14 @@ from d118_pipelines.cli import (
     run,
     runs,
     secrets,
+    serve,
     status,
     upgrade,
+    users,
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
-from d118_pipelines.config.env_file import read_env_file
+from d118_pipelines.config.env_file import follow_env_file, read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
@@ -100,13 +102,18 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.add_typer(secrets.secrets_app, name="secrets")
+app.add_typer(users.users_app, name="users")
+app.add_typer(users.tokens_app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:
     """Run one command and leave with its exit code."""
     try:
-        read_env_file(Project.here().root)
+        is_launcher = sys.argv[1:2] == ["serve"]
+        read = follow_env_file if is_launcher else read_env_file
+        read(Project.here().root)
         with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:

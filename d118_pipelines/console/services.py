@@ -1,7 +1,8 @@
 """`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
 
-Starts the code server, the daemon and the guarded web server (`web_server.py`) of the
-project in the working directory, and ends them together. It replaces `dagster dev`, which
+Starts the code server, the daemon and a web server of the project in the working
+directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
+the console (`console_server.py`). It replaces `dagster dev`, which
 opens an unguarded port. Other daemons are found in `processes.py`.
 """
 
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -25,6 +27,7 @@ import yaml
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.processes import daemons
+from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
@@ -38,6 +41,21 @@ _ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class WebServer:
+    """What people open: its module, address, options, and how it is called and started."""
+
+    module: str = "d118_pipelines.console.web_server"
+    host: str = HOST
+    port: int = DEFAULT_PORT
+    options: tuple[str, ...] = ()
+    title: str = "Dagster"
+    variable: str = PORT_VARIABLE
+    command: str = "make ui"
+
+
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -50,7 +68,7 @@ def main() -> None:
         follow_env_file(Project.here().root)
         # Dagster would read the file too, over the environment; this location has none.
         os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
-        serve(Project.here(), ui_port())
+        serve(Project.here(), WebServer(port=ui_port()))
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
@@ -70,7 +88,31 @@ def ui_port() -> int:
     )
 
 
-def serve(project: Project, port: int) -> None:
+def serve_console(settings: ConsoleSettings) -> None:
+    """`d118 serve`: the same with the console as web server, until it is interrupted.
+
+    Raises: as `serve`.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    project = Project.here()
+    os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
+    console = WebServer(
+        module="d118_pipelines.console.console_server",
+        host=settings.host,
+        port=settings.port,
+        options=("--path-prefix", "/dagster"),
+        title="Console",
+        variable="API_PORT",
+        command="d118 serve",
+    )
+    try:
+        serve(project, console)
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
+def serve(project: Project, web: WebServer) -> None:
     """Start all services and wait.
 
     Raises: FatalError if the port is taken, another daemon works on this project, or a
@@ -80,7 +122,7 @@ def serve(project: Project, port: int) -> None:
     os.environ.setdefault("DAGSTER_HOME", str(project.root))
     keep_history_private(project.root)
     refuse_second_daemon(project)
-    refuse_busy_port(port)
+    refuse_busy_port(web)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
@@ -94,12 +136,13 @@ def serve(project: Project, port: int) -> None:
         daemon = _service("dagster._daemon", "run", *workspace, *QUIET)
         services["daemon"] = stack.enter_context(daemon)
         web_server = _service(
-            *("d118_pipelines.console.web_server", *workspace),
-            *("--host", HOST, "--port", str(port), "--dagster-log-level=warning"),
+            *(web.module, *workspace, "--host", web.host, "--port", str(web.port)),
+            *("--dagster-log-level=warning", *web.options),
         )
         services["web server"] = stack.enter_context(web_server)
-        _wait_for(lambda: _answers(port), services, "web server")
-        print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
+        _wait_for(lambda: _answers(web), services, "web server")
+        address = f"http://{web.host}:{web.port}"
+        print(f"{web.title}: {address}  (Ctrl-C stops it)", flush=True)
         _wait(services)
 
 
@@ -115,17 +158,18 @@ def refuse_second_daemon(project: Project) -> None:
         )
 
 
-def refuse_busy_port(port: int) -> None:
+def refuse_busy_port(web: WebServer) -> None:
     """Raises: FatalError if something listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((web.host, web.port))
         except OSError:
             raise FatalError(
-                f"Port {port} is in use.",
+                f"Port {web.port} is in use.",
                 not_done="Nothing was started.",
-                next_step=f"Choose another one: {PORT_VARIABLE}={port + 1} make ui",
+                next_step=f"Choose another one: {web.variable}={web.port + 1} "
+                f"{web.command}",
             ) from None
 
 
@@ -170,9 +214,9 @@ def _wait_for(is_ready: Callable[[], bool], services: Services, name: str) -> No
         time.sleep(0.1)
 
 
-def _answers(port: int) -> bool:
+def _answers(web: WebServer) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((web.host, web.port)) == 0
 
 
 def _wait(services: Services) -> None:
