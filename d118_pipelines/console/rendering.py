@@ -45,7 +45,7 @@ def page(
     template: str, caller: Caller | None, *, status: int = 200, **values: Any
 ) -> HTMLResponse:
     """A page. caller: who is signed in, for the menu and the forms."""
-    text = _templates().get_template(template).render(caller=caller, **values)
+    text = _templates().get_template(template).render(me=caller, **values)
     return HTMLResponse(text, status)
 
 
