@@ -234,6 +234,7 @@ def test_the_definitions_hold_together(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_dagster_validates_a_project_from_its_folder(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
@@ -410,6 +411,7 @@ def test_a_third_target_needs_no_python(tmp_path: Path) -> None:
     assert defs.resolve_schedule_def("third_schedule").cron_schedule == "15 4 * * *"
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_loading_imports_no_heavy_library_and_writes_nothing(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")

@@ -17,7 +17,8 @@ from d118_pipelines.console.guard import App
 from d118_pipelines.console.sessions import Attempts, Sessions
 from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state.database import Database, record_audit
+from d118_pipelines.state import audit
+from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
 from d118_pipelines.workflows.run_history import RunHistory
@@ -93,7 +94,7 @@ class World:
         function of another room that tells the audit itself.
         """
         with self.database.transaction() as connection:
-            record_audit(
+            audit.record(
                 connection,
                 now=utc_now(),
                 actor=account,

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.state import database as db
+from d118_pipelines.state import audit
 from d118_pipelines.state.database import Time, columns, metadata
 
 ROLES = ("PLATFORM_ADMIN", "DISTRICT_ADMIN", "VIEWER")
@@ -103,7 +103,7 @@ def add_account(
             name=name, role=role, password_hash=hashed, created_at=now, changed_at=now
         )
     )
-    db.record_audit(
+    audit.record(
         connection, now=now, actor=by, action="add account", subject=name, detail=role
     )
     return Account(name, role, hashed is not None, now, now)
@@ -119,7 +119,7 @@ def set_password(
         .where(console_accounts.c.name == account.name)
         .values(password_hash=_hashed(password), changed_at=now)
     )
-    db.record_audit(
+    audit.record(
         connection, now=now, actor=by, action="set password", subject=account.name
     )
 
@@ -133,7 +133,7 @@ def remove_account(
     connection.execute(
         console_accounts.delete().where(console_accounts.c.name == account.name)
     )
-    db.record_audit(
+    audit.record(
         connection, now=now, actor=by, action="remove account", subject=account.name
     )
 
@@ -201,7 +201,7 @@ def add_token(
     connection.execute(
         api_tokens.insert().values(**asdict(token), token_hash=_digest(key))
     )
-    db.record_audit(
+    audit.record(
         connection,
         now=now,
         actor=by,
@@ -219,7 +219,7 @@ def remove_token(
     removed = connection.execute(api_tokens.delete().where(api_tokens.c.id == token))
     if not removed.rowcount:
         raise _refused(f"There is no token {token[:40]}.", "See: d118 tokens list")
-    db.record_audit(connection, now=now, actor=by, action="remove token", subject=token)
+    audit.record(connection, now=now, actor=by, action="remove token", subject=token)
 
 
 def all_tokens(connection: sa.Connection) -> list[Token]:

@@ -171,7 +171,8 @@ audit_log = sa.Table(
     metadata,
     *columns("id", Integer, primary_key=True, autoincrement=True),
     *columns("at", Time),
-    *columns("actor action object detail"),
+    # detail: counts and ids. hash_before, hash_after: of the object.
+    *columns("actor action object detail hash_before hash_after reason"),
 )
 
 
@@ -309,23 +310,6 @@ def _is_locked(exc: sa.exc.OperationalError) -> bool:
         exc.orig, "pgcode", None
     )
     return code in ("SQLITE_BUSY", "55P03")  # the second: lock not available
-
-
-def record_audit(
-    connection: sa.Connection,
-    *,
-    now: dt.datetime,
-    actor: str,
-    action: str,
-    subject: str,
-    detail: str = "",
-) -> None:
-    """Append one row to the audit log; rows hold counts, hashes and accounts only."""
-    connection.execute(
-        audit_log.insert().values(
-            at=now, actor=actor, action=action, object=subject, detail=detail
-        )
-    )
 
 
 def clock_warning(connection: sa.Connection, now: dt.datetime) -> str:

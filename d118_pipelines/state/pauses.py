@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError, PausedError
 from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 
 ALL = "*"
@@ -50,13 +51,14 @@ def pause(connection: sa.Connection, wanted: Pause) -> None:
         )
     connection.execute(db.pauses.delete().where(db.pauses.c.name == wanted.name))
     connection.execute(db.pauses.insert().values(**asdict(wanted)))
-    db.record_audit(
+    audit.record(
         connection,
         now=wanted.created_at,
         actor=wanted.account,
         action="pause",
         subject=wanted.name,
         detail=wanted.until.isoformat(),
+        reason=wanted.reason,
     )
 
 
@@ -66,9 +68,7 @@ def resume(
     """End the pause of that name; False if there was none."""
     ended = connection.execute(db.pauses.delete().where(db.pauses.c.name == name))
     if ended.rowcount:
-        db.record_audit(
-            connection, now=now, actor=account, action="resume", subject=name
-        )
+        audit.record(connection, now=now, actor=account, action="resume", subject=name)
     return bool(ended.rowcount)
 
 

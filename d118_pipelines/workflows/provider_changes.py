@@ -26,7 +26,7 @@ from d118_pipelines.config.providers import (
 )
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state.database import record_audit
+from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import load_targets
 
@@ -130,13 +130,14 @@ def _edit(
     kept.touch(mode=0o600)
     kept.write_bytes(done.old)
     with state_database(project).transaction() as connection:
-        record_audit(
+        audit.record(
             connection,
             now=utc_now(),
             actor=account,
             action=action,
             subject=subject[0],
-            detail=f"{done.before[:12]} to {done.after[:12]}",
+            before=done.before,
+            after=done.after,
         )
 
 

@@ -166,6 +166,7 @@ def test_a_held_plan_is_released_in_the_launchpad(
     expect(browser.metadata("verdict")).to_contain_text("approved")
 
 
+@pytest.mark.long
 def test_nothing_that_dagster_shows_or_keeps_has_a_personal_value(
     browser: Browser, hr_run: str, held_run: str
 ) -> None:

@@ -276,6 +276,7 @@ def test_dagster_loads_a_job_that_says_what_is_wrong_and_everything_else(
     assert f"{NEW}:{TYPO_LINE}, key gaurd: unknown key" in (data.description or "")
 
 
+@pytest.mark.long
 def test_real_processes_go_on_beside_what_is_misconfigured(
     fresh: ProjectFolder,
 ) -> None:

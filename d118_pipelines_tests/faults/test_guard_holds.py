@@ -209,6 +209,7 @@ def test_people_who_turn_inactive_or_leave_are_counted_in_hr_records(
     assert broken_codes_of_run(delivered) == {"guard.deactivations_within_limit"}
 
 
+@pytest.mark.long
 def test_people_who_turn_inactive_are_counted_in_smartfind(tmp_path: Path) -> None:
     people = [
         *PEOPLE[:3],

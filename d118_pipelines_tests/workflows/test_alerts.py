@@ -191,6 +191,7 @@ def test_an_alert_holds_nothing_of_a_person_and_no_secret(
         assert value not in sent
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_runs_from_a_shell_are_told(
     project: ProjectFolder, webhook: HTTPServer

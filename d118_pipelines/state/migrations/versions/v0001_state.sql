@@ -62,8 +62,10 @@ CREATE TABLE alerts_sent (
 );
 CREATE TABLE audit_log (
   id {serial}, at {time} NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
-  object TEXT NOT NULL, detail TEXT NOT NULL
+  object TEXT NOT NULL, detail TEXT NOT NULL, hash_before TEXT NOT NULL,
+  hash_after TEXT NOT NULL, reason TEXT NOT NULL
 );
+CREATE INDEX audit_log_of_object ON audit_log (object, action, id);
 CREATE TABLE console_accounts (
   name TEXT NOT NULL, role TEXT NOT NULL, password_hash TEXT,
   created_at {time} NOT NULL, changed_at {time} NOT NULL, PRIMARY KEY (name)
