@@ -75,6 +75,7 @@ def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[Se
             started=_moment(record.start_time) or record.create_timestamp,
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+            job=record.dagster_run.job_name,
         )
         for record in instance.get_run_records(limit=limit)
     ]

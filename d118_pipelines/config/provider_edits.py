@@ -19,6 +19,7 @@ from d118_pipelines.config.providers import FILE, load_providers
 from d118_pipelines.config.secrets import encrypted
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.run_folders import folder_locked
+from d118_pipelines.kernel.text import clean_text
 
 SECRETS = frozenset(
     {"accesstoken", "clientsecret", "bearer", "partnerkey", "password", "privatekey"}
@@ -126,6 +127,8 @@ def sent_values(given: Mapping[str, Any], *, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
         key = plain_key(str(name))
+        if clean_text(f"{name}{value}") != f"{name}{value}":
+            raise _refused(f"{name!a} has a character that no text has", "without it")
         if key in _PATHS:
             raise _refused(f"{name} is a path on this machine", "in the file itself")
         if isinstance(value, Mapping) and depth < _DEEPEST:

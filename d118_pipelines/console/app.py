@@ -15,7 +15,15 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from d118_pipelines.console import feed_pages, morning, sign_in
+from d118_pipelines.console import (
+    feed_pages,
+    integration_pages,
+    job_routes,
+    morning,
+    person_pages,
+    provider_routes,
+    sign_in,
+)
 from d118_pipelines.console.front import DAGSTER, Front
 from d118_pipelines.console.guard import App, Guard, Scope
 from d118_pipelines.console.identity import CALLER, Reader, Refused
@@ -67,8 +75,11 @@ def _own(world: World) -> App:
         redoc_url=None,
     )
     app.state.world = world
-    for routes in (sign_in.routes, morning.routes, feed_pages.routes):
-        app.include_router(routes)
+    for module in (
+        *(sign_in, morning, feed_pages, integration_pages, person_pages),
+        *(provider_routes, job_routes),
+    ):
+        app.include_router(module.routes)
 
     @app.get("/static/console.css", include_in_schema=False)
     def style() -> Response:

@@ -6,6 +6,7 @@ Called by the routes that answer people.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.text import printable
 
 _TONES = {
-    "good": ("delivered", "applied", "sent, not read back", "done", "released"),
-    "wait": ("held", "paused", "running", "not sent", "out of term", "late"),
-    "bad": ("failed", "misconfigured", "cannot look for files", "cancelled"),
+    "good": ("delivered", "applied", "sent, not read back", "done", "success"),
+    "wait": ("held", "paused", "released", "not sent", "late", "partial"),
+    "bad": ("failed", "failure", "misconfigured", "cannot look for files"),
 }
 
 
@@ -38,6 +39,7 @@ def _templates() -> Environment:
     made.filters["when"] = _when
     made.filters["shown"] = _shown
     made.filters["tone"] = tone
+    made.filters["filled"] = _filled
     return made
 
 
@@ -63,6 +65,11 @@ def world_of(request: Request) -> World:
 def tone(state: str) -> str:
     """How a state looks: good, wait, bad or calm."""
     return next((name for name, states in _TONES.items() if state in states), "calm")
+
+
+def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns in which any row has something."""
+    return [n for n in rows[0] if any(row[n] not in (None, "", [], ()) for row in rows)]
 
 
 def _when(moment: dt.datetime | None) -> str:

@@ -21,7 +21,7 @@ from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
-from d118_pipelines.workflows.run_history import RunHistory
+from d118_pipelines.workflows.run_history import RunHistory, SeenRun
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest."""
@@ -80,14 +80,20 @@ class World:
                 stat = path.stat()
                 yield str(path), stat.st_mtime_ns, stat.st_size
 
+    def seen(self, limit: int | None = LOOKED_AT) -> list[SeenRun]:
+        """Dagster's runs, newest first."""
+        from d118_pipelines.instance import seen_runs
+
+        return seen_runs(self.instance, limit)
+
     @contextmanager
     def history(self, limit: int | None = LOOKED_AT) -> Iterator[RunHistory]:
         """All that ran, as Dagster and the state database know it."""
-        from d118_pipelines.instance import failures_of, seen_runs
+        from d118_pipelines.instance import failures_of
 
+        failures = partial(failures_of, self.instance)
         with self.database.reading() as connection:
-            seen = seen_runs(self.instance, limit)
-            yield RunHistory(connection, seen, partial(failures_of, self.instance))
+            yield RunHistory(connection, self.seen(limit), failures)
 
     def record(self, account: str, action: str, subject: str, detail: str = "") -> None:
         """Tell the audit who did what. Every write of the console calls this, or a
