@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -99,9 +100,9 @@ def _refuse_worse(root: Path, new: bytes, district: str) -> None:
     known = {one.name for one in load_providers(root, district=district)[1]}
     for one in broken:
         if one.name not in known:
-            raise ConfigurationError(
-                one.error.what, rule=one.error.rule, not_done=_NOT_DONE
-            )
+            # Lines of what was not saved say nothing to anybody.
+            what = re.sub(rf"{re.escape(str(tried))}(:\d+)?", FILE, one.error.what)
+            raise ConfigurationError(what, rule=one.error.rule, not_done=_NOT_DONE)
 
 
 def place_of(entries: Entries, provider: str) -> int:

@@ -20,6 +20,7 @@ from d118_pipelines.console import (
     integration_pages,
     job_routes,
     morning,
+    oidc,
     person_pages,
     provider_routes,
     sign_in,
@@ -47,6 +48,13 @@ HEADERS = {
     "cache-control": "no-store",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+ROUTERS = tuple(
+    module.routes
+    for module in (
+        *(sign_in, oidc, morning, feed_pages, integration_pages, person_pages),
+        *(provider_routes, job_routes),
+    )
+)
 _STYLE = Path(__file__).parent / "static/console.css"
 _JSON_PATHS = ("/api/", "/connectors/", "/jobs", "/stats/", "/scim/", "/celery/")
 _JSON_ONLY = ("/health", "/ready", "/openapi.json")
@@ -75,11 +83,8 @@ def _own(world: World) -> App:
         redoc_url=None,
     )
     app.state.world = world
-    for module in (
-        *(sign_in, morning, feed_pages, integration_pages, person_pages),
-        *(provider_routes, job_routes),
-    ):
-        app.include_router(module.routes)
+    for router in ROUTERS:
+        app.include_router(router)
 
     @app.get("/static/console.css", include_in_schema=False)
     def style() -> Response:

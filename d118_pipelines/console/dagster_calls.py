@@ -25,20 +25,23 @@ _STOP = """mutation($id: String!) {
     ... on PythonError { message } } }"""
 _RELOAD = """mutation($name: String!) {
   reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"""
+REQUEST = "d118/console_request"
+"""The tag of a run that the console launched: the audit has who asked for it."""
 _SELECTOR = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
 
 
 def launch(world: World, job: str, *, account: str, subject: str) -> str:
-    """Launch a job; returns the run's id. It is in the audit before it begins.
+    """Launch a job; returns the run's id.
 
+    It is in the audit before it begins, with a number that the run has as a tag.
     Raises: ConfigurationError if Dagster does not know the job; FatalError.
     """
-    run_id = str(uuid.uuid4())
-    world.record(account, "launch", subject, run_id)
+    request = uuid.uuid4().hex
+    world.record(account, "launch", subject, f"request {request}")
     params = {
         "selector": {**_SELECTOR, "jobName": job},
         "runConfigData": {"loggers": {"console": {}}},
-        "executionMetadata": {"runId": run_id},
+        "executionMetadata": {"tags": [{"key": REQUEST, "value": request}]},
     }
     answer = ask(world, _LAUNCH, params=params)["launchRun"]
     if answer["__typename"] == "LaunchRunSuccess":
