@@ -89,7 +89,11 @@ class Front:
         self, caller: Caller, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if scope["type"] == "websocket":
-            await self._dagster(scope, _reading_only(receive, caller), send)
+            refused: list[str] = []
+            heard = _reading_only(receive, caller, refused)
+            await self._dagster(scope, heard, send)
+            if refused:
+                await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         asked = Asked.of(scope)
         if asked.method in READS:
@@ -167,7 +171,7 @@ def _subject(variables: Any) -> str:
     return ", ".join(found)[:200]
 
 
-def _reading_only(receive: Receive, caller: Caller) -> Receive:
+def _reading_only(receive: Receive, caller: Caller, refused: list[str]) -> Receive:
     """The messages of a socket; one that carries a mutation ends it for everybody.
 
     Dagster's own pages send mutations by POST.
@@ -178,6 +182,7 @@ def _reading_only(receive: Receive, caller: Caller) -> Receive:
         text = message.get("text") or ""
         if message["type"] == "websocket.receive" and _has_mutation(text):
             _log.warning("A mutation on a socket was refused (%s).", caller.account)
+            refused.append(text)
             return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
         return message
 
