@@ -16,6 +16,7 @@ import typer
 from d118_pipelines.cli import (
     compare,
     doctor,
+    draft,
     explain,
     findings,
     ledger,
@@ -82,7 +83,7 @@ def _options(
 
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
-app.add_typer(status.targets_app, name="targets")
+app.add_typer(draft.targets_app, name="targets")
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
 app.command("resend")(run.resend)
