@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MOST_VALUES = 40
+_NUMBERS = ("BIGINT", "INTEGER", "DOUBLE")
 # Accounts that are no people, as systems of schools know them: no name of a person.
 NO_PERSON = (
     *("test", "testing", "tester", "training", "training1", "trianing2", "trianing3"),
@@ -54,6 +55,7 @@ class Condition:
     lost: int
     stopped: int
     cost: float = 0.0
+    is_of_accounts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,9 @@ class Rows:
     ) -> None:
         import numpy as np  # heavy: only where a target is drafted
 
-        self.fields = fields
+        self.duck, self.table, self.fields = duck, table, fields
         self.empties = column_arrays(duck, table, [_empty(f) for f in fields])
-        few = [
-            f for f in fields if f.distinct <= MOST_VALUES and not is_personal(f.name)
-        ]
+        few = [f for f in fields if is_code(f.kind, f.distinct, f.name)]
         texts = [f"CAST({f.sql} AS VARCHAR)" for f in few]
         hashes = column_arrays(duck, table, [f"hash({text})" for text in texts])
         self.codes: list[tuple[Field, Array, list[str | None]]] = []
@@ -117,16 +117,44 @@ class Rows:
                 strict=True,
             )
         )
+        near = [f for f in fields if f.kind in _NUMBERS and f.distinct > MOST_VALUES]
+        near = [f for f in near if f.cost == 0]
+        numbers = [f"coalesce(CAST({f.sql} AS DOUBLE), 'nan'::DOUBLE)" for f in near]
+        self.numbers = list(zip(near, column_arrays(duck, table, numbers), strict=True))
         names = [f for f in fields if _is_name(f)]
         listed = ", ".join(map(literal, NO_PERSON))
         words = [f"if(lower({f.sql}) IN ({listed}), lower({f.sql}), '')" for f in names]
         self.names = list(zip(names, column_arrays(duck, table, words), strict=True))
 
-    def conditions(self, keep: Array, alive: Array) -> Iterator[Condition]:
-        """Every simple condition, and what it would do.
+    def chain(
+        self, keep: Array, *, most: int, least: int, alive: Array, limits: bool = False
+    ) -> tuple[list[Condition], Array]:
+        """Conditions one by one, those first that stop most; and the rows left by them.
 
-        keep: true for the rows to keep; alive: for those that count.
+        keep: true for the rows to keep; alive: for those that count; least: how many
+        others a condition must stop. limits: numbers may have one.
         """
+        kept, chain = int((keep & alive).sum()), list[Condition]()
+        while len(chain) < most:
+            found = list(self.conditions(keep, alive, limits=limits))
+            chosen = best(found, kept=kept, least=least) or best(
+                [c for c in found if c.is_of_accounts], kept=kept, least=1
+            )
+            if chosen is None:
+                break
+            chain.append(chosen)
+            [holds] = column_arrays(
+                self.duck, self.table, [f"coalesce({chosen.sql}, false)"]
+            )
+            alive = alive & holds
+        return chain, alive
+
+    def conditions(
+        self, keep: Array, alive: Array, *, limits: bool = False
+    ) -> Iterator[Condition]:
+        """Every simple condition, and what it would do; as `chain`."""
+        if limits and (keep & alive).any():
+            yield from self._limited(keep, alive)
         yield from self._filled(keep, alive)
         for (sql, words, cost), holds in self.tests:
             yield _condition(sql, words, holds, keep, alive, cost)
@@ -134,6 +162,21 @@ class Rows:
             yield from _named(field, words_there, keep, alive)
         for field, code, values in self.codes:
             yield from _listed(field, code, values, keep, alive)
+
+    def _limited(self, keep: Array, alive: Array) -> Iterator[Condition]:
+        """A number from or up to which all rows are to keep."""
+        for field, numbers in self.numbers:
+            own = numbers[keep & alive]
+            for sign, limit, holds in (
+                ("<=", own.max(), numbers <= own.max()),
+                (">=", own.min(), numbers >= own.min()),
+            ):
+                if limit == limit:  # no number is missing
+                    sql, words = (
+                        f"{field.sql} {sign} {limit:.0f}",
+                        f"{field.words} {sign} {limit:.0f}",
+                    )
+                    yield _condition(sql, words, holds, keep, alive, 1.0)
 
     def _filled(self, keep: Array, alive: Array) -> Iterator[Condition]:
         for field, empty in zip(self.fields, self.empties, strict=True):
@@ -149,10 +192,17 @@ class Rows:
             )
 
 
+def is_code(kind: str, distinct: int, name: str) -> bool:
+    """Whether a column holds a few values that are neither a person's nor of one day."""
+    if kind in ("DATE", "TIMESTAMP", "UUID") or name.endswith(("_ids", "roles")):
+        return False
+    return distinct <= MOST_VALUES and not is_personal(name)
+
+
 def best(found: Iterable[Condition], *, kept: int, least: int) -> Condition | None:
     """The one that stops most and loses next to none of the rows to keep."""
     good = [c for c in found if c.stopped >= least and c.lost <= kept * 0.001]
-    return min(good, key=lambda c: (-c.stopped + 3 * c.lost, c.cost), default=None)
+    return min(good, key=lambda c: -c.stopped + 3 * c.lost + 2 * c.cost, default=None)
 
 
 def _empty(field: Field) -> str:

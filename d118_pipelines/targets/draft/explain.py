@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.targets.draft.combine import Part, combined
-from d118_pipelines.targets.draft.conditions import MOST_VALUES, Rows, best, fields_of
+from d118_pipelines.targets.draft.conditions import (
+    MOST_VALUES,
+    Rows,
+    fields_of,
+    is_code,
+)
 from d118_pipelines.targets.draft.people import is_personal
 from d118_pipelines.targets.draft.sample import Sample, as_text
 from d118_pipelines.targets.draft.shapes import DATE_FORMATS, Candidate, families, plain
@@ -28,6 +33,8 @@ GOOD = 0.995
 LEAST_LIFT = 0.8
 _LOOKED_AT = 160
 _WORTH_KEEPING = 0.1
+# A constant is simpler than a source, unless the source has the name of the column.
+_COST_OF_CONSTANT = -0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,8 @@ def _columns(sample: Sample, headers: Sequence[str]) -> list[_Column]:
 
 def _constant(text: str) -> Candidate:
     if not text:
-        return Candidate("NULL", "always empty", 0.0)
-    return Candidate(literal(text), f'always "{text}"', 0.6)
+        return Candidate("NULL", "always empty", _COST_OF_CONSTANT)
+    return Candidate(literal(text), f'always "{text}"', _COST_OF_CONSTANT)
 
 
 def _days() -> list[Candidate]:
@@ -237,7 +244,7 @@ def _map_codes(sample: Sample, column: _Column) -> None:
         (alias, far, c)
         for alias, relation, far in sample.aliased
         for c in relation.columns.values()
-        if 2 <= c.distinct <= MOST_VALUES and not is_personal(c.name)
+        if c.distinct >= 2 and is_code(c.kind, c.distinct, c.name)
     ]
     if not fields:
         return
@@ -360,17 +367,26 @@ def _decide(sample: Sample, column: _Column, known: _Known, rows: Rows) -> None:
     for one, hits in first:
         for other, others in _others(sample, column, known, hits):
             clear = hits != others
-            chosen = best(
-                rows.conditions(hits, clear),
-                kept=int((hits & clear).sum()),
-                least=max(2, int((others & clear).sum() * 0.95)),
+            open_ones = int((others & clear).sum())
+            chain, left = rows.chain(
+                hits, most=3, least=max(2, open_ones // 50), alive=clear, limits=True
             )
-            if chosen is not None:
-                sql = f"CASE WHEN {chosen.sql} THEN {one.sql} ELSE {other.sql} END"
-                words = f"where {chosen.words}: {one.words}; else {other.words}"
-                cost = one.cost + other.cost + 1.0 + chosen.cost
+            kept = int((hits & clear).sum())
+            wrong = int((left & ~hits).sum()) + kept - int((left & hits).sum())
+            if chain and wrong <= max(open_ones, kept) * 0.02:
+                test = " AND ".join(c.sql for c in chain)
+                sql = f"CASE WHEN {test} THEN {_cast(one)} ELSE {_cast(other)} END"
+                told = " and ".join(c.words for c in chain)
+                words = f"where {told}: {one.words}; else {other.words}"
+                cost = one.cost + other.cost + len(chain) + sum(c.cost for c in chain)
                 made = Candidate(sql, words, cost, one.alias, one.source)
                 _Known(sample, [made]).offer([column])
+
+
+def _cast(candidate: Candidate) -> str:
+    """A text, whatever the type of the source."""
+    is_text = candidate.sql == "NULL" or candidate.sql[0] == "'"
+    return candidate.sql if is_text else f"CAST({candidate.sql} AS VARCHAR)"
 
 
 def _others(

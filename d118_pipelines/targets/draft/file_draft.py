@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import ConfigurationError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import duckdb
 
 SHOWN_KEYS = 3
+_TRIED = 3
+_MOST_PARTS = 4
+_ALL_EXPLAINED = 0.99
 _IDS = ("users_dcid", "students_dcid", "dcid", "id", "external_id")
 
 
@@ -59,6 +62,9 @@ class FileDraft:
     columns: list[ColumnDraft]
     population: Population | None
     order: list[str]
+    parts: list[FileDraft] = field(default_factory=list)
+    """Where a row has several lines: a draft for each value of the column `split_by`."""
+    split_by: str = ""
 
     @property
     def open_columns(self) -> list[ColumnDraft]:
@@ -85,10 +91,8 @@ def draft_file(
     place = _place_of(given, wanted_key)
     keys = possible_keys(duck, relations, width, place)
     if not keys:
-        return _unknown(given)
-    found = _best_key(duck, keys, relations, width)
-    sample = found
-    columns = explained(sample, given.headers)
+        return _in_parts(duck, given, relations, day) or _unknown(given)
+    sample, columns = _best(duck, keys, relations, given.headers)
     checked = _checked(duck, sample, columns)
     who = population(duck, sample.key, sample.joins, len(given.rows))
     made = [column.sql for column in checked]
@@ -131,36 +135,43 @@ def _place_of(given: GivenFile, header: str | None) -> int | None:
     )
 
 
-def _best_key(
+def _best(
     duck: duckdb.DuckDBPyConnection,
     keys: Sequence[Key],
     relations: Sequence[Relation],
-    width: int,
-) -> Sample:
-    """The key whose relation explains most: without joins first, then the best with them."""
+    headers: Sequence[str],
+) -> tuple[Sample, list[Explained]]:
+    """The key whose relation explains most of the file, and how it explains it."""
+    width = len(headers)
 
-    def score(key: Key, joins: list[Join]) -> float:
-        # A line without a row is a line that is never sent.
-        part = key.matched / keys[0].matched
-        return quick_score(Sample.make(duck, key, joins, width)) * float(part**3)
+    def part(key: Key) -> float:
+        # A line without a row is never sent; a line with two is sent twice.
+        return float(
+            (key.matched / keys[0].matched) ** 3 * (key.matched / key.rows) ** 0.5
+        )
 
     def rank(one: tuple[float, Key]) -> tuple[float, bool, int, str]:
         points, key = one
         return -round(points, 2), not key.is_exact, len(key.pairs), key.relation.name
 
-    scored = sorted(((score(key, []), key) for key in keys), key=rank)
-    best: tuple[float, Key, list[Join]] | None = None
-    seen: set[str] = set()
+    scored = sorted(
+        ((quick_score(Sample.make(duck, k, [], width)) * part(k), k) for k in keys),
+        key=rank,
+    )
+    first_of: dict[str, Key] = {}
     for _, key in scored:
-        if key.relation.name in seen or len(seen) == 3:
-            continue
-        seen.add(key.relation.name)
+        first_of.setdefault(key.relation.name, key)
+    best: tuple[float, Key, list[Join], list[Explained]] | None = None
+    for key in list(first_of.values())[:_TRIED]:
         joins = joins_of(duck, key.relation, relations)
-        points = score(key, joins)
+        columns = explained(Sample.make(duck, key, joins, width), headers)
+        points = sum(c.share for c in columns if c.sql) / width * part(key)
         if best is None or points > best[0] + 0.005:
-            best = points, key, joins
+            best = points, key, joins, columns
+        if points > _ALL_EXPLAINED:
+            break
     assert best is not None
-    return Sample.make(duck, best[1], best[2], width)
+    return Sample.make(duck, best[1], best[2], width), best[3]
 
 
 def _checked(
@@ -217,6 +228,68 @@ def _record_key(key: Key) -> str:
             return f"CAST(b.{identifier(name)} AS VARCHAR)"
     parts = [f"CAST(b.{identifier(column)} AS VARCHAR)" for _, column in key.pairs]
     return " || '/' || ".join(parts)
+
+
+def _in_parts(
+    duck: duckdb.DuckDBPyConnection,
+    given: GivenFile,
+    relations: Sequence[Relation],
+    day: dt.date,
+) -> FileDraft | None:
+    """A file in which a row has several lines, told apart by a column of few values."""
+    columns = list(zip(*given.rows, strict=True))
+    for place, values in enumerate(columns):
+        kinds = sorted(set(values))
+        if not 2 <= len(kinds) <= _MOST_PARTS:
+            continue
+        if not any(
+            len(set(zip(values, other, strict=True))) == len(values) > 2 * len(kinds)
+            for n, other in enumerate(columns)
+            if n != place
+        ):
+            continue
+        files = [
+            replace(given, rows=[row for row in given.rows if row[place] == kind])
+            for kind in kinds
+        ]
+        parts = [draft_file(duck, file, relations, day=day) for file in files]
+        if all(part.key for part in parts):
+            return _together(given, parts, place)
+    return None
+
+
+def _together(given: GivenFile, parts: list[FileDraft], place: int) -> FileDraft:
+    columns = [
+        ColumnDraft(
+            given.headers[n],
+            "" if not all(one.sql for one in several) else several[0].sql,
+            " / ".join(dict.fromkeys(one.found for one in several)),
+            sum(one.agrees for one in several),
+            sum(one.lines for one in several),
+            several[0].next_best,
+            [key for one in several for key in one.differ][:SHOWN_KEYS],
+        )
+        for n, several in enumerate(zip(*(part.columns for part in parts), strict=True))
+    ]
+    first, who = parts[0], [part.population for part in parts if part.population]
+    population = Population(
+        who[0].conditions,
+        sum(one.wanted for one in who),
+        sum(one.missing for one in who),
+        sum(one.extra for one in who),
+        sum(one.unmatched for one in who),
+    )
+    return FileDraft(
+        given,
+        first.key,
+        [],
+        first.record_key,
+        columns,
+        population,
+        first.order,
+        parts,
+        given.headers[place],
+    )
 
 
 def _unknown(given: GivenFile) -> FileDraft:

@@ -26,12 +26,13 @@ _TRIED = 12
 class Key:
     """A relation whose rows are the file's: pairs of the file's column and its column.
 
-    matched: lines that find a row.
+    matched: lines that find a row; rows: rows that they find.
     """
 
     relation: Relation
     pairs: tuple[tuple[int, str], ...]
     matched: int
+    rows: int = 0
 
     @property
     def is_exact(self) -> bool:
@@ -65,11 +66,12 @@ def possible_keys(
     for relation in relations:
         pairs = _overlaps(duck, relation)
         for key in _of_relation(relation, pairs, unique, wanted):
-            [(matched,)] = duck.execute(
-                f"SELECT count(DISTINCT f._row) FROM f JOIN {relation.name} AS b "
+            [(matched, rows)] = duck.execute(
+                f"SELECT count(DISTINCT f._row), count(*) FROM f JOIN {relation.name} AS b "
                 f"ON {key.on}"
             ).fetchall()
-            found.append(Key(relation, key.pairs, matched))
+            if matched:
+                found.append(Key(relation, key.pairs, matched, rows))
     found.sort(key=lambda key: (-key.matched, len(key.pairs)))
     most = found[0].matched if found else 0
     return [key for key in found if key.matched >= most * 0.8][:_TRIED]

@@ -32,7 +32,7 @@ def order_of(
         (sql, f"TRY_CAST(f.c{place} AS BIGINT)" if numeric else f"f.c{place}")
         for place, sql in enumerate(columns)
         for numeric in (True, False)
-        if sql and headers[place]
+        if sql and sql != "NULL" and headers[place]
         for sql in [
             f"TRY_CAST({sql} AS BIGINT)" if numeric else f"CAST({sql} AS VARCHAR)"
         ]

@@ -184,7 +184,11 @@ def _is_related(one: Relation, column: Source, other: Relation, key: Source) -> 
         return False
     name, target = column.name.lower(), key.name.lower()
     if column.kind == "UUID":
-        return target == "id"
+        own = re.sub(r"(s|es)$", "", one.entity.lower())
+        is_ours = (
+            name == "id" and key.is_unique and target in (f"{own}_id", f"{own}s_id")
+        )
+        return target == "id" or is_ours
     entity = re.sub(r"s$", "", other.entity.lower())
     names = target in ("id", "dcid", f"{entity}_number", f"{entity}id", "external_id")
     same = name == target and (key.is_unique or name.endswith(("id", "number")))

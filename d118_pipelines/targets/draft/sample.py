@@ -72,7 +72,7 @@ class Sample:
         joins: Sequence[Join],
         width: int,
     ) -> Sample:
-        """Take so many lines that find their row."""
+        """Take so many lines that find one row; those that find several teach nothing."""
         aliases = ", ".join(["f", "b", *(join.alias for join in joins)])
         some = (
             f"(FROM f USING SAMPLE reservoir({SAMPLE_ROWS} ROWS) REPEATABLE (2)) AS f"
@@ -81,7 +81,7 @@ class Sample:
             f"CREATE OR REPLACE TABLE s AS SELECT {aliases} FROM {some} "
             f"JOIN {key.relation.name} AS b ON {key.on} "
             + " ".join(join.sql for join in joins)
-            + " QUALIFY row_number() OVER (PARTITION BY f._row) = 1"
+            + " QUALIFY count(*) OVER (PARTITION BY f._row) = 1"
         )
         made = cls(duck, key, joins, width)
         made.lines = made.hashes([f"f.c{place}" for place in range(width)])

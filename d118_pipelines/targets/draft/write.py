@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import kwlist
 
+from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.targets.definition_checks import RESERVED_NAMES
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
 from d118_pipelines.targets.model import Format
@@ -106,12 +107,16 @@ def _files(draft: Draft, names: Sequence[str]) -> Iterator[str]:
         sort = [f"order_{n}" for n, _ in enumerate(file.order, start=1)] or [
             "record_key"
         ]
+        aliases = _aliases(file.columns)
+        if file.split_by:
+            sort.append(aliases[file.given.headers.index(file.split_by)])
         yield f"    sort: [{', '.join(sort)}]"
         if file.key:
             match = [_scalar(file.given.headers[place]) for place, _ in file.key.pairs]
+            match += [_scalar(file.split_by)] if file.split_by else []
             yield f"    match_by: [{', '.join(match)}]"
         yield "    columns:"
-        for column, alias in zip(file.columns, _aliases(file.columns), strict=True):
+        for column, alias in zip(file.columns, aliases, strict=True):
             if not column.sql:
                 yield f"      - {{header: {_scalar(column.header)}, source: TODO}}"
             elif column.header == alias:
@@ -158,7 +163,22 @@ def _sql_lines(draft: Draft, file: FileDraft) -> Iterator[str]:
     if file.key is None:
         yield "-- TODO: no extract and no roster entity has the keys of this file."
         yield "SELECT NULL AS record_key WHERE false"
-        return
+    elif not file.parts:
+        yield from _select(file)
+    else:
+        yield f"-- A row has several lines, by {_comment(file.split_by)}."
+        place = file.given.headers.index(file.split_by)
+        for n, part in enumerate(file.parts):
+            if n:
+                yield "UNION ALL BY NAME"
+            value = literal(f"/{part.given.rows[0][place]}")
+            yield from _select(
+                replace(part, record_key=f"{part.record_key} || {value}")
+            )
+
+
+def _select(file: FileDraft) -> Iterator[str]:
+    assert file.key is not None
     yield "SELECT"
     for column, alias in zip(file.columns, _aliases(file.columns), strict=True):
         yield from _column_lines(column, alias)
@@ -174,6 +194,9 @@ def _sql_lines(draft: Draft, file: FileDraft) -> Iterator[str]:
         yield f"-- {who.extra:,} others are; {who.unmatched:,} lines of the file have no row."
     for place, condition in enumerate(who.conditions if who else ()):
         yield f"{'  AND' if place else 'WHERE'} {condition.sql}  -- {condition.stopped:,} are out"
+    if who and who.one_of:
+        yield "-- Several rows have one key; the file has this one."
+        yield f"QUALIFY {who.one_of}"
 
 
 def _column_lines(column: ColumnDraft, alias: str) -> Iterator[str]:
