@@ -30,19 +30,18 @@ from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
 from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
 from d118_pipelines.workflows.binding import bind
-from d118_pipelines.workflows.destinations import (
-    FileDestination,
-    resolve,
-    scim_settings,
+from d118_pipelines.workflows.connection_test import (
+    Reached,
+    reach_provider,
+    reach_target,
 )
+from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.district_folder import SAME, own_files
 from d118_pipelines.workflows.expiries import expiries_shown
-from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
-from d118_pipelines.workflows.provider_sources import provider_source
+from d118_pipelines.workflows.powerschool_source import query_files
 
 POWERSCHOOL = "powerschool"
 
@@ -54,22 +53,6 @@ class Check:
     check: str
     result: str
     found: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """What came of a connection; its fields are the JSON form."""
-
-    success: bool
-    message: str
-    details: dict[str, str]
-    latency_seconds: float
-
-    @property
-    def text(self) -> str:
-        """The message with its details."""
-        details = "; ".join(f"{key}: {text}" for key, text in self.details.items())
-        return f"{self.message.rstrip('.')}. {details}" if details else self.message
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -111,41 +94,17 @@ def test_connection(
     if as_json:
         show_json(found)
     else:
-        word = "OK" if found.success else "FAILED"
-        say(f"{word}  {name}: {found.text} ({found.latency_seconds:.2f} s)")
+        word, took = "OK" if found.success else "FAILED", found.latency_seconds
+        say(f"{word}  {name}: {found.text} ({took:.2f} s)")
     if not found.success:
         raise typer.Exit(1)
 
 
-def _reach(project: Project, name: str) -> _Reached:
+def _reach(project: Project, name: str) -> Reached:
     provider = find_provider(project, name)
     if provider is not None or name == POWERSCHOOL:
-        found = (
-            provider_source(project, provider)
-            if provider
-            else powerschool_source(project)
-        ).test()
-        seconds = round(found.latency_seconds, 3)
-        return _Reached(found.success, found.message, dict(found.details), seconds)
-    from d118_pipelines.delivery.connection_test import test_destination
-
-    target = named_target(project, name)
-    wanted, destination = target.model.destination, resolve(project, target)
-    if isinstance(wanted, ScimDestination) and not destination.is_outbox:
-        from d118_pipelines.delivery.scim.client import look
-
-        abilities, seconds = look(scim_settings(target, wanted))
-        message = f"{destination.label} supports {abilities}"
-        return _Reached(True, message, {}, round(seconds, 3))
-    files = target.names_sent
-    if isinstance(wanted, ScimDestination):
-        from d118_pipelines.delivery.scim.outbox import NAME
-
-        files = [NAME]
-    assert isinstance(destination, FileDestination)
-    report = test_destination(destination.connect, files)
-    seconds = round(report.latency_seconds, 3)
-    return _Reached(report.success, report.message, {}, seconds)
+        return reach_provider(project, provider)
+    return reach_target(project, named_target(project, name))
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
@@ -315,8 +274,8 @@ def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
 
 def _connection(project: Project, name: str) -> Check:
     try:
-        reached = _reach(project, name)
+        found = _reach(project, name)
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
-    result = "ok" if reached.success else "wrong"
-    return Check(f"connection {name}", result, reached.text)
+    result = "ok" if found.success else "wrong"
+    return Check(f"connection {name}", result, found.text)

@@ -237,9 +237,12 @@ class FileLimits(Model):
 class Guard(Model):
     """Limits against the last verified delivery. Unset limits do not apply.
 
-    Only `min_rows` fails the run; the others hold it for an approval. max_user_names: of
-    users whose column `userName` changes. blackouts: days on which a set waits.
+    Only `min_rows` fails the run; the others hold it for an approval. hold_first: so is
+    the first delivery, as there is none yet to compare with. max_user_names: of users
+    whose column `userName` changes. blackouts: days on which a set waits.
     """
+
+    hold_first: bool = False
 
     min_rows: Annotated[int, Field(ge=1)] = 1
     max_drop_percent: Annotated[float, Field(ge=0, le=100)] | None = 10.0

@@ -241,7 +241,7 @@ def test_connections_are_tested_by_name(fresh: ProjectFolder) -> None:
     assert source.code == 0
     assert source.out.startswith("OK  powerschool: ")
     told = fresh.d118("test-connection", "powerschool", "--json").json()
-    assert list(told) == ["success", "message", "details", "latency_seconds"]
+    assert list(told) == ["success", "message", "latency_seconds", "details"]
     assert told["details"] and all(
         f"{key}: {text}" in source.out for key, text in told["details"].items()
     )
