@@ -18,7 +18,7 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.quarantine import STATE
+from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
@@ -125,9 +125,15 @@ def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
     yield Check("configuration: targets", "ok", targets)
     ids = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in feeds.providers]
     yield Check("configuration: providers", "ok", ", ".join(ids) or "none")
-    for one in feeds.broken:
-        name = f"configuration: {one.kind} {one.name}"
-        yield Check(name, "wrong", f"{STATE}: {one.error}")
+    told: dict[int, list[Misconfigured]] = {}
+    for (
+        one
+    ) in feeds.broken:  # a file that is no YAML is one mistake for all its entries
+        told.setdefault(id(one.error), []).append(one)
+    for first, *others in told.values():
+        names = ", ".join(one.name for one in (first, *others))
+        name = f"configuration: {first.kind}{'s' if others else ''} {names}"
+        yield Check(name, "wrong", f"{STATE}: {first.error}")
 
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset

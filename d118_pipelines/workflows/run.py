@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import sqlalchemy as sa
+
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.run_limits import RunLimits, runs_at_a_time
 from d118_pipelines.errors import BusyError
@@ -53,7 +56,7 @@ class Run:
     that the run is for; empty for a provider's run and for a run of several. refused: why
     it may not work at all. waits: for a slot, where all are taken; else it is refused.
     warn: is told what a person should know and no step raises. names: of all its targets
-    and providers. show: is told how far the run has come.
+    and providers. show: is told how far the run has come. hearings: who else is.
     """
 
     project: Project
@@ -66,6 +69,7 @@ class Run:
     warn: Warn = log_warning
     names: tuple[str, ...] = ()
     show: Callable[[str], None] = _seen_by_nobody
+    hearings: dict[str, tuple[Hearing, bool]] = field(default_factory=dict)
 
     @cached_property
     def database(self) -> Database:
@@ -95,7 +99,9 @@ class Run:
             with self.database.transaction() as connection:
                 names = self.names or (name,)
                 begin_progress(connection, self.run_id, names, utc_now())
-                hearing, is_target = hearing_of(self.project, name)
+                hearing, is_target = self.hearings.setdefault(
+                    name, hearing_of(self.project, name)
+                )
                 begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
                 tell_event(connection, self.project, hearing, begun)
             with self.database.reading() as connection:
@@ -110,10 +116,25 @@ class Run:
             after_commit("Noting the progress", self.warn),
             self.database.transaction() as connection,
         ):
+            before = progress_of(connection, self.run_id)
             note_progress(connection, self.run_id, name, noted, utc_now())
             whole = progress_of(connection, self.run_id)
+            if before and whole and before.percent < whole.percent < 100:
+                self._tell_progress(connection, name, whole)
         if whole is not None:
             self.show(f"{whole.percent} % {step}")
+
+    def _tell_progress(
+        self, connection: sa.Connection, name: str, whole: Progress
+    ) -> None:
+        hearing, is_target = self.hearings.get(name, (Hearing(), False))
+        at_work = RunEvent(
+            *(name, self.run_id, "IN_PROGRESS"),
+            is_target=is_target,
+            percent=whole.percent,
+            step=whole.step,
+        )
+        tell_event(connection, self.project, hearing, at_work)
 
 
 def run_tags(
