@@ -6,6 +6,7 @@ the same runs is joined in `workflows/run_history.py`.
 
 import datetime as dt
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,16 @@ import dagster as dg
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.ages import count_older
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import keep_history_private, run_history_place
+from d118_pipelines.state.run_history import (
+    FOLDER,
+    keep_history_private,
+    run_history_place,
+)
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.all_feeds import State, states_of
 from d118_pipelines.workflows.feed import Feed
@@ -140,6 +146,7 @@ def seen_runs(
             started=_moment(record.start_time) or record.create_timestamp,
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+            job=record.dagster_run.job_name,
         )
         for record in instance.get_run_records(which, limit=limit)
     ]
@@ -291,6 +298,33 @@ def facts_of(instance: dg.DagsterInstance, project: Project) -> DagsterFacts:
         tuple(running),
         tuple(queued),
     )
+
+
+def remove_old_runs(
+    instance: dg.DagsterInstance, project: Project, cut: dt.datetime, is_dry: bool
+) -> int:
+    """Delete runs that ended and are older than `cut`, with events, logs and files.
+
+    The last materialization of an asset outlives its run. Returns how many there are.
+    """
+    records = instance.get_run_records(ascending=True)
+    times = [record.create_timestamp for record in records]
+    old = records[: count_older(times, cut, now=utc_now())]
+    ids = [one.dagster_run.run_id for one in old if one.dagster_run.is_finished]
+    if is_dry:
+        return len(ids)
+    for run_id in ids:
+        instance.delete_run(run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+    # SQLite's file of a run's events stays, and so does its folder of artifacts.
+    gone = set(ids)
+    for path in list((project.root / FOLDER).rglob("*")) if gone else []:
+        if path.name.split(".")[0] in gone:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return len(ids)
 
 
 def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:

@@ -141,11 +141,9 @@ def _filled(
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
     with database.reading() as connection:
-        snapshot = replace(
-            read_snapshot(connection, target.name, destination.id, since=since),
-            baseline=way.baseline(connection, passing),
-        )
-    baseline = snapshot.baseline
+        snapshot = read_snapshot(connection, target.name, destination.id, since=since)
+    baseline = way.baseline(database, passing)
+    snapshot = replace(snapshot, baseline=baseline)
     export = build_export(
         target,
         inputs=found.inputs,

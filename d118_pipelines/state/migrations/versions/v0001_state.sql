@@ -81,9 +81,23 @@ CREATE TABLE audit_log (
   hash_after TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE INDEX audit_log_of_object ON audit_log (object, action, id);
+CREATE TABLE uncompared (
+  target TEXT NOT NULL, destination TEXT NOT NULL, backup_at {time} NOT NULL,
+  PRIMARY KEY (target, destination)
+);
 CREATE TABLE seen_files (
   path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (path)
 );
+CREATE TABLE console_accounts (
+  name TEXT NOT NULL, role TEXT NOT NULL, password_hash TEXT,
+  created_at {time} NOT NULL, changed_at {time} NOT NULL, PRIMARY KEY (name)
+);
+CREATE TABLE api_tokens (
+  id TEXT NOT NULL, account TEXT NOT NULL, label TEXT NOT NULL, scope TEXT NOT NULL,
+  token_hash TEXT NOT NULL, created_at {time} NOT NULL, expires_at {time} NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX ix_api_tokens_account ON api_tokens (account);
 
 -- The roster.
 CREATE TABLE orgs (
