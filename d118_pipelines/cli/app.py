@@ -46,6 +46,7 @@ from d118_pipelines.config.env_file import enter_folder, read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error, NoFolderError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.log_level import set_log_level
 from d118_pipelines.kernel.outages import NamedOutages
 
 
@@ -106,6 +107,7 @@ def _options(
         # Which follow the file's changes.
         if context.invoked_subcommand not in ("serve", "service"):
             read_env_file(Project.here().root)
+    set_log_level()
 
 
 app.command("init")(folder.init)

@@ -24,14 +24,14 @@ from d118_pipelines.errors import (
     D118Error,
     IncompleteExtractError,
 )
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.alerts import configured_ways
-from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
 from d118_pipelines.workflows.binding import bind
 from d118_pipelines.workflows.connection_test import (
     Reached,
@@ -64,6 +64,7 @@ def doctor(as_json: AsJson = False) -> None:
         checks += [
             *_configuration(project, feeds),
             *_guards(project, feeds),
+            _next_runs(project, feeds),
             *_installation(project),
             _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
@@ -94,7 +95,7 @@ def test_connection(
         show_json(found)
     else:
         word, took = "OK" if found.success else "FAILED", found.latency_seconds
-        say(f"{word}  {name}: {found.message} ({took:.2f} s)")
+        say(f"{word}  {name}: {found.text} ({took:.2f} s)")
     if not found.success:
         raise typer.Exit(1)
 
@@ -159,6 +160,17 @@ def _guards(project: Project, feeds: Feeds) -> Iterator[Check]:
     for name, guard in guards.items():
         for warning in guard_warnings(guard, today):
             yield Check(f"guard of {name}", "note", warning)
+
+
+def _next_runs(project: Project, feeds: Feeds) -> Check:
+    """When each schedule is due next, the nearest first."""
+    now = utc_now()
+    found = [(feed.next_run(now), feed.name) for feed in enabled_feeds(project, feeds)]
+    zone = project.district().zone
+    coming = sorted((at.astimezone(zone), name) for at, name in found if at)
+    shown = [f"{name} {day_time(at, now)}" for at, name in coming]
+    by_hand = [f"{name} by hand" for at, name in found if at is None]
+    return Check("next runs", "ok", ", ".join([*shown, *by_hand]) or "none")
 
 
 def _installation(project: Project) -> Iterator[Check]:
@@ -266,4 +278,4 @@ def _connection(project: Project, name: str) -> Check:
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
     result = "ok" if found.success else "wrong"
-    return Check(f"connection {name}", result, found.message)
+    return Check(f"connection {name}", result, found.text)

@@ -66,7 +66,7 @@ def test_connector(
         config=_without_switches(body.config),
     )
     seconds = {"latency_seconds": found.latency_seconds}
-    return {"success": found.success, "message": found.message, "details": seconds}
+    return {"success": found.success, "message": found.text, "details": seconds}
 
 
 @routes.post("/jobs/sync", status_code=202)
