@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import sqlalchemy as sa
+
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.run_limits import RunLimits, runs_at_a_time
 from d118_pipelines.errors import BusyError
@@ -66,6 +69,7 @@ class Run:
     warn: Warn = log_warning
     names: tuple[str, ...] = ()
     show: Callable[[str], None] = _seen_by_nobody
+    hearings: dict[str, tuple[Hearing, bool]] = field(default_factory=dict)
 
     @cached_property
     def database(self) -> Database:
@@ -95,9 +99,7 @@ class Run:
             with self.database.transaction() as connection:
                 names = self.names or (name,)
                 begin_progress(connection, self.run_id, names, utc_now())
-                hearing, is_target = hearing_of(self.project, name)
-                begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
-                tell_event(connection, self.project, hearing, begun)
+                self._tell(connection, name)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)
@@ -111,9 +113,25 @@ class Run:
             self.database.transaction() as connection,
         ):
             note_progress(connection, self.run_id, name, noted, utc_now())
+            self._tell(connection, name, percent=percent, step=step)
             whole = progress_of(connection, self.run_id)
         if whole is not None:
             self.show(f"{whole.percent} % {step}")
+
+    def _tell(
+        self,
+        connection: sa.Connection,
+        name: str,
+        *,
+        percent: int | None = None,
+        step: str = "",
+    ) -> None:
+        """Tell who wants to hear that the run has begun, or how far it is."""
+        if name not in self.hearings:  # a target's file is read once
+            self.hearings[name] = hearing_of(self.project, name)
+        hearing, is_target = self.hearings[name]
+        event = RunEvent(name, self.run_id, "IN_PROGRESS", is_target, percent, step)
+        tell_event(connection, self.project, hearing, event)
 
 
 def run_tags(

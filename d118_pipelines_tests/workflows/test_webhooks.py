@@ -15,9 +15,11 @@ import pytest
 from d118_pipelines.config.hearing import EVENTS, Hearing, Webhook
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.sensors import send_webhook_notification
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.webhooks import send_due
 from d118_pipelines_tests.conftest import HALF, PEOPLE
@@ -154,6 +156,30 @@ def test_a_receiver_gets_what_it_asked_for_in_the_order_of_the_events(
     sent(empty)
 
     assert receiver.events() == ["run.started", "run.succeeded"], "one end of a run"
+
+
+def test_progress_is_told_by_the_run_once_for_each_step_and_not_behind_its_end(
+    empty: ProjectFolder, receiver: Receiver
+) -> None:
+    told_to(empty, receiver.url())
+    with empty.entered():
+        run = Run(empty.project, "run-1", Actor("a"))
+        with run.leases:
+            run.hold("hr_records")
+            for percent, rows in ((15, 10), (15, 20), (60, 30)):
+                run.note("hr_records", percent, "Reading", rows)
+            entered(empty, DONE)
+            run.note("hr_records", 100, "Done")
+
+    assert sent(empty) == {"delivered": 4}
+    bodies = [json.loads(one["body"]) for one in receiver.got()]
+    assert [(b["event"], b["progress_percent"]) for b in bodies] == [
+        ("run.started", None),
+        ("run.progress", 15),
+        ("run.progress", 60),
+        ("run.succeeded", 100),
+    ]
+    assert bodies[1]["current_step"] == "Reading"
 
 
 def test_a_failed_attempt_keeps_the_order_and_comes_again_later(
