@@ -32,7 +32,7 @@ from d118_pipelines.cli import (
     run,
     runs,
     secrets,
-    serve,
+    service,
     status,
     upgrade,
     webhooks,
@@ -100,7 +100,7 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        if context.invoked_subcommand != "serve":  # which follows the file's changes
+        if context.invoked_subcommand != "service":  # which follows the file's changes
             read_env_file(Project.here().root)
 
 
@@ -134,7 +134,7 @@ app.command("unlock")(backup.unlock_copy)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
-app.command("serve")(serve.serve)
+app.command("service")(service.service)
 app.command("upgrade")(upgrade.upgrade)
 
 

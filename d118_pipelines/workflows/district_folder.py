@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from d118_pipelines.config.project import is_district_folder
@@ -87,8 +88,8 @@ def _as_of(example: str, named: str, name: str, time_zone: str) -> str:
     values = {"id": own_id, "name": json.dumps(name, ensure_ascii=False)}
     values["time_zone"] = time_zone
     for key, value in values.items():
-        line = re.compile(rf"^{key}: [^#\n]*?(?=\s*(#|$))", re.M)
-        example = line.sub(lambda _, k=key, v=value: f"{k}: {v}", example, count=1)
+        line = re.compile(rf"^({key}: )[^#\n]*?(?=\s*(#|$))", re.M)
+        example = line.sub(partial(_with_value, value), example, count=1)
     targets = sorted(
         path.stem for path in (SHIPPED / "mappings/targets").glob("*.yaml")
     )
@@ -147,6 +148,10 @@ def own_files(folder: Path) -> list[OwnFile]:
     return [_compared(folder, file, record.get(file)) for file in files]
 
 
+def _with_value(value: str, line: re.Match[str]) -> str:
+    return line[1] + value
+
+
 def difference(folder: Path, file: str) -> Iterator[str]:
     """The lines of a unified diff from the shipped file to the folder's.
 
@@ -158,8 +163,8 @@ def difference(folder: Path, file: str) -> Iterator[str]:
             rule="What it does not have comes from the package.",
             next_step=f"To change the shipped file: d118 customize {file}",
         )
-    texts = [_lines(SHIPPED / file), _lines(folder / file)]
-    return unified_diff(*texts, f"shipped/{file}", file, lineterm="")
+    shipped, own = _lines(SHIPPED / file), _lines(folder / file)
+    return unified_diff(shipped, own, f"shipped/{file}", file, lineterm="")
 
 
 def _compared(folder: Path, file: str, recorded: str | None) -> OwnFile:
