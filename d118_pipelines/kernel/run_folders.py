@@ -77,6 +77,21 @@ def new_run_folder(
         folder.discard()
 
 
+def repeat_files(old: Path, new: Path) -> None:
+    """Give a folder the files of an older one but its manifest, without copying them.
+
+    Nobody writes into a file of a complete folder. Where the file system has no links,
+    they are copied.
+    """
+    for path in old.iterdir():
+        if path.name == MANIFEST_FILE or not path.is_file():
+            continue
+        try:
+            os.link(path, new / path.name)
+        except OSError:
+            shutil.copy2(path, new / path.name)
+
+
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """A folder that is gone after the block; what killed processes left goes with it."""

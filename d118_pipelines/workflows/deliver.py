@@ -80,9 +80,10 @@ class Delivery(ABC, Generic[S_co]):
     def last(self, connection: sa.Connection) -> Baseline | None:
         """What the destination has now; a plan must have been compared with it."""
 
-    @abstractmethod
-    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+    def baseline(self, database: Database, folder: Path) -> Baseline | None:
         """The same with its frames. folder: for those; the caller removes it."""
+        with database.reading() as connection:
+            return self.last(connection)
 
     @abstractmethod
     def differs(self, files: Sequence[Mapping[str, Any]]) -> str:

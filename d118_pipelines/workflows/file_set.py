@@ -32,12 +32,8 @@ class FileSet(Delivery[DeliveryReport]):
     sleep: Callable[[float], None] = time.sleep
 
     def last(self, connection: sa.Connection) -> Baseline | None:
-        """The last verified delivery."""
-        return last_verified(connection, self.target.name, self.destination.id)
-
-    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
         """The last verified delivery; its export has the frames."""
-        return self.last(connection)
+        return last_verified(connection, self.target.name, self.destination.id)
 
     def differs(self, files: Sequence[Mapping[str, Any]]) -> str:
         """Names of files that are gone or other ones, by size and SHA-256."""
