@@ -8,16 +8,21 @@ become text and a code.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from d118_pipelines.cli import (
+    alerts,
+    audit,
     compare,
     doctor,
     explain,
     findings,
+    folder,
     ledger,
     pause,
     plans,
@@ -26,17 +31,22 @@ from d118_pipelines.cli import (
     runs,
     secrets,
     serve,
+    service,
     status,
     upgrade,
     users,
+    webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
-from d118_pipelines.config.env_file import follow_env_file, read_env_file
+from d118_pipelines.config.env_file import enter_folder, read_env_file
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import D118Error
+from d118_pipelines.errors import D118Error, NoFolderError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.outages import NamedOutages
+
+LAUNCHERS = ("serve", "service")
+"""Commands that follow the changes of `.env` themselves."""
 
 
 class _Commands(typer.core.TyperGroup):
@@ -54,7 +64,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     name="d118",
     cls=_Commands,
-    help="Roster sync of District 118: what went out, what is held, and why.",
+    help="Roster sync of a district: what went out, what is held, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -69,6 +79,15 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Work in this district's folder, with its .env and no variable of "
+            "this shell.",
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -79,9 +98,18 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Roster sync of District 118: what went out, what is held, and why."""
+    """Roster sync of a district: what went out, what is held, and why."""
+    if project is not None:
+        enter_folder(project)
+    # Without a folder each command says so itself; init and --help need none.
+    with suppress(NoFolderError):
+        if context.invoked_subcommand not in LAUNCHERS:
+            read_env_file(Project.here().root)
 
 
+app.command("init")(folder.init)
+app.command("customize")(folder.customize)
+app.command("diff")(folder.diff)
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
 app.add_typer(status.targets_app, name="targets")
@@ -101,19 +129,20 @@ app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.command("audit")(audit.audit)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(users.users_app, name="users")
 app.add_typer(users.tokens_app, name="tokens")
+app.add_typer(alerts.alerts_app, name="alerts")
+app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("serve")(serve.serve)
+app.command("service")(service.service)
 app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:
     """Run one command and leave with its exit code."""
     try:
-        is_launcher = sys.argv[1:2] == ["serve"]
-        read = follow_env_file if is_launcher else read_env_file
-        read(Project.here().root)
         with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:

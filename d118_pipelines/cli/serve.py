@@ -12,6 +12,5 @@ def serve() -> None:
     API_HOST and API_PORT say where (127.0.0.1, 8000); SECRET_KEY signs sessions.
     """
     from d118_pipelines.console.services import serve_console
-    from d118_pipelines.console.settings import ConsoleSettings
 
-    serve_console(ConsoleSettings.of())
+    serve_console()

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from d118_pipelines.console.identity import Reader
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.console.rendering import page, tone, world_of
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.workflows.all_feeds import enabled_feeds
 from d118_pipelines.workflows.provider_feed import (
     ProviderState,

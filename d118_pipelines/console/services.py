@@ -3,7 +3,8 @@
 Starts the code server, the daemon and a web server of the project in the working
 directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
 the console (`console_server.py`). It replaces `dagster dev`, which
-opens an unguarded port. Other daemons are found in `processes.py`.
+opens an unguarded port. Other daemons are found in `processes.py`; one service alone, for
+systemd and containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ import yaml
 
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
 
@@ -41,6 +42,7 @@ _ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,13 @@ class WebServer:
     command: str = "make ui"
 
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-
-
 def main() -> None:
     """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends unexpectedly."""
     # A script that starts this with & hands SIGINT down as ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        follow_env_file(Project.here().root)
-        # Dagster would read the file too, over the environment; this location has none.
-        os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
-        serve(Project.here(), WebServer(port=ui_port()))
+        serve(prepared_project(), WebServer(port=ui_port()))
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
@@ -76,27 +72,15 @@ def main() -> None:
         sys.exit(exc.exit_code)
 
 
-def ui_port() -> int:
-    """`D118_UI_PORT`, by default 3000. Raises: ConfigurationError."""
-    text = os.environ.get(PORT_VARIABLE, "") or str(DEFAULT_PORT)
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise ConfigurationError(
-        f"{PORT_VARIABLE} is not a port number: {text}.",
-        not_done="Nothing was started.",
-        next_step=f"Set {PORT_VARIABLE} to a number from 1 to 65535.",
-    )
-
-
-def serve_console(settings: ConsoleSettings) -> None:
+def serve_console() -> None:
     """`d118 serve`: the same with the console as web server, until it is interrupted.
 
-    Raises: as `serve`.
+    Raises: as `serve`; ConfigurationError for its settings.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
-    project = Project.here()
-    os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
+    project = prepared_project()
+    settings = ConsoleSettings.of()
     console = WebServer(
         module="d118_pipelines.console.console_server",
         host=settings.host,
@@ -112,34 +96,47 @@ def serve_console(settings: ConsoleSettings) -> None:
         print("Stopped.")
 
 
+def prepared_project() -> Project:
+    """The project of this folder, with its `.env` in the environment of all children."""
+    follow_env_file(Project.here().root)
+    # Dagster would read the file too, over the environment; this location has none.
+    os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
+    project = Project.here()
+    os.chdir(project.root)  # folders in dagster.yaml are relative to it
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
+    return project
+
+
+def ui_port() -> int:
+    """`D118_UI_PORT`, by default 3000. Raises: ConfigurationError."""
+    text = os.environ.get(PORT_VARIABLE, "") or str(DEFAULT_PORT)
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise ConfigurationError(
+        f"{PORT_VARIABLE} is not a port number: {text}.",
+        not_done="Nothing was started.",
+        next_step=f"Set {PORT_VARIABLE} to a number from 1 to 65535.",
+    )
+
+
 def serve(project: Project, web: WebServer) -> None:
     """Start all services and wait.
 
     Raises: FatalError if the port is taken, another daemon works on this project, or a
     service ends unexpectedly.
     """
-    os.chdir(project.root)  # folders in dagster.yaml are relative to it
-    os.environ.setdefault("DAGSTER_HOME", str(project.root))
-    keep_history_private(project.root)
     refuse_second_daemon(project)
     refuse_busy_port(web)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
-        code_server = _service(
-            *("dagster", "code-server", "start", "--socket", str(code)),
-            *("-m", MODULE, "--location-name", LOCATION, *QUIET),
-        )
-        services = {"code server": stack.enter_context(code_server)}
+        services = {"code server": stack.enter_context(_service(*code_server(code)))}
         _wait_for(code.exists, services, "code server")
-        workspace = ("--workspace", str(_workspace(folder, code)))
-        daemon = _service("dagster._daemon", "run", *workspace, *QUIET)
-        services["daemon"] = stack.enter_context(daemon)
-        web_server = _service(
-            *(web.module, *workspace, "--host", web.host, "--port", str(web.port)),
-            *("--dagster-log-level=warning", *web.options),
-        )
-        services["web server"] = stack.enter_context(web_server)
+        workspace = written_workspace(folder / "workspace.yaml", code)
+        services["daemon"] = stack.enter_context(_service(*daemon(workspace)))
+        process = _service(*web_server(workspace, web))
+        services["web server"] = stack.enter_context(process)
         _wait_for(lambda: _answers(web), services, "web server")
         address = f"http://{web.host}:{web.port}"
         print(f"{web.title}: {address}  (Ctrl-C stops it)", flush=True)
@@ -173,10 +170,26 @@ def refuse_busy_port(web: WebServer) -> None:
             ) from None
 
 
-def _workspace(folder: Path, code: Path) -> Path:
+def code_server(socket_file: Path) -> list[str]:
+    """What Python's -m is given for the code server."""
+    start = ["dagster", "code-server", "start", "--socket", str(socket_file)]
+    return [*start, "-m", MODULE, "--location-name", LOCATION, *QUIET]
+
+
+def daemon(workspace: Path) -> list[str]:
+    """The same for the daemon."""
+    return ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
+
+
+def web_server(workspace: Path, web: WebServer) -> list[str]:
+    """The same for a web server."""
+    at = ["--host", web.host, "--port", str(web.port), "--dagster-log-level=warning"]
+    return [web.module, "--workspace", str(workspace), *at, *web.options]
+
+
+def written_workspace(path: Path, code: Path) -> Path:
     """The same location under the same name, served by the code server."""
     server = {"socket": str(code), "location_name": LOCATION}
-    path = folder / "workspace.yaml"
     path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     return path
 

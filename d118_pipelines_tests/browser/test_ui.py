@@ -18,7 +18,7 @@ from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines_tests.browser.chromium import Browser
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 STAFF_DATA = "/assets/exports/hr_records/staff_data"
 PROFILES = "/assets/exports/smartfind/p1_profile_basic"

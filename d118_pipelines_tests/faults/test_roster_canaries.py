@@ -34,6 +34,8 @@ from d118_pipelines_tests.support.roster_sync import (
     oneroster,
 )
 
+pytestmark = pytest.mark.long
+
 TEXTS = (
     *("username", "givenName", "familyName", "middleName", "sms", "phone", "email"),
     *("preferredFirstName", "preferredLastName", "pronouns", "identifier"),

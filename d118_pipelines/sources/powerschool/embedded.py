@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.kernel.outages import outage_of
+from d118_pipelines.kernel.shipped import SHIPPED
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 DEMONSTRATION_MARKER = "DEMONSTRATION.txt"
 FOLDER_VARIABLE = "POWERSCHOOL_CSV_DIR"
-QUERIES_FOLDER = Path(__file__).parents[3] / "sql" / "powerschool"
+QUERIES_FOLDER = SHIPPED / "sql/powerschool"
 _BATCH_ROWS = 50_000
 
 
