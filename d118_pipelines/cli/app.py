@@ -18,6 +18,7 @@ import typer
 from d118_pipelines.cli import (
     alerts,
     audit,
+    backup,
     compare,
     doctor,
     explain,
@@ -27,6 +28,7 @@ from d118_pipelines.cli import (
     pause,
     plans,
     providers,
+    prune,
     run,
     runs,
     secrets,
@@ -44,9 +46,6 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error, NoFolderError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.outages import NamedOutages
-
-LAUNCHERS = ("serve", "service")
-"""Commands that follow the changes of `.env` themselves."""
 
 
 class _Commands(typer.core.TyperGroup):
@@ -103,7 +102,8 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        if context.invoked_subcommand not in LAUNCHERS:
+        # Which follow the file's changes.
+        if context.invoked_subcommand not in ("serve", "service"):
             read_env_file(Project.here().root)
 
 
@@ -130,13 +130,17 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.command("audit")(audit.audit)
+app.command("prune")(prune.prune)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("unlock")(backup.unlock_copy)
 app.add_typer(secrets.secrets_app, name="secrets")
-app.add_typer(users.users_app, name="users")
-app.add_typer(users.tokens_app, name="tokens")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
-app.command("serve")(serve.serve)
 app.command("service")(service.service)
+app.add_typer(users.users_app, name="users")
+app.add_typer(users.tokens_app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 

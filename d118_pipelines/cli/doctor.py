@@ -40,6 +40,7 @@ from d118_pipelines.workflows.connection_test import (
 )
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.district_folder import SAME, own_files
+from d118_pipelines.workflows.expiries import expiries_shown
 from d118_pipelines.workflows.powerschool_source import query_files
 
 POWERSCHOOL = "powerschool"
@@ -64,6 +65,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_configuration(project, feeds),
             *_guards(project, feeds),
             *_installation(project),
+            _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]

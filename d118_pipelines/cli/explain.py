@@ -7,7 +7,6 @@ people are in `findings.py`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,7 @@ from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.explain import explained
-from d118_pipelines.workflows.people import Sighting
+from d118_pipelines.workflows.explain import explained, own_key
 
 SHOWN_LINES = 20
 Key = Annotated[
@@ -43,18 +41,11 @@ def explain(
     answer, person = explained(project, target, key, show_values=show_values)
     if as_json or show_values:
         how = "with values" if show_values else "json"
-        record_export(project, target, f"explain, {how}", _own_key(person))
+        record_export(project, target, f"explain, {how}", own_key(person))
     if as_json:
         show_json(answer)
     else:
         _show(answer)
-
-
-def _own_key(person: Sequence[Sighting]) -> str:
-    """A key of the person that says nothing else: what was typed can be an e-mail."""
-    names = ("external_id", "users_dcid", "students_dcid", "dcid")
-    found = [v for row in person for c, v in row.values.items() if c.lower() in names]
-    return found[0] if found else "nobody" if not person else "one person"
 
 
 def _show(answer: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 Starts the code server, the daemon and a web server of the project in the working
 directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
-the console (`console_server.py`). It replaces `dagster dev`, which
-opens an unguarded port. Other daemons are found in `processes.py`; one service alone, for
-systemd and containers, is in `one_service.py`.
+the console (`console_server.py`). It replaces `dagster dev`, which opens an unguarded
+port. Other daemons are found in `processes.py`; one service alone, for systemd and
+containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ _ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,9 @@ class WebServer:
     command: str = "make ui"
 
 
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
 def main() -> None:
     """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends unexpectedly."""
     # A script that starts this with & hands SIGINT down as ignored.
@@ -70,30 +72,6 @@ def main() -> None:
     except D118Error as exc:
         print(printable(str(exc)), file=sys.stderr)
         sys.exit(exc.exit_code)
-
-
-def serve_console() -> None:
-    """`d118 serve`: the same with the console as web server, until it is interrupted.
-
-    Raises: as `serve`; ConfigurationError for its settings.
-    """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _interrupt)
-    project = prepared_project()
-    settings = ConsoleSettings.of()
-    console = WebServer(
-        module="d118_pipelines.console.console_server",
-        host=settings.host,
-        port=settings.port,
-        options=("--path-prefix", "/dagster"),
-        title="Console",
-        variable="API_PORT",
-        command="d118 serve",
-    )
-    try:
-        serve(project, console)
-    except KeyboardInterrupt:
-        print("Stopped.")
 
 
 def prepared_project() -> Project:
@@ -120,6 +98,30 @@ def ui_port() -> int:
     )
 
 
+def serve_console() -> None:
+    """`d118 serve`: the same with the console as web server, until it is interrupted.
+
+    Raises: as `serve`; ConfigurationError if a setting of the console is missing.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    project = prepared_project()
+    settings = ConsoleSettings.of()
+    console = WebServer(
+        module="d118_pipelines.console.console_server",
+        host=settings.host,
+        port=settings.port,
+        options=("--path-prefix", "/dagster"),
+        title="Console",
+        variable="API_PORT",
+        command="d118 serve",
+    )
+    try:
+        serve(project, console)
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
 def serve(project: Project, web: WebServer) -> None:
     """Start all services and wait.
 
@@ -135,8 +137,8 @@ def serve(project: Project, web: WebServer) -> None:
         _wait_for(code.exists, services, "code server")
         workspace = written_workspace(folder / "workspace.yaml", code)
         services["daemon"] = stack.enter_context(_service(*daemon(workspace)))
-        process = _service(*web_server(workspace, web))
-        services["web server"] = stack.enter_context(process)
+        server = _service(*web_server(workspace, web))
+        services["web server"] = stack.enter_context(server)
         _wait_for(lambda: _answers(web), services, "web server")
         address = f"http://{web.host}:{web.port}"
         print(f"{web.title}: {address}  (Ctrl-C stops it)", flush=True)
@@ -182,7 +184,7 @@ def daemon(workspace: Path) -> list[str]:
 
 
 def web_server(workspace: Path, web: WebServer) -> list[str]:
-    """The same for a web server."""
+    """The same for what people open."""
     at = ["--host", web.host, "--port", str(web.port), "--dagster-log-level=warning"]
     return [web.module, "--workspace", str(workspace), *at, *web.options]
 

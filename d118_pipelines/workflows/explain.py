@@ -95,6 +95,13 @@ def _the_person(
     return chosen[0] if chosen else []
 
 
+def own_key(person: Sequence[Sighting]) -> str:
+    """A key of the person that says nothing else: what was typed can be an e-mail."""
+    names = ("external_id", "users_dcid", "students_dcid", "dcid")
+    found = [v for row in person for c, v in row.values.items() if c.lower() in names]
+    return found[0] if found else "nobody" if not person else "one person"
+
+
 def _known_as(person: Sequence[Sighting], wanted: str) -> str:
     """Where the person has the id, and a key that no other has."""
     places = [
