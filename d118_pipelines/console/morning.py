@@ -67,17 +67,19 @@ def _summary(states: Sequence[State]) -> str:
 
 
 def _card(state: State) -> dict[str, object]:
-    is_target = isinstance(state, TargetState)
+    if isinstance(state, TargetState):
+        last, where = state.last_delivery, state.destination
+    else:
+        last, where = state.last_sync, state.name
     return {
         "name": feed_name(state),
         "state": state.state,
         "when": state.when,
         "reason": state.standing.reason,
         "to_do": state.to_do,
-        "last": state.last_delivery if is_target else state.last_sync,
+        "last": last,
         "next": state.next_run,
-        "is_running": state.state == "running",
-        "where": state.destination if is_target else state.name,
+        "where": where,
     }
 
 
