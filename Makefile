@@ -4,7 +4,7 @@ PYTHON := $(or $(shell command -v $(PYTHON)),python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo materialize ui test test-long lint bench screenshots cli-reference lock clean
+.PHONY: setup demo materialize ui console test test-long lint bench screenshots cli-reference lock clean
 
 setup: $(READY)
 
@@ -39,6 +39,10 @@ materialize: $(READY)
 # Dagster's UI behind the guard, with its daemon; D118_UI_PORT chooses another port.
 ui: $(READY)
 	@$(BIN)/python -m d118_pipelines.console.services
+
+# The console for people and programs, with Dagster behind its sign-in (docs/console.md).
+console: $(READY)
+	@$(BIN)/d118 serve
 
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
 LINT := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
