@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
+from d118_pipelines.kernel.frames import memory_limit
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
