@@ -54,6 +54,10 @@ class ConfigurationError(D118Error):
     exit_code = 2
 
 
+class NoFolderError(ConfigurationError):
+    """The folder is no district's."""
+
+
 class MissingSecretError(ConfigurationError):
     """An environment variable that holds a credential is not set."""
 

@@ -113,7 +113,9 @@ def export(target: str, file: str, *, project: Place = None) -> pd.DataFrame:
     Raises: ConfigurationError if there is no such target, file or export.
     """
     place = _project(project)
-    targets = {one.name: one for one in read_targets(place.root)}
+    targets = {
+        one.name: one for one in read_targets(place.root, place.district().targets)
+    }
     if target not in targets:
         raise _missing(f"target {target}", list(targets), "d118 targets list")
     files = {f.file: f for f in targets[target].model.files}

@@ -19,13 +19,13 @@ from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
     IncompleteExtractError,
 )
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place
@@ -39,6 +39,8 @@ from d118_pipelines.workflows.destinations import (
     resolve,
     scim_settings,
 )
+from d118_pipelines.workflows.district_folder import SAME, own_files
+from d118_pipelines.workflows.expiries import expiries_shown
 from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
 from d118_pipelines.workflows.provider_sources import provider_source
 
@@ -64,6 +66,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_configuration(project, feeds),
             *_guards(project, feeds),
             *_installation(project),
+            _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
@@ -206,6 +209,7 @@ def _installation(project: Project) -> Iterator[Check]:
             return f"{found.place}, opened for writing"
 
     yield _attempt("D118_HOME", home)
+    yield _own_files(project)
 
     def clock() -> str:
         with state_database(project).reading() as connection:
@@ -222,6 +226,21 @@ def _installation(project: Project) -> Iterator[Check]:
     )
     yield Check("alerts", "ok" if ways else "note", told)
     yield _daemons(project)
+
+
+def _own_files(project: Project) -> Check:
+    """What of this folder replaces shipped files, and which of those have changed."""
+    try:
+        files = own_files(project.root)
+    except ConfigurationError as exc:
+        return Check("own files", "wrong", str(exc))
+    stale = [one.file for one in files if one.shipped_changed]
+    if stale:
+        text = f"the shipped original has changed: {', '.join(stale)}. d118 diff FILE"
+        return Check("own files", "note", text)
+    return Check(
+        "own files", "ok", f"{sum(f.state != SAME for f in files)} own or changed"
+    )
 
 
 def _daemons(project: Project) -> Check:

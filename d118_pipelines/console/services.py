@@ -2,7 +2,8 @@
 
 Starts the code server, the daemon and the guarded web server (`web_server.py`) of the
 project in the working directory, and ends them together. It replaces `dagster dev`, which
-opens an unguarded port. Other daemons are found in `processes.py`.
+opens an unguarded port. Other daemons are found in `processes.py`; one service alone, for
+systemd and containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import yaml
 
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
 
@@ -47,15 +48,24 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        follow_env_file(Project.here().root)
-        # Dagster would read the file too, over the environment; this location has none.
-        os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
-        serve(Project.here(), ui_port())
+        serve(prepared_project(), ui_port())
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
         print(printable(str(exc)), file=sys.stderr)
         sys.exit(exc.exit_code)
+
+
+def prepared_project() -> Project:
+    """The project of this folder, with its `.env` in the environment of all children."""
+    follow_env_file(Project.here().root)
+    # Dagster would read the file too, over the environment; this location has none.
+    os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
+    project = Project.here()
+    os.chdir(project.root)  # folders in dagster.yaml are relative to it
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
+    return project
 
 
 def ui_port() -> int:
@@ -76,28 +86,17 @@ def serve(project: Project, port: int) -> None:
     Raises: FatalError if the port is taken, another daemon works on this project, or a
     service ends unexpectedly.
     """
-    os.chdir(project.root)  # folders in dagster.yaml are relative to it
-    os.environ.setdefault("DAGSTER_HOME", str(project.root))
-    keep_history_private(project.root)
     refuse_second_daemon(project)
     refuse_busy_port(port)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
-        code_server = _service(
-            *("dagster", "code-server", "start", "--socket", str(code)),
-            *("-m", MODULE, "--location-name", LOCATION, *QUIET),
-        )
-        services = {"code server": stack.enter_context(code_server)}
+        services = {"code server": stack.enter_context(_service(*code_server(code)))}
         _wait_for(code.exists, services, "code server")
-        workspace = ("--workspace", str(_workspace(folder, code)))
-        daemon = _service("dagster._daemon", "run", *workspace, *QUIET)
-        services["daemon"] = stack.enter_context(daemon)
-        web_server = _service(
-            *("d118_pipelines.console.web_server", *workspace),
-            *("--host", HOST, "--port", str(port), "--dagster-log-level=warning"),
-        )
-        services["web server"] = stack.enter_context(web_server)
+        workspace = written_workspace(folder / "workspace.yaml", code)
+        services["daemon"] = stack.enter_context(_service(*daemon(workspace)))
+        web = _service(*web_server(workspace, port))
+        services["web server"] = stack.enter_context(web)
         _wait_for(lambda: _answers(port), services, "web server")
         print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
         _wait(services)
@@ -129,10 +128,26 @@ def refuse_busy_port(port: int) -> None:
             ) from None
 
 
-def _workspace(folder: Path, code: Path) -> Path:
+def code_server(socket_file: Path) -> list[str]:
+    """What Python's -m is given for the code server."""
+    start = ["dagster", "code-server", "start", "--socket", str(socket_file)]
+    return [*start, "-m", MODULE, "--location-name", LOCATION, *QUIET]
+
+
+def daemon(workspace: Path) -> list[str]:
+    """The same for the daemon."""
+    return ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
+
+
+def web_server(workspace: Path, port: int) -> list[str]:
+    """The same for the guarded web server, on the loopback address only."""
+    at = ["--host", HOST, "--port", str(port), "--dagster-log-level=warning"]
+    return ["d118_pipelines.console.web_server", "--workspace", str(workspace), *at]
+
+
+def written_workspace(path: Path, code: Path) -> Path:
     """The same location under the same name, served by the code server."""
     server = {"socket": str(code), "location_name": LOCATION}
-    path = folder / "workspace.yaml"
     path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     return path
 

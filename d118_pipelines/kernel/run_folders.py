@@ -150,6 +150,20 @@ def _unlock(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
+def run_folders(parent: Path) -> list[Path]:
+    """All of them that have their final name, complete or not, oldest first."""
+    return sorted(f for f in parent.glob("[0-9]*") if _NAMED.match(f.name))
+
+
+def made_at(folder: Path) -> dt.datetime:
+    """When it was made, by the clock of then: as its manifest says, else its name."""
+    if (folder / MANIFEST_FILE).is_file():
+        at: dt.datetime = read_manifest(folder)["made_at"]
+        return at
+    stamp = folder.name.split("-")[0]
+    return dt.datetime.strptime(stamp, _STAMP).replace(tzinfo=dt.UTC)
+
+
 def newest_run_folder(parent: Path, run_id: str | None = None) -> Path | None:
     """The complete folder that the run made, else the newest one, else None."""
     complete = (f for f in parent.glob("[0-9]*") if (f / MANIFEST_FILE).is_file())

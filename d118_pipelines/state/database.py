@@ -165,11 +165,33 @@ pauses = sa.Table(
     *columns("reason account"),
 )
 
-alerts_sent = sa.Table(
-    "alerts_sent",
+alerts = sa.Table(
+    "alerts",  # that were sent and whose cause lasts; the digest: when it went out
     metadata,
     *columns("cause", primary_key=True),
+    *columns("kind title run_id"),
+    *columns("feeds", sa.JSON),
     *columns("sent_at", Time),
+)
+
+webhook_outbox = sa.Table(
+    "webhook_outbox",
+    metadata,
+    *numbered(),
+    # state: waiting, delivered, dead. url, secret: as configured, so no secret.
+    *columns("name event url secret state"),
+    *columns("run_id", index=True),
+    *columns("body", sa.JSON),
+    *columns("attempts", Integer),
+    *columns("answer", nullable=True),  # of the last attempt
+    *columns("created_at next_at", Time),
+    *columns("delivered_at", Time, nullable=True),
+)
+
+webhook_runs = sa.Table(
+    "webhook_runs",
+    metadata,
+    *columns("run_id url", primary_key=True),  # given when the run was started
 )
 
 audit_log = sa.Table(
@@ -177,7 +199,22 @@ audit_log = sa.Table(
     metadata,
     *columns("id", Integer, primary_key=True, autoincrement=True),
     *columns("at", Time),
-    *columns("actor action object detail"),
+    # detail: counts and ids. hash_before, hash_after: of the object.
+    *columns("actor action object detail hash_before hash_after reason"),
+)
+
+
+# After a restore: destinations whose files nobody has compared with the ledger yet.
+uncompared = sa.Table(
+    "uncompared",
+    metadata,
+    *columns("target destination", primary_key=True),
+    *columns("backup_at", Time),
+)
+
+# The configuration as it was last looked at: path below the project.
+seen_files = sa.Table(
+    "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")
 )
 
 
@@ -336,23 +373,6 @@ def _is_locked(exc: sa.exc.OperationalError) -> bool:
         exc.orig, "pgcode", None
     )
     return code in ("SQLITE_BUSY", "55P03")  # the second: lock not available
-
-
-def record_audit(
-    connection: sa.Connection,
-    *,
-    now: dt.datetime,
-    actor: str,
-    action: str,
-    subject: str,
-    detail: str = "",
-) -> None:
-    """Append one row to the audit log; rows hold counts, hashes and accounts only."""
-    connection.execute(
-        audit_log.insert().values(
-            at=now, actor=actor, action=action, object=subject, detail=detail
-        )
-    )
 
 
 def clock_warning(connection: sa.Connection, now: dt.datetime) -> str:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def provider_mapping(project: Project, provider: Provider) -> MappingFile:
     """The provider's mapping file. Raises: ConfigurationError with file, line, key."""
     mapping = read_mapping(
-        project.root / provider.model.mapping_file, project_root=project.root
+        project.file(provider.model.mapping_file), project_root=project.root
     )
     check_api(provider, mapping)
     return mapping
@@ -61,7 +61,7 @@ def check_provider(project: Project, provider: Provider) -> None:
     if isinstance(provider.model, CsvProvider):
         from d118_pipelines.sources.csv_files.rules import read_rules
 
-        read_rules(project.root / provider.model.mapping_file)
+        read_rules(project.file(provider.model.mapping_file))
 
 
 def wanted_entities(provider: Provider) -> list[str]:
@@ -293,7 +293,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     largest = int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
     source_of = partial(
         CsvSource,
-        rules=read_rules(project.root / provider.model.mapping_file),
+        rules=read_rules(project.file(provider.model.mapping_file)),
         files=config.files,
         encoding=config.encoding,
         date_order=config.date_order,

@@ -22,7 +22,10 @@ from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.run_events import RunEvent, hearing_of, tell_event
 
+CLEANUP_JOB = "cleanup_old_jobs"
+"""The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
     **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
     **dict.fromkeys(("staged", "roster"), "provider"),
@@ -64,6 +67,10 @@ class Run:
             refuse_paused(connection, name, self.project.district().zone)
         is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
+            with self.database.transaction() as connection:
+                hearing, is_target = hearing_of(self.project, name)
+                begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
+                tell_event(connection, self.project, hearing, begun)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)
@@ -102,6 +109,8 @@ def _subjects(job: str, assets: Iterable[Sequence[str]]) -> dict[str, str]:
     """`sis/target` and `sis/provider`; several names are separated by commas."""
     if job.startswith("sync_"):
         return {"sis/provider": job.removeprefix("sync_")}
+    if job == CLEANUP_JOB:
+        return {}
     if not job.startswith("__"):  # as Dagster names a run of chosen assets
         return {"sis/target": job}
     found: dict[str, set[str]] = {"target": set(), "provider": set(), "raw": set()}

@@ -163,6 +163,11 @@ class RunHistory:
                 order.setdefault(key, latest)
         self._keys = sorted(order, key=order.__getitem__, reverse=True)
 
+    @property
+    def seen(self) -> list[SeenRun]:
+        """The runs of Dagster's history, newest first."""
+        return list(self._seen.values())
+
     def names(self) -> set[str]:
         """Every target and provider that has ever run, removed ones too."""
         return {name for _, name in self._keys if name}

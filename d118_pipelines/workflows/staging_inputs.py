@@ -20,6 +20,7 @@ from d118_pipelines.config.providers import (
 )
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.shipped import file_of
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.planning.baseline import load_baseline
@@ -51,8 +52,10 @@ def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
     pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
     if pull is None:
         raise nothing_yet(provider, "pull", f"d118 run {provider.id}")
-    found = raw_collections(pull, project.home)
-    return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
+    collections = raw_collections(pull, project.home)
+    return RawInputs(
+        collections, pull.findings_file, pull.is_demonstration, pull.details
+    )
 
 
 def raw_collections(pull: Pull, home: Path) -> dict[str, RawCollection]:
@@ -87,14 +90,15 @@ def in_term(
             state_exclude=model.config.stateExclude,
         ),
         folder,
+        project.root,
     )
     shared = {
         name: RawCollection(name, file, "", "never", False, 0)
         for name, file in prepared.files.items()
     }
     whole = {**raw.collections, **shared}
-    found = RawInputs(whole, prepared.findings_file, raw.is_demonstration)
-    return found, prepared.is_in_term
+    inputs = RawInputs(whole, prepared.findings_file, raw.is_demonstration)
+    return inputs, prepared.is_in_term
 
 
 def shaped(
@@ -113,9 +117,11 @@ def rest_shape(
 
     An entity without a file in the set is not staged: the set says nothing about it.
     """
-    queries = root / "sql/staging/oneroster_csv"
     endpoints = tuple(
-        replace(endpoint, query=queries / f"{endpoint.collection}.sql")
+        replace(
+            endpoint,
+            query=file_of(root, f"sql/staging/oneroster_csv/{endpoint.collection}.sql"),
+        )
         for endpoint in mapping.endpoints
         if f"mode.{endpoint.collection}" in details
     )

@@ -56,6 +56,7 @@ def rows(project: RosterProject) -> list[Any]:
     return sorted(project.rows(sis_sync_runs), key=lambda row: row.started_at)
 
 
+@pytest.mark.long
 def test_a_sync_runs_from_raw_to_roster(synced: Synced) -> None:
     assert synced.result.success
     assert failed_checks(synced.result) == {}
@@ -103,6 +104,7 @@ def test_no_value_of_a_person_is_in_the_event_log(synced: Synced) -> None:
         assert value not in events
 
 
+@pytest.mark.long
 def test_the_same_files_again_change_nothing(project: RosterProject) -> None:
     before = project.dump()
 
@@ -114,6 +116,7 @@ def test_the_same_files_again_change_nothing(project: RosterProject) -> None:
     assert [row.status for row in rows(project)] == ["SUCCESS", "SUCCESS"]
 
 
+@pytest.mark.long
 def test_rows_set_aside_make_it_partial(project: RosterProject) -> None:
     put_set(project.root, STUDENTS, more_users=student(99).replace("true", "perhaps"))
     orphan = "E-x,,,51234,S5,S-nobody,student,,2026-08-17,2027-01-16\n"
@@ -157,6 +160,7 @@ def test_a_held_plan_waits_for_its_approval(project: RosterProject) -> None:
     assert len(active) == 11
 
 
+@pytest.mark.long
 def test_a_held_plan_fails_its_checks_and_blocks_the_apply(
     project: RosterProject,
 ) -> None:
@@ -266,6 +270,7 @@ def out_of_term(tmp_path_factory: pytest.TempPathFactory) -> RosterProject:
     return RosterProject(tmp_path_factory.mktemp("term") / "project", POWERSCHOOL)
 
 
+@pytest.mark.long
 def test_out_of_term_nothing_is_due_and_that_is_no_failure(
     out_of_term: RosterProject,
 ) -> None:

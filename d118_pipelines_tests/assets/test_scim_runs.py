@@ -70,6 +70,7 @@ def test_the_users_page_has_the_counts_as_numbers(project: ScimProject) -> None:
     assert "s3" not in json.dumps(shown)
 
 
+@pytest.mark.long
 def test_a_held_plan_stops_before_the_service_is_asked(project: ScimProject) -> None:
     service = ScriptedScim()
     with service.server() as server:

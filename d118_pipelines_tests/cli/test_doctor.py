@@ -257,6 +257,7 @@ def test_a_connection_that_fails_is_1(fresh: ProjectFolder) -> None:
     assert as_json.json()["success"] is False
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_server_is_reached_with_the_project_s_key(
     project: ProjectFolder, sshd: Sshd

@@ -69,6 +69,7 @@ def test_an_approval_can_be_carried_out_in_one_step(held: ProjectFolder) -> None
     assert [row.used_at is None for row in held.rows(db.plan_approvals)] == [False]
 
 
+@pytest.mark.long
 def test_an_approved_plan_is_sent_by_the_next_run(held: ProjectFolder) -> None:
     short = plan_hash(held)[:8]
 
@@ -276,6 +277,7 @@ def test_a_run_from_a_shell_is_the_ui_s_own(project: ProjectFolder) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.long
 def test_a_run_of_all_goes_on_after_one_that_is_held(project: ProjectFolder) -> None:
     project.set_people(HALF)
     project.edit(

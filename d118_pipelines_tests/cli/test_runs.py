@@ -53,6 +53,7 @@ def start(project: ProjectFolder) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_run_is_cancelled_and_one_that_is_killed_is_failed_at_once(
     stuck: ProjectFolder,
@@ -128,6 +129,7 @@ def test_runs_show_has_steps_counts_findings_and_log(delivered: ProjectFolder) -
     assert (wrong.code, "There is no run nothing." in wrong.err) == (2, True)
 
 
+@pytest.mark.long
 def test_runs_is_one_listing_with_approvals_and_what_came_of_each(
     project: ProjectFolder,
 ) -> None:

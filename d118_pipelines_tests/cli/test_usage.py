@@ -120,6 +120,7 @@ def test_a_mistake_in_a_target_is_2_for_commands_about_it_alone(
     assert project.d118("targets", "list").code == 0
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_started_as_a_program_it_answers_on_its_two_streams(
     delivered: ProjectFolder,

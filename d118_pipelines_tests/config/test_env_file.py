@@ -105,6 +105,7 @@ def test_a_sensor_reads_the_file_when_it_starts(tmp_path: Path) -> None:
         assert os.environ["ALERT_WEBHOOK_URL"] == "https://chat.example"
 
 
+@pytest.mark.long
 def test_a_run_says_which_source_it_read_and_how_old_it_is(
     project: ProjectFolder,
 ) -> None:

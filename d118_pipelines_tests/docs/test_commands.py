@@ -83,6 +83,7 @@ def run(folder: ProjectFolder, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.real
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_the_page_succeeds(

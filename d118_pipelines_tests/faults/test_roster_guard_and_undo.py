@@ -56,6 +56,7 @@ def inactive(project: RosterProject) -> list[str]:
     return sorted(name for name, status in statuses if status == "inactive")
 
 
+@pytest.mark.long
 def test_row13_hold_changes_nothing_and_an_approval_releases_the_same_changes(
     sis: SyncedDistrict, held: RosterProject
 ) -> None:
@@ -85,6 +86,7 @@ def test_row13_approval_ends_after_its_hours(held: RosterProject) -> None:
     assert held.dump() == before
 
 
+@pytest.mark.long
 def test_row13_approval_does_not_release_other_changes(
     sis: SyncedDistrict, held: RosterProject
 ) -> None:
@@ -114,6 +116,7 @@ def test_row13_approved_plan_for_a_roster_that_has_moved_is_refused(
     assert used is None
 
 
+@pytest.mark.long
 def test_row13_ready_plan_for_a_roster_that_has_moved_is_refused(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:
@@ -136,6 +139,7 @@ def move(project: RosterProject) -> None:
         connection.exec_driver_sql("UPDATE roster_revision SET revision = revision + 1")
 
 
+@pytest.mark.long
 def test_undo_puts_back_what_a_bad_sync_changed(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:

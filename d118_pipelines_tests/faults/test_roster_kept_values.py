@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from d118_pipelines_tests.support.bundles import BASE_1_1, set_of, write_folder
 from d118_pipelines_tests.support.roster_sync import RosterProject, files
 
@@ -11,6 +13,7 @@ PERSON = "SELECT birth_date IS NOT NULL, gender FROM users WHERE external_id = '
 TEACHER = "SELECT primary_teacher_id IS NOT NULL FROM classes"
 
 
+@pytest.mark.long
 def test_set_without_enrollments_and_demographics_keeps_what_they_gave(
     tmp_path: Path,
 ) -> None:

@@ -107,6 +107,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pair", PAIRS)
 def test_of_two_commands_at_once_one_proceeds_and_one_is_busy(
     project: RosterProject, gate: HeldGate, pair: int
@@ -135,6 +136,7 @@ def powerschool(tmp_path_factory: pytest.TempPathFactory) -> RosterProject:
     return project
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pair", PAIRS)
 def test_of_two_syncs_of_powerschool_at_once_never_both_fail(
     powerschool: RosterProject, pair: int
@@ -155,6 +157,7 @@ def test_of_two_syncs_of_powerschool_at_once_never_both_fail(
     assert powerschool.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_a_killed_command_holds_up_nobody(
     project: RosterProject, gate: HeldGate
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_killed_command_holds_up_nobody(
     assert project.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_ctrl_c_gives_the_lease_back_at_once(
     project: RosterProject, gate: HeldGate
 ) -> None:
@@ -201,6 +205,7 @@ def files(morning: RosterProject, tmp_path: Path) -> RosterProject:
     return morning.copied(tmp_path / "project")
 
 
+@pytest.mark.long
 def test_success_hold_and_failure_give_the_lease_back(files: RosterProject) -> None:
     assert execute(files, "sync_files").success
     assert files.rows(db.sync_leases) == []

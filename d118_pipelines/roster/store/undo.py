@@ -200,5 +200,6 @@ def apply_undo(
             changes = parquet(plan.changes_file(entity))
             changed += put_back(writer, entity, undone, changes)
     stats = statistics(plan.counts)
-    revision = finish(writer, plan, "SUCCESS", stats, changed)
+    action = f"undo of run {undone}"
+    revision = finish(writer, plan, "SUCCESS", stats, changed, actor=actor, why=action)
     return ApplyResult("SUCCESS", stats, changed, 0, revision)

@@ -18,6 +18,7 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.kernel.frames import memory_limit
 from d118_pipelines.kernel.outages import outage_of
+from d118_pipelines.kernel.shipped import SHIPPED
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 DEMONSTRATION_MARKER = "DEMONSTRATION.txt"
 FOLDER_VARIABLE = "POWERSCHOOL_CSV_DIR"
-QUERIES_FOLDER = Path(__file__).parents[3] / "sql" / "powerschool"
+QUERIES_FOLDER = SHIPPED / "sql/powerschool"
 _BATCH_ROWS = 50_000
 
 

@@ -56,6 +56,7 @@ def values(store: Store) -> dict[str, list[Any]]:
     }
 
 
+@pytest.mark.long
 def test_updates_and_departures_are_put_back(store: Store) -> None:
     store.sync(roster())
     before = values(store)
@@ -76,6 +77,7 @@ def test_updates_and_departures_are_put_back(store: Store) -> None:
     assert store.sync(after).stats["users"]["updated"] == 1
 
 
+@pytest.mark.long
 def test_new_records_turn_inactive_and_returners_as_they_were(store: Store) -> None:
     store.sync(without("users", "3"))
     store.sync(without("users", "2", "3"))
