@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.kernel.run_folders import newest_run_folder
-from d118_pipelines.kernel.sql_text import SQL_FOLDER
+from d118_pipelines.kernel.shipped import SHIPPED
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.model.tables import (
     absent_once,
@@ -35,7 +35,7 @@ from d118_pipelines.workflows.staging_inputs import RawInputs
 
 _PACKAGE = Path(__file__).parents[1]
 # What decides about rows: another version of it could decide otherwise.
-_CODE = (_PACKAGE / "roster", _PACKAGE / "kernel", _PACKAGE / "state", SQL_FOLDER)
+_CODE = (_PACKAGE / "roster", _PACKAGE / "kernel", _PACKAGE / "state", SHIPPED / "sql")
 
 
 @dataclass(frozen=True, slots=True)
