@@ -146,6 +146,7 @@ def seen_runs(
             started=_moment(record.start_time) or record.create_timestamp,
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+            job=record.dagster_run.job_name,
         )
         for record in instance.get_run_records(which, limit=limit)
     ]

@@ -21,6 +21,7 @@ from d118_pipelines.cli import (
     backup,
     compare,
     doctor,
+    draft,
     explain,
     findings,
     folder,
@@ -32,9 +33,11 @@ from d118_pipelines.cli import (
     run,
     runs,
     secrets,
+    serve,
     service,
     status,
     upgrade,
+    users,
     webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
@@ -100,7 +103,8 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        if context.invoked_subcommand != "service":  # which follows the file's changes
+        # Which follow the file's changes.
+        if context.invoked_subcommand not in ("serve", "service"):
             read_env_file(Project.here().root)
 
 
@@ -109,6 +113,7 @@ app.command("customize")(folder.customize)
 app.command("diff")(folder.diff)
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
+status.targets_app.command("draft")(draft.draft)
 app.add_typer(status.targets_app, name="targets")
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
@@ -135,6 +140,9 @@ app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("service")(service.service)
+app.add_typer(users.users_app, name="users")
+app.add_typer(users.tokens_app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 

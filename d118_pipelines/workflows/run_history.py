@@ -74,7 +74,8 @@ class Failure:
 class SeenRun:
     """A run as Dagster's history has it. status: Dagster's word.
 
-    names: the targets and providers that it is about. kind: run or approve.
+    names: the targets and providers that it is about. kind: run or approve. job: its
+    name in Dagster.
     """
 
     run_id: str
@@ -84,6 +85,7 @@ class SeenRun:
     started: dt.datetime
     ended: dt.datetime | None
     trigger: str
+    job: str = ""
 
 
 FailuresOf = Callable[[str], Sequence[Failure]]

@@ -88,6 +88,16 @@ CREATE TABLE uncompared (
 CREATE TABLE seen_files (
   path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (path)
 );
+CREATE TABLE console_accounts (
+  name TEXT NOT NULL, role TEXT NOT NULL, password_hash TEXT,
+  created_at {time} NOT NULL, changed_at {time} NOT NULL, PRIMARY KEY (name)
+);
+CREATE TABLE api_tokens (
+  id TEXT NOT NULL, account TEXT NOT NULL, label TEXT NOT NULL, scope TEXT NOT NULL,
+  token_hash TEXT NOT NULL, created_at {time} NOT NULL, expires_at {time} NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX ix_api_tokens_account ON api_tokens (account);
 
 -- The roster.
 CREATE TABLE orgs (
