@@ -68,6 +68,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.roster_run
 	$(BIN)/python -m bench.oneroster_export
+	$(BIN)/python -m bench.results
 	$(BIN)/python -m bench.scim
 
 screenshots: $(READY)
