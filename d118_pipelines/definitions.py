@@ -28,9 +28,12 @@ from d118_pipelines.schedules import (
     target_schedule,
 )
 from d118_pipelines.sensors import (
+    alert_sensor,
     arrival_sensor,
     configuration_sensor,
+    daemon_ping_sensor,
     run_alert_sensor,
+    send_webhook_notification,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
@@ -80,6 +83,9 @@ def build_definitions(
             run_alert_sensor,
             configuration_sensor,
             renewal_sensor,
+            send_webhook_notification,
+            alert_sensor,
+            daemon_ping_sensor,
             *(sensor for sensor in arrivals if sensor),
         ],
         resources={"project": project, "run": run_resource, **(resources or {})},

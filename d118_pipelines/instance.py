@@ -10,28 +10,46 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import keep_history_private, run_history_place
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.all_feeds import State, states_of
 from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.run_history import (
     INTERRUPTED,
     STOPPED,
     Failure,
+    PastRun,
     RunHistory,
     SeenRun,
 )
 
-ALERTS = "run_alert_sensor"
+LOOKED_AT = 500
+"""Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
+DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
+SENSORS = (
+    *("run_alert_sensor", "alert_sensor", "configuration_sensor"),
+    *("send_webhook_notification", "daemon_ping_sensor"),
+)
+"""The sensors that are there whatever the configuration says."""
 INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 NOT_EXECUTED = "Dependencies for step "  # begins Dagster's own line
 OF_A_FEED = ("exports", "deliveries", "roster")
+ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
 REPORTS = "reports"
 """Begins the keys of what is made for the district, from all targets."""
 
@@ -58,14 +76,59 @@ def run_history(
     """The instance, and all that ran. limit: of Dagster's runs, the newest so many."""
     with (
         dagster_instance(project) as instance,
-        state_database(project).reading() as connection,
+        history_of(instance, project, limit=limit) as history,
     ):
+        yield instance, history
+
+
+def look(
+    project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
+) -> tuple[list[State], list[str], list[str]]:
+    """How each stands by name, what is wrong with their automation, and a note on it."""
+    with run_history(project, limit=LOOKED_AT) as (instance, history):
+        states = states_of(project, history, feeds, broken)
+        faults = list(automation_faults(instance, feeds))
+        running = daemons(Path(os.environ["DAGSTER_HOME"]))
+        heartbeat = last_heartbeat(instance)
+    way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
+    if len(running) > 1:
+        ids = " and ".join(map(str, running))
+        faults.append(
+            f"DAEMON  Two run (processes {ids}): every schedule starts twice. "
+            f"Next: kill {running[-1]}"
+        )
+    if running or (heartbeat and utc_now() - heartbeat < DEAD_AFTER):
+        return states, faults, []
+    if heartbeat is None:
+        note = f"No daemon has run here yet, so no schedule starts. {way_on}"
+        return states, faults, [note]
+    since = local_time(heartbeat, project.district().zone)
+    faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
+    return states, faults, []
+
+
+@contextmanager
+def history_of(
+    instance: dg.DagsterInstance, project: Project, *, limit: int | None = None
+) -> Iterator[RunHistory]:
+    """All that ran, by this instance and the state database."""
+    with state_database(project).reading() as connection:
         seen = seen_runs(instance, limit)
-        yield instance, RunHistory(connection, seen, partial(failures_of, instance))
+        yield RunHistory(connection, seen, partial(failures_of, instance))
 
 
-def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[SeenRun]:
-    """The runs of the instance, newest first."""
+def seen_runs(
+    instance: dg.DagsterInstance,
+    limit: int | None = None,
+    *,
+    ended_after: dt.datetime | None = None,
+) -> list[SeenRun]:
+    """The runs of the instance, newest first; only those that ended later, if asked."""
+    which = (
+        dg.RunsFilter(statuses=ENDED, updated_after=ended_after)
+        if ended_after
+        else None
+    )
     return [
         SeenRun(
             run_id=record.dagster_run.run_id,
@@ -76,8 +139,20 @@ def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[Se
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
         )
-        for record in instance.get_run_records(limit=limit)
+        for record in instance.get_run_records(which, limit=limit)
     ]
+
+
+def ended_since(
+    instance: dg.DagsterInstance, project: Project, since: dt.datetime
+) -> list[PastRun]:
+    """What came of the runs that ended since then, each target and provider by itself."""
+    seen = seen_runs(instance, ended_after=since)
+    if not seen:
+        return []
+    with state_database(project).reading() as connection:
+        history = RunHistory(connection, seen, partial(failures_of, instance))
+        return [history.entry(run.run_id, n) for run in seen for n in run.names]
 
 
 def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
@@ -190,7 +265,7 @@ def automation_faults(
     instance: dg.DagsterInstance, feeds: Sequence[Feed]
 ) -> Iterator[str]:
     """Schedules and sensors of the feeds that are off or whose last tick failed."""
-    wanted = {f"{feed.job}_schedule" for feed in feeds} | {ALERTS}
+    wanted = {f"{feed.job}_schedule" for feed in feeds} | {*SENSORS}
     wanted |= {f"{feed.name}_files_sensor" for feed in feeds}
     way_on = "Next: make ui, Automation"
     for state in instance.all_instigator_state():

@@ -68,8 +68,11 @@ def execute_here(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     assets: Sequence[dg.AssetKey] = (),
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a job, or only some assets of it, in this process and without a daemon.
+
+    run_id: its id, where that must be known before.
 
     With its origin the UI takes the run for its own: it is on the job's page and in the
     timeline, and can be re-executed there.
@@ -83,6 +86,7 @@ def execute_here(
             run_config=_CONSOLE,
             instance=instance,
             asset_selection=list(assets),
+            run_id=run_id,
             raise_on_error=False,
         )
     finally:

@@ -4,16 +4,20 @@ Wired in `definitions.py`, taken by every asset. Credentials are not in it: they
 environment and are read when a run needs them, so the UI never holds one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import BusyError
+from d118_pipelines.instance import failures_of
 from d118_pipelines.schedules import DUE, SCHEDULE, good_runs
 from d118_pipelines.state.run_history import keep_history_private
+from d118_pipelines.workflows.audit_trail import audited_run, note_configuration
 from d118_pipelines.workflows.run import Run, actor_of, run_tags
+from d118_pipelines.workflows.run_history import STOPPED
 
 
 @dg.resource(
@@ -38,8 +42,32 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
         refused=_made_twice(context.instance, context.run),
         warn=context.log.warning,
     )
-    with run.leases:
+    with reported():
+        note_configuration(project, run.database, actor=run.actor.triggered_by)
+    trail = audited_run(
+        run.database,
+        actor=run.actor.triggered_by,
+        run_id=run.run_id,
+        subject=_subject(context.run, tags),
+        outcome=partial(_outcome, context.instance, run.run_id),
+        warn=run.warn,
+    )
+    with run.leases, trail:
         yield run
+
+
+def _subject(run: dg.DagsterRun, tags: Mapping[str, str]) -> str:
+    """What the audit log calls a run: its targets and providers, else its job."""
+    names = [tags.get("sis/provider"), tags.get("sis/target")]
+    return ", ".join(filter(None, names)) or run.job_name
+
+
+def _outcome(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What the steps of a run came to by now."""
+    failures = failures_of(instance, run_id)
+    if any(one.error == STOPPED for one in failures):
+        return "cancelled"
+    return failures[0].outcome if failures else "done"
 
 
 def label(

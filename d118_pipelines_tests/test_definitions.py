@@ -325,7 +325,10 @@ def test_the_schedules_run_by_themselves_in_the_district_s_zone(
 def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
     found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
-    names = ("run_alert_sensor", "configuration_sensor", "disclosures_sensor")
+    names = (
+        *("run_alert_sensor", "configuration_sensor", "disclosures_sensor"),
+        *("send_webhook_notification", "alert_sensor", "daemon_ping_sensor"),
+    )
     assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 

@@ -49,7 +49,8 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         with reported(context):
             way = delivery_of(run.project, target, now_and_then(context.log.info))
-            done = deliver_plan(way, run_id=run.run_id)
+            by = run.actor.triggered_by
+            done = deliver_plan(way, run_id=run.run_id, actor=by)
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
             return dg.MaterializeResult(metadata=_users_metadata(done))

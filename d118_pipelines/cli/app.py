@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from d118_pipelines.cli import (
+    alerts,
+    audit,
     compare,
     doctor,
     explain,
@@ -28,9 +30,10 @@ from d118_pipelines.cli import (
     run,
     runs,
     secrets,
-    serve,
+    service,
     status,
     upgrade,
+    webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
@@ -95,7 +98,7 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        if context.invoked_subcommand != "serve":  # which follows the file's changes
+        if context.invoked_subcommand != "service":  # which follows the file's changes
             read_env_file(Project.here().root)
 
 
@@ -121,8 +124,11 @@ app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.command("audit")(audit.audit)
 app.add_typer(secrets.secrets_app, name="secrets")
-app.command("serve")(serve.serve)
+app.add_typer(alerts.alerts_app, name="alerts")
+app.add_typer(webhooks.webhooks_app, name="webhooks")
+app.command("service")(service.service)
 app.command("upgrade")(upgrade.upgrade)
 
 

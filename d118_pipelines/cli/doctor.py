@@ -19,13 +19,13 @@ from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
     IncompleteExtractError,
 )
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place

@@ -24,6 +24,7 @@ from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.people import (
     PeopleTable,
     Sighting,
@@ -65,6 +66,9 @@ def explain(
         tables = [*way.extracts(), *tables, *way.kept]
         person = _the_person(project, tables, feed.name, key, way.keys)
         answer = way.explained(key, person, show_values=show_values)
+    if as_json or show_values:
+        how = "with values" if show_values else "json"
+        record_export(project, feed.name, f"explain, {how}", _own_key(person))
     if as_json:
         show_json(answer)
     else:
@@ -115,6 +119,13 @@ def _the_person(
             next_step=f"Use an id that only one of them has: d118 explain {name} ID",
         )
     return chosen[0] if chosen else []
+
+
+def _own_key(person: Sequence[Sighting]) -> str:
+    """A key of the person that says nothing else: what was typed can be an e-mail."""
+    names = ("external_id", "users_dcid", "students_dcid", "dcid")
+    found = [v for row in person for c, v in row.values.items() if c.lower() in names]
+    return found[0] if found else "nobody" if not person else "one person"
 
 
 def _known_as(person: Sequence[Sighting], wanted: str) -> str:

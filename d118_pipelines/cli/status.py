@@ -6,10 +6,7 @@ knows in `instance.py`.
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,27 +22,20 @@ from d118_pipelines.cli.output import (
 )
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.kernel.clock import day_time, local_time, utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
+from d118_pipelines.workflows.all_feeds import (
+    State,
+    cause_line,
+    enabled_feeds,
+    feed_name,
+    load_feeds,
+)
 from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.provider_feed import (
-    ProviderFeed,
-    ProviderState,
-    misconfigured_provider,
-)
+from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import (
-    TargetFeed,
-    TargetState,
-    misconfigured_target,
-)
+from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
 
-LOOKED_AT = 500
-"""Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
-DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
-State = TargetState | ProviderState
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
 
@@ -80,8 +70,9 @@ def status(
     if scim:
         _show_users(project, as_json=as_json)
         return
-    feeds, broken = _chosen(project, target, provider)
-    states, faults, note = _looked_at(project, feeds, broken)
+    from d118_pipelines.instance import look
+
+    states, faults, note = look(project, *_chosen(project, target, provider))
     if check:
         _check(states, faults, as_json=as_json)
     elif as_json:
@@ -113,70 +104,18 @@ def _chosen(
     return enabled_feeds(project, found), list(found.broken)
 
 
-def _looked_at(
-    project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
-) -> tuple[list[State], list[str], list[str]]:
-    """How each stands by name, what is wrong with their automation, and a note on it."""
-    from d118_pipelines.instance import automation_faults, last_heartbeat, run_history
-
-    with run_history(project, limit=LOOKED_AT) as (instance, history):
-        found = [feed.state(history) for feed in feeds]
-        found += [_misconfigured(project, one) for one in broken]
-        states = [s for s in found if isinstance(s, TargetState | ProviderState)]
-        states.sort(key=_name)
-        faults = list(automation_faults(instance, feeds))
-        running = daemons(Path(os.environ["DAGSTER_HOME"]))
-        heartbeat = last_heartbeat(instance)
-    way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
-    if len(running) > 1:
-        ids = " and ".join(map(str, running))
-        faults.append(
-            f"DAEMON  Two run (processes {ids}): every schedule starts twice. "
-            f"Next: kill {running[-1]}"
-        )
-    if running or (heartbeat and utc_now() - heartbeat < DEAD_AFTER):
-        return states, faults, []
-    if heartbeat is None:
-        note = f"No daemon has run here yet, so no schedule starts. {way_on}"
-        return states, faults, [note]
-    since = local_time(heartbeat, project.district().zone)
-    faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
-    return states, faults, []
-
-
-def _misconfigured(project: Project, broken: Misconfigured) -> State:
-    if broken.kind == "target":
-        return misconfigured_target(project, broken)
-    return misconfigured_provider(project, broken)
-
-
 def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> None:
     """Print the causes and leave with their exit code."""
     bad = [state for state in states if state.standing.exit_code]
-    lines = [_cause(state) for state in bad] + list(faults)
+    lines = [cause_line(state) for state in bad] + list(faults)
     codes = {state.standing.exit_code for state in bad} | {1 for _ in faults}
     code = min(codes, default=0)  # what failed counts more than what is held
     if as_json:
         show_json({"exit_code": code, "causes": lines})
     else:
-        for line in lines or [f"All well: {', '.join(_name(s) for s in states)}."]:
+        for line in lines or [f"All well: {', '.join(feed_name(s) for s in states)}."]:
             say(line)
     raise typer.Exit(code)
-
-
-def _cause(state: State) -> str:
-    stands = state.standing
-    row = stands.row("name", _name(state), utc_now())
-    head = f"{stands.state.upper()}  {_name(state)} {row['when']}".rstrip()
-    # What a step says begins with these two, for the log.
-    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
-    reason = reason.replace(f"  {_name(state)}: ", ": ", 1).rstrip(".")
-    parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
-    return ". ".join(part for part in parts if part)
-
-
-def _name(state: State) -> str:
-    return state.target if isinstance(state, TargetState) else state.provider
 
 
 def _show(
@@ -223,12 +162,14 @@ def _show_users(project: Project, *, as_json: bool) -> None:
 @targets_app.command("list")
 def targets_list(as_json: AsJson = False) -> None:
     """List the targets: files, destination, schedule, next run, last delivery."""
+    from d118_pipelines.instance import look
+
     project = Project.here()
     found = load_feeds(project)
     sound = {target.name: target for target in found.targets}
     broken = [one for one in found.broken if one.kind == "target"]
     feeds = [TargetFeed(project, target) for target in found.targets]
-    states, _, _ = _looked_at(project, feeds, broken)
+    states, _, _ = look(project, feeds, broken)
     rows: list[dict[str, Any]] = []
     for state in states:
         assert isinstance(state, TargetState)

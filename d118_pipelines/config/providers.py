@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Discriminator, Field, ValidationError, field_validator
 
 from d118_pipelines.config.guard_limits import RosterGuard, merged_guard
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.provider_types import (
     ClassLinkConfig,
     CleverConfig,
@@ -95,7 +96,7 @@ class FileLimits(Limits):
             raise ValueError("this type of provider sends no requests")
 
 
-class ProviderModel(Model):
+class ProviderModel(Hearing):
     """One entry of `config/providers.yaml`, whatever its type."""
 
     id: str

@@ -1,6 +1,6 @@
-"""`d118 serve PART`: one of Dagster's services alone, as systemd and containers run them.
+"""`d118 service PART`: one of Dagster's services alone, as systemd and containers run them.
 
-Called by `cli/serve.py`; all of them together are in `services.py`. They meet at the code
+Called by `cli/service.py`; all of them together are in `services.py`. They meet at the code
 server's socket file, so that no port is open but the guarded web server's, on loopback.
 Page: docs/run_as_a_service.md.
 """
@@ -81,5 +81,5 @@ def _wait_for(code: Path) -> None:
         "No code server answers.",
         where=str(code),
         not_done="The service was not started.",
-        next_step="Start it first: d118 serve code",
+        next_step="Start it first: d118 service code",
     )

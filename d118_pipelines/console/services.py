@@ -25,8 +25,8 @@ import yaml
 
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.console.processes import daemons
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
 

@@ -159,11 +159,33 @@ pauses = sa.Table(
     *columns("reason account"),
 )
 
-alerts_sent = sa.Table(
-    "alerts_sent",
+alerts = sa.Table(
+    "alerts",  # that were sent and whose cause lasts; the digest: when it went out
     metadata,
     *columns("cause", primary_key=True),
+    *columns("kind title run_id"),
+    *columns("feeds", sa.JSON),
     *columns("sent_at", Time),
+)
+
+webhook_outbox = sa.Table(
+    "webhook_outbox",
+    metadata,
+    *numbered(),
+    # state: waiting, delivered, dead. url, secret: as configured, so no secret.
+    *columns("name event url secret state"),
+    *columns("run_id", index=True),
+    *columns("body", sa.JSON),
+    *columns("attempts", Integer),
+    *columns("answer", nullable=True),  # of the last attempt
+    *columns("created_at next_at", Time),
+    *columns("delivered_at", Time, nullable=True),
+)
+
+webhook_runs = sa.Table(
+    "webhook_runs",
+    metadata,
+    *columns("run_id url", primary_key=True),  # given when the run was started
 )
 
 audit_log = sa.Table(
@@ -173,6 +195,12 @@ audit_log = sa.Table(
     *columns("at", Time),
     # detail: counts and ids. hash_before, hash_after: of the object.
     *columns("actor action object detail hash_before hash_after reason"),
+)
+
+
+# The configuration as it was last looked at: path below the project.
+seen_files = sa.Table(
+    "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")
 )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.kernel.clock import is_cron
 from d118_pipelines.targets.destination_model import AnyDestination
@@ -26,11 +27,12 @@ When = dict[Identifier, list[bool | int | str]]
 
 
 class Code(Model):
-    """What a finding's code means to the person who reads it."""
+    """What a finding's code means to the person who reads it; who can correct it."""
 
     level: Literal["error", "warning", "information"]
     field: str = ""
     todo: str
+    who: str = ""
 
 
 class Rule(Model):
@@ -274,7 +276,7 @@ class Schedule(Model):
         return check_time_zone(value) if value is not None else None
 
 
-class TargetModel(Model):
+class TargetModel(Hearing):
     """The whole of one target's YAML file, on top of the layout that it extends.
 
     columns: file -> columns of the target's own, behind those of the file.

@@ -21,6 +21,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
 from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.kernel.outages import NamedOutages
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
@@ -31,6 +32,8 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.workflows.admission import admit, no_plan
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
+from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
@@ -98,8 +101,12 @@ class Delivered(Generic[S_co]):
     seconds: float
 
 
-def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
+def deliver_plan(
+    way: Delivery[S_co], *, run_id: str, actor: str = ""
+) -> Delivered[S_co]:
     """Send the plan that this run made, else the target's newest one.
+
+    actor: whose run it is, for the audit log; empty: this account's.
 
     Raises: HeldError, PausedError, ExportError or ConfigurationError if it may not go;
     BusyError if another run delivers; whatever the way raises. The delivery then does not
@@ -115,7 +122,7 @@ def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
                 raise no_plan(feed)
             _refuse_unfit(target, plan, way.destination, way.last(connection))
             approval = admit(connection, feed, plan, now=way.clock())
-        return _send(way, database, plan, run_id=run_id, approval=approval)
+        return _send(way, database, plan, run_id=run_id, actor=actor, approval=approval)
 
 
 def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
@@ -166,6 +173,7 @@ def _send(
     what: StoredPlan | sa.Row[Any],
     *,
     run_id: str,
+    actor: str = "",
     approval: Approval | None = None,
     resend_of: str | None = None,
 ) -> Delivered[S_co]:
@@ -199,6 +207,8 @@ def _send(
     except D118Error as exc:
         with database.transaction() as connection:
             _end(connection, way, d.id == parcel.id, status="failed", error=exc.what)
+            failed = RunEvent(target, run_id, "FAILURE", is_target=True, error=exc.what)
+            tell_event(connection, way.project, way.target.model, failed)
         raise
     with database.transaction() as connection:
         read_back = list(sent.read_back)
@@ -207,8 +217,26 @@ def _send(
         status = "verified" if is_known else db.NOT_READ_BACK
         _end(connection, way, d.id == parcel.id, status=status, read_back=read_back)
         entries = way.commit(connection, parcel)
+        done = RunEvent(
+            target,
+            run_id,
+            "SUCCESS",
+            is_target=True,
+            stats={file["name"]: {"rows": file["rows"]} for file in what.files},
+            pings=status == "verified" and not way.destination.is_outbox,
+        )
+        tell_event(connection, way.project, way.target.model, done)
         if approval is not None:
             use_approval(connection, approval, target=target, now=way.clock())
+        audit.record(
+            connection,
+            now=way.clock(),
+            actor=actor or account(),
+            action="sent again" if resend_of else "delivered",
+            subject=target,
+            detail=f"run {run_id}, delivery {parcel.id}, to {way.destination.label}",
+            after=what.plan_hash,
+        )
     seconds = round(time.monotonic() - started, 3)
     label = way.destination.label
     return Delivered(parcel.id, status, label, sent, what.files, entries, seconds)

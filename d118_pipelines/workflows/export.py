@@ -37,6 +37,7 @@ from d118_pipelines.workflows.deliver import Delivery
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
 from d118_pipelines.workflows.export_inputs import gather
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
 
@@ -79,6 +80,12 @@ def make_export(
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
+        broken = next((rule for rule in plan.rules if not rule.passed), None)
+        if broken and not approval:
+            status = "HELD" if plan.verdict == "held" else "FAILURE"
+            error = f"{broken.code}: {broken.message}"
+            ended = RunEvent(target.name, run_id, status, is_target=True, error=error)
+            tell_event(connection, project, target.model, ended)
     if export is None:
         return None
     return MadeExport(export, plan, approval, way.destination, read)

@@ -22,6 +22,7 @@ from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.run_events import RunEvent, hearing_of, tell_event
 
 _KINDS = {
     **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
@@ -64,6 +65,10 @@ class Run:
             refuse_paused(connection, name, self.project.district().zone)
         is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
+            with self.database.transaction() as connection:
+                hearing, is_target = hearing_of(self.project, name)
+                begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
+                tell_event(connection, self.project, hearing, begun)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)

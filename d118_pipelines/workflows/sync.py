@@ -48,6 +48,7 @@ from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
 from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
 from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.staging_inputs import (
     in_term,
     kept_entities,
@@ -201,6 +202,8 @@ def apply_provider(
                 actor=run.actor,
                 on_step=on_step,
             )
+            ended = RunEvent(provider.id, run.run_id, result.status, stats=result.stats)
+            tell_event(connection, project, provider.model, ended)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
     with after_commit("Moving the files that were read out of the inbox", run.warn):

@@ -21,6 +21,7 @@ from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import is_held
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,7 +124,7 @@ def close_row(
 ) -> None:
     """End the row of the run if it is still open."""
     with run.database.transaction() as connection:
-        history.close_run(
+        is_closed = history.close_run(
             connection,
             provider=provider.id,
             run_id=run.run_id,
@@ -132,6 +133,9 @@ def close_row(
             error=error,
             plan_hash=plan_hash,
         )
+        if is_closed:
+            ended = RunEvent(provider.id, run.run_id, status, error=error, pings=False)
+            tell_event(connection, run.project, provider.model, ended)
 
 
 def write_log(

@@ -19,6 +19,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import store_plan, use_approval
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.sync import frames, guard_of
 
 
@@ -60,6 +61,8 @@ def undo_provider(
             with database.transaction() as connection:
                 approval = admit(connection, feed, stored, now=utc_now())
         except D118Error as exc:
+            status = "HELD" if exc.exit_code == 3 else "FAILURE"
+            refused = RunEvent(provider.id, run_id, status, error=exc.what)
             with database.transaction() as connection:
                 open_run(
                     connection,
@@ -75,11 +78,12 @@ def undo_provider(
                     connection,
                     provider=provider.id,
                     run_id=run_id,
-                    status="HELD" if exc.exit_code == 3 else "FAILURE",
+                    status=status,
                     now=utc_now(),
                     error=exc.what,
                     plan_hash=planned.plan.hash,
                 )
+                tell_event(connection, project, provider.model, refused)
             raise
         with database.transaction() as connection:
             result = apply_undo(
@@ -90,6 +94,8 @@ def undo_provider(
                 now=utc_now(),
                 actor=actor,
             )
+            done = RunEvent(provider.id, run_id, result.status, stats=result.stats)
+            tell_event(connection, project, provider.model, done)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
     return UndoneRun(planned, result)

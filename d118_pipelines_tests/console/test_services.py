@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from d118_pipelines.console.processes import daemons
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE

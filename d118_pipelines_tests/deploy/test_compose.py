@@ -36,7 +36,7 @@ def test_every_part_runs_without_rights_and_meets_the_others_at_a_socket() -> No
     assert set(SERVICES) == {*PARTS, "db", "proxy"}
     for part in PARTS:
         one = SERVICES[part]
-        assert one["command"] == ["serve", part, "--sockets", "/run/d118"]
+        assert one["command"] == ["service", part, "--sockets", "/run/d118"]
         assert (one["user"], one["read_only"], one["cap_drop"]) == (
             "10001:10001",
             True,

@@ -31,7 +31,7 @@ def test_there_is_a_unit_for_every_part_and_the_target_wants_them_all() -> None:
     assert wanted == [f"d118-{part}@%i.service" for part in PARTS]
     for part in PARTS:
         start = unit(f"d118-{part}@.service")["Service"]["ExecStart"]
-        assert start == f"{PROGRAM} --project /srv/d118/%i serve {part}"
+        assert start == f"{PROGRAM} --project /srv/d118/%i service {part}"
 
 
 def test_no_unit_says_what_a_district_is() -> None:

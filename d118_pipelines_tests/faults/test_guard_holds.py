@@ -82,7 +82,7 @@ def test_approval_releases_the_held_plan_once(held: Sync) -> None:
     assert (row["id"], row["reason"]) == (approval.id, "two retired")
     assert row["used_at"] is not None
     actions = [entry["action"] for entry in held.rows(db.audit_log)]
-    assert actions == ["approve", "approval used"]
+    assert actions == ["delivered", "approve", "approval used", "delivered"]
 
     with pytest.raises(ExportError, match=r"plan\.overtaken"):
         held.deliver()

@@ -57,8 +57,23 @@ CREATE TABLE pauses (
   name TEXT NOT NULL, until {time} NOT NULL, created_at {time} NOT NULL,
   reason TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (name)
 );
-CREATE TABLE alerts_sent (
-  cause TEXT NOT NULL, sent_at {time} NOT NULL, PRIMARY KEY (cause)
+CREATE TABLE alerts (
+  cause TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
+  run_id TEXT NOT NULL, feeds JSON NOT NULL, sent_at {time} NOT NULL,
+  PRIMARY KEY (cause)
+);
+CREATE TABLE webhook_outbox (
+  number {serial},
+  id TEXT NOT NULL, name TEXT NOT NULL, run_id TEXT NOT NULL,
+  event TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
+  body JSON NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
+  answer TEXT, created_at {time} NOT NULL, next_at {time} NOT NULL,
+  delivered_at {time}
+);
+CREATE UNIQUE INDEX ix_webhook_outbox_id ON webhook_outbox (id);
+CREATE INDEX ix_webhook_outbox_run_id ON webhook_outbox (run_id);
+CREATE TABLE webhook_runs (
+  run_id TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (run_id, url)
 );
 CREATE TABLE audit_log (
   id {serial}, at {time} NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
@@ -66,6 +81,9 @@ CREATE TABLE audit_log (
   hash_after TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE INDEX audit_log_of_object ON audit_log (object, action, id);
+CREATE TABLE seen_files (
+  path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (path)
+);
 
 -- The roster.
 CREATE TABLE orgs (

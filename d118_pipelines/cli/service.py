@@ -1,4 +1,4 @@
-"""`d118 serve`: Dagster's services for people, all of them or one.
+"""`d118 service`: Dagster's services for people, all of them or one.
 
 The work is in `console/services.py` and `console/one_service.py`.
 """
@@ -26,7 +26,7 @@ Sockets = Annotated[
 ]
 
 
-def serve(part: Part = None, sockets: Sockets = None) -> None:
+def service(part: Part = None, sockets: Sockets = None) -> None:
     """Run schedules, sensors, alerts and the UI until stopped."""
     if part is None:
         from d118_pipelines.console.services import main
