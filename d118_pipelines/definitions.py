@@ -8,7 +8,7 @@ import dagster as dg
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.pulls import pull_assets, query_asset
-from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
+from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.env_file import renew_env_file
@@ -16,6 +16,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import PowerSchoolProvider, Provider
 from d118_pipelines.jobs import (
     approve,
+    cleanup_job,
     misconfigured_job,
     sync_job,
     target_job,
@@ -23,6 +24,7 @@ from d118_pipelines.jobs import (
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import run_resource
 from d118_pipelines.schedules import (
+    cleanup_schedule,
     misconfigured_schedule,
     provider_schedule,
     target_schedule,
@@ -60,14 +62,17 @@ def build_definitions(
         *(export_assets(target, applies) for target in targets),
         *sending,
         disclosure_report(feeds, [one.key for one in sending]),
+        retention,
     ]
     made = {key for asset in assets for key in asset.keys}
     jobs = [
         approve,
+        cleanup_job(district.id),
         *(target_job(target, district.id, made) for target in targets),
         *(sync_job(provider, district.id) for provider in enabled),
     ]
     schedules = [
+        cleanup_schedule(project),
         *(target_schedule(target, project) for target in targets),
         *(provider_schedule(provider, project) for provider in enabled),
     ]

@@ -6,6 +6,7 @@ the same runs is joined in `workflows/run_history.py`.
 
 import datetime as dt
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +18,21 @@ import dagster as dg
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.ages import count_older
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import keep_history_private, run_history_place
+from d118_pipelines.state.run_history import (
+    FOLDER,
+    keep_history_private,
+    run_history_place,
+)
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.all_feeds import State, states_of
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.health import DEAD_AFTER, ActiveRun, DagsterFacts
 from d118_pipelines.workflows.run_history import (
     INTERRUPTED,
     STOPPED,
@@ -36,7 +44,6 @@ from d118_pipelines.workflows.run_history import (
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
-DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
 SENSORS = (
     *("run_alert_sensor", "alert_sensor", "configuration_sensor"),
     *("send_webhook_notification", "daemon_ping_sensor"),
@@ -50,6 +57,7 @@ ENDED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+ENDED_WORDS = {status.value for status in ENDED}
 REPORTS = "reports"
 """Begins the keys of what is made for the district, from all targets."""
 
@@ -138,6 +146,7 @@ def seen_runs(
             started=_moment(record.start_time) or record.create_timestamp,
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+            job=record.dagster_run.job_name,
         )
         for record in instance.get_run_records(which, limit=limit)
     ]
@@ -253,6 +262,69 @@ def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.report_run_canceled(
         run, "Its process is gone; closed by d118 runs cancel."
     )
+
+
+def dagster_facts(project: Project) -> DagsterFacts:
+    """What health and workers need to know of Dagster; an error is in the facts."""
+    try:
+        with dagster_instance(project) as instance:
+            return facts_of(instance, project)
+    except D118Error as exc:
+        return DagsterFacts({}, (), error=exc.what)
+
+
+def facts_of(instance: dg.DagsterInstance, project: Project) -> DagsterFacts:
+    """The same of an instance that is open."""
+    beats = instance.get_daemon_heartbeats()
+    running, queued = [], []
+    with history_of(instance, project, limit=LOOKED_AT) as history:
+        for run in history.seen:
+            if run.status in ("QUEUED", "NOT_STARTED"):
+                queued.append(ActiveRun(run.run_id, run.names, "", run.started))
+            elif run.status not in ENDED_WORDS and any(
+                history.entry(run.run_id, name).outcome == "running"
+                for name in run.names or ("",)
+            ):
+                steps = steps_of(instance, run.run_id)
+                at_work = [str(s["step"]) for s in steps if s["seconds"] is None]
+                step = at_work[-1] if at_work else ""
+                running.append(ActiveRun(run.run_id, run.names, step, run.started))
+    return DagsterFacts(
+        {
+            name: dt.datetime.fromtimestamp(beat.timestamp, dt.UTC)
+            for name, beat in beats.items()
+        },
+        tuple(daemons(Path(os.environ.get("DAGSTER_HOME") or project.root))),
+        tuple(running),
+        tuple(queued),
+    )
+
+
+def remove_old_runs(
+    instance: dg.DagsterInstance, project: Project, cut: dt.datetime, is_dry: bool
+) -> int:
+    """Delete runs that ended and are older than `cut`, with events, logs and files.
+
+    The last materialization of an asset outlives its run. Returns how many there are.
+    """
+    records = instance.get_run_records(ascending=True)
+    times = [record.create_timestamp for record in records]
+    old = records[: count_older(times, cut, now=utc_now())]
+    ids = [one.dagster_run.run_id for one in old if one.dagster_run.is_finished]
+    if is_dry:
+        return len(ids)
+    for run_id in ids:
+        instance.delete_run(run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+    # SQLite's file of a run's events stays, and so does its folder of artifacts.
+    gone = set(ids)
+    for path in list((project.root / FOLDER).rglob("*")) if gone else []:
+        if path.name.split(".")[0] in gone:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return len(ids)
 
 
 def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:

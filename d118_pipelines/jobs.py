@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.reports import RETENTION
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.config.providers import Provider
@@ -23,7 +24,7 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run import CLEANUP_JOB, account
 
 LONGEST_SYNC_SECONDS = 3600
 _CREATE = "create_run_for_job"
@@ -60,6 +61,17 @@ def sync_job(provider: Provider, district_id: str) -> Any:
             "sis/district": district_id,
             "dagster/max_runtime": str(LONGEST_SYNC_SECONDS),
         },
+        config=_CONSOLE,
+    )
+
+
+def cleanup_job(district_id: str) -> Any:
+    """The job `cleanup_old_jobs`: what is older than `retention:` says goes."""
+    return dg.define_asset_job(
+        CLEANUP_JOB,
+        selection=dg.AssetSelection.assets(RETENTION),
+        description="Remove what is kept for longer than config/district.yaml says.",
+        tags={"sis/district": district_id},
         config=_CONSOLE,
     )
 

@@ -22,6 +22,7 @@ from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
 from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
@@ -95,11 +96,11 @@ def roster(entity: str, *, project: Place = None) -> pd.DataFrame:
     with (
         tempfile.TemporaryDirectory() as folder,
         open_frames() as duck,
-        state_database(place).reading() as connection,
+        arrow_reading(state_database(place)) as reader,
     ):
         district = place.district().id
         files = write_snapshot(
-            connection, duck, [entity], district=district, folder=Path(folder)
+            reader, duck, [entity], district=district, folder=Path(folder)
         )
         return _frame(files[entity])
 

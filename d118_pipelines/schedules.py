@@ -19,7 +19,9 @@ from d118_pipelines.kernel import clock
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.targets.definition import Target, schedule_of
+from d118_pipelines.workflows.run import CLEANUP_JOB
 
+NIGHTLY = "40 0 * * *"
 SCHEDULE = "dagster/schedule_name"
 DUE = ".dagster/scheduled_execution_time"
 """Tags that Dagster gives the runs of a schedule."""
@@ -52,6 +54,18 @@ def provider_schedule(
     zone = model.timezone or project.district().time_zone
     when = (model.schedule, zone)
     return _schedule(project, provider.id, f"sync_{provider.id}", when, text)
+
+
+def cleanup_schedule(project: Project) -> dg.ScheduleDefinition:
+    """`cleanup_old_jobs_schedule`: once a night, before the first feeds."""
+    return dg.ScheduleDefinition(
+        name=f"{CLEANUP_JOB}_schedule",
+        job_name=CLEANUP_JOB,
+        cron_schedule=NIGHTLY,
+        execution_timezone=project.district().time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Remove what is too old, as retention: in config/district.yaml says.",
+    )
 
 
 def skipped(project: Project, name: str) -> dg.SkipReason | None:

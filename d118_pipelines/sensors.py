@@ -16,6 +16,7 @@ from d118_pipelines.instance import (
     LOOKED_AT,
     automation_faults,
     ended_since,
+    facts_of,
     history_of,
     step_failure,
 )
@@ -39,6 +40,7 @@ from d118_pipelines.workflows.audit_trail import (
 )
 from d118_pipelines.workflows.digest import digest_due, make_digest, note_digest
 from d118_pipelines.workflows.expiries import expiry_alerts
+from d118_pipelines.workflows.health import health, health_alerts
 from d118_pipelines.workflows.run_history import REFUSED, STOPPED
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 from d118_pipelines.workflows.webhooks import (
@@ -125,6 +127,7 @@ def alert_sensor(
             *automation_alerts(list(automation_faults(context.instance, wanted))),
             *expiry_alerts(project, feeds, today),
             *webhook_alerts(project),
+            *health_alerts(health(project, facts_of(context.instance, project))),
         ]
         for line in review(project, states, watched, now):
             context.log.info(line)

@@ -76,6 +76,7 @@ SENT = {
 }
 SCIM = "scim/district_118/users"
 REGISTER = "reports/district/disclosures"
+RETENTION = "reports/district/retention"
 # key: group, what it is made from
 ASSETS = {
     **dict.fromkeys(ONEROSTER_FILES, ("oneroster", ROSTER)),
@@ -83,6 +84,7 @@ ASSETS = {
     "exports/scim/users": ("scim", ROSTER),
     SCIM: ("scim", {"exports/scim/users"}),
     REGISTER: ("district", {*SENT, SCIM}),
+    RETENTION: ("district", set()),
     **{name: ("powerschool_raw", set()) for name in CLEVER},
     **dict.fromkeys(CLEVER_FILES, ("clever_sftp", CLEVER)),
     "deliveries/clever_sftp": ("clever_sftp", CLEVER_FILES),
@@ -193,6 +195,7 @@ CHECKS = {
 TARGETS = ("clever_sftp", "hr_records", "oneroster", "scim", "smartfind")
 JOBS = {
     "approve": {},
+    "cleanup_old_jobs": {"sis/district": "district_118"},
     **{n: {"sis/target": n, "sis/district": "district_118"} for n in TARGETS},
     "sync_powerschool": {
         "sis/provider": "powerschool",
@@ -201,6 +204,7 @@ JOBS = {
     },
 }
 SCHEDULES = {
+    "cleanup_old_jobs_schedule": ("cleanup_old_jobs", "40 0 * * *"),
     "clever_sftp_schedule": ("clever_sftp", "30 15 * * *"),
     "hr_records_schedule": ("hr_records", "15 4 * * *"),
     "oneroster_schedule": ("oneroster", "30 4 * * *"),
@@ -267,6 +271,7 @@ def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]) -
         "roster/powerschool/apply": {"sql"},
         "scim": {"scim"},
         "reports": {"markdown", "csv"},
+        RETENTION: {"json"},
     }
     for name, spec in specs.items():
         assert spec.description, name

@@ -70,6 +70,11 @@ def staged_assets(
             + ", ".join(f"{n} {e.staged:,}" for n, e in made.entities.items())
             + f"; {sum(e.rejected for e in made.entities.values()):,} rows set aside"
         )
+        if made.repeats:
+            context.log.info(
+                f"{provider.id}: the content is that of run {made.repeats[:8]}, which "
+                "changed nothing: its rows and findings were taken over."
+            )
         for name in entities:
             yield dg.MaterializeResult(
                 asset_key=["staged", provider.id, name],

@@ -18,6 +18,7 @@ import typer
 from d118_pipelines.cli import (
     alerts,
     audit,
+    backup,
     compare,
     doctor,
     explain,
@@ -27,12 +28,15 @@ from d118_pipelines.cli import (
     pause,
     plans,
     providers,
+    prune,
     run,
     runs,
     secrets,
+    serve,
     service,
     status,
     upgrade,
+    users,
     webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
@@ -98,7 +102,8 @@ def _options(
         enter_folder(project)
     # Without a folder each command says so itself; init and --help need none.
     with suppress(NoFolderError):
-        if context.invoked_subcommand != "service":  # which follows the file's changes
+        # Which follow the file's changes.
+        if context.invoked_subcommand not in ("serve", "service"):
             read_env_file(Project.here().root)
 
 
@@ -125,10 +130,17 @@ app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
 app.command("audit")(audit.audit)
+app.command("prune")(prune.prune)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("unlock")(backup.unlock_copy)
 app.add_typer(secrets.secrets_app, name="secrets")
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("service")(service.service)
+app.add_typer(users.users_app, name="users")
+app.add_typer(users.tokens_app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 

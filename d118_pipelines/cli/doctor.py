@@ -30,18 +30,18 @@ from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, run_history_place
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
 from d118_pipelines.workflows.binding import bind
-from d118_pipelines.workflows.destinations import (
-    FileDestination,
-    resolve,
-    scim_settings,
+from d118_pipelines.workflows.connection_test import (
+    Reached,
+    reach_provider,
+    reach_target,
 )
+from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.district_folder import SAME, own_files
-from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
-from d118_pipelines.workflows.provider_sources import provider_source
+from d118_pipelines.workflows.expiries import expiries_shown
+from d118_pipelines.workflows.powerschool_source import query_files
 
 POWERSCHOOL = "powerschool"
 
@@ -65,6 +65,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_configuration(project, feeds),
             *_guards(project, feeds),
             *_installation(project),
+            _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
@@ -88,45 +89,21 @@ def test_connection(
 ) -> None:
     """Reach a provider or a target's server, log in, look, and write nothing."""
     project = Project.here()
-    success, message, seconds = _reach(project, name)
+    found = _reach(project, name)
     if as_json:
-        show_json({"success": success, "message": message, "latency_seconds": seconds})
+        show_json(found)
     else:
-        say(f"{'OK' if success else 'FAILED'}  {name}: {message} ({seconds:.2f} s)")
-    if not success:
+        word, took = "OK" if found.success else "FAILED", found.latency_seconds
+        say(f"{word}  {name}: {found.message} ({took:.2f} s)")
+    if not found.success:
         raise typer.Exit(1)
 
 
-def _reach(project: Project, name: str) -> tuple[bool, str, float]:
+def _reach(project: Project, name: str) -> Reached:
     provider = find_provider(project, name)
     if provider is not None or name == POWERSCHOOL:
-        found = (
-            provider_source(project, provider)
-            if provider
-            else powerschool_source(project)
-        ).test()
-        details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
-        message = found.message
-        if details:
-            message = f"{message.rstrip('.')}. {details}"
-        return found.success, message, round(found.latency_seconds, 3)
-    from d118_pipelines.delivery.connection_test import test_destination
-
-    target = named_target(project, name)
-    wanted, destination = target.model.destination, resolve(project, target)
-    if isinstance(wanted, ScimDestination) and not destination.is_outbox:
-        from d118_pipelines.delivery.scim.client import look
-
-        abilities, seconds = look(scim_settings(target, wanted))
-        return True, f"{destination.label} supports {abilities}", round(seconds, 3)
-    files = target.names_sent
-    if isinstance(wanted, ScimDestination):
-        from d118_pipelines.delivery.scim.outbox import NAME
-
-        files = [NAME]
-    assert isinstance(destination, FileDestination)
-    report = test_destination(destination.connect, files)
-    return report.success, report.message, round(report.latency_seconds, 3)
+        return reach_provider(project, provider)
+    return reach_target(project, named_target(project, name))
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
@@ -285,7 +262,8 @@ def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
 
 def _connection(project: Project, name: str) -> Check:
     try:
-        success, message, _ = _reach(project, name)
+        found = _reach(project, name)
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
-    return Check(f"connection {name}", "ok" if success else "wrong", message)
+    result = "ok" if found.success else "wrong"
+    return Check(f"connection {name}", result, found.message)

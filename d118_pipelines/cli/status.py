@@ -32,6 +32,12 @@ from d118_pipelines.workflows.all_feeds import (
     load_feeds,
 )
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.health import (
+    health,
+    stats_connectors,
+    stats_overview,
+    workers,
+)
 from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
@@ -62,11 +68,31 @@ def status(
             "1 late or failed, 3 held or paused.",
         ),
     ] = False,
+    is_health: Annotated[
+        bool,
+        typer.Option("--health", help="Whether all works; exit 1 if not."),
+    ] = False,
+    is_stats: Annotated[
+        bool, typer.Option("--stats", help="Counts of all syncs.")
+    ] = False,
+    is_connectors: Annotated[
+        bool, typer.Option("--connectors", help="Syncs of each kind of provider.")
+    ] = False,
+    is_workers: Annotated[
+        bool, typer.Option("--workers", help="Daemons, and what runs and waits.")
+    ] = False,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what went out and what came in, when, and what to do if not."""
     project = Project.here()
+    if is_health:
+        _show_health(project, as_json=as_json)
+        return
+    if is_stats or is_connectors or is_workers:
+        asked = "stats" if is_stats else "connectors" if is_connectors else "workers"
+        _show_figures(project, asked, as_json=as_json)
+        return
     if scim:
         _show_users(project, as_json=as_json)
         return
@@ -147,6 +173,47 @@ def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
         show_table(title, rows)
     else:
         show_lines(title, gathered(rows, "delivered", "target", "file"))
+
+
+def _show_health(project: Project, *, as_json: bool) -> None:
+    """Print the checks and leave with 1 if one is wrong."""
+    from d118_pipelines.instance import dagster_facts
+
+    found = health(project, dagster_facts(project))
+    if as_json:
+        show_json(found)
+    else:
+        show_lines(f"{found['service']}: {found['status']}", found["checks"])
+    if found["status"] != "healthy":
+        raise typer.Exit(1)
+
+
+def _show_figures(project: Project, asked: str, *, as_json: bool) -> None:
+    from d118_pipelines.instance import dagster_facts
+
+    figures: dict[str, Any]
+    if asked == "stats":
+        figures = stats_overview(project)
+        figures["last_sync"] = local(project, figures["last_sync"])
+        rows = [figures]
+    elif asked == "connectors":
+        figures = stats_connectors(project)
+        rows = [{"connector": name, **one} for name, one in figures.items()]
+    else:
+        figures = workers(dagster_facts(project))
+        daemons = figures["worker_stats"].items()
+        rows = [
+            {"what": name, "state": f"{d['seconds_ago']} s ago"} for name, d in daemons
+        ]
+        for kind in ("active", "scheduled"):
+            for task in figures[f"{kind}_tasks"]:
+                what = ", ".join(task["names"]) or task["id"][:8]
+                state = f"{kind}, {task['age_seconds']} s {task['step']}".strip()
+                rows.append({"what": what, "state": state})
+    if as_json:
+        show_json(figures)
+    else:
+        show_lines(asked.capitalize(), rows)
 
 
 def _show_users(project: Project, *, as_json: bool) -> None:

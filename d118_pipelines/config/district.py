@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.hearing import Hearing, Url
+from d118_pipelines.config.retention import Retention
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 
 
@@ -51,6 +52,7 @@ class District(Hearing):
     alerts: Alerts = Alerts()
     daemon_ping: Url | None = None
     guard: RosterGuard = RosterGuard()
+    retention: Retention = Retention()
     targets: list[str] = []
 
     _zone = field_validator("time_zone")(check_time_zone)

@@ -6,6 +6,7 @@ one is read in `yaml_files.py`.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -74,6 +75,10 @@ class Project:
     def broken_providers(self) -> list[Misconfigured]:
         """The entries of `config/providers.yaml` that are not sound. Raises: same."""
         return self._providers[1]
+
+    def local(self, moment: dt.datetime | None) -> dt.datetime | None:
+        """The moment in the district's time zone."""
+        return moment.astimezone(self.district().zone) if moment else None
 
     @cached_property
     def _district(self) -> District:

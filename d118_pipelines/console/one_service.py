@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from d118_pipelines.console.services import (
     START_SECONDS,
+    WebServer,
     code_server,
     daemon,
     prepared_project,
@@ -59,14 +60,14 @@ def _words(part: str, folder: Path) -> list[str]:
     if part == "code":
         code.unlink(missing_ok=True)  # of one that was killed
         return code_server(code)
-    port = ui_port() + (part == "view")
+    web = WebServer(port=ui_port() + (part == "view"))
     if part != "daemon":
-        refuse_busy_port(port)
+        refuse_busy_port(web)
     _wait_for(code)
     workspace = written_workspace(folder / f"{part}.yaml", code)
     if part == "daemon":
         return daemon(workspace)
-    return web_server(workspace, port) + ["--read-only"] * (part == "view")
+    return web_server(workspace, web) + ["--read-only"] * (part == "view")
 
 
 def _wait_for(code: Path) -> None:

@@ -1,9 +1,10 @@
 """`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
 
-Starts the code server, the daemon and the guarded web server (`web_server.py`) of the
-project in the working directory, and ends them together. It replaces `dagster dev`, which
-opens an unguarded port. Other daemons are found in `processes.py`; one service alone, for
-systemd and containers, is in `one_service.py`.
+Starts the code server, the daemon and a web server of the project in the working
+directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
+the console (`console_server.py`). It replaces `dagster dev`, which opens an unguarded
+port. Other daemons are found in `processes.py`; one service alone, for systemd and
+containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
+from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.text import printable
@@ -39,6 +42,21 @@ _ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class WebServer:
+    """What people open: its module, address, options, and how it is called and started."""
+
+    module: str = "d118_pipelines.console.web_server"
+    host: str = HOST
+    port: int = DEFAULT_PORT
+    options: tuple[str, ...] = ()
+    title: str = "Dagster"
+    variable: str = PORT_VARIABLE
+    command: str = "make ui"
+
+
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -48,7 +66,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        serve(prepared_project(), ui_port())
+        serve(prepared_project(), WebServer(port=ui_port()))
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
@@ -80,14 +98,38 @@ def ui_port() -> int:
     )
 
 
-def serve(project: Project, port: int) -> None:
+def serve_console() -> None:
+    """`d118 serve`: the same with the console as web server, until it is interrupted.
+
+    Raises: as `serve`; ConfigurationError if a setting of the console is missing.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    project = prepared_project()
+    settings = ConsoleSettings.of()
+    console = WebServer(
+        module="d118_pipelines.console.console_server",
+        host=settings.host,
+        port=settings.port,
+        options=("--path-prefix", "/dagster"),
+        title="Console",
+        variable="API_PORT",
+        command="d118 serve",
+    )
+    try:
+        serve(project, console)
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
+def serve(project: Project, web: WebServer) -> None:
     """Start all services and wait.
 
     Raises: FatalError if the port is taken, another daemon works on this project, or a
     service ends unexpectedly.
     """
     refuse_second_daemon(project)
-    refuse_busy_port(port)
+    refuse_busy_port(web)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
@@ -95,10 +137,11 @@ def serve(project: Project, port: int) -> None:
         _wait_for(code.exists, services, "code server")
         workspace = written_workspace(folder / "workspace.yaml", code)
         services["daemon"] = stack.enter_context(_service(*daemon(workspace)))
-        web = _service(*web_server(workspace, port))
-        services["web server"] = stack.enter_context(web)
-        _wait_for(lambda: _answers(port), services, "web server")
-        print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
+        server = _service(*web_server(workspace, web))
+        services["web server"] = stack.enter_context(server)
+        _wait_for(lambda: _answers(web), services, "web server")
+        address = f"http://{web.host}:{web.port}"
+        print(f"{web.title}: {address}  (Ctrl-C stops it)", flush=True)
         _wait(services)
 
 
@@ -114,17 +157,18 @@ def refuse_second_daemon(project: Project) -> None:
         )
 
 
-def refuse_busy_port(port: int) -> None:
+def refuse_busy_port(web: WebServer) -> None:
     """Raises: FatalError if something listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((web.host, web.port))
         except OSError:
             raise FatalError(
-                f"Port {port} is in use.",
+                f"Port {web.port} is in use.",
                 not_done="Nothing was started.",
-                next_step=f"Choose another one: {PORT_VARIABLE}={port + 1} make ui",
+                next_step=f"Choose another one: {web.variable}={web.port + 1} "
+                f"{web.command}",
             ) from None
 
 
@@ -139,10 +183,10 @@ def daemon(workspace: Path) -> list[str]:
     return ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
 
 
-def web_server(workspace: Path, port: int) -> list[str]:
-    """The same for the guarded web server, on the loopback address only."""
-    at = ["--host", HOST, "--port", str(port), "--dagster-log-level=warning"]
-    return ["d118_pipelines.console.web_server", "--workspace", str(workspace), *at]
+def web_server(workspace: Path, web: WebServer) -> list[str]:
+    """The same for what people open."""
+    at = ["--host", web.host, "--port", str(web.port), "--dagster-log-level=warning"]
+    return [web.module, "--workspace", str(workspace), *at, *web.options]
 
 
 def written_workspace(path: Path, code: Path) -> Path:
@@ -185,9 +229,9 @@ def _wait_for(is_ready: Callable[[], bool], services: Services, name: str) -> No
         time.sleep(0.1)
 
 
-def _answers(port: int) -> bool:
+def _answers(web: WebServer) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((web.host, web.port)) == 0
 
 
 def _wait(services: Services) -> None:

@@ -28,7 +28,10 @@ _FORBIDDEN_TEXTS = (
     *("readonly database", "unable to open database file"),
 )
 _INTERRUPTED_TEXT = "Query interrupted"
-_LIBRARIES = ("_duckdb", "duckdb", "sqlalchemy.exc", "sqlite3")
+_LIBRARIES = (
+    *("_duckdb", "duckdb", "sqlalchemy.exc", "sqlite3"),
+    *("adbc_driver_manager", "adbc_driver_manager._lib"),
+)
 
 
 def outage_of(exc: BaseException) -> D118Error | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import BusyError, ConnectionLostError, DatabaseGoneError
 from d118_pipelines.kernel.outages import outage_of
-from d118_pipelines.state.engines import postgres_engine, shown, sqlite_engine
+from d118_pipelines.state.engines import (
+    driver_address,
+    postgres_engine,
+    shown,
+    sqlite_engine,
+)
+from d118_pipelines.state.fence import Fence, fence_of
 from d118_pipelines.state.schema import (
     MIGRATIONS,
     migrate_schema,
@@ -198,6 +204,14 @@ audit_log = sa.Table(
 )
 
 
+# After a restore: destinations whose files nobody has compared with the ledger yet.
+uncompared = sa.Table(
+    "uncompared",
+    metadata,
+    *columns("target destination", primary_key=True),
+    *columns("backup_at", Time),
+)
+
 # The configuration as it was last looked at: path below the project.
 seen_files = sa.Table(
     "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")
@@ -225,6 +239,7 @@ class Database:
         self.path = path
         url = os.environ.get("DATABASE_URL", "") if url is None else url
         self.place = shown(url, "DATABASE_URL") if url else str(path)
+        self.fence: Fence | None = None if url else fence_of(path)
         try:
             if url:
                 self._engine = postgres_engine(url)
@@ -260,7 +275,16 @@ class Database:
     @property
     def is_postgres(self) -> bool:
         """Whether it is a PostgreSQL server."""
-        return self._engine.dialect.name == "postgresql"
+        return self.dialect.name == "postgresql"
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """How the engine writes SQL."""
+        return self._engine.dialect
+
+    def dsn(self) -> str:
+        """The server's address and login as libpq reads it; not to be shown."""
+        return driver_address(self._engine)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -271,7 +295,11 @@ class Database:
         ConnectionLostError if the server went away, DatabaseGoneError if it is not
         there, DiskFullError, PermissionDeniedError.
         """
-        with self._named_errors(), self._engine.begin() as connection:
+        with (
+            self._beside_others(),
+            self._named_errors(),
+            self._engine.begin() as connection,
+        ):
             yield connection
 
     @contextmanager
@@ -280,12 +308,19 @@ class Database:
 
         Temporary tables may be written in it; they are gone afterwards.
         """
-        with self._named_errors(), self._engine.connect() as connection:
+        with (
+            self._beside_others(),
+            self._named_errors(),
+            self._engine.connect() as connection,
+        ):
             connection.execution_options(reads_only=True)
             if self.is_postgres:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    def _beside_others(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.fence is None else self.fence.shared()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -21,6 +21,16 @@ _DRIVER = "postgresql+psycopg2"
 _FORMS = ("postgresql", "postgresql+asyncpg", _DRIVER)
 
 
+_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "application_name": "d118",
+    # A machine that vanished must not keep the writers' lock.
+    "keepalives_idle": 60,
+    "options": f"-c timezone=UTC -c lock_timeout={WAIT_SECONDS}s "
+    "-c client_connection_check_interval=5s",
+}
+
+
 def sqlite_engine(path: Path) -> sa.Engine:
     """The engine of a file in WAL mode."""
     # A connection per transaction: nothing stays open between the steps of a run.
@@ -29,8 +39,6 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connect_args={
             "timeout": WAIT_SECONDS,
             "isolation_level": None,
-            # DuckDB pulls rows out of it from a thread of its own.
-            "check_same_thread": False,
         },
         poolclass=sa.NullPool,
         # The database keeps lines of people; an error must not quote them.
@@ -55,14 +63,7 @@ def postgres_engine(url: str) -> sa.Engine:
     """The engine of a server. Raises: ConfigurationError if the URL is none."""
     engine = sa.create_engine(
         normalised(url),
-        connect_args={
-            "connect_timeout": 10,
-            "application_name": "d118",
-            # A machine that vanished must not keep the writers' lock.
-            "keepalives_idle": 60,
-            "options": f"-c timezone=UTC -c lock_timeout={WAIT_SECONDS}s "
-            "-c client_connection_check_interval=5s",
-        },
+        connect_args=_SETTINGS,
         poolclass=sa.NullPool,
         hide_parameters=True,
     )
@@ -73,6 +74,18 @@ def postgres_engine(url: str) -> sa.Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
     return engine
+
+
+def driver_address(engine: sa.Engine) -> str:
+    """Where the engine of a server connects, for a reader of one moment, as libpq reads it.
+
+    It has the password in it: never show it.
+    """
+    from psycopg2.extensions import make_dsn
+
+    _, address = engine.dialect.create_connect_args(engine.url)
+    own = f"{_SETTINGS['options']} -c default_transaction_isolation=repeatable\\ read"
+    return str(make_dsn(**{**address, **_SETTINGS, "options": own}))
 
 
 def normalised(url: str, variable: str = "DATABASE_URL") -> sa.URL:

@@ -31,6 +31,7 @@ WATCHED = ("late", "automation", "expires", "webhook", "health")
 """Kinds that are looked for again and again: they end when they are not found."""
 LASTS = {
     *("failed", "held", "released", "paused", "running", "never", "not sent"),
+    *("waiting",),
     *(STATE, CANNOT_LOOK),
 }
 """States that do not end what a run caused."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,10 +18,15 @@ from typing import Any, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    ExportError,
+    HeldError,
+)
 from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.kernel.outages import NamedOutages
-from d118_pipelines.state import audit
+from d118_pipelines.state import audit, restored
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
@@ -75,9 +80,17 @@ class Delivery(ABC, Generic[S_co]):
     def last(self, connection: sa.Connection) -> Baseline | None:
         """What the destination has now; a plan must have been compared with it."""
 
-    @abstractmethod
-    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+    def baseline(self, database: Database, folder: Path) -> Baseline | None:
         """The same with its frames. folder: for those; the caller removes it."""
+        with database.reading() as connection:
+            return self.last(connection)
+
+    @abstractmethod
+    def differs(self, files: Sequence[Mapping[str, Any]]) -> str:
+        """Why the destination does not hold exactly these files; empty if it does.
+
+        Raises: as a delivery, if it cannot be reached.
+        """
 
     @abstractmethod
     def send(self, parcel: Parcel) -> S_co:
@@ -178,6 +191,7 @@ def _send(
     resend_of: str | None = None,
 ) -> Delivered[S_co]:
     """Record the start, send, and make it count in one transaction."""
+    _refuse_uncompared(way, database, actor or account())
     started, target, d = time.monotonic(), way.target.name, db.deliveries.c
     folder = way.project.home / what.folder
     parcel = Parcel(uuid.uuid4().hex, run_id, folder, what.files)
@@ -240,6 +254,46 @@ def _send(
     seconds = round(time.monotonic() - started, 3)
     label = way.destination.label
     return Delivered(parcel.id, status, label, sent, what.files, entries, seconds)
+
+
+def _refuse_uncompared(way: Delivery[Any], database: Database, actor: str) -> None:
+    """After a restore: the first delivery goes only if the destination is as known.
+
+    Otherwise something was sent after the backup, and the ledger does not know whom.
+    Raises: HeldError; whatever the destination raises.
+    """
+    target, destination = way.target.name, way.destination
+    with database.reading() as connection:
+        if not restored.is_uncompared(connection, target, destination.id):
+            return
+        d = db.deliveries.c
+        files = connection.scalar(
+            sa.select(d.files)
+            .where(d.target == target, d.destination == destination.id)
+            .where(d.status.in_(db.COUNTS))
+            .order_by(d.number.desc())
+            .limit(1)
+        )
+    with NamedOutages():
+        found = way.differs(files or [])
+    if found:
+        raise HeldError(
+            f"HELD restored.not_compared  {target}: {found}",
+            where=destination.label,
+            rule="This copy was restored from a backup. What was sent after it is not in "
+            "its ledger, and would be sent as new once more.",
+            not_done="Nothing was sent.",
+            next_step="Compare the server with d118 ledger deliveries. If nothing was "
+            f'sent since: d118 unlock {target} --reason "..."',
+        )
+    with database.transaction() as connection:
+        restored.settle(
+            connection,
+            target,
+            destination=destination.id,
+            actor=actor,
+            now=way.clock(),
+        )
 
 
 def _end(

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from d118_pipelines.config.project import is_district_folder
@@ -88,8 +87,10 @@ def _as_of(example: str, named: str, name: str, time_zone: str) -> str:
     values = {"id": own_id, "name": json.dumps(name, ensure_ascii=False)}
     values["time_zone"] = time_zone
     for key, value in values.items():
-        line = re.compile(rf"^({key}: )[^#\n]*?(?=\s*(#|$))", re.M)
-        example = line.sub(partial(_with_value, value), example, count=1)
+        line = re.compile(rf"^{key}: [^#\n]*?(?=\s*(#|$))", re.M)
+        found = line.search(example)
+        assert found is not None
+        example = f"{example[: found.start()]}{key}: {value}{example[found.end() :]}"
     targets = sorted(
         path.stem for path in (SHIPPED / "mappings/targets").glob("*.yaml")
     )
@@ -146,10 +147,6 @@ def own_files(folder: Path) -> list[OwnFile]:
         places += [path for path in (folder / part).rglob("*") if path.is_file()]
     files = sorted(p.relative_to(folder).as_posix() for p in places if p.is_file())
     return [_compared(folder, file, record.get(file)) for file in files]
-
-
-def _with_value(value: str, line: re.Match[str]) -> str:
-    return line[1] + value
 
 
 def difference(folder: Path, file: str) -> Iterator[str]:

@@ -79,11 +79,17 @@ def _day(project: Project, when: str) -> dt.date | None:
         return None
 
 
-def check_expiries(project: Project, feeds: Feeds) -> None:
-    """Raises: ConfigurationError naming certificates that cannot be read."""
-    bad = [f"{one.what} of {one.of}" for one in expiries(project, feeds) if not one.on]
+def expiries_shown(project: Project, feeds: Feeds) -> str:
+    """All of them in one line, the first to end first.
+
+    Raises: ConfigurationError naming what has no date and no certificate.
+    """
+    found = list(expiries(project, feeds))
+    bad = [f"{one.what} of {one.of}" for one in found if one.on is None]
     if bad:
         raise ConfigurationError(
             f"No date and no certificate in PEM form: {', '.join(bad)}.",
             rule="expires has dates as 2030-01-31, or paths below the project.",
         )
+    dated = sorted((one.on, f"{one.what} of {one.of}") for one in found if one.on)
+    return ", ".join(f"{name} {day}" for day, name in dated) or "nothing is noted"

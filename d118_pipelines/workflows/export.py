@@ -81,8 +81,8 @@ def make_export(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
         broken = next((rule for rule in plan.rules if not rule.passed), None)
-        if broken and not approval:
-            status = "HELD" if plan.verdict == "held" else "FAILURE"
+        status = {"held": "HELD", "failed": "FAILURE"}.get(plan.verdict)
+        if status and broken and not approval:
             error = f"{broken.code}: {broken.message}"
             ended = RunEvent(target.name, run_id, status, is_target=True, error=error)
             tell_event(connection, project, target.model, ended)
@@ -141,11 +141,9 @@ def _filled(
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
     with database.reading() as connection:
-        snapshot = replace(
-            read_snapshot(connection, target.name, destination.id, since=since),
-            baseline=way.baseline(connection, passing),
-        )
-    baseline = snapshot.baseline
+        snapshot = read_snapshot(connection, target.name, destination.id, since=since)
+    baseline = way.baseline(database, passing)
+    snapshot = replace(snapshot, baseline=baseline)
     export = build_export(
         target,
         inputs=found.inputs,

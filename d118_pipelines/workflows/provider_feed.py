@@ -44,7 +44,6 @@ from d118_pipelines.workflows.status import (
 
 MILLISECOND = dt.timedelta(milliseconds=1)
 ROSTER = "roster"  # the destination of a provider's plan
-KEPT_DAYS = 30  # then the rows of a plan are removed
 _REPORTED = ("fetched", "created", "updated", "deactivated", "unchanged", "errors")
 
 
@@ -119,7 +118,8 @@ class ProviderFeed(Feed):
 
     def size(self, plan: StoredPlan) -> str:
         """Changes of all entities, and how long their rows are kept."""
-        until = plan.created_at + dt.timedelta(days=KEPT_DAYS)
+        days = self.project.district().retention.plans_days
+        until = plan.created_at + dt.timedelta(days=days)
         local = local_time(until, self.project.district().zone)
         return f"{int(plan.counts['changes']):,} changes, kept until {local}"
 
@@ -132,7 +132,7 @@ class ProviderFeed(Feed):
         if not folder.is_dir():
             raise ConfigurationError(
                 f"The rows of plan {plan.plan_hash[:8]} are gone.",
-                rule="They are in plans/ below D118_HOME until somebody deletes them.",
+                rule="They are in plans/ below D118_HOME for retention.plans_days.",
                 next_step=f"Make a new one: d118 run {self.name}",
             )
         made = read_plan(folder)

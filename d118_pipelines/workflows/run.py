@@ -24,6 +24,8 @@ from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.run_events import RunEvent, hearing_of, tell_event
 
+CLEANUP_JOB = "cleanup_old_jobs"
+"""The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
     **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
     **dict.fromkeys(("staged", "roster"), "provider"),
@@ -107,6 +109,8 @@ def _subjects(job: str, assets: Iterable[Sequence[str]]) -> dict[str, str]:
     """`sis/target` and `sis/provider`; several names are separated by commas."""
     if job.startswith("sync_"):
         return {"sis/provider": job.removeprefix("sync_")}
+    if job == CLEANUP_JOB:
+        return {}
     if not job.startswith("__"):  # as Dagster names a run of chosen assets
         return {"sis/target": job}
     found: dict[str, set[str]] = {"target": set(), "provider": set(), "raw": set()}

@@ -54,7 +54,8 @@ LONGEST_TEXT = 500
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """What is told of one provider or target in one run. status: a key of `STATUSES`.
+    """What is told of one provider or target in one run. status: of `STATUSES`; of any
+    other nobody is told.
 
     percent, step: of its progress, which makes it `run.progress` while it runs. stats:
     counts. error: the first line of what ended it. pings: whether a dead man's switch may
@@ -75,7 +76,7 @@ class RunEvent:
     def event(self) -> str:
         """Its name, as receivers choose it."""
         is_progress = self.percent is not None and self.status == "IN_PROGRESS"
-        return PROGRESS if is_progress else STATUSES[self.status]
+        return PROGRESS if is_progress else STATUSES.get(self.status, "")
 
 
 def tell_event(
@@ -85,6 +86,8 @@ def tell_event(
 
     hearing: what the file of the provider or target says.
     """
+    if not event.event:
+        return
     now, district = utc_now(), project.district()
     given = urls_of_run(connection, event.run_id)
     receivers = [
@@ -124,7 +127,7 @@ def hearing_of(project: Project, name: str) -> tuple[Hearing, bool]:
     for provider in project.providers():
         if provider.id == name:
             return provider.model, False
-    for target in load_targets(project.root)[0]:
+    for target in load_targets(project.root, project.district().targets)[0]:
         if target.name == name:
             return target.model, True
     return Hearing(), False

@@ -74,7 +74,8 @@ class Failure:
 class SeenRun:
     """A run as Dagster's history has it. status: Dagster's word.
 
-    names: the targets and providers that it is about. kind: run or approve.
+    names: the targets and providers that it is about. kind: run or approve. job: its
+    name in Dagster.
     """
 
     run_id: str
@@ -84,6 +85,7 @@ class SeenRun:
     started: dt.datetime
     ended: dt.datetime | None
     trigger: str
+    job: str = ""
 
 
 FailuresOf = Callable[[str], Sequence[Failure]]
@@ -162,6 +164,11 @@ class RunHistory:
                 self._started.setdefault(key, at)
                 order.setdefault(key, latest)
         self._keys = sorted(order, key=order.__getitem__, reverse=True)
+
+    @property
+    def seen(self) -> list[SeenRun]:
+        """The runs of Dagster's history, newest first."""
+        return list(self._seen.values())
 
     def names(self) -> set[str]:
         """Every target and provider that has ever run, removed ones too."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import (
     CsvProvider,
@@ -35,6 +33,8 @@ from d118_pipelines.workflows.provider_sources import wanted_entities
 
 if TYPE_CHECKING:
     import duckdb
+
+    from d118_pipelines.state.arrow import ArrowReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def kept_entities(provider: Provider, mapping: MappingFile, raw: RawInputs) -> s
 
 
 def load_known(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     project: Project,
     provider: Provider,
@@ -174,9 +174,7 @@ def load_known(
 
     Makes `known.<entity>(external_id)`; returns the entities.
     """
-    load_baseline(
-        connection, duck, district=project.district().id, provider=provider.id
-    )
+    load_baseline(reader, duck, district=project.district().id, provider=provider.id)
     duck.execute("CREATE SCHEMA IF NOT EXISTS known")
     fields = [one for entity in ENTITIES.values() for one in entity.fields]
     entities = {one.refers_to for one in fields if one.refers_to}

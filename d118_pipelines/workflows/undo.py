@@ -42,18 +42,17 @@ def undo_provider(
     database, district = state_database(project), project.district()
     feed = ProviderFeed(project, provider, again="undo")
     with lease(database, provider.id, run_id), frames(project) as duck:
-        with database.reading() as connection:
-            planned = plan_undo(
-                connection,
-                duck,
-                district=district.id,
-                provider=provider.id,
-                plans_folder=project.folder("plans", provider.id),
-                guard=guard_of(project, provider),
-                zone=district.zone,
-                run_id=run_id,
-                now=utc_now(),
-            )
+        planned = plan_undo(
+            database,
+            duck,
+            district=district.id,
+            provider=provider.id,
+            plans_folder=project.folder("plans", provider.id),
+            guard=guard_of(project, provider),
+            zone=district.zone,
+            run_id=run_id,
+            now=utc_now(),
+        )
         stored = stored_plan(project, planned.plan, data_at=planned.plan.made_at)
         with database.transaction() as connection:
             store_plan(connection, stored)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pytest_httpserver import HTTPServer
 
 from d118_pipelines.delivery.messages import Alert
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.sensors import alert_sensor, daemon_ping_sensor
 from d118_pipelines.state import database as db
 from d118_pipelines.workflows.alerts import (
@@ -24,7 +25,7 @@ from d118_pipelines.workflows.alerts import (
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.digest import digest_due, note_digest
-from d118_pipelines.workflows.expiries import expiry_alerts
+from d118_pipelines.workflows.expiries import expiries_shown, expiry_alerts
 from d118_pipelines.workflows.target_feed import TargetState
 from d118_pipelines_tests.conftest import HALF, PEOPLE
 from d118_pipelines_tests.support.in_process import execute
@@ -211,6 +212,20 @@ def test_what_ends_is_told_thirty_days_before_and_when_it_has_ended(
         "EXPIRES: the certificate spare of the district cannot be read"
     )
     assert titles[2:] == told
+
+
+def test_doctor_names_what_has_no_date(expiring: ProjectFolder) -> None:
+    with expiring.entered():
+        project = expiring.project
+        feeds = load_feeds(project)
+        with pytest.raises(ConfigurationError, match="spare of the district"):
+            expiries_shown(project, feeds)
+        own_certificate(expiring.root / "nowhere.pem")
+        shown = expiries_shown(project, feeds)
+
+    assert shown.endswith(
+        "password of hr_records 2027-06-30, agreement of hr_records 2027-07-31"
+    )
 
 
 @pytest.mark.parametrize(

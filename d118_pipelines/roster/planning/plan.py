@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from d118_pipelines.kernel.run_folders import (
     find_made,
     new_run_folder,
     read_manifest,
+    repeat_files,
     write_manifest,
 )
 from d118_pipelines.kernel.sql_text import statement
@@ -127,6 +128,37 @@ def make_plan(
             roster=roster,
             deltas=[name for name, e in roster.entities.items() if e.is_delta],
         )
+
+
+def repeat_plan(
+    old: RosterPlan,
+    guard: RosterGuard,
+    zone: ZoneInfo,
+    *,
+    staged: str,
+    plans_folder: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> RosterPlan:
+    """The plan of a run with the same content and roster as one that changed nothing.
+
+    old: its plan, without conflicts or absences. staged: name of this run's staged
+    roster. The counts are those of then; the guard judges them by today's limits.
+    """
+    with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
+        repeat_files(old.folder, folder.path)
+        rules = judge(old.counts, old.schools, guard, now.astimezone(zone).date())
+        plan = replace(
+            old,
+            folder=folder.final,
+            run_id=run_id,
+            made_at=now,
+            staged=staged,
+            verdict=verdict(rules),
+            rules=tuple(rules),
+        )
+        write_manifest(folder.path, _stored(plan))
+    return plan
 
 
 def judge_and_store(

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from d118_pipelines.errors import ConnectionLostError, FatalError
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.outages import outage_of
-from d118_pipelines.roster.planning.baseline import baseline_revision
+from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.planning.record_views import (
     MATCHED,
@@ -119,6 +119,13 @@ def apply_plan(
     revision = finish(writer, plan, status, stats, changed, actor=actor)
     on_step("closed")
     return ApplyResult(status, stats, changed, cases, revision)
+
+
+def baseline_revision(connection: sa.Connection, district: str) -> int:
+    """How often the district's roster has changed; 0 before the first time."""
+    c = roster_revision.c
+    query = sa.select(c.revision).where(c.district_id == district)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def refuse_moved(connection: sa.Connection, plan: RosterPlan) -> None:

@@ -27,9 +27,9 @@ VALUES = {
 
 def planned(store: Store, provider: str = "sis") -> Undo:
     store.count += 1
-    with frames() as duck, store.database.reading() as connection:
+    with frames() as duck:
         return plan_undo(
-            connection,
+            store.database,
             duck,
             district=store.district,
             provider=provider,
