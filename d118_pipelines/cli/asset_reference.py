@@ -25,7 +25,9 @@ def page(project: Project) -> str:
     from d118_pipelines.definitions import build_definitions
 
     defs = build_definitions(replace(project))
-    assets = sorted(defs.resolve_all_asset_specs(), key=lambda spec: list(spec.key.path))
+    assets = sorted(
+        defs.resolve_all_asset_specs(), key=lambda spec: list(spec.key.path)
+    )
     repository = defs.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     return "".join(

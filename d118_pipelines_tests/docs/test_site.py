@@ -69,8 +69,12 @@ def pages(site: Path) -> dict[Path, Page]:
 
 @pytest.mark.long
 def test_every_page_of_docs_is_on_the_site(pages: dict[Path, Page], site: Path) -> None:
+    named = {path.relative_to(DOCS) for path in DOCS.rglob("*.md")}
     wanted = {
-        path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md")
+        path.with_name("index.html")
+        if path.stem == "README"
+        else path.with_suffix(".html")
+        for path in named
     }
 
     assert {path.relative_to(site) for path in pages} == wanted
