@@ -21,6 +21,7 @@ from d118_pipelines.cli import (
     backup,
     compare,
     doctor,
+    draft,
     explain,
     findings,
     folder,
@@ -112,6 +113,7 @@ app.command("customize")(folder.customize)
 app.command("diff")(folder.diff)
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
+status.targets_app.command("draft")(draft.draft)
 app.add_typer(status.targets_app, name="targets")
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)

@@ -208,9 +208,10 @@ def arrow_reading(database: Database) -> Iterator[ArrowReader]:
 
 def _driver(database: Database) -> adbc.AdbcDatabase:
     if database.is_postgres:
-        import adbc_driver_postgresql
+        from adbc_driver_postgresql import connect
 
-        return adbc_driver_postgresql.connect(database.dsn())
+        opened: adbc.AdbcDatabase = connect(database.dsn())
+        return opened
     import adbc_driver_sqlite
 
     return adbc_driver_sqlite.connect(f"{database.path.resolve().as_uri()}?mode=ro")

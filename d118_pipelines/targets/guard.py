@@ -16,6 +16,7 @@ from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.plan import FileCounts, Plan
 
 READ_BACK = "guard.read_back"
+FIRST = "guard.first_delivery"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
@@ -43,6 +44,8 @@ def rule_meanings(target: Target) -> dict[str, str]:
         )
     if target.model.ledger.seed != "none":
         rules["guard.ledger_seeded"] = "The ledger knows who was sent before."
+    if guard.hold_first:
+        rules[FIRST] = "Somebody has looked at the first delivery."
     limits = {
         "drop": (
             guard.max_drop_percent,
@@ -90,6 +93,8 @@ def judge(
         rules.append(
             GuardRule("guard.ledger_seeded", "failed", not is_ledger_empty, text)
         )
+    if target.model.guard.hold_first:
+        rules.append(_first_delivery(target, plan))
     rules += [*_limits(target, plan), *_file_limits(target, plan)]
     return [*rules, _data_fresh(target, data_at, now)]
 
@@ -135,6 +140,16 @@ def _with_keys(text: str, keys: Sequence[str]) -> str:
     shown = ", ".join(keys[:_SHOWN_KEYS])
     more = f" and {len(keys) - _SHOWN_KEYS:,} more" if len(keys) > _SHOWN_KEYS else ""
     return f"{text} Keys: {shown}{more}."
+
+
+def _first_delivery(target: Target, plan: Plan) -> GuardRule:
+    """Held while there is nothing to compare with. Source: docs/reference/drafting.md."""
+    passed = plan.baseline is not None
+    text = (
+        "The first delivery of this target: look at its files with d118 preview "
+        f"{target.name}, compare them with those sent before, then approve them."
+    )
+    return GuardRule(FIRST, "held", passed, "Delivered before." if passed else text)
 
 
 def _limits(target: Target, plan: Plan) -> list[GuardRule]:

@@ -236,8 +236,11 @@ class FileLimits(Model):
 class Guard(Model):
     """Limits against the last verified delivery. Unset limits do not apply.
 
-    Only `min_rows` fails the run; the others hold it for an approval.
+    Only `min_rows` fails the run; the others hold it for an approval. hold_first: so is
+    the first delivery, as there is none yet to compare with.
     """
+
+    hold_first: bool = False
 
     min_rows: Annotated[int, Field(ge=1)] = 1
     max_drop_percent: Annotated[float, Field(ge=0, le=100)] | None = 10.0
