@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from d118_pipelines.kernel.processes import daemons
 
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines_tests.console.test_services import LAUNCH
 from d118_pipelines_tests.support.project import ProjectFolder, program
 
