@@ -99,11 +99,7 @@ class Run:
             with self.database.transaction() as connection:
                 names = self.names or (name,)
                 begin_progress(connection, self.run_id, names, utc_now())
-                hearing, is_target = self.hearings.setdefault(
-                    name, hearing_of(self.project, name)
-                )
-                begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
-                tell_event(connection, self.project, hearing, begun)
+                self._tell(connection, name)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)
@@ -116,25 +112,26 @@ class Run:
             after_commit("Noting the progress", self.warn),
             self.database.transaction() as connection,
         ):
-            before = progress_of(connection, self.run_id)
             note_progress(connection, self.run_id, name, noted, utc_now())
+            self._tell(connection, name, percent=percent, step=step)
             whole = progress_of(connection, self.run_id)
-            if before and whole and before.percent < whole.percent < 100:
-                self._tell_progress(connection, name, whole)
         if whole is not None:
             self.show(f"{whole.percent} % {step}")
 
-    def _tell_progress(
-        self, connection: sa.Connection, name: str, whole: Progress
+    def _tell(
+        self,
+        connection: sa.Connection,
+        name: str,
+        *,
+        percent: int | None = None,
+        step: str = "",
     ) -> None:
-        hearing, is_target = self.hearings.get(name, (Hearing(), False))
-        at_work = RunEvent(
-            *(name, self.run_id, "IN_PROGRESS"),
-            is_target=is_target,
-            percent=whole.percent,
-            step=whole.step,
-        )
-        tell_event(connection, self.project, hearing, at_work)
+        """Tell who wants to hear that the run has begun, or how far it is."""
+        if name not in self.hearings:  # a target's file is read once
+            self.hearings[name] = hearing_of(self.project, name)
+        hearing, is_target = self.hearings[name]
+        event = RunEvent(name, self.run_id, "IN_PROGRESS", is_target, percent, step)
+        tell_event(connection, self.project, hearing, event)
 
 
 def run_tags(
