@@ -18,6 +18,15 @@ from d118_pipelines.kernel.log_level import own
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.workflows.run_history import STOPPED
 
+_brief = False
+
+
+def be_brief(is_brief: bool) -> None:
+    """Whether a failed step shows its code alone: the command says the rest at its end."""
+    global _brief
+    _brief = is_brief
+
+
 _SHOWN_EVENTS = {
     "STEP_START",
     "ASSET_MATERIALIZATION",
@@ -101,8 +110,10 @@ def _failure(event: dg.DagsterEvent) -> str:
     Such an error's text could name people; the run's page has it.
     """
     failure, error = step_failure(event), event.step_failure_data.error
+    if failure.error == STOPPED:
+        return "interrupted"
     if failure.text:
-        return "interrupted" if failure.error == STOPPED else failure.text
+        return failure.text.split("  ")[0] if _brief else failure.text
     cause = error.cause if error and error.cause else error
     name = cause.cls_name if cause else "no reason given"
     return f"FAILED unexpectedly ({name}): see the run's page, make ui"

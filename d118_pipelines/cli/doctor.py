@@ -18,7 +18,8 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.quarantine import STATE
+from d118_pipelines.config.quarantine import STATE, Misconfigured
+from d118_pipelines.config.run_limits import runs_at_a_time
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
@@ -28,7 +29,7 @@ from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import FOLDER, run_history_place
+from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.alerts import configured_ways
 from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
@@ -125,9 +126,15 @@ def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
     yield Check("configuration: targets", "ok", targets)
     ids = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in feeds.providers]
     yield Check("configuration: providers", "ok", ", ".join(ids) or "none")
-    for one in feeds.broken:
-        name = f"configuration: {one.kind} {one.name}"
-        yield Check(name, "wrong", f"{STATE}: {one.error}")
+    told: dict[int, list[Misconfigured]] = {}
+    for (
+        one
+    ) in feeds.broken:  # a file that is no YAML is one mistake for all its entries
+        told.setdefault(id(one.error), []).append(one)
+    for first, *others in told.values():
+        names = ", ".join(one.name for one in (first, *others))
+        name = f"configuration: {first.kind}{'s' if others else ''} {names}"
+        yield Check(name, "wrong", f"{STATE}: {first.error}")
 
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset
@@ -204,6 +211,14 @@ def _installation(project: Project) -> Iterator[Check]:
                 raise ConfigurationError(text)
         return "not behind the newest row"
 
+    def at_a_time() -> str:
+        most, queued = runs_at_a_time(), queue_limit(project.root)
+        text = f"{most} runs"
+        if queued not in (None, most):
+            text += f"; Dagster's queue starts {queued} (max_concurrent_runs)"
+        return text
+
+    yield _attempt("runs at a time", at_a_time)
     yield _attempt("state database", database)
     yield _attempt("clock", clock)
     yield _attempt("run history", history)

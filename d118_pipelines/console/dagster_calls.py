@@ -84,7 +84,7 @@ async def _ask(world: World, query: str, variables: dict[str, Any]) -> dict[str,
     import httpx
 
     body = {"query": query, "variables": variables}
-    way = httpx.ASGITransport(world.dagster)  # type: ignore[arg-type]
+    way = httpx.ASGITransport(world.dagster)
     async with httpx.AsyncClient(transport=way, base_url="http://dagster") as client:
         answer = await client.post(f"{DAGSTER}/graphql", json=body)
     found = answer.json()

@@ -104,11 +104,10 @@ def driver_address(engine: sa.Engine) -> str:
 
     It has the password in it: never show it.
     """
-    from psycopg2.extensions import make_dsn
-
+    driver: Any = engine.dialect.loaded_dbapi
     _, address = engine.dialect.create_connect_args(engine.url)
     own = f"{_SETTINGS['options']} -c default_transaction_isolation=repeatable\\ read"
-    return str(make_dsn(**{**address, **_SETTINGS, "options": own}))
+    return str(driver.extensions.make_dsn(**{**address, **_SETTINGS, "options": own}))
 
 
 def normalised(url: str, variable: str = "DATABASE_URL") -> sa.URL:

@@ -56,7 +56,7 @@ class Run:
     that the run is for; empty for a provider's run and for a run of several. refused: why
     it may not work at all. waits: for a slot, where all are taken; else it is refused.
     warn: is told what a person should know and no step raises. names: of all its targets
-    and providers. show: is told how far the run has come.
+    and providers. show: is told how far the run has come. hearings: who else is.
     """
 
     project: Project

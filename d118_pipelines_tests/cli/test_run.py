@@ -54,6 +54,7 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
         in answer.err
     )
     assert f'd118 approve hr_records {short} --reason "..."' in answer.err
+    assert answer.err.count("records against 19") == 1
     assert "prepared, not sent: exports/hr_records/staff_data, 10 rows" in answer.err
     assert "made exports" not in answer.err
     assert project.outbox("hr_records") == before
