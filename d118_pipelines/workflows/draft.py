@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,13 @@ from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.run_folders import MANIFEST_FILE
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.store.snapshot import RELATIONS, write_snapshot
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.targets.draft.file_draft import draft_file
 from d118_pipelines.targets.draft.recognise import GivenFile, one_format, recognise
 from d118_pipelines.targets.draft.relations import Relation, described
-from d118_pipelines.targets.draft.write import Draft, written
+from d118_pipelines.targets.draft.write import Draft, of_oneroster, written
 from d118_pipelines.workflows.export_inputs import Parts, find_input
 
 if TYPE_CHECKING:
@@ -73,14 +74,18 @@ def draft_target(
             next_step="Choose another name, or replace it with --force",
         )
     given, day = given_files(source)
+    archive = source.name if zipfile.is_zipfile(source) else None
+    if version := _oneroster_version(given):
+        names = {file.name for file in given}
+        text = of_oneroster(name, version, archive, "demographics.csv" in names)
+        return Drafted(Draft(name, given[0].layout, []), _write(project, text))
     layout = one_format(given)
     with readable(project) as (duck, relations):
         drafts = [
             draft_file(duck, file, relations, day=day, wanted_key=key) for file in given
         ]
-    archive = source.name if zipfile.is_zipfile(source) else None
     draft = Draft(name, layout, drafts, archive)
-    return Drafted(draft, _write(project, draft))
+    return Drafted(draft, _write(project, written(draft)))
 
 
 def given_files(source: Path) -> tuple[list[GivenFile], dt.date]:
@@ -171,15 +176,22 @@ def _roster(
     project: Project, duck: duckdb.DuckDBPyConnection, folder: Path
 ) -> dict[str, Path]:
     district = project.district().id
-    with state_database(project).reading() as connection:
+    with arrow_reading(state_database(project)) as reader:
         files = write_snapshot(
-            connection, duck, RELATIONS, district=district, folder=folder
+            reader, duck, RELATIONS, district=district, folder=folder
         )
     return {f"roster.{name}": path for name, path in files.items()}
 
 
-def _write(project: Project, draft: Draft) -> list[Path]:
-    texts = written(draft)
+def _oneroster_version(given: list[GivenFile]) -> str | None:
+    """What a manifest says; a set of OneRoster files has a layout of its own here."""
+    for file in given:
+        if file.name == "manifest.csv":
+            return dict(row[:2] for row in file.rows).get("oneroster.version")
+    return None
+
+
+def _write(project: Project, texts: Mapping[str, str]) -> list[Path]:
     paths = []
     for name, text in texts.items():
         path = project.root / name
