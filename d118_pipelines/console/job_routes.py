@@ -23,6 +23,7 @@ from d118_pipelines.console.world import World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.outbox import tell_of_run
+from d118_pipelines.state.progress import progress_of
 from d118_pipelines.workflows.health import (
     health,
     stats_connectors,
@@ -36,12 +37,6 @@ from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
 
 routes = APIRouter(tags=["jobs"], responses=PROBLEMS)
 UNUSED = "Credentials in a request are neither used nor stored."
-_STEPS = (
-    ("roster__", "apply", 95, "Applying the plan"),
-    ("roster__", "plan", 70, "Comparing with the roster"),
-    ("staged__", "", 60, "Checking the rows"),
-    ("raw__", "", 15, "Starting data synchronization"),
-)
 
 
 class ConnectorTest(Body):
@@ -75,7 +70,7 @@ def test_connector(
         config=_without_switches(body.config),
     )
     seconds = {"latency_seconds": found.latency_seconds}
-    return {"success": found.success, "message": found.message, "details": seconds}
+    return {"success": found.success, "message": found.text, "details": seconds}
 
 
 @routes.post("/jobs/sync", status_code=202)
@@ -219,20 +214,12 @@ def _job(world: World, sync: Sync, *, with_steps: bool = False) -> dict[str, Any
 
 
 def _progress(world: World, sync: Sync) -> tuple[int, str]:
-    """How far it has come, by the newest of its steps."""
-    from d118_pipelines.instance import steps_of
-
+    """How far it has come, as the run itself notes it."""
     if sync.job_status == "completed":
         return 100, "Done"
-    if sync.job_status == "pending":
-        return 0, "Initializing job"
-    steps = [
-        str(row["step"]).replace("/", "__") for row in steps_of(world.instance, sync.id)
-    ]
-    for layer, part, percent, text in _STEPS:
-        if any(s.startswith(layer) and part in s for s in steps):
-            return percent, text
-    return 5, "Initializing connector"
+    with world.database.reading() as connection:
+        found = progress_of(connection, sync.id)
+    return (found.percent, found.step) if found else (0, "Initializing job")
 
 
 def _without_switches(config: dict[str, Any]) -> dict[str, Any]:

@@ -120,12 +120,14 @@ class ArrowReader:
         columns: Mapping[str, str],
     ) -> Iterator[duckdb.DuckDBPyRelation]:
         """The rows of a query as a relation that is read once."""
+        import duckdb
+
         failed: list[D118Error] = []
         with self._stream(self._typed(self._bound(query, values), columns)) as rows:
             batches = self._batches(rows, failed)
             try:
                 yield duck.from_arrow(batches)
-            except Exception:
+            except duckdb.Error:
                 if failed:  # what DuckDB raises then says less
                     raise failed[0] from None
                 raise
@@ -208,12 +210,15 @@ def arrow_reading(database: Database) -> Iterator[ArrowReader]:
 
 def _driver(database: Database) -> adbc.AdbcDatabase:
     if database.is_postgres:
-        import adbc_driver_postgresql
+        from adbc_driver_postgresql import connect
 
-        return adbc_driver_postgresql.connect(database.dsn())
-    import adbc_driver_sqlite
+        address = database.dsn()
+    else:
+        from adbc_driver_sqlite import connect
 
-    return adbc_driver_sqlite.connect(f"{database.path.resolve().as_uri()}?mode=ro")
+        address = f"{database.path.resolve().as_uri()}?mode=ro"
+    engine: adbc.AdbcDatabase = connect(address)
+    return engine
 
 
 @contextmanager

@@ -10,12 +10,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from d118_pipelines.config.guard_limits import BLACKOUT, blackout_rule
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.plan import FileCounts, Plan
 
 READ_BACK = "guard.read_back"
+USER_NAME, USER_NAMES = "userName", "guard.user_names_within_limit"
+FIRST = "guard.first_delivery"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
@@ -43,6 +46,8 @@ def rule_meanings(target: Target) -> dict[str, str]:
         )
     if target.model.ledger.seed != "none":
         rules["guard.ledger_seeded"] = "The ledger knows who was sent before."
+    if guard.hold_first:
+        rules[FIRST] = "Somebody has looked at the first delivery."
     limits = {
         "drop": (
             guard.max_drop_percent,
@@ -60,6 +65,11 @@ def rule_meanings(target: Target) -> dict[str, str]:
             f"At most {most:g} % {word} of the records of any file, since the last "
             "delivery."
         )
+    if guard.max_user_names is not None:
+        most = guard.max_user_names
+        rules[USER_NAMES] = f"At most {most:,} users get another user name."
+    if guard.blackouts:
+        rules[BLACKOUT] = "Today is not in a blackout."
     hours = f"The extract is at most {guard.max_age_hours:g} hours old."
     return rules | {"guard.data_fresh": hours}
 
@@ -72,6 +82,7 @@ def judge(
     is_ledger_empty: bool,
     data_at: dt.datetime,
     now: dt.datetime,
+    zone: dt.tzinfo,
 ) -> list[GuardRule]:
     """Evaluate every rule of the target, in the order of `rule_meanings`.
 
@@ -90,7 +101,13 @@ def judge(
         rules.append(
             GuardRule("guard.ledger_seeded", "failed", not is_ledger_empty, text)
         )
+    if target.model.guard.hold_first:
+        rules.append(_first_delivery(target, plan))
     rules += [*_limits(target, plan), *_file_limits(target, plan)]
+    rules += _user_names(target, plan)
+    if target.model.guard.blackouts:
+        day = now.astimezone(zone).date()
+        rules.append(blackout_rule(target.model.guard.blackouts, day))
     return [*rules, _data_fresh(target, data_at, now)]
 
 
@@ -135,6 +152,16 @@ def _with_keys(text: str, keys: Sequence[str]) -> str:
     shown = ", ".join(keys[:_SHOWN_KEYS])
     more = f" and {len(keys) - _SHOWN_KEYS:,} more" if len(keys) > _SHOWN_KEYS else ""
     return f"{text} Keys: {shown}{more}."
+
+
+def _first_delivery(target: Target, plan: Plan) -> GuardRule:
+    """Held while there is nothing to compare with. Source: docs/reference/drafting.md."""
+    passed = plan.baseline is not None
+    text = (
+        "The first delivery of this target: look at its files with d118 preview "
+        f"{target.name}, compare them with those sent before, then approve them."
+    )
+    return GuardRule(FIRST, "held", passed, "Delivered before." if passed else text)
 
 
 def _limits(target: Target, plan: Plan) -> list[GuardRule]:
@@ -204,6 +231,18 @@ def _beyond(target: Target, plan: Plan, word: str, limit: float) -> Iterator[str
         percent = 100 * number / before if before else 0.0
         if before >= target.model.guard.files.min_before and percent > limit:
             yield f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
+
+
+def _user_names(target: Target, plan: Plan) -> list[GuardRule]:
+    """People lose their sign-in where many get another user name at once."""
+    limit = target.model.guard.max_user_names
+    if limit is None:
+        return []
+    main = plan.counts[target.main_file.name]
+    number = main.changed_fields.get(USER_NAME, 0)
+    text = f"{number:,} users get another user name (limit {limit:,})."
+    rule = _compared(target, plan, "user_names", number <= limit, text)
+    return [rule]
 
 
 def _drop(main: FileCounts, limit: float) -> tuple[bool, str]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.roster.staging.staged import Staged
@@ -56,9 +57,10 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
 def close_failed(
     run: Run, provider: Provider, exc: BaseException, plan_hash: str | None = None
 ) -> None:
-    """End the row of a run as what ended it says: HELD, FAILURE or CANCELLED."""
+    """End a run's row as what ended it says: HELD, WAITING, FAILURE or CANCELLED."""
     if isinstance(exc, D118Error):
-        status = "HELD" if isinstance(exc, HeldError) else "FAILURE"
+        words = {HeldError: "HELD", WaitingError: "WAITING"}
+        status = words.get(type(exc), "FAILURE")
         text = exc.what
     elif isinstance(exc, Exception):
         # Only the class: the text may carry a person's data.
@@ -87,7 +89,7 @@ def mirror(project: Project, database: Database) -> None:
             provider_type=provider.model.type,
             name=provider.model.name,
             enabled=provider.model.enabled,
-            sync_schedule=provider.model.schedule,
+            sync_schedule=crons_shown(provider.model.schedule),
             # Equal priorities: the order of the file decides.
             priority=provider.model.priority * 1000 + place,
             entry_hash=provider.fingerprint,

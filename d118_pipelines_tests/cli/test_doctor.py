@@ -240,6 +240,11 @@ def test_connections_are_tested_by_name(fresh: ProjectFolder) -> None:
 
     assert source.code == 0
     assert source.out.startswith("OK  powerschool: ")
+    told = fresh.d118("test-connection", "powerschool", "--json").json()
+    assert list(told) == ["success", "message", "latency_seconds", "details"]
+    assert told["details"] and all(
+        f"{key}: {text}" in source.out for key, text in told["details"].items()
+    )
     assert target.code == 0
     assert target.json()["success"] is True
     assert target.json()["latency_seconds"] >= 0

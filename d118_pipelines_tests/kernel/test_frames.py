@@ -9,7 +9,7 @@ import pytest
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import memory_limit, open_frames
-from d118_pipelines.sources.powerschool.embedded import CsvTables
+from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.targets.workbench import Workbench
 
 LIMIT = "SELECT current_setting('memory_limit')"
@@ -47,7 +47,7 @@ def test_every_session_has_the_limit(
             frames.execute(LIMIT).fetchall(),
             bench.connection.execute(LIMIT).fetchall(),
         ]
-    with closing(CsvTables(tmp_path)._connect(str(tmp_path))) as embedded:
+    with closing(EmbeddedSource(tmp_path)._connect(str(tmp_path))) as embedded:
         found.append(embedded.execute(LIMIT).fetchall())
 
     assert found == [[("488.2 MiB",)]] * 3

@@ -18,7 +18,8 @@ from d118_pipelines.roster.model.tables import (
     sis_sync_runs,
     sync_logs,
 )
-from d118_pipelines.workflows import same_content
+from d118_pipelines.roster.staging.staged import find_staged
+from d118_pipelines.workflows import same_content, sync
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set, student
 
@@ -81,7 +82,7 @@ def test_the_roster_is_as_fresh_as_the_pull(project: RosterProject) -> None:
 
     staged = project.stage(NAME)
     with project.step() as run:
-        stored = same_content_plan(project, run)
+        stored = sync.plan_provider(run, project.provider(NAME)).stored
     project.apply(NAME)
 
     assert staged.made_at >= start
@@ -90,13 +91,6 @@ def test_the_roster_is_as_fresh_as_the_pull(project: RosterProject) -> None:
     assert provider.last_sync_at >= start
     assert all(str(path).startswith("raw/") for path in staged.raw.values())
     assert all((project.home / path).is_file() for path in staged.raw.values())
-
-
-def same_content_plan(project: RosterProject, run: object) -> object:
-    """The stored plan of the run's second step."""
-    from d118_pipelines.workflows import sync
-
-    return sync.plan_provider(run, project.provider(NAME)).stored  # type: ignore[arg-type]
 
 
 def test_who_is_absent_for_the_second_time_leaves_although_the_content_is_the_same(
@@ -117,14 +111,9 @@ def test_a_blackout_that_began_since_holds_an_empty_plan(
     project: RosterProject,
 ) -> None:
     today = utc_now().date()
-    days = f"{today - dt.timedelta(days=2)}, {today + dt.timedelta(days=2)}"
-    district = project.root / "config/district.yaml"
-    first, last = days.split(", ")
-    district.write_text(
-        district.read_text(encoding="utf-8")
-        + f"\nguard:\n  blackout:\n    - {{from: {first}, to: {last}, reason: Exams}}\n",
-        encoding="utf-8",
-    )
+    span = {"from": today - dt.timedelta(days=2), "to": today + dt.timedelta(days=2)}
+    guard = {"blackouts": [{**span, "reason": "Exams"}]}
+    project.set_providers({**PROVIDER, "guard": guard})
 
     planned = project.plan(NAME)
 
@@ -146,9 +135,7 @@ def _other_mapping(project: RosterProject) -> None:
 
 
 def _other_query(project: RosterProject) -> None:
-    path = project.root / "sql/staging/oneroster_csv/users.csv.sql"
-    if not path.is_file():
-        [path] = project.root.glob("sql/staging/oneroster_csv/users*.sql")
+    path = project.root / "sql/staging/oneroster_csv/users.sql"
     path.write_text(path.read_text(encoding="utf-8") + "\n-- Another.\n", "utf-8")
 
 
@@ -245,10 +232,10 @@ def test_a_roster_that_moved_between_the_steps_is_compared_in_full(
     _other_revision(project)
 
     with project.step() as run:
-        stored = same_content_plan(project, run)
+        stored = sync.plan_provider(run, project.provider(NAME)).stored
 
     [revision] = [row.revision for row in project.rows(roster_revision)]
-    assert stored.baseline == str(revision)  # type: ignore[attr-defined]
+    assert stored.baseline == str(revision)
 
 
 def test_the_first_run_after_a_change_is_done_in_full(project: RosterProject) -> None:
@@ -261,8 +248,6 @@ def test_the_first_run_after_a_change_is_done_in_full(project: RosterProject) ->
 
 
 def _is_repeated(project: RosterProject) -> bool:
-    from d118_pipelines.roster.staging.staged import find_staged
-
     staged = find_staged(project.home / "staged" / NAME, project.run_id)
     assert staged is not None
     assert staged.run_id == project.run_id
