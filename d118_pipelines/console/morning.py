@@ -62,7 +62,8 @@ def all_states(world: World) -> list[State]:
 def _summary(states: Sequence[State]) -> str:
     """The first sentence of the day."""
     counted = Counter(state.state for state in states if state.standing.exit_code)
-    parts = [f"{number} {state}" for state, number in counted.most_common()]
+    words = {"never": "never ran"}
+    parts = [f"{n} {words.get(state, state)}" for state, n in counted.most_common()]
     return f"Waiting for you: {', '.join(parts)}." if parts else "All is well."
 
 
