@@ -25,6 +25,7 @@ from d118_pipelines.workflows.all_feeds import (
     states_of,
 )
 from d118_pipelines.workflows.provider_feed import ProviderState
+from d118_pipelines.workflows.status import Standing
 from d118_pipelines.workflows.target_feed import TargetState
 
 routes = APIRouter(include_in_schema=False)
@@ -76,12 +77,17 @@ def _card(state: State) -> dict[str, object]:
         "name": feed_name(state),
         "state": state.state,
         "when": state.when,
-        "reason": state.standing.reason,
+        "reason": plain_reason(state.standing),
         "to_do": state.to_do,
         "last": last,
         "next": state.next_run,
         "where": where,
     }
+
+
+def plain_reason(stands: Standing) -> str:
+    """Why, without the word that its badge has."""
+    return stands.reason.removeprefix(f"{stands.state.upper()} ").strip()
 
 
 def _faults(world: World) -> list[str]:
