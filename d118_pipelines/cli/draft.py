@@ -56,7 +56,6 @@ def draft(
     say(f"Next: d118 doctor; d118 run {name}; d118 compare {name} --with FOLDER")
 
 
-@targets_app.command("add")
 def add(
     name: Annotated[
         str | None, typer.Argument(help="A target of the catalog; without, its names.")

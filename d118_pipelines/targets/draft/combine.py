@@ -76,7 +76,7 @@ def _is_inside(wanted: Sequence[str], part: Part, lines: Sequence[int]) -> bool:
     return True
 
 
-def _constant(pairs: list[tuple[str, ...]], lines: int) -> tuple[str, ...] | None:
+def _constant(pairs: Sequence[tuple[str, ...]], lines: int) -> tuple[str, ...] | None:
     """What nearly all lines have in common."""
     if len(pairs) < max(_LEAST_ROWS, lines * 0.3):
         return None
