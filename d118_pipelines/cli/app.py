@@ -83,7 +83,9 @@ def _options(
 
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
-app.add_typer(draft.targets_app, name="targets")
+status.targets_app.command("draft")(draft.draft)
+status.targets_app.command("add")(draft.add)
+app.add_typer(status.targets_app, name="targets")
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
 app.command("resend")(run.resend)

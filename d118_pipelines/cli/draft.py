@@ -13,14 +13,12 @@ import typer
 
 from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
-from d118_pipelines.cli.status import targets_app
 from d118_pipelines.config.project import Project
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
 from d118_pipelines.workflows.catalog import add_target, catalog
 from d118_pipelines.workflows.draft import draft_target
 
 
-@targets_app.command("draft")
 def draft(
     name: Annotated[str, typer.Argument(help="The name of the new target.")],
     source: Annotated[
@@ -57,7 +55,6 @@ def draft(
     say(f"Next: d118 doctor; d118 run {name}; d118 compare {name} --with FOLDER")
 
 
-@targets_app.command("add")
 def add(
     name: Annotated[
         str | None, typer.Argument(help="A target of the catalog; without, its names.")

@@ -175,10 +175,10 @@ class _Known:
         shares = sample.shares(hashes)
         places = [column.place for column in columns]
         good = np.flatnonzero(shares[:, places].max(axis=1) > _WORTH_KEEPING)
-        for n in good:
+        for n in map(int, good):
             for column in columns:
                 column.add(float(shares[n, column.place]), candidates[n])
-        self.candidates += [candidates[n] for n in good]
+        self.candidates += [candidates[int(n)] for n in good]
         self.hashes = np.concatenate([self.hashes, hashes[good]])
         self.shares = np.concatenate([self.shares, shares[good]])
 
@@ -208,7 +208,13 @@ def _combine(
     sample: Sample, columns: Sequence[_Column], near: Sequence[Candidate]
 ) -> None:
     close = [c for c in near if c.cost < 2]
-    forms = ("{x}", "lower({x})", "upper({x})", "left({x}, 1)", "lower(left({x}, 1))")
+    forms: tuple[str, ...] = (
+        "{x}",
+        "lower({x})",
+        "upper({x})",
+        "left({x}, 1)",
+        "lower(left({x}, 1))",
+    )
     forms += ("lower(regexp_replace(strip_accents({x}), '[^A-Za-z0-9]', '', 'g'))",)
     forms += ("right({x}, 2)", "right({x}, 4)", "trim({x})")
     parts = [
@@ -316,8 +322,7 @@ def _default(sample: Sample, column: _Column, known: _Known) -> None:
         & (there < sample.rows)
         & ((hits & filled).sum(axis=1) >= there * GOOD)
     )
-    good = sorted(good, key=lambda n: known.candidates[n].cost)[:6]
-    for n in good:
+    for n in sorted(map(int, good), key=lambda n: known.candidates[n].cost)[:6]:
         first, rest = known.candidates[n], ~filled[n]
         alternatives = (known.hashes[:, rest] == wanted[rest]).mean(axis=1)
         second = int(np.argmax(alternatives))
