@@ -25,6 +25,7 @@ from d118_pipelines.workflows.all_feeds import (
     states_of,
 )
 from d118_pipelines.workflows.provider_feed import ProviderState
+from d118_pipelines.workflows.status import Standing
 from d118_pipelines.workflows.target_feed import TargetState
 
 routes = APIRouter(include_in_schema=False)
@@ -62,7 +63,8 @@ def all_states(world: World) -> list[State]:
 def _summary(states: Sequence[State]) -> str:
     """The first sentence of the day."""
     counted = Counter(state.state for state in states if state.standing.exit_code)
-    parts = [f"{number} {state}" for state, number in counted.most_common()]
+    words = {"never": "never ran"}
+    parts = [f"{n} {words.get(state, state)}" for state, n in counted.most_common()]
     return f"Waiting for you: {', '.join(parts)}." if parts else "All is well."
 
 
@@ -75,12 +77,17 @@ def _card(state: State) -> dict[str, object]:
         "name": feed_name(state),
         "state": state.state,
         "when": state.when,
-        "reason": state.standing.reason,
+        "reason": plain_reason(state.standing),
         "to_do": state.to_do,
         "last": last,
         "next": state.next_run,
         "where": where,
     }
+
+
+def plain_reason(stands: Standing) -> str:
+    """Why, without the word that its badge has."""
+    return stands.reason.removeprefix(f"{stands.state.upper()} ").strip()
 
 
 def _faults(world: World) -> list[str]:

@@ -16,7 +16,7 @@ from d118_pipelines_tests.support.console import (
     VIEWER,
     served_console,
 )
-from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1500)]
 LOAD_MS = 120_000
@@ -28,11 +28,16 @@ PICTURES = os.environ.get("D118_PICTURES", "")
 def drop(project: ProjectFolder, students: int) -> None:
     """Put a spreadsheet with so many students into the inbox."""
     rows = "".join(
-        f"{900 + n},Given{n},Family{n},s{n}@d118.example,5\n" for n in range(students)
+        f"{900 + n},s{n}@d118.example,Given{n},Family{n},student,s{n},5,S1,D1\n"
+        for n in range(students)
     )
     inbox = project.home / "inbox/sheets_of_the_office"
     inbox.mkdir(parents=True, exist_ok=True)
-    (inbox / "students.csv").write_text(f"student_id,first,last,email,grade\n{rows}")
+    for name in ("schools", "users"):
+        template = REPOSITORY / f"examples/csv/{name}_template.csv"
+        head, *lines = template.read_text(encoding="utf-8").splitlines()
+        body = rows if name == "users" else "\n".join(lines)
+        (inbox / f"{name}.csv").write_text(f"{head}\n{body}", encoding="utf-8")
 
 
 def picture(page: Page, name: str) -> None:
@@ -90,7 +95,7 @@ def test_a_morning(page: Page, project: ProjectFolder) -> None:
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
     drop(project, 40)
     page.get_by_role("button", name="Test connection").click()
-    expect(page.get_by_role("status")).to_contain_text("students.csv")
+    expect(page.get_by_role("status")).to_contain_text("users")
 
     # Its first sync; the page of the run renews itself until it has ended.
     page.get_by_role("button", name="Run sync now").click()
@@ -116,9 +121,9 @@ def test_a_morning(page: Page, project: ProjectFolder) -> None:
 
     # One of them through every system.
     page.get_by_role("link", name="A person").click()
-    page.get_by_label("Any id of the person").fill("903")
+    page.get_by_label("Any id of the person").fill("s3@d118.example")
     page.get_by_role("button", name="Look up").click()
-    expect(page.get_by_text("903 is").first).to_be_visible()
+    expect(page.get_by_text("s3@d118.example is").first).to_be_visible()
     picture(page, "person")
 
     page.get_by_role("link", name="Dagster").click()
