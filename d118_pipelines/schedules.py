@@ -64,6 +64,7 @@ def cleanup_schedule(project: Project) -> dg.ScheduleDefinition:
         name=f"{CLEANUP_JOB}_schedule",
         job_name=CLEANUP_JOB,
         cron_schedule=NIGHTLY,
+        tags={"sis/trigger": "schedule"},
         execution_timezone=project.district().time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Remove what is too old, as retention: in config/district.yaml says.",
