@@ -13,7 +13,6 @@ import typer
 
 from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
-from d118_pipelines.cli.status import targets_app
 from d118_pipelines.config.project import Project
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
 from d118_pipelines.workflows.catalog import add_target, catalog

@@ -177,11 +177,11 @@ def _finding_rows(
         place = {"field": field or None, "file": file, "line": line, "rows": count}
         rows.setdefault(kind, []).append(_log_row(kind, key or None, place))
         totals[kind] = total
-    for kind, total in totals.items():
-        told = sum(row["details"]["rows"] for row in rows[kind])
+    for group, total in totals.items():
+        told = sum(row["details"]["rows"] for row in rows[group])
         if total > told:
             more = {"field": None, "file": None, "line": None, "rows": total - told}
-            rows[kind].append(_log_row(kind, None, more))
+            rows[group].append(_log_row(group, None, more))
     return [row for several in rows.values() for row in several]
 
 
