@@ -177,11 +177,11 @@ def _finding_rows(
         place = {"field": field or None, "file": file, "line": line, "rows": count}
         rows.setdefault(kind, []).append(_log_row(kind, key or None, place))
         totals[kind] = total
-    for kind, total in totals.items():
-        told = sum(row["details"]["rows"] for row in rows[kind])
+    for code, total in totals.items():
+        told = sum(row["details"]["rows"] for row in rows[code])
         if total > told:
             more = {"field": None, "file": None, "line": None, "rows": total - told}
-            rows[kind].append(_log_row(kind, None, more))
+            rows[code].append(_log_row(code, None, more))
     return [row for several in rows.values() for row in several]
 
 

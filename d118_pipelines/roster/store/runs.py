@@ -298,7 +298,7 @@ def name_records(
     for row in rows:
         if row["external_id"] and row["record_type"] in ENTITY_TABLES:
             wanted.setdefault(row["record_type"], set()).add(row["external_id"])
-    known = {}
+    known: dict[tuple[str, str], str] = {}
     for entity, keys in wanted.items():
         t = ENTITY_TABLES[entity].c
         found = sa.select(t.external_id, sa.cast(t.id, sa.Text)).where(
