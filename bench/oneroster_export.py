@@ -36,7 +36,6 @@ from d118_pipelines.workflows.self_check import read_back
 
 ROOT = Path(__file__).parents[1]
 NOW = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
-AIMS = {"XL": "under 90 s and 4 GB"}
 
 # {students} and the like are numbers of the size.
 RELATIONS = {

@@ -13,7 +13,6 @@ import typer
 
 from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
-from d118_pipelines.cli.status import targets_app
 from d118_pipelines.config.project import Project
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
 from d118_pipelines.workflows.catalog import add_target, catalog
@@ -64,7 +63,7 @@ def add(
     """Copy a ready target of the catalog into this project (docs/catalog.md)."""
     project = Project.here()
     if name is None:
-        for known in catalog(project):
+        for known in catalog():
             say(known)
         return
     for path in add_target(project, name):

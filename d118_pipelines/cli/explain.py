@@ -49,7 +49,7 @@ def explain(
         show_json(answer)
     else:
         _show(answer)
-    if not person:
+    if not (person or answer.get("sent") or answer.get("history")):
         raise typer.Exit(1)  # nobody is known by this id
 
 

@@ -75,7 +75,8 @@ def _copy(project: Project, url: str, *, as_json: bool) -> None:
             next_step="See which databases are in use: d118 doctor",
         )
     source, target = Database(file, ""), Database(file, url)
-    with source.transaction() as connection:  # before: so both databases have it
+    counts = copy_state(source, target, roster_revision.metadata.sorted_tables)
+    with target.transaction() as connection:
         audit.record(
             connection,
             now=utc_now(),
@@ -83,7 +84,6 @@ def _copy(project: Project, url: str, *, as_json: bool) -> None:
             action="moved to PostgreSQL",
             subject="state database",
         )
-    counts = copy_state(source, target, roster_revision.metadata.sorted_tables)
     if as_json:
         show_json(counts)
         return

@@ -156,6 +156,8 @@ class ArrowReader:
             skipped = 0 if self.is_postgres else 1
             try:
                 for batch in rows:
+                    if skipped and not _is_example(batch):
+                        raise RuntimeError("SQLite did not give the example row first")
                     yield batch.slice(skipped) if skipped else batch
                     skipped = 0
             except (adbc.Error, OSError) as exc:
@@ -186,6 +188,11 @@ class ArrowReader:
             for name, kind in columns.items()
         )
         return f"SELECT {', '.join(casts)} FROM ({query}) AS q({', '.join(columns)})"
+
+
+def _is_example(batch: pa.RecordBatch) -> bool:
+    """Whether the first row is the one that `_typed` puts before all others."""
+    return all(column[0].as_py() in ("", 1, 1.5) for column in batch.columns)
 
 
 @contextmanager

@@ -212,6 +212,7 @@ audit_log = sa.Table(
     *columns("at", Time),
     # detail: counts and ids. hash_before, hash_after: of the object.
     *columns("actor action object detail hash_before hash_after reason"),
+    sa.Index("audit_log_of_object", "object", "action", "id"),
 )
 
 

@@ -174,11 +174,11 @@ class _Known:
 
         shares = sample.shares(hashes)
         places = [column.place for column in columns]
-        good = np.flatnonzero(shares[:, places].max(axis=1) > _WORTH_KEEPING).tolist()
-        for n in good:
+        good = np.flatnonzero(shares[:, places].max(axis=1) > _WORTH_KEEPING)
+        for n in map(int, good):
             for column in columns:
                 column.add(float(shares[n, column.place]), candidates[n])
-        self.candidates += [candidates[n] for n in good]
+        self.candidates += [candidates[int(n)] for n in good]
         self.hashes = np.concatenate([self.hashes, hashes[good]])
         self.shares = np.concatenate([self.shares, shares[good]])
 
@@ -321,9 +321,8 @@ def _default(sample: Sample, column: _Column, known: _Known) -> None:
         (there >= 5)
         & (there < sample.rows)
         & ((hits & filled).sum(axis=1) >= there * GOOD)
-    ).tolist()
-    good = sorted(good, key=lambda n: known.candidates[n].cost)[:6]
-    for n in good:
+    )
+    for n in sorted(map(int, good), key=lambda n: known.candidates[n].cost)[:6]:
         first, rest = known.candidates[n], ~filled[n]
         alternatives = (known.hashes[:, rest] == wanted[rest]).mean(axis=1)
         second = int(np.argmax(alternatives))

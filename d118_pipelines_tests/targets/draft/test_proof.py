@@ -23,6 +23,9 @@ from d118_pipelines.workflows.export import preview_export
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 from d118_pipelines_tests.targets.draft.foreign_files import write_all
 
+# The longest loop of all: a hang is a failure, a busy machine is not.
+pytestmark = pytest.mark.timeout(3600)
+
 PAGE = REPOSITORY / "docs/reference/draft_proof.md"
 OWN = ("clever_sftp", "hr_records", "oneroster", "scim", "smartfind")
 FOREIGN = ("google", "library", "sds", "lunch", "messages", "badges")
@@ -57,24 +60,12 @@ def proofs(
 ) -> dict[str, list[Proof]]:
     """Target -> its files, drafted and made again."""
     folder = tmp_path_factory.mktemp("sent")
-    home = district.root / "var"
-    sent = {name: home / "outbox" / name for name in OWN}
-    sent["oneroster"] /= "oneroster.zip"
-    # Users go one by one; what is drafted is the table of them.
-    scim = folder / "scim"
-    scim.mkdir()
-    [users] = (home / "exports/scim").glob("*/users.csv")
-    shutil.copy(users, scim)
-    sent["scim"] = scim
-    sent |= {
-        path.name: path
-        for path in write_all(home / "demo/powerschool", folder / "foreign")
-    }
-    project = Project(district.root, home)
-    return {name: _proof(project, name, source) for name, source in sent.items()}
+    sent = sent_files(district.home, folder)
+    project = district.project
+    return {name: proof_of(project, name, source) for name, source in sent.items()}
 
 
-def _proof(project: Project, name: str, source: Path) -> list[Proof]:
+def proof_of(project: Project, name: str, source: Path) -> list[Proof]:
     drafted = f"drafted_{name}"
     draft_target(project, drafted, source)
     yaml = project.root / f"mappings/targets/{drafted}.yaml"
@@ -104,6 +95,20 @@ def _proof(project: Project, name: str, source: Path) -> list[Proof]:
                 )
             )
     return found
+
+
+def sent_files(home: Path, folder: Path) -> dict[str, Path]:
+    """Target -> what it sent, and what other scripts send; `folder` takes what is made."""
+    sent = {name: home / "outbox" / name for name in OWN}
+    sent["oneroster"] /= "oneroster.zip"
+    # Users go one by one; what is drafted is the table of them.
+    scim = folder / "scim"
+    scim.mkdir()
+    [users] = (home / "exports/scim").glob("*/users.csv")
+    shutil.copy(users, scim)
+    sent["scim"] = scim
+    foreign = write_all(home / "demo/powerschool", folder / "foreign")
+    return sent | {path.name: path for path in foreign}
 
 
 def _bytes(folder: Path, name: str) -> bytes:
