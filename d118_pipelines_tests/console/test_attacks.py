@@ -116,6 +116,7 @@ def test_other_types_are_not_added(own_console: RunningConsole, kind: str) -> No
     assert answer.status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["../../etc", HTML, "PowerSchool", "9", "\u202e", "' #"]
 )
