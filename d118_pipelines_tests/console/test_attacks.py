@@ -60,6 +60,7 @@ def test_the_host_is_read_as_a_client_reads_it() -> None:
     assert host_in("sftp.example:22") == "sftp.example"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["create", "change", "test"])
 def test_no_route_contacts_or_keeps_a_foreign_address(
     own_console: RunningConsole, way: str
@@ -115,6 +116,7 @@ def test_other_types_are_not_added(own_console: RunningConsole, kind: str) -> No
     assert answer.status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["../../etc", HTML, "PowerSchool", "9", "\u202e", "' #"]
 )

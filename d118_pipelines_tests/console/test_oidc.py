@@ -26,6 +26,7 @@ from d118_pipelines_tests.support.console import (
 )
 from d118_pipelines_tests.support.project import ProjectFolder
 
+pytestmark = pytest.mark.long
 TENANT = "d118.example"
 CLIENT, CLIENT_SECRET = "console-client", "a secret of the client"
 KNOWN = "sso@d118.example"
