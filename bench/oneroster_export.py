@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from bench.kept import keep
 from bench.roster_district import SIZES, Size
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.store.snapshot import relation_columns
@@ -35,7 +36,6 @@ from d118_pipelines.workflows.self_check import read_back
 
 ROOT = Path(__file__).parents[1]
 NOW = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
-AIMS = {"XL": "under 90 s and 4 GB"}
 
 # {students} and the like are numbers of the size.
 RELATIONS = {
@@ -210,24 +210,16 @@ def run_way(way: str, roster: Path) -> None:
 
 
 def main() -> None:
-    """Measure the sizes named and print one table."""
+    """Measure the sizes named."""
     if sys.argv[1:2] == ["--way"]:
         run_way(sys.argv[2], Path(sys.argv[3]))
         return
-    print("| size | way | wall | CPU | peak | archive | wall / plain |")
-    print("|---|---|---|---|---|---|---|")
     for name in sys.argv[1:] or ["S", "M"]:
         with tempfile.TemporaryDirectory() as folder:
             make_roster(SIZES[name], Path(folder))
-            measured = {way: _measured(way, Path(folder)) for way in WAYS}
-        for way, found in measured.items():
-            ratio = found["seconds"] / measured["plain"]["seconds"]
-            print(
-                f"| {name} | {way} | {found['seconds']} s | {found['cpu']} s | "
-                f"{found['peak_mb']} MB | {found['archive_mb']} MB | {ratio:.2f} |"
-            )
-        if name in AIMS:
-            print(f"Aim for ours: {AIMS[name]}.")
+            for way in WAYS:
+                about = {"part": "export", "size": name, "way": way}
+                keep(about, _measured(way, Path(folder)))
 
 
 def _measured(way: str, roster: Path) -> dict[str, float]:

@@ -134,8 +134,13 @@ FILES = {
 }
 
 
-def write_district(folder: Path, size: Size, *, changed: bool = False) -> int:
-    """Write one district; on the changed day about 1 % differs. Returns the bytes."""
+def write_district(
+    folder: Path, size: Size, *, changed: bool = False, backwards: bool = False
+) -> int:
+    """Write one district; on the changed day about 1 % differs. Returns the bytes.
+
+    backwards: the same rows in another order, so in other bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.csv").write_text(MANIFEST, encoding="utf-8")
     numbers = {
@@ -146,13 +151,14 @@ def write_district(folder: Path, size: Size, *, changed: bool = False) -> int:
         "enrollments": size.enrollments,
         "changed": "true" if changed else "false",
     }
+    order = "ORDER BY sourcedId DESC" if backwards else ""
     frames = open_frames()
     try:
         for name, sql in FILES.items():
             target = str(folder / f"{name}.csv").replace("'", "''")
             frames.execute(
                 f"COPY (SELECT nullif(COLUMNS(*)::VARCHAR, '') "
-                f"FROM ({sql.format(**numbers)})) TO '{target}' (HEADER)"
+                f"FROM ({sql.format(**numbers)}) {order}) TO '{target}' (HEADER)"
             )
     finally:
         frames.close()

@@ -3,9 +3,9 @@
     python -m bench.roster_run                          S and M, SQLite and PostgreSQL
     python -m bench.roster_run --sizes XL --no-baselines
 
-For each size and database: a first sync, an unchanged one and one with 1 % changed, each
-a process of its own over OneRoster CSV; then the plain ways of `roster_baselines.py` on
-the same files and database. Prints one table in Markdown.
+For each size and database a sync of each kind of day, as a process of its own over
+OneRoster CSV; then the plain ways of `roster_baselines.py` on the same files and database.
+Each figure goes to `bench/results.json` at once; `results.py` makes the page of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,10 +22,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.kept import keep
 from bench.roster_district import SIZES, Size, write_district
 
 ROOT = Path(__file__).parents[1]
-DAYS = ("first", "unchanged", "1 % changed")
+# What is measured -> the folder that is read. Again: the first run after a change, which is
+# done in full although nothing differs.
+DAYS = {
+    "first": "day",
+    "again": "day",
+    "same content": "day",
+    "other bytes": "backwards",
+    "1 % changed": "changed",
+}
+FOLDERS: dict[str, dict[str, bool]] = {
+    "day": {},
+    "backwards": {"backwards": True},
+    "changed": {"changed": True},
+}
+# The days on which the plain ways are measured, and the ways that are too slow for more.
+PLAIN_DAYS = ("first", "1 % changed")
+FIRST_ONLY = ("orm", "floor")
 PROVIDERS = """providers:
   - id: bench
     type: ONEROSTER_CSV
@@ -44,10 +60,10 @@ def sync(project: Path, folder: Path, url: str) -> dict[str, Any]:
     return dict(json.loads(run(command, url).splitlines()[-1]))
 
 
-def baseline(way: str, folder: Path, url: str) -> float:
-    """Seconds that one plain way takes."""
+def baseline(way: str, folder: Path, url: str) -> dict[str, Any]:
+    """What one plain way takes."""
     command = [sys.executable, "-m", "bench.roster_baselines", way, str(folder), url]
-    return float(re.findall(r"([0-9.]+) s,", run(command, url))[0])
+    return dict(json.loads(run(command, url).splitlines()[-1]))
 
 
 def run(command: list[str], url: str) -> str:
@@ -78,35 +94,31 @@ def database(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
     for name in ("roster", "plain"):
         server().execute(f"DROP DATABASE IF EXISTS {name}")
         server().execute(f"CREATE DATABASE {name}")
-    for way in ("select", "pandas", "orm"):
+    for way in ("select", "pandas", "orm", "floor"):
         server().execute(f"DROP DATABASE IF EXISTS plain_{way}")
         server().execute(f"CREATE DATABASE plain_{way}")
     yield server().url("roster"), server().url("plain")
 
 
-def bench_size(size: Size, kind: str, folder: Path, ways: list[str]) -> list[list[str]]:
-    """Measure one size on one database; the table's rows."""
-    days = {name: folder / ("changed" if name == DAYS[2] else "day") for name in DAYS}
-    for name, path in days.items():
-        if not path.is_dir():
-            write_district(path, size, changed=name == DAYS[2])
+def bench_size(size: Size, kind: str, folder: Path, ways: list[str]) -> None:
+    """Measure one size on one database; each figure is kept at once."""
+    for name, options in FOLDERS.items():
+        if not (folder / name).is_dir():
+            write_district(folder / name, size, **options)
     project = folder / f"project_{kind}"
     for part in ("config", "mappings", "sql"):
         shutil.copytree(ROOT / part, project / part)
     (project / "config/providers.yaml").write_text(PROVIDERS, encoding="utf-8")
-    rows = []
+    about = {"part": "roster", "size": size.name, "database": kind}
     with database(kind, folder) as (url, plain_url):
-        for name, path in days.items():
-            ours = sync(project, path, url)
-            plain = {
-                way: baseline(way, path, _of_way(plain_url, way))
-                for way in ways
-                if way != "orm" or name == DAYS[0]
-            }
-            rows.append(_row(size, kind, name, ours, plain))
-            print(" | ".join(rows[-1]), file=sys.stderr)
+        for day, name in DAYS.items():
+            found = sync(project, folder / name, url)
+            keep({**about, "day": day, "way": "ours"}, found)
+            for way in ways:
+                if day == "first" or (day in PLAIN_DAYS and way not in FIRST_ONLY):
+                    found = baseline(way, folder / name, _of_way(plain_url, way))
+                    keep({**about, "day": day, "way": way}, found)
     shutil.rmtree(project)
-    return rows
 
 
 def _of_way(url: str, way: str) -> str:
@@ -114,60 +126,20 @@ def _of_way(url: str, way: str) -> str:
     return url.replace("plain", f"plain_{way}")
 
 
-HEADINGS = [
-    "size",
-    "database",
-    "sync",
-    "seconds",
-    "pull, stage, plan, apply",
-    "rows a second",
-    "peak MB",
-    "changes",
-    "ORM merge / ours",
-    "SELECT, then write / ours",
-    "pandas merge / ours",
-]
-
-
-def _row(
-    size: Size, kind: str, day: str, ours: dict[str, Any], plain: dict[str, float]
-) -> list[str]:
-    ratios = [
-        f"{plain[way] / ours['seconds']:.1f}" if way in plain else "-"
-        for way in ("orm", "select", "pandas")
-    ]
-    return [
-        size.name,
-        kind,
-        day,
-        f"{ours['seconds']:.1f}",
-        ", ".join(f"{seconds:.1f}" for seconds in ours["steps"].values()),
-        f"{ours['rows'] / ours['seconds']:,.0f}",
-        f"{ours['peak_mb']:,}",
-        f"{ours['changes']:,}",
-        *ratios,
-    ]
-
-
 def main() -> None:
-    """Measure the asked sizes and databases and print one Markdown table."""
+    """Measure the asked sizes and databases."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sizes", nargs="*", default=["S", "M"], choices=SIZES)
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
     parser.add_argument("--no-baselines", action="store_true")
     wanted = parser.parse_args()
-    rows = []
     for name in wanted.sizes:
-        ways = [] if wanted.no_baselines else ["select", "pandas"]
-        if ways and name in ORM_SIZES:
+        ways = ["floor"] if wanted.no_baselines else ["floor", "select", "pandas"]
+        if not wanted.no_baselines and name in ORM_SIZES:
             ways.append("orm")
         with tempfile.TemporaryDirectory() as folder:
             for kind in wanted.databases:
-                rows += bench_size(SIZES[name], kind, Path(folder), ways)
-    print("| " + " | ".join(HEADINGS) + " |")
-    print("|" + "---|" * len(HEADINGS))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+                bench_size(SIZES[name], kind, Path(folder), ways)
 
 
 if __name__ == "__main__":

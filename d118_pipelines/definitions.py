@@ -7,8 +7,9 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
+from d118_pipelines.assets.freshness import provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
-from d118_pipelines.assets.reports import disclosure_report, renewal_sensor
+from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.env_file import renew_env_file
@@ -16,6 +17,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import PowerSchoolProvider, Provider
 from d118_pipelines.jobs import (
     approve,
+    cleanup_job,
     misconfigured_job,
     sync_job,
     target_job,
@@ -23,14 +25,19 @@ from d118_pipelines.jobs import (
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import run_resource
 from d118_pipelines.schedules import (
+    cleanup_schedule,
     misconfigured_schedule,
     provider_schedule,
     target_schedule,
 )
 from d118_pipelines.sensors import (
+    alert_sensor,
     arrival_sensor,
     configuration_sensor,
+    daemon_ping_sensor,
+    lost_run_sensor,
     run_alert_sensor,
+    send_webhook_notification,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
@@ -57,14 +64,17 @@ def build_definitions(
         *(export_assets(target, applies) for target in targets),
         *sending,
         disclosure_report(feeds, [one.key for one in sending]),
+        retention,
     ]
     made = {key for asset in assets for key in asset.keys}
     jobs = [
         approve,
+        cleanup_job(district.id),
         *(target_job(target, district.id, made) for target in targets),
         *(sync_job(provider, district.id) for provider in enabled),
     ]
     schedules = [
+        cleanup_schedule(project),
         *(target_schedule(target, project) for target in targets),
         *(provider_schedule(provider, project) for provider in enabled),
     ]
@@ -79,7 +89,11 @@ def build_definitions(
         sensors=[
             run_alert_sensor,
             configuration_sensor,
+            lost_run_sensor,
             renewal_sensor,
+            send_webhook_notification,
+            alert_sensor,
+            daemon_ping_sensor,
             *(sensor for sensor in arrivals if sensor),
         ],
         resources={"project": project, "run": run_resource, **(resources or {})},
@@ -95,9 +109,10 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    freshness = provider_freshness(provider, project.district().zone)
     raw = pull_assets(provider, collections, queries)
-    staged = staged_assets(provider, collections, entities, mapping)
-    return [raw, staged, *roster_assets(provider, entities)]
+    staged = staged_assets(provider, collections, entities, mapping, freshness)
+    return [raw, staged, *roster_assets(provider, entities, freshness)]
 
 
 renew_env_file(Project.here().root)

@@ -54,6 +54,10 @@ class ConfigurationError(D118Error):
     exit_code = 2
 
 
+class NoFolderError(ConfigurationError):
+    """The folder is no district's."""
+
+
 class MissingSecretError(ConfigurationError):
     """An environment variable that holds a credential is not set."""
 
@@ -92,6 +96,10 @@ class MixedSetError(FatalError):
 
 class ExportError(FatalError):
     """A set of files is not fit to be sent and cannot be approved."""
+
+
+class RunTimeError(FatalError):
+    """A run took longer than its limit."""
 
 
 class DatabaseGoneError(FatalError):
@@ -135,6 +143,12 @@ class UnavailableError(RetriableError):
 
 class HeldError(D118Error):
     """The guard holds a plan until a person approves it."""
+
+    exit_code = 3
+
+
+class WaitingError(D118Error):
+    """A plan waits for the end of a blackout. A run that meets it ends well."""
 
     exit_code = 3
 

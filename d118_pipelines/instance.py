@@ -6,32 +6,59 @@ the same runs is joined in `workflows/run_history.py`.
 
 import datetime as dt
 import os
-import signal
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.ages import count_older
+from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.run_folders import folder_locked
+from d118_pipelines.state.leases import dead_holders, forget
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import keep_history_private, run_history_place
+from d118_pipelines.state.run_history import (
+    FOLDER,
+    keep_history_private,
+    run_history_place,
+)
 from d118_pipelines.targets.definition_checks import SCIM_NAME
+from d118_pipelines.workflows.all_feeds import State, states_of
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.health import DEAD_AFTER, ActiveRun, DagsterFacts
 from d118_pipelines.workflows.run_history import (
     INTERRUPTED,
     STOPPED,
     Failure,
+    PastRun,
     RunHistory,
     SeenRun,
 )
+from d118_pipelines.workflows.sync_runs import close_lost_runs
 
-ALERTS = "run_alert_sensor"
+LOOKED_AT = 500
+"""Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
+SENSORS = (
+    *("run_alert_sensor", "alert_sensor", "configuration_sensor"),
+    *("send_webhook_notification", "daemon_ping_sensor"),
+)
+"""The sensors that are there whatever the configuration says."""
 INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 NOT_EXECUTED = "Dependencies for step "  # begins Dagster's own line
 OF_A_FEED = ("exports", "deliveries", "roster")
+ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+ENDED_WORDS = {status.value for status in ENDED}
 REPORTS = "reports"
 """Begins the keys of what is made for the district, from all targets."""
 
@@ -58,14 +85,59 @@ def run_history(
     """The instance, and all that ran. limit: of Dagster's runs, the newest so many."""
     with (
         dagster_instance(project) as instance,
-        state_database(project).reading() as connection,
+        history_of(instance, project, limit=limit) as history,
     ):
+        yield instance, history
+
+
+def look(
+    project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
+) -> tuple[list[State], list[str], list[str]]:
+    """How each stands by name, what is wrong with their automation, and a note on it."""
+    with run_history(project, limit=LOOKED_AT) as (instance, history):
+        states = states_of(project, history, feeds, broken)
+        faults = list(automation_faults(instance, feeds))
+        running = daemons(Path(os.environ["DAGSTER_HOME"]))
+        heartbeat = last_heartbeat(instance)
+    way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
+    if len(running) > 1:
+        ids = " and ".join(map(str, running))
+        faults.append(
+            f"DAEMON  Two run (processes {ids}): every schedule starts twice. "
+            f"Next: kill {running[-1]}"
+        )
+    if running or (heartbeat and utc_now() - heartbeat < DEAD_AFTER):
+        return states, faults, []
+    if heartbeat is None:
+        note = f"No daemon has run here yet, so no schedule starts. {way_on}"
+        return states, faults, [note]
+    since = local_time(heartbeat, project.district().zone)
+    faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
+    return states, faults, []
+
+
+@contextmanager
+def history_of(
+    instance: dg.DagsterInstance, project: Project, *, limit: int | None = None
+) -> Iterator[RunHistory]:
+    """All that ran, by this instance and the state database."""
+    with state_database(project).reading() as connection:
         seen = seen_runs(instance, limit)
-        yield instance, RunHistory(connection, seen, partial(failures_of, instance))
+        yield RunHistory(connection, seen, partial(failures_of, instance))
 
 
-def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[SeenRun]:
-    """The runs of the instance, newest first."""
+def seen_runs(
+    instance: dg.DagsterInstance,
+    limit: int | None = None,
+    *,
+    ended_after: dt.datetime | None = None,
+) -> list[SeenRun]:
+    """The runs of the instance, newest first; only those that ended later, if asked."""
+    which = (
+        dg.RunsFilter(statuses=ENDED, updated_after=ended_after)
+        if ended_after
+        else None
+    )
     return [
         SeenRun(
             run_id=record.dagster_run.run_id,
@@ -75,9 +147,22 @@ def seen_runs(instance: dg.DagsterInstance, limit: int | None = None) -> list[Se
             started=_moment(record.start_time) or record.create_timestamp,
             ended=_moment(record.end_time),
             trigger=record.dagster_run.tags.get("sis/trigger", "ui or shell"),
+            job=record.dagster_run.job_name,
         )
-        for record in instance.get_run_records(limit=limit)
+        for record in instance.get_run_records(which, limit=limit)
     ]
+
+
+def ended_since(
+    instance: dg.DagsterInstance, project: Project, since: dt.datetime
+) -> list[PastRun]:
+    """What came of the runs that ended since then, each target and provider by itself."""
+    seen = seen_runs(instance, ended_after=since)
+    if not seen:
+        return []
+    with state_database(project).reading() as connection:
+        history = RunHistory(connection, seen, partial(failures_of, instance))
+        return [history.entry(run.run_id, n) for run in seen for n in run.names]
 
 
 def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
@@ -158,17 +243,23 @@ def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def ask_to_stop(instance: dg.DagsterInstance, run_id: str, pid: int) -> bool:
-    """Take a run from the queue, or interrupt it; False if nobody hears.
+def ask_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Take a run from the queue, or let Dagster end it; False if nobody hears."""
+    return bool(instance.run_coordinator.cancel_run(run_id))
 
-    pid: of its process on this machine, else 0.
-    """
+
+def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Say that a run is being stopped; else Dagster takes its end for a crash."""
     run = instance.get_run_by_id(run_id)
-    if run is None or not pid:
-        return bool(instance.run_coordinator.cancel_run(run_id))
-    instance.report_run_canceling(run)  # else Dagster takes the signal for a crash
-    os.kill(pid, signal.SIGINT)
-    return True
+    if run is not None and not run.is_finished:
+        instance.report_run_canceling(run)
+
+
+def shall_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether somebody has asked Dagster to stop a run that it did not launch."""
+    run = instance.get_run_by_id(run_id)
+    asked = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+    return run is not None and run.status in asked
 
 
 def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -178,6 +269,97 @@ def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.report_run_canceled(
         run, "Its process is gone; closed by d118 runs cancel."
     )
+
+
+def show_progress(instance: dg.DagsterInstance, run_id: str, text: str) -> None:
+    """Show on the run's page how far it has come."""
+    instance.add_run_tags(run_id, {"sis/progress": text})
+
+
+def close_orphans(project: Project, instance: dg.DagsterInstance) -> list[str]:
+    """End what a process left open that is gone: its run in Dagster, its rows, its leases.
+
+    Returns the runs. Rule: docs/reference/schedules.md, section 5.
+    """
+    database = state_database(project)
+    with database.reading() as connection:
+        lost = sorted(dead_holders(connection))
+    for run_id in lost:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            is_asked = run.status is dg.DagsterRunStatus.CANCELING
+            end = (
+                instance.report_run_canceled if is_asked else instance.report_run_failed
+            )
+            end(run, "Its process is gone.")
+        with database.transaction() as connection:
+            names = forget(connection, run_id)
+        for name in names:
+            close_lost_runs(project, name)
+    return lost
+
+
+def dagster_facts(project: Project) -> DagsterFacts:
+    """What health and workers need to know of Dagster; an error is in the facts."""
+    try:
+        with dagster_instance(project) as instance:
+            return facts_of(instance, project)
+    except D118Error as exc:
+        return DagsterFacts({}, (), error=exc.what)
+
+
+def facts_of(instance: dg.DagsterInstance, project: Project) -> DagsterFacts:
+    """The same of an instance that is open."""
+    beats = instance.get_daemon_heartbeats()
+    running, queued = [], []
+    with history_of(instance, project, limit=LOOKED_AT) as history:
+        for run in history.seen:
+            if run.status in ("QUEUED", "NOT_STARTED"):
+                queued.append(ActiveRun(run.run_id, run.names, "", run.started))
+            elif run.status not in ENDED_WORDS and any(
+                history.entry(run.run_id, name).outcome == "running"
+                for name in run.names or ("",)
+            ):
+                steps = steps_of(instance, run.run_id)
+                at_work = [str(s["step"]) for s in steps if s["seconds"] is None]
+                step = at_work[-1] if at_work else ""
+                running.append(ActiveRun(run.run_id, run.names, step, run.started))
+    return DagsterFacts(
+        {
+            name: dt.datetime.fromtimestamp(beat.timestamp, dt.UTC)
+            for name, beat in beats.items()
+        },
+        tuple(daemons(Path(os.environ.get("DAGSTER_HOME") or project.root))),
+        tuple(running),
+        tuple(queued),
+    )
+
+
+def remove_old_runs(
+    instance: dg.DagsterInstance, project: Project, cut: dt.datetime, is_dry: bool
+) -> int:
+    """Delete runs that ended and are older than `cut`, with events, logs and files.
+
+    The last materialization of an asset outlives its run. Returns how many there are.
+    """
+    records = instance.get_run_records(ascending=True)
+    times = [record.create_timestamp for record in records]
+    old = records[: count_older(times, cut, now=utc_now())]
+    ids = [one.dagster_run.run_id for one in old if one.dagster_run.is_finished]
+    if is_dry:
+        return len(ids)
+    for run_id in ids:
+        instance.delete_run(run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+    # SQLite's file of a run's events stays, and so does its folder of artifacts.
+    gone = set(ids)
+    for path in list((project.root / FOLDER).rglob("*")) if gone else []:
+        if path.name.split(".")[0] in gone:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return len(ids)
 
 
 def last_heartbeat(instance: dg.DagsterInstance) -> dt.datetime | None:
@@ -190,7 +372,7 @@ def automation_faults(
     instance: dg.DagsterInstance, feeds: Sequence[Feed]
 ) -> Iterator[str]:
     """Schedules and sensors of the feeds that are off or whose last tick failed."""
-    wanted = {f"{feed.job}_schedule" for feed in feeds} | {ALERTS}
+    wanted = {f"{feed.job}_schedule" for feed in feeds} | {*SENSORS}
     wanted |= {f"{feed.name}_files_sensor" for feed in feeds}
     way_on = "Next: make ui, Automation"
     for state in instance.all_instigator_state():

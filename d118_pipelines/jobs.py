@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.reports import RETENTION
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.config.providers import Provider
@@ -23,9 +24,8 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run import CLEANUP_JOB, account, limit_tags
 
-LONGEST_SYNC_SECONDS = 3600
 _CREATE = "create_run_for_job"
 _CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
 VERDICT = "sis/verdict"
@@ -44,7 +44,11 @@ def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) 
         selection=dg.AssetSelection.groups(target.name)
         | dg.AssetSelection.assets(*raw),
         description=f"{target.model.title}: extract, export, guard, deliver.",
-        tags={"sis/target": target.name, "sis/district": district_id},
+        tags={
+            "sis/target": target.name,
+            "sis/district": district_id,
+            **limit_tags(target.model.limits),
+        },
         config=_CONSOLE,
     )
 
@@ -58,8 +62,19 @@ def sync_job(provider: Provider, district_id: str) -> Any:
         tags={
             "sis/provider": provider.id,
             "sis/district": district_id,
-            "dagster/max_runtime": str(LONGEST_SYNC_SECONDS),
+            **limit_tags(provider.model.limits),
         },
+        config=_CONSOLE,
+    )
+
+
+def cleanup_job(district_id: str) -> Any:
+    """The job `cleanup_old_jobs`: what is older than `retention:` says goes."""
+    return dg.define_asset_job(
+        CLEANUP_JOB,
+        selection=dg.AssetSelection.assets(RETENTION),
+        description="Remove what is kept for longer than config/district.yaml says.",
+        tags={"sis/district": district_id},
         config=_CONSOLE,
     )
 
@@ -68,8 +83,11 @@ def execute_here(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     assets: Sequence[dg.AssetKey] = (),
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a job, or only some assets of it, in this process and without a daemon.
+
+    run_id: its id, where that must be known before.
 
     With its origin the UI takes the run for its own: it is on the job's page and in the
     timeline, and can be re-executed there.
@@ -83,6 +101,7 @@ def execute_here(
             run_config=_CONSOLE,
             instance=instance,
             asset_selection=list(assets),
+            run_id=run_id,
             raise_on_error=False,
         )
     finally:

@@ -22,6 +22,7 @@ from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
 from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
 from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
@@ -95,11 +96,11 @@ def roster(entity: str, *, project: Place = None) -> pd.DataFrame:
     with (
         tempfile.TemporaryDirectory() as folder,
         open_frames() as duck,
-        state_database(place).reading() as connection,
+        arrow_reading(state_database(place)) as reader,
     ):
         district = place.district().id
         files = write_snapshot(
-            connection, duck, [entity], district=district, folder=Path(folder)
+            reader, duck, [entity], district=district, folder=Path(folder)
         )
         return _frame(files[entity])
 
@@ -112,7 +113,9 @@ def export(target: str, file: str, *, project: Place = None) -> pd.DataFrame:
     Raises: ConfigurationError if there is no such target, file or export.
     """
     place = _project(project)
-    targets = {one.name: one for one in read_targets(place.root)}
+    targets = {
+        one.name: one for one in read_targets(place.root, place.district().targets)
+    }
     if target not in targets:
         raise _missing(f"target {target}", list(targets), "d118 targets list")
     files = {f.file: f for f in targets[target].model.files}

@@ -40,6 +40,7 @@ def test_dg_check_defs_passes(tmp_path: Path) -> None:
     assert not (tmp_path / "var").exists(), "loading writes nothing"
 
 
+@pytest.mark.long
 def test_dg_list_defs_has_the_assets_and_jobs(tmp_path: Path) -> None:
     answer = dg(tmp_path, "list", "defs", "--json")
 

@@ -31,6 +31,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_no_pull_sync_export_or_delivery_imports_pandas(tmp_path: Path) -> None:
     names = ["sis", "oneroster", "files", "sheets", "hr_records"]

@@ -46,6 +46,7 @@ def dtypes(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(kind) for name, kind in frame.dtypes.items()}
 
 
+@pytest.mark.long
 def test_an_extract_of_powerschool(here: RosterProject) -> None:
     staff = read.extract("staff")
 
@@ -158,6 +159,7 @@ def test_a_project_that_never_ran_has_no_roster(tmp_path: Path) -> None:
     assert not (fresh.home / "d118.sqlite").exists()
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_roster_on_postgresql_is_found_by_the_projects_env(
     tmp_path: Path,
@@ -166,6 +168,7 @@ def test_the_roster_on_postgresql_is_found_by_the_projects_env(
         project = RosterProject(tmp_path / "project", PROVIDER, url=url)
         put_set(project.root, 5)
         project.sync("files")
+        (project.root / ".env").touch(mode=0o600)
         (project.root / ".env").write_text(f"DATABASE_URL={url}\n", encoding="utf-8")
         done = subprocess.run(
             [

@@ -15,10 +15,10 @@ from d118_pipelines_tests.support.project import REPOSITORY
 
 MOST_LINES = 500
 READABLE = {".py", ".sql", ".yaml", ".md", ".toml", ""}
-# Parts are joined here so that this file does not hold what it looks for.
+# Installed programs may be in a folder d118. Parts are joined here so that this file does not hold what it looks for.
 MACHINE_PLACES = re.compile(
     "|".join(
-        rf"(?<![\w.]){'/' + name}/\w"
+        rf"(?<![\w.]){'/' + name}/(?!d118\b)\w"
         for name in ("work", "root", "home", "tmp", "opt", "mnt", "Users")
     )
 )

@@ -1,16 +1,20 @@
-"""Reports about the district's own deliveries: the disclosure register.
+"""Reports for the district: the disclosure register, and what retention removed.
 
-Called by `definitions.py`; the register is made in `workflows/disclosures.py`.
+Called by `definitions.py`; the register is made in `workflows/disclosures.py`, what is too
+old is removed in `workflows/retention.py`.
 """
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shown_path
+from d118_pipelines.instance import remove_old_runs
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.disclosures import Disclosure
 from d118_pipelines.workflows.all_feeds import Feeds
@@ -22,9 +26,11 @@ from d118_pipelines.workflows.disclosures import (
     shown,
     write_register,
 )
+from d118_pipelines.workflows.retention import prune
 from d118_pipelines.workflows.run import Run
 
 KEY = dg.AssetKey(["reports", "district", "disclosures"])
+RETENTION = dg.AssetKey(["reports", "district", "retention"])
 _AUTO = dg.AutomationCondition
 
 renewal_sensor = dg.AutomationConditionSensorDefinition(
@@ -88,6 +94,38 @@ def disclosure_report(
         )
 
     return disclosures
+
+
+@dg.asset(
+    key=RETENTION,
+    group_name="district",
+    kinds={"json"},
+    owners=["team:data"],
+    code_version="1",
+    description="Removes what is older than retention: in config/district.yaml says, and "
+    "erases people who left: extracts, plans, files, logs, Dagster's own runs.",
+)
+def retention(
+    context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """`reports/district/retention`: the same as `d118 prune`."""
+    with reported():
+        done = prune(
+            run.project,
+            now=utc_now(),
+            actor=run.actor.triggered_by,
+            old_runs=partial(remove_old_runs, context.instance, run.project),
+        )
+    value = dg.MetadataValue
+    heads = ["class", "days", "removed", "older, but kept", "bytes"]
+    rows = [(p.kind, p.days, p.removed, p.kept, p.size_bytes) for p in done]
+    return dg.MaterializeResult(
+        metadata={
+            "classes": value.md(markdown_table(heads, rows)),
+            "removed": value.int(sum(one.removed for one in done)),
+            "bytes_removed": value.int(sum(one.size_bytes for one in done)),
+        }
+    )
 
 
 def _agreements(found: Sequence[Disclosure]) -> dg.AssetCheckResult:

@@ -8,33 +8,45 @@ become text and a code.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from d118_pipelines.cli import (
+    alerts,
+    audit,
+    backup,
     compare,
     doctor,
     draft,
     explain,
     findings,
+    folder,
     ledger,
     pause,
     plans,
     providers,
+    prune,
     run,
     runs,
     secrets,
+    serve,
+    service,
     status,
     upgrade,
+    users,
+    webhooks,
 )
 from d118_pipelines.cli.interrupted import interrupted
 from d118_pipelines.cli.output import as_typed, say, warn
-from d118_pipelines.config.env_file import read_env_file
+from d118_pipelines.config.env_file import enter_folder, read_env_file
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import D118Error
+from d118_pipelines.errors import D118Error, NoFolderError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.log_level import set_log_level
 from d118_pipelines.kernel.outages import NamedOutages
 
 
@@ -53,7 +65,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     name="d118",
     cls=_Commands,
-    help="Roster sync of District 118: what went out, what is held, and why.",
+    help="Roster sync of a district: what went out, what is held, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,6 +80,15 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Work in this district's folder, with its .env and no variable of "
+            "this shell.",
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -78,9 +99,20 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Roster sync of District 118: what went out, what is held, and why."""
+    """Roster sync of a district: what went out, what is held, and why."""
+    if project is not None:
+        enter_folder(project)
+    # Without a folder each command says so itself; init and --help need none.
+    with suppress(NoFolderError):
+        # Which follow the file's changes.
+        if context.invoked_subcommand not in ("serve", "service"):
+            read_env_file(Project.here().root)
+    set_log_level()
 
 
+app.command("init")(folder.init)
+app.command("customize")(folder.customize)
+app.command("diff")(folder.diff)
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
 status.targets_app.command("draft")(draft.draft)
@@ -102,14 +134,24 @@ app.add_typer(runs.runs_app, name="runs")
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.add_typer(ledger.ledger_app, name="ledger")
+app.command("audit")(audit.audit)
+app.command("prune")(prune.prune)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("unlock")(backup.unlock_copy)
 app.add_typer(secrets.secrets_app, name="secrets")
+app.add_typer(alerts.alerts_app, name="alerts")
+app.add_typer(webhooks.webhooks_app, name="webhooks")
+app.command("service")(service.service)
+app.add_typer(users.users_app, name="users")
+app.add_typer(users.tokens_app, name="tokens")
+app.command("serve")(serve.serve)
 app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:
     """Run one command and leave with its exit code."""
     try:
-        read_env_file(Project.here().root)
         with NamedOutages():
             app(prog_name="d118")
     except D118Error as exc:

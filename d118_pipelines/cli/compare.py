@@ -21,6 +21,7 @@ from d118_pipelines.targets.compare import FileComparison, compare_file
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.workflows.admission import newest_plan
+from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.target_feed import TargetFeed
 
 SHOWN_ROWS = 40
@@ -43,6 +44,9 @@ def compare(
     sent = [file for file in wanted.model.files if file.deliver]
     results = [_compared(wanted, file, ours, folder) for file in sent]
     rows = [row for r in results for row in _rows(r, show_values=show_values)]
+    if as_json or as_csv or show_values:
+        how = "with values" if show_values else "keys only"
+        record_export(project, target, f"compare, {how}", f"{len(rows)} rows")
     if as_json:
         show_json([_plain(result, show_values=show_values) for result in results])
     elif as_csv:

@@ -102,4 +102,4 @@ def _unknown(kind: str, name: str, known: str) -> ConfigurationError:
 
 def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:
     """The moment in the district's time zone."""
-    return moment.astimezone(project.district().zone) if moment else None
+    return project.local(moment)

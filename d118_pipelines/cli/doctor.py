@@ -18,29 +18,31 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.quarantine import STATE
-from d118_pipelines.console.processes import daemons
+from d118_pipelines.config.quarantine import STATE, Misconfigured
+from d118_pipelines.config.run_limits import runs_at_a_time
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
     IncompleteExtractError,
 )
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import day_time, utc_now
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import FOLDER, run_history_place
+from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.alerts import configured_ways
-from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
 from d118_pipelines.workflows.binding import bind
-from d118_pipelines.workflows.destinations import (
-    FileDestination,
-    resolve,
-    scim_settings,
+from d118_pipelines.workflows.connection_test import (
+    Reached,
+    reach_provider,
+    reach_target,
 )
-from d118_pipelines.workflows.powerschool_source import powerschool_source, query_files
-from d118_pipelines.workflows.provider_sources import provider_source
+from d118_pipelines.workflows.destinations import resolve
+from d118_pipelines.workflows.district_folder import SAME, own_files
+from d118_pipelines.workflows.expiries import expiries_shown
+from d118_pipelines.workflows.powerschool_source import query_files
 
 POWERSCHOOL = "powerschool"
 
@@ -63,7 +65,9 @@ def doctor(as_json: AsJson = False) -> None:
         checks += [
             *_configuration(project, feeds),
             *_guards(project, feeds),
+            _next_runs(project, feeds),
             *_installation(project),
+            _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
@@ -87,45 +91,21 @@ def test_connection(
 ) -> None:
     """Reach a provider or a target's server, log in, look, and write nothing."""
     project = Project.here()
-    success, message, seconds = _reach(project, name)
+    found = _reach(project, name)
     if as_json:
-        show_json({"success": success, "message": message, "latency_seconds": seconds})
+        show_json(found)
     else:
-        say(f"{'OK' if success else 'FAILED'}  {name}: {message} ({seconds:.2f} s)")
-    if not success:
+        word, took = "OK" if found.success else "FAILED", found.latency_seconds
+        say(f"{word}  {name}: {found.text} ({took:.2f} s)")
+    if not found.success:
         raise typer.Exit(1)
 
 
-def _reach(project: Project, name: str) -> tuple[bool, str, float]:
+def _reach(project: Project, name: str) -> Reached:
     provider = find_provider(project, name)
     if provider is not None or name == POWERSCHOOL:
-        found = (
-            provider_source(project, provider)
-            if provider
-            else powerschool_source(project)
-        ).test()
-        details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
-        message = found.message
-        if details:
-            message = f"{message.rstrip('.')}. {details}"
-        return found.success, message, round(found.latency_seconds, 3)
-    from d118_pipelines.delivery.connection_test import test_destination
-
-    target = named_target(project, name)
-    wanted, destination = target.model.destination, resolve(project, target)
-    if isinstance(wanted, ScimDestination) and not destination.is_outbox:
-        from d118_pipelines.delivery.scim.client import look
-
-        abilities, seconds = look(scim_settings(target, wanted))
-        return True, f"{destination.label} supports {abilities}", round(seconds, 3)
-    files = target.names_sent
-    if isinstance(wanted, ScimDestination):
-        from d118_pipelines.delivery.scim.outbox import NAME
-
-        files = [NAME]
-    assert isinstance(destination, FileDestination)
-    report = test_destination(destination.connect, files)
-    return report.success, report.message, round(report.latency_seconds, 3)
+        return reach_provider(project, provider)
+    return reach_target(project, named_target(project, name))
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
@@ -146,9 +126,15 @@ def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
     yield Check("configuration: targets", "ok", targets)
     ids = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in feeds.providers]
     yield Check("configuration: providers", "ok", ", ".join(ids) or "none")
-    for one in feeds.broken:
-        name = f"configuration: {one.kind} {one.name}"
-        yield Check(name, "wrong", f"{STATE}: {one.error}")
+    told: dict[int, list[Misconfigured]] = {}
+    for (
+        one
+    ) in feeds.broken:  # a file that is no YAML is one mistake for all its entries
+        told.setdefault(id(one.error), []).append(one)
+    for first, *others in told.values():
+        names = ", ".join(one.name for one in (first, *others))
+        name = f"configuration: {first.kind}{'s' if others else ''} {names}"
+        yield Check(name, "wrong", f"{STATE}: {first.error}")
 
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset
@@ -183,6 +169,17 @@ def _guards(project: Project, feeds: Feeds) -> Iterator[Check]:
             yield Check(f"guard of {name}", "note", warning)
 
 
+def _next_runs(project: Project, feeds: Feeds) -> Check:
+    """When each schedule is due next, the nearest first."""
+    now = utc_now()
+    found = [(feed.next_run(now), feed.name) for feed in enabled_feeds(project, feeds)]
+    zone = project.district().zone
+    coming = sorted((at.astimezone(zone), name) for at, name in found if at)
+    shown = [f"{name} {day_time(at, now)}" for at, name in coming]
+    by_hand = [f"{name} by hand" for at, name in found if at is None]
+    return Check("next runs", "ok", ", ".join([*shown, *by_hand]) or "none")
+
+
 def _installation(project: Project) -> Iterator[Check]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Check("Python", "ok" if sys.version_info >= (3, 11) else "wrong", version)
@@ -206,6 +203,7 @@ def _installation(project: Project) -> Iterator[Check]:
             return f"{found.place}, opened for writing"
 
     yield _attempt("D118_HOME", home)
+    yield _own_files(project)
 
     def clock() -> str:
         with state_database(project).reading() as connection:
@@ -213,6 +211,14 @@ def _installation(project: Project) -> Iterator[Check]:
                 raise ConfigurationError(text)
         return "not behind the newest row"
 
+    def at_a_time() -> str:
+        most, queued = runs_at_a_time(), queue_limit(project.root)
+        text = f"{most} runs"
+        if queued not in (None, most):
+            text += f"; Dagster's queue starts {queued} (max_concurrent_runs)"
+        return text
+
+    yield _attempt("runs at a time", at_a_time)
     yield _attempt("state database", database)
     yield _attempt("clock", clock)
     yield _attempt("run history", history)
@@ -222,6 +228,21 @@ def _installation(project: Project) -> Iterator[Check]:
     )
     yield Check("alerts", "ok" if ways else "note", told)
     yield _daemons(project)
+
+
+def _own_files(project: Project) -> Check:
+    """What of this folder replaces shipped files, and which of those have changed."""
+    try:
+        files = own_files(project.root)
+    except ConfigurationError as exc:
+        return Check("own files", "wrong", str(exc))
+    stale = [one.file for one in files if one.shipped_changed]
+    if stale:
+        text = f"the shipped original has changed: {', '.join(stale)}. d118 diff FILE"
+        return Check("own files", "note", text)
+    return Check(
+        "own files", "ok", f"{sum(f.state != SAME for f in files)} own or changed"
+    )
 
 
 def _daemons(project: Project) -> Check:
@@ -268,7 +289,8 @@ def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
 
 def _connection(project: Project, name: str) -> Check:
     try:
-        success, message, _ = _reach(project, name)
+        found = _reach(project, name)
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
-    return Check(f"connection {name}", "ok" if success else "wrong", message)
+    result = "ok" if found.success else "wrong"
+    return Check(f"connection {name}", result, found.text)

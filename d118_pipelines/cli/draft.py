@@ -63,7 +63,7 @@ def add(
     """Copy a ready target of the catalog into this project (docs/catalog.md)."""
     project = Project.here()
     if name is None:
-        for known in catalog(project):
+        for known in catalog():
             say(known)
         return
     for path in add_target(project, name):

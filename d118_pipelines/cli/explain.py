@@ -1,36 +1,21 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
-Called by the command line. Who is meant is in `workflows/people.py`, what a target or
-provider has of the person in `explain_target.py` and `explain_provider.py`; the findings
-of all people are in `findings.py`.
+Called by the command line. What is known is in `workflows/explain.py`; the findings of all
+people are in `findings.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from d118_pipelines.cli.context import AnyName, AsJson
-from d118_pipelines.cli.explain_provider import explain_provider
-from d118_pipelines.cli.explain_target import TargetFiles
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.roster.staging.staged import find_staged
-from d118_pipelines.sources.pull import find_pull
-from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.admission import newest_plan
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.people import (
-    PeopleTable,
-    Sighting,
-    find_people,
-)
-from d118_pipelines.workflows.provider_feed import ProviderFeed
-from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.audit_trail import record_export
+from d118_pipelines.workflows.explain import explained, own_key
 
 SHOWN_LINES = 20
 Key = Annotated[
@@ -51,82 +36,21 @@ def explain(
     show_values: ShowValues = False,
     as_json: AsJson = False,
 ) -> None:
-    """Follow one person through a target or provider: extract, rule, line, last sent."""
+    """Follow one person through a target or provider: extract, rule, line, last sent.
+
+    Exit code 1: nothing that is kept has this id.
+    """
     project = Project.here()
-    feed = named_feed(project, target)
-    plan = newest_plan(feed)
-    tables = _extract_tables(project)
-    if isinstance(feed, ProviderFeed):
-        person = _the_person(project, tables, feed.name, key, lambda p: set())
-        answer = explain_provider(feed, plan, key, person)
-    else:
-        assert isinstance(feed, TargetFeed)
-        way = TargetFiles(project, feed.target, plan)
-        tables = [*way.extracts(), *tables, *way.kept]
-        person = _the_person(project, tables, feed.name, key, way.keys)
-        answer = way.explained(key, person, show_values=show_values)
+    answer, person = explained(project, target, key, show_values=show_values)
+    if as_json or show_values:
+        how = "with values" if show_values else "json"
+        record_export(project, target, f"explain, {how}", own_key(person))
     if as_json:
         show_json(answer)
     else:
         _show(answer)
-
-
-def _extract_tables(project: Project) -> list[PeopleTable]:
-    """The newest extract and staged users of every provider: they know most ids."""
-    tables = []
-    for provider in project.providers():
-        pull = find_pull(project.home / "raw" / provider.id)
-        files = (
-            {name: pull.rows_file(name) for name in pull.collections} if pull else {}
-        )
-        tables += [
-            PeopleTable(f"raw/{provider.id}/{name}", [path])
-            for name, path in files.items()
-            if path.is_file()
-        ]
-        staged = find_staged(project.home / "staged" / provider.id)
-        if staged is not None and "users" in staged.entities:
-            label = f"staged/{provider.id}/users"
-            tables.append(PeopleTable(label, [staged.rows_file("users")]))
-    return tables
-
-
-def _the_person(
-    project: Project,
-    tables: Sequence[PeopleTable],
-    name: str,
-    wanted: str,
-    keys: Callable[[Sequence[Sighting]], set[str]],
-) -> list[Sighting]:
-    """The rows about the one person meant; none if nobody has the id.
-
-    A person whose key here it is goes before one who only has it elsewhere.
-    Raises: ConfigurationError if it is an id of several.
-    """
-    unique = {(t.label, *t.paths): t for t in tables}.values()
-    with state_database(project).reading() as connection:
-        people = find_people(unique, connection, project.district().id, wanted)
-    chosen = [person for person in people if wanted in keys(person)] or people
-    if len(chosen) > 1:
-        raise ConfigurationError(
-            f"{wanted} is an id of {len(chosen)} people:\n"
-            + "\n".join(f"  {_known_as(person, wanted)}" for person in chosen),
-            not_done="Nobody was chosen.",
-            next_step=f"Use an id that only one of them has: d118 explain {name} ID",
-        )
-    return chosen[0] if chosen else []
-
-
-def _known_as(person: Sequence[Sighting], wanted: str) -> str:
-    """Where the person has the id, and a key that no other has."""
-    places = [
-        f"{row.label} {column}"
-        for row in person
-        for column, value in row.values.items()
-        if value.casefold() == wanted.casefold() and not column.startswith("_")
-    ]
-    own = [v for row in person for c, v in row.values.items() if c == "external_id"]
-    return f"{own[0] if own else 'somebody'}: {', '.join(dict.fromkeys(places))}"
+    if not (person or answer.get("sent") or answer.get("history")):
+        raise typer.Exit(1)  # nobody is known by this id
 
 
 def _show(answer: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
 from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.feed import Feed
 
 _ROSTER_COLUMNS = (
@@ -51,6 +52,9 @@ def findings(
     else:
         counted, rows = _of_roster(project, provider, code)
     title = f"Findings of {target}"
+    form = "xlsx" if xlsx else "json" if as_json else "csv" if as_csv else ""
+    if form:
+        record_export(project, target, f"findings, {form}", f"{len(rows)} rows")
     if xlsx:
         save_workbook(xlsx, title, rows)
         return

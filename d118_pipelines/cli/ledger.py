@@ -28,6 +28,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.disclosures import as_rows
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
 from d118_pipelines.workflows.all_feeds import load_feeds
+from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.disclosures import (
     last_posting,
@@ -88,6 +89,7 @@ def disclosures(
     forms = {"json": as_json, "csv": as_csv, "markdown": markdown, "html": html}
     form = next((name for name, wanted in forms.items() if wanted), None)
     if form:
+        record_export(project, "register", f"disclosure register, {form}")
         show_text(shown(found, form, project, utc_now()))
         return
     rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]

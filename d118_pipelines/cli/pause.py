@@ -76,7 +76,7 @@ def resume(
     elif left is None:
         say(f"{whom} is no longer paused. The schedules go on at their next time.")
     if left is not None:
-        say(f"{left.text(project.district().zone)}\nEnd it: d118 resume --all")
+        say(f"{left.text(project.district().zone)}\nEnd it: {left.way_out}")
 
 
 def _moment(text: str, zone: ZoneInfo) -> dt.datetime:

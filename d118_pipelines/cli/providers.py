@@ -16,6 +16,7 @@ from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_confli
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import all_provider_states
+from d118_pipelines.workflows.audit_trail import audited_run
 from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
@@ -142,7 +143,10 @@ def undo(provider: ProviderName, as_json: AsJson = False) -> None:
 
     project = Project.here()
     wanted = named_provider(project, provider)
-    done = undo_provider(project, wanted, f"{UNDO}{uuid.uuid4().hex}", Actor(account()))
+    run_id, by = f"{UNDO}{uuid.uuid4().hex}", account()
+    database = state_database(project)
+    with audited_run(database, actor=by, run_id=run_id, subject=provider):
+        done = undo_provider(project, wanted, run_id, Actor(by))
     if as_json:
         show_json({**asdict(done.result), "undoes_run": done.undone.undoes_run})
         return

@@ -20,11 +20,15 @@ from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.outbox import tell_of_run
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
+from d118_pipelines.workflows.audit_trail import audited_run
 from d118_pipelines.workflows.deliver import resend_last
 from d118_pipelines.workflows.deliveries import file_set_of
 from d118_pipelines.workflows.feed import Feed, RunReport
+from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run_events import check_url_of_run
 from d118_pipelines.workflows.run_history import STOPPED
 
 if TYPE_CHECKING:
@@ -36,6 +40,14 @@ def run(
     everything: Annotated[
         bool, typer.Option("--all", help="Every provider, then every target.")
     ] = False,
+    webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Tell this address too what becomes of the run; signed with "
+            "WEBHOOK_SECRET.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one target or provider now, in this process, from extract to end.
@@ -45,8 +57,12 @@ def run(
     project = Project.here()
     if everything is (target is not None):
         raise typer.BadParameter("Give one name, or --all.", param_hint="target")
+    if webhook_url is not None:
+        check_url_of_run(webhook_url)
     feeds, broken = _chosen(project, target)
-    done, stopped = _run_each(project, feeds, everything=everything)
+    done, stopped = _run_each(
+        project, feeds, everything=everything, webhook_url=webhook_url
+    )
     stopped |= {one.name: one.error for one in broken}
     with after_commit("Reporting the run", warn):
         _show_reports(done, as_json, everything=everything)
@@ -65,7 +81,11 @@ def _chosen(
 
 
 def _run_each(
-    project: Project, feeds: Sequence[Feed], *, everything: bool
+    project: Project,
+    feeds: Sequence[Feed],
+    *,
+    everything: bool,
+    webhook_url: str | None,
 ) -> tuple[list[tuple[str, Feed]], dict[str, D118Error]]:
     """Run ids of what ended well, and by name the errors of the others.
 
@@ -73,16 +93,20 @@ def _run_each(
     """
     from d118_pipelines.assets.reports import KEY
     from d118_pipelines.definitions import build_definitions
-    from d118_pipelines.instance import dagster_instance
+    from d118_pipelines.instance import close_orphans, dagster_instance
     from d118_pipelines.jobs import execute_here
+    from d118_pipelines.loggers import be_brief
 
     done: list[tuple[str, Feed]] = []
     stopped: dict[str, D118Error] = {}
     definitions = build_definitions(project)
     with dagster_instance(project) as instance:
+        close_orphans(project, instance)
+        be_brief(not everything)
         for feed in feeds:
             try:
-                done.append((_run_one(project, feed, definitions, instance), feed))
+                run_id = _run_one(project, feed, definitions, instance, webhook_url)
+                done.append((run_id, feed))
             except D118Error as exc:
                 if not everything:
                     raise
@@ -99,6 +123,7 @@ def _run_one(
     feed: Feed,
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
+    webhook_url: str | None,
 ) -> str:
     """Run it and return the run's id. Raises: its error, with its exit code."""
     from d118_pipelines.jobs import execute_here
@@ -107,7 +132,12 @@ def _run_one(
         raise feed.refused
     with state_database(project).reading() as connection:
         refuse_paused(connection, feed.name, project.district().zone)
-    result = execute_here(definitions.resolve_job_def(feed.job), instance)
+    run_id = str(uuid.uuid4())
+    if webhook_url is not None:
+        with state_database(project).transaction() as connection:
+            tell_of_run(connection, run_id, webhook_url)
+    job = definitions.resolve_job_def(feed.job)
+    result = execute_here(job, instance, run_id=run_id)
     if not result.success:
         raise _outcome(feed, result)
     return result.run_id
@@ -151,7 +181,9 @@ def resend(target: TargetName, as_json: AsJson = False) -> None:
     project = Project.here()
     wanted = named_target(project, target)
     way = file_set_of(project, wanted)
-    delivered = resend_last(way, run_id=f"resend-{uuid.uuid4().hex}")
+    run_id, database = f"resend-{uuid.uuid4().hex}", state_database(project)
+    with audited_run(database, actor=account(), run_id=run_id, subject=target):
+        delivered = resend_last(way, run_id=run_id)
     if as_json:
         show_json(delivered)
         return

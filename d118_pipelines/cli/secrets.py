@@ -18,7 +18,7 @@ from d118_pipelines.config.secrets import (
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state.database import record_audit
+from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.run import account
 
@@ -52,7 +52,7 @@ def rotate() -> None:
     path = project.root / FILE
     count = rotate_file(path)
     with state_database(project).transaction() as connection:
-        record_audit(
+        audit.record(
             connection,
             now=utc_now(),
             actor=account(),

@@ -6,10 +6,7 @@ knows in `instance.py`.
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,29 +20,32 @@ from d118_pipelines.cli.output import (
     show_lines,
     show_table,
 )
+from d118_pipelines.cli.runs import found_runs
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
-from d118_pipelines.console.processes import daemons
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import day_time, local_time, utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
+from d118_pipelines.workflows.all_feeds import (
+    State,
+    cause_line,
+    enabled_feeds,
+    feed_name,
+    load_feeds,
+)
 from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.provider_feed import (
-    ProviderFeed,
-    ProviderState,
-    misconfigured_provider,
+from d118_pipelines.workflows.health import (
+    health,
+    stats_connectors,
+    stats_overview,
+    workers,
 )
+from d118_pipelines.workflows.job_status import job_status
+from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import (
-    TargetFeed,
-    TargetState,
-    misconfigured_target,
-)
+from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
 
-LOOKED_AT = 500
-"""Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
-DEAD_AFTER = dt.timedelta(minutes=2)  # a daemon writes a heartbeat every 30 seconds
-State = TargetState | ProviderState
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
 
@@ -64,6 +64,13 @@ def status(
     scim: Annotated[
         bool, typer.Option("--scim", help="Only users at the SCIM service provider.")
     ] = False,
+    district: Annotated[
+        str | None, typer.Option(help="With --scim: the district's id.")
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(help="How far this run is: its id, or the start of it."),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -72,16 +79,40 @@ def status(
             "1 late or failed, 3 held or paused.",
         ),
     ] = False,
+    is_health: Annotated[
+        bool,
+        typer.Option("--health", help="Whether all works; exit 1 if not."),
+    ] = False,
+    is_stats: Annotated[
+        bool, typer.Option("--stats", help="Counts of all syncs.")
+    ] = False,
+    is_connectors: Annotated[
+        bool, typer.Option("--connectors", help="Syncs of each kind of provider.")
+    ] = False,
+    is_workers: Annotated[
+        bool, typer.Option("--workers", help="Daemons, and what runs and waits.")
+    ] = False,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what went out and what came in, when, and what to do if not."""
     project = Project.here()
-    if scim:
-        _show_users(project, as_json=as_json)
+    if is_health:
+        _show_health(project, as_json=as_json)
         return
-    feeds, broken = _chosen(project, target, provider)
-    states, faults, note = _looked_at(project, feeds, broken)
+    if is_stats or is_connectors or is_workers:
+        asked = "stats" if is_stats else "connectors" if is_connectors else "workers"
+        _show_figures(project, asked, as_json=as_json)
+        return
+    if scim:
+        _show_users(project, district, as_json=as_json)
+        return
+    if job is not None:
+        _show_job(project, job, as_json=as_json)
+        return
+    from d118_pipelines.instance import look
+
+    states, faults, note = look(project, *_chosen(project, target, provider))
     if check:
         _check(states, faults, as_json=as_json)
     elif as_json:
@@ -113,70 +144,18 @@ def _chosen(
     return enabled_feeds(project, found), list(found.broken)
 
 
-def _looked_at(
-    project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
-) -> tuple[list[State], list[str], list[str]]:
-    """How each stands by name, what is wrong with their automation, and a note on it."""
-    from d118_pipelines.instance import automation_faults, last_heartbeat, run_history
-
-    with run_history(project, limit=LOOKED_AT) as (instance, history):
-        found = [feed.state(history) for feed in feeds]
-        found += [_misconfigured(project, one) for one in broken]
-        states = [s for s in found if isinstance(s, TargetState | ProviderState)]
-        states.sort(key=_name)
-        faults = list(automation_faults(instance, feeds))
-        running = daemons(Path(os.environ["DAGSTER_HOME"]))
-        heartbeat = last_heartbeat(instance)
-    way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
-    if len(running) > 1:
-        ids = " and ".join(map(str, running))
-        faults.append(
-            f"DAEMON  Two run (processes {ids}): every schedule starts twice. "
-            f"Next: kill {running[-1]}"
-        )
-    if running or (heartbeat and utc_now() - heartbeat < DEAD_AFTER):
-        return states, faults, []
-    if heartbeat is None:
-        note = f"No daemon has run here yet, so no schedule starts. {way_on}"
-        return states, faults, [note]
-    since = local_time(heartbeat, project.district().zone)
-    faults.append(f"DAEMON  It ended {since}, so no schedule starts. {way_on}")
-    return states, faults, []
-
-
-def _misconfigured(project: Project, broken: Misconfigured) -> State:
-    if broken.kind == "target":
-        return misconfigured_target(project, broken)
-    return misconfigured_provider(project, broken)
-
-
 def _check(states: Sequence[State], faults: Sequence[str], *, as_json: bool) -> None:
     """Print the causes and leave with their exit code."""
     bad = [state for state in states if state.standing.exit_code]
-    lines = [_cause(state) for state in bad] + list(faults)
+    lines = [cause_line(state) for state in bad] + list(faults)
     codes = {state.standing.exit_code for state in bad} | {1 for _ in faults}
     code = min(codes, default=0)  # what failed counts more than what is held
     if as_json:
         show_json({"exit_code": code, "causes": lines})
     else:
-        for line in lines or [f"All well: {', '.join(_name(s) for s in states)}."]:
+        for line in lines or [f"All well: {', '.join(feed_name(s) for s in states)}."]:
             say(line)
     raise typer.Exit(code)
-
-
-def _cause(state: State) -> str:
-    stands = state.standing
-    row = stands.row("name", _name(state), utc_now())
-    head = f"{stands.state.upper()}  {_name(state)} {row['when']}".rstrip()
-    # What a step says begins with these two, for the log.
-    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
-    reason = reason.replace(f"  {_name(state)}: ", ": ", 1).rstrip(".")
-    parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
-    return ". ".join(part for part in parts if part)
-
-
-def _name(state: State) -> str:
-    return state.target if isinstance(state, TargetState) else state.provider
 
 
 def _show(
@@ -210,25 +189,106 @@ def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
         show_lines(title, gathered(rows, "delivered", "target", "file"))
 
 
-def _show_users(project: Project, *, as_json: bool) -> None:
+def _show_health(project: Project, *, as_json: bool) -> None:
+    """Print the checks and leave with 1 if one is wrong."""
+    from d118_pipelines.instance import dagster_facts
+
+    found = health(project, dagster_facts(project))
+    if as_json:
+        show_json(found)
+    else:
+        show_lines(f"{found['service']}: {found['status']}", found["checks"])
+    if found["status"] != "healthy":
+        raise typer.Exit(1)
+
+
+def _show_figures(project: Project, asked: str, *, as_json: bool) -> None:
+    from d118_pipelines.instance import dagster_facts
+
+    figures: dict[str, Any]
+    if asked == "stats":
+        figures = stats_overview(project)
+        figures["last_sync"] = local(project, figures["last_sync"])
+        rows = [figures]
+    elif asked == "connectors":
+        figures = stats_connectors(project)
+        rows = [{"connector": name, **one} for name, one in figures.items()]
+    else:
+        figures = workers(dagster_facts(project))
+        daemons = figures["worker_stats"].items()
+        rows = [
+            {"what": name, "state": f"{d['seconds_ago']} s ago"} for name, d in daemons
+        ]
+        for kind in ("active", "scheduled"):
+            for task in figures[f"{kind}_tasks"]:
+                what = ", ".join(task["names"]) or task["id"][:8]
+                state = f"{kind}, {task['age_seconds']} s {task['step']}".strip()
+                rows.append({"what": what, "state": state})
+    if as_json:
+        show_json(figures)
+    else:
+        show_lines(asked.capitalize(), rows)
+
+
+def _show_users(project: Project, district: str | None, *, as_json: bool) -> None:
+    """The users of one district, under the names that programs know."""
+    wanted = district or project.district().id
+    if wanted != project.district().id:
+        raise ConfigurationError(
+            f"This project has no district {wanted[:64]}.",
+            rule=f"config/district.yaml says id: {project.district().id}.",
+            next_step="d118 status --scim",
+        )
     with state_database(project).transaction() as connection:
-        counts = scim_counts(connection, project.district().id)
-    counts["last_sync"] = local(project, counts["last_sync"])
+        found = scim_counts(connection, wanted)
+    found["last_sync"] = local(project, found["last_sync"])
+    counts = {"district_id": wanted, "total_users": found.pop("total"), **found}
     if as_json:
         show_json(counts)
     else:
         show_table("Users at the service provider", [counts])
 
 
+def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
+    """The state of one run, also while it is at work in another process."""
+    from d118_pipelines.instance import run_history
+
+    with run_history(project) as (instance, history):
+        entries = found_runs(history, wanted)
+        seen = instance.get_run_by_id(entries[0].run_id)
+    with state_database(project).reading() as connection:
+        found = job_status(
+            connection,
+            entries,
+            seen_as=seen.status.value if seen else "",
+            zone=project.district().zone,
+            now=utc_now(),
+        )
+    if as_json:
+        show_json(found)
+        return
+    names = ", ".join(entry.name for entry in entries)
+    say(f"{names}: {found.status}, {found.progress_percent} %. {found.current_step}")
+    say(
+        f"{found.total_processed:,} rows, {found.total_created:,} new, "
+        f"{found.total_updated:,} changed, {found.total_failed:,} failed, "
+        f"{found.duration_seconds:,.0f} s"
+    )
+    if found.error:
+        say_narrow(found.error)
+
+
 @targets_app.command("list")
 def targets_list(as_json: AsJson = False) -> None:
     """List the targets: files, destination, schedule, next run, last delivery."""
+    from d118_pipelines.instance import look
+
     project = Project.here()
     found = load_feeds(project)
     sound = {target.name: target for target in found.targets}
     broken = [one for one in found.broken if one.kind == "target"]
     feeds = [TargetFeed(project, target) for target in found.targets]
-    states, _, _ = _looked_at(project, feeds, broken)
+    states, _, _ = look(project, feeds, broken)
     rows: list[dict[str, Any]] = []
     for state in states:
         assert isinstance(state, TargetState)
@@ -240,7 +300,7 @@ def targets_list(as_json: AsJson = False) -> None:
                 "title": target.model.title if target else "",
                 "files": target.names_sent if target else [],
                 "destination": state.destination,
-                "schedule": schedule.cron if schedule else "",
+                "schedule": crons_shown(schedule.cron) or "" if schedule else "",
                 "next_run": state.next_run,
                 "last_delivery": state.last_delivery,
                 "last_status": state.state,

@@ -5,11 +5,14 @@ Called by `project.py`, which reads it; the limits under `guard` are in `guard_l
 
 from __future__ import annotations
 
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.hearing import Hearing, Url
+from d118_pipelines.config.retention import Retention
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 
 
@@ -24,21 +27,33 @@ class Email(Model):
 
 
 class Alerts(Model):
-    """Ways to send alerts about failed and held runs. Each is off while unset."""
+    """Ways to send alerts; each is off while unset.
+
+    digest: when the morning's goes out, in the district's time; null: never.
+    expiry_days: so long before something ends it is told.
+    """
 
     webhook_env: str = "ALERT_WEBHOOK_URL"
     email: Email | None = None
+    digest: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = "07:00"
+    expiry_days: Annotated[int, Field(ge=0)] = 30
 
 
-class District(Model):
-    """`config/district.yaml`: this district's settings."""
+class District(Hearing):
+    """`config/district.yaml`: this district's settings.
+
+    targets: the shipped targets in use; the folder's own `mappings/targets/` always are.
+    """
 
     id: str
     name: str
     time_zone: str
     approval_hours: int = 24
     alerts: Alerts = Alerts()
+    daemon_ping: Url | None = None
     guard: RosterGuard = RosterGuard()
+    retention: Retention = Retention()
+    targets: list[str] = []
 
     _zone = field_validator("time_zone")(check_time_zone)
 

@@ -1,8 +1,10 @@
 """`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
 
-Starts the code server, the daemon and the guarded web server (`web_server.py`) of the
-project in the working directory, and ends them together. It replaces `dagster dev`, which
-opens an unguarded port. Other daemons are found in `processes.py`.
+Starts the code server, the daemon and a web server of the project in the working
+directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
+the console (`console_server.py`). It replaces `dagster dev`, which opens an unguarded
+port. Other daemons are found in `processes.py`; one service alone, for systemd and
+containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.console.processes import daemons
+from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
 
@@ -38,6 +42,21 @@ _ENV_FILES = "DAGSTER_PROJECT_ENV_FILE_PATHS"
 _NO_FOLDER = "/nonexistent"
 QUIET = ("--log-level", "warning")
 Services = dict[str, subprocess.Popen[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class WebServer:
+    """What people open: its module, address, options, and how it is called and started."""
+
+    module: str = "d118_pipelines.console.web_server"
+    host: str = HOST
+    port: int = DEFAULT_PORT
+    options: tuple[str, ...] = ()
+    title: str = "Dagster"
+    variable: str = PORT_VARIABLE
+    command: str = "make ui"
+
+
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -47,15 +66,24 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        follow_env_file(Project.here().root)
-        # Dagster would read the file too, over the environment; this location has none.
-        os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
-        serve(Project.here(), ui_port())
+        serve(prepared_project(), WebServer(port=ui_port()))
     except KeyboardInterrupt:
         print("Stopped.")
     except D118Error as exc:
         print(printable(str(exc)), file=sys.stderr)
         sys.exit(exc.exit_code)
+
+
+def prepared_project() -> Project:
+    """The project of this folder, with its `.env` in the environment of all children."""
+    follow_env_file(Project.here().root)
+    # Dagster would read the file too, over the environment; this location has none.
+    os.environ[_ENV_FILES] = json.dumps({LOCATION: _NO_FOLDER})
+    project = Project.here()
+    os.chdir(project.root)  # folders in dagster.yaml are relative to it
+    os.environ.setdefault("DAGSTER_HOME", str(project.root))
+    keep_history_private(project.root)
+    return project
 
 
 def ui_port() -> int:
@@ -70,36 +98,50 @@ def ui_port() -> int:
     )
 
 
-def serve(project: Project, port: int) -> None:
+def serve_console() -> None:
+    """`d118 serve`: the same with the console as web server, until it is interrupted.
+
+    Raises: as `serve`; ConfigurationError if a setting of the console is missing.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    project = prepared_project()
+    settings = ConsoleSettings.of()
+    console = WebServer(
+        module="d118_pipelines.console.console_server",
+        host=settings.host,
+        port=settings.port,
+        options=("--path-prefix", "/dagster"),
+        title="Console",
+        variable="API_PORT",
+        command="d118 serve",
+    )
+    try:
+        serve(project, console)
+    except KeyboardInterrupt:
+        print("Stopped.")
+
+
+def serve(project: Project, web: WebServer) -> None:
     """Start all services and wait.
 
     Raises: FatalError if the port is taken, another daemon works on this project, or a
     service ends unexpectedly.
     """
-    os.chdir(project.root)  # folders in dagster.yaml are relative to it
-    os.environ.setdefault("DAGSTER_HOME", str(project.root))
-    keep_history_private(project.root)
     refuse_second_daemon(project)
-    refuse_busy_port(port)
+    refuse_busy_port(web)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = folder / "code.sock"
-        code_server = _service(
-            *("dagster", "code-server", "start", "--socket", str(code)),
-            *("-m", MODULE, "--location-name", LOCATION, *QUIET),
-        )
-        services = {"code server": stack.enter_context(code_server)}
+        services = {"code server": stack.enter_context(_service(*code_server(code)))}
         _wait_for(code.exists, services, "code server")
-        workspace = ("--workspace", str(_workspace(folder, code)))
-        daemon = _service("dagster._daemon", "run", *workspace, *QUIET)
-        services["daemon"] = stack.enter_context(daemon)
-        web_server = _service(
-            *("d118_pipelines.console.web_server", *workspace),
-            *("--host", HOST, "--port", str(port), "--dagster-log-level=warning"),
-        )
-        services["web server"] = stack.enter_context(web_server)
-        _wait_for(lambda: _answers(port), services, "web server")
-        print(f"Dagster: http://{HOST}:{port}  (Ctrl-C stops it)", flush=True)
+        workspace = written_workspace(folder / "workspace.yaml", code)
+        services["daemon"] = stack.enter_context(_service(*daemon(workspace)))
+        server = _service(*web_server(workspace, web))
+        services["web server"] = stack.enter_context(server)
+        _wait_for(lambda: _answers(web), services, "web server")
+        address = f"http://{web.host}:{web.port}"
+        print(f"{web.title}: {address}  (Ctrl-C stops it)", flush=True)
         _wait(services)
 
 
@@ -115,24 +157,41 @@ def refuse_second_daemon(project: Project) -> None:
         )
 
 
-def refuse_busy_port(port: int) -> None:
+def refuse_busy_port(web: WebServer) -> None:
     """Raises: FatalError if something listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((web.host, web.port))
         except OSError:
             raise FatalError(
-                f"Port {port} is in use.",
+                f"Port {web.port} is in use.",
                 not_done="Nothing was started.",
-                next_step=f"Choose another one: {PORT_VARIABLE}={port + 1} make ui",
+                next_step=f"Choose another one: {web.variable}={web.port + 1} "
+                f"{web.command}",
             ) from None
 
 
-def _workspace(folder: Path, code: Path) -> Path:
+def code_server(socket_file: Path) -> list[str]:
+    """What Python's -m is given for the code server."""
+    start = ["dagster", "code-server", "start", "--socket", str(socket_file)]
+    return [*start, "-m", MODULE, "--location-name", LOCATION, *QUIET]
+
+
+def daemon(workspace: Path) -> list[str]:
+    """The same for the daemon."""
+    return ["dagster._daemon", "run", "--workspace", str(workspace), *QUIET]
+
+
+def web_server(workspace: Path, web: WebServer) -> list[str]:
+    """The same for what people open."""
+    at = ["--host", web.host, "--port", str(web.port), "--dagster-log-level=warning"]
+    return [web.module, "--workspace", str(workspace), *at, *web.options]
+
+
+def written_workspace(path: Path, code: Path) -> Path:
     """The same location under the same name, served by the code server."""
     server = {"socket": str(code), "location_name": LOCATION}
-    path = folder / "workspace.yaml"
     path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     return path
 
@@ -170,9 +229,9 @@ def _wait_for(is_ready: Callable[[], bool], services: Services, name: str) -> No
         time.sleep(0.1)
 
 
-def _answers(port: int) -> bool:
+def _answers(web: WebServer) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((web.host, web.port)) == 0
 
 
 def _wait(services: Services) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from d118_pipelines.console.guard import Guard
+from d118_pipelines.console.guard import App, Guard
 from d118_pipelines.errors import D118Error, FatalError
 
 HOSTS_VARIABLE = "D118_UI_HOSTS"
@@ -33,9 +34,16 @@ def allowed_hosts() -> list[str]:
     return [h for h in os.environ.get(HOSTS_VARIABLE, "").split(",") if h.strip()]
 
 
-def guarded_command(hosts: list[str]) -> Any:
+def _only_guarded(app: App, hosts: list[str]) -> Guard:
+    return Guard(app, hosts=hosts)
+
+
+def guarded_command(
+    hosts: list[str], around: Callable[[App, list[str]], Guard] = _only_guarded
+) -> Any:
     """The main function of `dagster-webserver`, which can serve only a guarded app.
 
+    around: makes the guarded application of Dagster's and the allowed hosts.
     Raises: FatalError if this version of Dagster has no place for the guard.
     """
     import uvicorn
@@ -52,7 +60,7 @@ def guarded_command(hosts: list[str]) -> Any:
         )
 
     def make_guarded(*args: Any, **options: Any) -> Guard:
-        return Guard(make_app(*args, **options), hosts=hosts)
+        return around(make_app(*args, **options), hosts)
 
     def run_guarded(app: Any, **options: Any) -> None:
         if not isinstance(app, Guard):

@@ -25,14 +25,18 @@ SMTP_PORT = 25
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message. `cause` is what it is about: the same cause is reported once a day."""
+    """One message. `cause` is what it is about: while that lasts it is told once.
+
+    feeds: the targets and providers whose next good run ends it, by default `targets`.
+    """
 
     kind: str
     cause: str
     title: str
     text: str
-    targets: tuple[str, ...]
-    run_id: str
+    targets: tuple[str, ...] = ()
+    run_id: str = ""
+    feeds: tuple[str, ...] = ()
 
 
 def post_alert(variable: str, alert: Alert) -> None:
@@ -75,7 +79,8 @@ def mail_alert(settings: Email, alert: Alert) -> None:
     message["Subject"] = printable(alert.title, one_line=True)
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.to)
-    message.set_content(f"{printable(alert.text)}\n\nRun {alert.run_id}\n")
+    run = f"\nRun {alert.run_id}\n" if alert.run_id else ""
+    message.set_content(f"{printable(alert.text)}\n{run}")
     username = os.environ.get(settings.username_env, "")
     password = os.environ.get(settings.password_env, "")
     try:

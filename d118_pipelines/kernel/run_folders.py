@@ -77,6 +77,21 @@ def new_run_folder(
         folder.discard()
 
 
+def repeat_files(old: Path, new: Path) -> None:
+    """Give a folder the files of an older one but its manifest, without copying them.
+
+    Nobody writes into a file of a complete folder. Where the file system has no links,
+    they are copied.
+    """
+    for path in old.iterdir():
+        if path.name == MANIFEST_FILE or not path.is_file():
+            continue
+        try:
+            os.link(path, new / path.name)
+        except OSError:
+            shutil.copy2(path, new / path.name)
+
+
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """A folder that is gone after the block; what killed processes left goes with it."""
@@ -133,6 +148,20 @@ def _locked(path: Path, more: int = 0) -> int | None:
 def _unlock(descriptor: int | None) -> None:
     if descriptor is not None:
         os.close(descriptor)
+
+
+def run_folders(parent: Path) -> list[Path]:
+    """All of them that have their final name, complete or not, oldest first."""
+    return sorted(f for f in parent.glob("[0-9]*") if _NAMED.match(f.name))
+
+
+def made_at(folder: Path) -> dt.datetime:
+    """When it was made, by the clock of then: as its manifest says, else its name."""
+    if (folder / MANIFEST_FILE).is_file():
+        at: dt.datetime = read_manifest(folder)["made_at"]
+        return at
+    stamp = folder.name.split("-")[0]
+    return dt.datetime.strptime(stamp, _STAMP).replace(tzinfo=dt.UTC)
 
 
 def newest_run_folder(parent: Path, run_id: str | None = None) -> Path | None:

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.shipped import SHIPPED
 
-SQL_FOLDER = Path(__file__).parents[2] / "sql"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT_LINES = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _PLACE = re.compile(r"\{\{('?)(\w+)\1\}\}")
@@ -54,7 +54,7 @@ def statement(reference: str, **values: str) -> str:
 def _statements(file: str) -> dict[str, str]:
     """Name -> statement, of one file; read once per process."""
     try:
-        text = (SQL_FOLDER / f"{file}.sql").read_text(encoding="utf-8")
+        text = (SHIPPED / f"sql/{file}.sql").read_text(encoding="utf-8")
     except OSError as exc:
         raise _unusable(file, f"cannot be read: {exc.strerror}") from exc
     _, *parts = _NAME.split(text)

@@ -1,22 +1,18 @@
-"""Many rows at once between DuckDB and the state database, in bounded memory.
+"""Many rows at once out of DuckDB into the state database, in bounded memory.
 
-Called by `roster/planning`, `roster/store` and `targets/ledger.py`. SQLite takes and
-gives tuples in chunks, PostgreSQL CSV by COPY. Values cross as text or numbers: dates
-as `YYYY-MM-DD`, booleans as 0 and 1.
+Called by `roster/store` and `targets/ledger.py`; reading is in `arrow.py`. SQLite takes
+tuples in chunks, PostgreSQL CSV by COPY. Values cross as text or numbers: dates as
+`YYYY-MM-DD`, booleans as 0 and 1.
 """
 
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
@@ -158,105 +154,6 @@ class _CsvStream:
             self._rest = memoryview(next(self._chunks, b""))
         taken, self._rest = self._rest[:size], self._rest[size:]
         return bytes(taken)
-
-
-def read_frame(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    query: str,
-    values: Mapping[str, str],
-    relation: str,
-    columns: Mapping[str, str],
-) -> None:
-    """Make a DuckDB table of the rows of a query in the state database.
-
-    query: SQL with `:name` for those of `values` that it needs. columns: name -> DuckDB
-    type, in its order.
-    """
-    kinds = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    duck.execute(f"CREATE OR REPLACE TABLE {relation} ({kinds})")
-    with _frame(connection, duck, query, values, columns) as rows:
-        rows.insert_into(relation)
-
-
-def frame_to_parquet(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    query: str,
-    values: Mapping[str, str],
-    path: Path,
-    columns: Mapping[str, str],
-) -> None:
-    """Write the rows of a query in the state database to a Parquet file.
-
-    As `read_frame`, but nothing stays in memory.
-    """
-    path.touch(mode=0o600)
-    with _frame(connection, duck, query, values, columns) as rows:
-        casts = (f'CAST("{n}" AS {kind}) AS "{n}"' for n, kind in columns.items())
-        rows.project(", ".join(casts)).write_parquet(str(path))
-
-
-@contextmanager
-def _frame(
-    connection: sa.Connection,
-    duck: duckdb.DuckDBPyConnection,
-    query: str,
-    values: Mapping[str, str],
-    columns: Mapping[str, str],
-) -> Iterator[duckdb.DuckDBPyRelation]:
-    """The rows of a query as a relation that is read once."""
-    named = {name: value for name, value in values.items() if f":{name}" in query}
-    compiled = sa.text(query).bindparams(**named)
-    if not is_postgres(connection):
-        yield duck.from_arrow(_fetched(connection, compiled, columns))
-        return
-    # The rows can be people: a folder of this account alone, gone afterwards.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        _copy_out(connection, compiled, path)
-        kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-        yield duck.sql(
-            f"SELECT * FROM read_csv('{path}', "
-            f"columns = {{{kinds}}}, header = false, delim = ',', quote = '\"', "
-            "escape = '\"', nullstr = '', allow_quoted_nulls = false, "
-            "auto_detect = false, max_line_size = 16777216)"
-        )
-
-
-def _fetched(
-    connection: sa.Connection, query: sa.TextClause, columns: Mapping[str, str]
-) -> pa.RecordBatchReader:
-    import pyarrow as pa  # heavy: only where rosters are read
-
-    rows: Any = connection.execute(query).cursor
-    schema = pa.schema([(n, _arrow_type(pa, kind)) for n, kind in columns.items()])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        while chunk := rows.fetchmany(CHUNK_ROWS):
-            arrays = [
-                arrow_array(values, field.type)
-                for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    # DuckDB takes a batch while the next one is being read.
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _arrow_type(pa: Any, kind: str) -> Any:
-    """What SQLite's driver gives for a DuckDB type: booleans come as 0 and 1."""
-    numbers = {"BOOLEAN": pa.int8(), "INTEGER": pa.int64(), "DOUBLE": pa.float64()}
-    return numbers.get(kind, pa.string())
-
-
-def _copy_out(connection: sa.Connection, query: sa.TextClause, path: Path) -> None:
-    text_of = query.compile(connection, compile_kwargs={"literal_binds": True})
-    with path.open("wb") as file:
-        cursor = _driver(connection).cursor()
-        # The driver reads no marks here: % is a plain character.
-        text = str(text_of).replace("%%", "%")
-        cursor.copy_expert(f"COPY ({text}) TO STDOUT (FORMAT csv)", file, 1 << 20)
 
 
 def _driver(connection: sa.Connection) -> Any:

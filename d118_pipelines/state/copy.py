@@ -18,9 +18,15 @@ CHUNK_ROWS = 10_000
 
 
 def copy_state(
-    source: Database, target: Database, tables: Sequence[sa.Table]
+    source: Database,
+    target: Database,
+    tables: Sequence[sa.Table],
+    *,
+    is_idle: bool = True,
 ) -> dict[str, int]:
     """Copy all rows of the tables in one transaction; table -> rows.
+
+    is_idle: no run may be at work, since the source is given up.
 
     The source's writers wait meanwhile. Numbered rows keep their numbers, and the next
     number follows them.
@@ -29,7 +35,8 @@ def copy_state(
     is copied then.
     """
     with source.transaction() as old, target.transaction() as new:
-        _require_idle(old)
+        if is_idle:
+            _require_idle(old)
         _require_empty(new, tables, target)
         try:
             return {table.name: _copied(old, new, table) for table in tables}
@@ -75,7 +82,7 @@ def _copied(old: sa.Connection, new: sa.Connection, table: sa.Table) -> int:
     if sent != kept:
         raise _not_copied(f"has {kept:,} of {sent:,} rows in {table.name}")
     number = table.autoincrement_column
-    if kept and number is not None:
+    if kept and number is not None and new.dialect.name == "postgresql":
         sequence = sa.func.pg_get_serial_sequence(table.name, number.name)
         newest = sa.select(sa.func.max(number)).scalar_subquery()
         new.execute(sa.select(sa.func.setval(sequence, newest)))

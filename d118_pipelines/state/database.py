@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import BusyError, ConnectionLostError, DatabaseGoneError
 from d118_pipelines.kernel.outages import outage_of
-from d118_pipelines.state.engines import postgres_engine, shown, sqlite_engine
+from d118_pipelines.state.engines import (
+    driver_address,
+    log_statements,
+    postgres_engine,
+    shown,
+    sqlite_engine,
+)
+from d118_pipelines.state.fence import Fence, fence_of
 from d118_pipelines.state.schema import (
     MIGRATIONS,
     migrate_schema,
@@ -149,6 +156,16 @@ sync_leases = sa.Table(
     *columns("name", primary_key=True),
     *columns("holder host process"),  # process: its id and start time
     *columns("acquired_at renewed_at", Time),
+    *columns("stop_asked_by", nullable=True),  # the account that asked
+)
+
+sync_progress = sa.Table(
+    "sync_progress",
+    metadata,
+    *columns("run_id name", primary_key=True),
+    *columns("percent rows", Integer),
+    *columns("step"),
+    *columns("updated_at", Time),
 )
 
 pauses = sa.Table(
@@ -159,11 +176,33 @@ pauses = sa.Table(
     *columns("reason account"),
 )
 
-alerts_sent = sa.Table(
-    "alerts_sent",
+alerts = sa.Table(
+    "alerts",  # that were sent and whose cause lasts; the digest: when it went out
     metadata,
     *columns("cause", primary_key=True),
+    *columns("kind title run_id"),
+    *columns("feeds", sa.JSON),
     *columns("sent_at", Time),
+)
+
+webhook_outbox = sa.Table(
+    "webhook_outbox",
+    metadata,
+    *numbered(),
+    # state: waiting, delivered, dead. url, secret: as configured, so no secret.
+    *columns("name event url secret state"),
+    *columns("run_id", index=True),
+    *columns("body", sa.JSON),
+    *columns("attempts", Integer),
+    *columns("answer", nullable=True),  # of the last attempt
+    *columns("created_at next_at", Time),
+    *columns("delivered_at", Time, nullable=True),
+)
+
+webhook_runs = sa.Table(
+    "webhook_runs",
+    metadata,
+    *columns("run_id url", primary_key=True),  # given when the run was started
 )
 
 audit_log = sa.Table(
@@ -171,7 +210,23 @@ audit_log = sa.Table(
     metadata,
     *columns("id", Integer, primary_key=True, autoincrement=True),
     *columns("at", Time),
-    *columns("actor action object detail"),
+    # detail: counts and ids. hash_before, hash_after: of the object.
+    *columns("actor action object detail hash_before hash_after reason"),
+    sa.Index("audit_log_of_object", "object", "action", "id"),
+)
+
+
+# After a restore: destinations whose files nobody has compared with the ledger yet.
+uncompared = sa.Table(
+    "uncompared",
+    metadata,
+    *columns("target destination", primary_key=True),
+    *columns("backup_at", Time),
+)
+
+# The configuration as it was last looked at: path below the project.
+seen_files = sa.Table(
+    "seen_files", metadata, *columns("path", primary_key=True), *columns("sha256")
 )
 
 
@@ -196,6 +251,7 @@ class Database:
         self.path = path
         url = os.environ.get("DATABASE_URL", "") if url is None else url
         self.place = shown(url, "DATABASE_URL") if url else str(path)
+        self.fence: Fence | None = None if url else fence_of(path)
         try:
             if url:
                 self._engine = postgres_engine(url)
@@ -203,6 +259,7 @@ class Database:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 path.touch(mode=0o600)
                 self._engine = sqlite_engine(path)
+            log_statements(self._engine)
             self.upgraded_from = ""
             if upgrade:
                 self.upgraded_from = migrate_schema(self.transaction, migrations)
@@ -231,7 +288,16 @@ class Database:
     @property
     def is_postgres(self) -> bool:
         """Whether it is a PostgreSQL server."""
-        return self._engine.dialect.name == "postgresql"
+        return self.dialect.name == "postgresql"
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """How the engine writes SQL."""
+        return self._engine.dialect
+
+    def dsn(self) -> str:
+        """The server's address and login as libpq reads it; not to be shown."""
+        return driver_address(self._engine)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -242,7 +308,11 @@ class Database:
         ConnectionLostError if the server went away, DatabaseGoneError if it is not
         there, DiskFullError, PermissionDeniedError.
         """
-        with self._named_errors(), self._engine.begin() as connection:
+        with (
+            self._beside_others(),
+            self._named_errors(),
+            self._engine.begin() as connection,
+        ):
             yield connection
 
     @contextmanager
@@ -251,12 +321,19 @@ class Database:
 
         Temporary tables may be written in it; they are gone afterwards.
         """
-        with self._named_errors(), self._engine.connect() as connection:
+        with (
+            self._beside_others(),
+            self._named_errors(),
+            self._engine.connect() as connection,
+        ):
             connection.execution_options(reads_only=True)
             if self.is_postgres:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    def _beside_others(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.fence is None else self.fence.shared()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -309,23 +386,6 @@ def _is_locked(exc: sa.exc.OperationalError) -> bool:
         exc.orig, "pgcode", None
     )
     return code in ("SQLITE_BUSY", "55P03")  # the second: lock not available
-
-
-def record_audit(
-    connection: sa.Connection,
-    *,
-    now: dt.datetime,
-    actor: str,
-    action: str,
-    subject: str,
-    detail: str = "",
-) -> None:
-    """Append one row to the audit log; rows hold counts, hashes and accounts only."""
-    connection.execute(
-        audit_log.insert().values(
-            at=now, actor=actor, action=action, object=subject, detail=detail
-        )
-    )
 
 
 def clock_warning(connection: sa.Connection, now: dt.datetime) -> str:

@@ -7,18 +7,35 @@ PostgreSQL by an advisory lock. Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.log_level import is_debugged, own
 
 WAIT_SECONDS = 600
 # Any number, the same in every process of the project.
 _WRITER_LOCK = 118_118_118
+# The verb of a statement and the first name behind it; no quoted value.
+_STATEMENT = re.compile(
+    r"\s*(\w+)\b(?:(?:[^']*?\b(?:FROM|INTO))?\s+\"?([a-z_]\w*))?", re.I
+)
 _DRIVER = "postgresql+psycopg2"
 _FORMS = ("postgresql", "postgresql+asyncpg", _DRIVER)
+
+
+_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "application_name": "d118",
+    # A machine that vanished must not keep the writers' lock.
+    "keepalives_idle": 60,
+    "options": f"-c timezone=UTC -c lock_timeout={WAIT_SECONDS}s "
+    "-c client_connection_check_interval=5s",
+}
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
@@ -29,8 +46,6 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connect_args={
             "timeout": WAIT_SECONDS,
             "isolation_level": None,
-            # DuckDB pulls rows out of it from a thread of its own.
-            "check_same_thread": False,
         },
         poolclass=sa.NullPool,
         # The database keeps lines of people; an error must not quote them.
@@ -55,14 +70,7 @@ def postgres_engine(url: str) -> sa.Engine:
     """The engine of a server. Raises: ConfigurationError if the URL is none."""
     engine = sa.create_engine(
         normalised(url),
-        connect_args={
-            "connect_timeout": 10,
-            "application_name": "d118",
-            # A machine that vanished must not keep the writers' lock.
-            "keepalives_idle": 60,
-            "options": f"-c timezone=UTC -c lock_timeout={WAIT_SECONDS}s "
-            "-c client_connection_check_interval=5s",
-        },
+        connect_args=_SETTINGS,
         poolclass=sa.NullPool,
         hide_parameters=True,
     )
@@ -73,6 +81,33 @@ def postgres_engine(url: str) -> sa.Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
     return engine
+
+
+def log_statements(engine: sa.Engine) -> None:
+    """Say at debug how long each statement took: its verb and table, no value."""
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def _before(connection: sa.Connection, *_: Any) -> None:
+        connection.info["d118_began"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "after_cursor_execute")
+    def _after(connection: sa.Connection, cursor: Any, text: str, *_: Any) -> None:
+        if is_debugged():
+            took = time.monotonic() - connection.info["d118_began"]
+            words = _STATEMENT.match(text)
+            what = " ".join(filter(None, words.groups())) if words else "statement"
+            own.debug("SQL %s: %s rows in %.3f s", what, cursor.rowcount, took)
+
+
+def driver_address(engine: sa.Engine) -> str:
+    """Where the engine of a server connects, for a reader of one moment, as libpq reads it.
+
+    It has the password in it: never show it.
+    """
+    driver: Any = engine.dialect.loaded_dbapi
+    _, address = engine.dialect.create_connect_args(engine.url)
+    own = f"{_SETTINGS['options']} -c default_transaction_isolation=repeatable\\ read"
+    return str(driver.extensions.make_dsn(**{**address, **_SETTINGS, "options": own}))
 
 
 def normalised(url: str, variable: str = "DATABASE_URL") -> sa.URL:

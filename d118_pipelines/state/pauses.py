@@ -14,10 +14,16 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError, PausedError
 from d118_pipelines.kernel.clock import local_time, utc_now
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 
 ALL = "*"
 """The name under which everything is paused."""
+
+
+RESTORED = "(restored copy)"
+"""The name under which a copy that was restored is locked (`restored.py`)."""
+NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,18 @@ class Pause:
 
     def text(self, zone: ZoneInfo) -> str:
         """What whoever is kept from running is told."""
+        if self.name == RESTORED:
+            return f"LOCKED  {self.reason} Nothing is read, changed or sent."
         whom = "everything" if self.name == ALL else self.name
         until = local_time(self.until, zone)
         return f"PAUSED  {whom} is paused until {until}: {self.reason}"
+
+    @property
+    def way_out(self) -> str:
+        """The command that ends it."""
+        if self.name == RESTORED:
+            return "d118 unlock"
+        return f"d118 resume {'--all' if self.name == ALL else self.name}"
 
 
 def pause(connection: sa.Connection, wanted: Pause) -> None:
@@ -50,13 +65,14 @@ def pause(connection: sa.Connection, wanted: Pause) -> None:
         )
     connection.execute(db.pauses.delete().where(db.pauses.c.name == wanted.name))
     connection.execute(db.pauses.insert().values(**asdict(wanted)))
-    db.record_audit(
+    audit.record(
         connection,
         now=wanted.created_at,
         actor=wanted.account,
         action="pause",
         subject=wanted.name,
         detail=wanted.until.isoformat(),
+        reason=wanted.reason,
     )
 
 
@@ -66,9 +82,7 @@ def resume(
     """End the pause of that name; False if there was none."""
     ended = connection.execute(db.pauses.delete().where(db.pauses.c.name == name))
     if ended.rowcount:
-        db.record_audit(
-            connection, now=now, actor=account, action="resume", subject=name
-        )
+        audit.record(connection, now=now, actor=account, action="resume", subject=name)
     return bool(ended.rowcount)
 
 
@@ -77,7 +91,7 @@ def pause_of(connection: sa.Connection, name: str, *, now: dt.datetime) -> Pause
     c = db.pauses.c
     row = connection.execute(
         sa.select(*(c[column] for column in Pause.__slots__))
-        .where(c.name.in_([name, ALL]), c.until > now)
+        .where(c.name.in_([name, ALL, RESTORED]), c.until > now)
         .order_by(c.until.desc())
         .limit(1)
     ).first()
@@ -88,9 +102,10 @@ def refuse_paused(connection: sa.Connection, name: str, zone: ZoneInfo) -> None:
     """Raises: PausedError if the target or provider is paused now."""
     found = pause_of(connection, name, now=utc_now())
     if found is not None:
-        whom = "--all" if found.name == ALL else found.name
         raise PausedError(
             found.text(zone),
             not_done="Nothing was sent or changed.",
-            next_step=f"Wait, or end the pause: d118 resume {whom}",
+            next_step=f"Wait, or end the pause: {found.way_out}"
+            if found.until < NEVER
+            else f"Look at docs/reference/backup.md, then: {found.way_out}",
         )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.guard_rule import GuardRule, Verdict
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 
 PREFIX_LENGTH = 8
@@ -134,13 +135,14 @@ def approve(
             created_at=now,
         )
     )
-    db.record_audit(
+    audit.record(
         connection,
         now=now,
         actor=account,
         action="approve",
         subject=target,
         detail=plan.plan_hash,
+        reason=reason,
     )
     return approval
 
@@ -171,7 +173,7 @@ def use_approval(
     connection.execute(
         db.plan_approvals.update().where(c.id == approval.id).values(used_at=now)
     )
-    db.record_audit(
+    audit.record(
         connection,
         now=now,
         actor=approval.account,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from d118_pipelines.config.yaml_files import (
     shown_path,
 )
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.shipped import either, file_of
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.model import (
@@ -42,6 +43,7 @@ DEADLINE_WINDOW = dt.timedelta(hours=6)
 TODAY = "today"
 READS = re.compile(r"\b(raw|staged)\.([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\b", re.I)
 READS_ROSTER = re.compile(r"\broster\.([a-z][a-z0-9_]*)\b", re.I)
+_SUFFIXES = (".yaml", ".yml")
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
 _JOIN = re.compile(r"\bjoin\s+(?:lateral\s+)?([a-z_][\w.]*|\()", re.I)
@@ -50,15 +52,22 @@ _JOIN = re.compile(r"\bjoin\s+(?:lateral\s+)?([a-z_][\w.]*|\()", re.I)
 class Target:
     """A target as the rest of the code uses it: the model, its name and its SQL."""
 
-    def __init__(self, path: Path, model: TargetModel, sql_folder: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        model: TargetModel,
+        sql_folder: Path,
+        layouts: Path | None = None,
+    ) -> None:
         self.name = path.stem
         self.path = path
         self.model = model
         self.sql_folder = sql_folder
+        self.layouts = layouts or _layouts_beside(path)
 
     def sql(self, name: str) -> str:
         """The text of one of the target's SQL files."""
-        return (self.sql_folder / name).read_text(encoding="utf-8")
+        return sql_file(self.sql_folder, name).read_text(encoding="utf-8")
 
     @property
     def sql_files(self) -> list[str]:
@@ -114,7 +123,7 @@ class Target:
         """SHA-256 over the YAML file, its layout and every SQL file: the code version."""
         digest = hashlib.sha256(self.path.read_bytes())
         if self.model.extends:
-            digest.update(_layout(self.path, self.model.extends).read_bytes())
+            digest.update(_layout(self.layouts, self.model.extends).read_bytes())
         for name in self.sql_files:
             digest.update(self.sql(name).encode("utf-8"))
         return digest.hexdigest()
@@ -149,9 +158,10 @@ class Target:
         return [file for file in self.model.files if not file.control]
 
 
-def read_target(path: Path, sql_folder: Path) -> Target:
+def read_target(path: Path, sql_folder: Path, layouts: Path | None = None) -> Target:
     """Read and check one target.
 
+    sql_folder, layouts: the district's; shipped files come second.
     Raises: ConfigurationError naming file, line and key for unknown keys, bad values,
     SQL files that do not exist, and names that nothing declares.
     """
@@ -162,9 +172,10 @@ def read_target(path: Path, sql_folder: Path) -> Target:
             not_done="Nothing was started.",
             next_step=f"Rename it to {path.stem}.yaml, or remove it.",
         )
-    document = _with_layout(read_yaml(path))
+    layouts = layouts or _layouts_beside(path)
+    document = _with_layout(read_yaml(path), layouts)
     model = _with_own_columns(check_model(TargetModel, document))
-    target = Target(path, as_optioned(model), sql_folder)
+    target = Target(path, as_optioned(model), sql_folder, layouts)
     complaints = complaints_about(target.name, model, sql_folder)
     if complaints:
         raise ConfigurationError(
@@ -176,25 +187,40 @@ def read_target(path: Path, sql_folder: Path) -> Target:
     return target
 
 
-def load_targets(root: Path) -> tuple[list[Target], list[Misconfigured]]:
-    """The enabled targets of `mappings/targets/` by name, and those that are not sound."""
+def load_targets(
+    root: Path, shipped: Sequence[str] = ()
+) -> tuple[list[Target], list[Misconfigured]]:
+    """The enabled targets by name, and those that are not sound.
+
+    shipped: the names of shipped targets that are used beside the files of the folder's
+    own `mappings/targets/`; no upgrade adds one by itself.
+    """
     sound: list[Target] = []
     broken: list[Misconfigured] = []
-    for path in sorted((root / "mappings/targets").glob("[!.]*")):
-        if path.suffix.lower() not in (".yaml", ".yml"):
-            continue
+    layouts = root / "mappings/layouts"
+    for path in _target_files(root, shipped):
         try:
-            target = read_target(path, root / "sql/exports")
+            target = read_target(path, root / "sql/exports", layouts)
             sound += [target] if target.model.enabled else []
         except ConfigurationError as exc:
             name = path.stem if path.suffix == ".yaml" else path.name
-            broken.append(Misconfigured("target", name, exc, _given(path)))
+            broken.append(Misconfigured("target", name, exc, _given(path, layouts)))
     return sound, broken
 
 
-def read_targets(root: Path) -> list[Target]:
-    """The enabled targets of `mappings/targets/` that are sound, by name."""
-    return load_targets(root)[0]
+def _target_files(root: Path, shipped: Sequence[str]) -> list[Path]:
+    """The folder's own files, and the shipped ones that are named and not among them."""
+    own = root / "mappings/targets"
+    paths = {p.name: p for p in own.glob("[!.]*") if p.suffix.lower() in _SUFFIXES}
+    for name in shipped:
+        path = file_of(root, f"mappings/targets/{name}.yaml")
+        paths.setdefault(path.name, path)
+    return [paths[name] for name in sorted(paths)]
+
+
+def read_targets(root: Path, shipped: Sequence[str] = ()) -> list[Target]:
+    """The sound ones of `load_targets`, by name."""
+    return load_targets(root, shipped)[0]
 
 
 def schedule_of(broken: Misconfigured) -> Schedule | None:
@@ -205,12 +231,12 @@ def schedule_of(broken: Misconfigured) -> Schedule | None:
         return None
 
 
-def _given(path: Path) -> Mapping[str, Any]:
+def _given(path: Path, layouts: Path) -> Mapping[str, Any]:
     """What can be read of a target's YAML: with its layout, else alone, else nothing."""
     document = None
     with suppress(ConfigurationError):
         document = read_yaml(path)
-        document = _with_layout(document)
+        document = _with_layout(document, layouts)
     return document.data if document and isinstance(document.data, dict) else {}
 
 
@@ -255,18 +281,28 @@ def _with_own_columns(model: TargetModel) -> TargetModel:
     return model.model_copy(update={"files": files})
 
 
-def _layout(path: Path, name: str) -> Path:
-    """`mappings/layouts/<name>.yaml` beside the folder of the targets."""
-    return path.parent.parent / "layouts" / f"{name}.yaml"
+def sql_file(folder: Path, name: str) -> Path:
+    """A file of `sql/exports`: in the district's folder, else the shipped one."""
+    return either(folder / name, f"sql/exports/{name}")
 
 
-def _with_layout(document: Document) -> Document:
+def _layouts_beside(path: Path) -> Path:
+    """`mappings/layouts/` beside the folder of the targets."""
+    return path.parent.parent / "layouts"
+
+
+def _layout(folder: Path, name: str) -> Path:
+    """`<name>.yaml` of the layouts: in the district's folder, else the shipped one."""
+    return either(folder / f"{name}.yaml", f"mappings/layouts/{name}.yaml")
+
+
+def _with_layout(document: Document, layouts: Path) -> Document:
     """A target's document on top of the layout that its key `extends` names."""
     data = document.data
     name = data.get("extends") if isinstance(data, dict) else None
     if not isinstance(name, str) or not TARGET_NAME.fullmatch(name):
         return document
-    base = read_yaml(_layout(document.path, name))
+    base = read_yaml(_layout(layouts, name))
     return Document(document.path, _merged(base.data, data), document.lines, base)
 
 

@@ -11,6 +11,7 @@ from keyword import kwlist
 from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
+from d118_pipelines.kernel.shipped import either
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
@@ -70,7 +71,7 @@ def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
 
 
 def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
-    """SQL files that the target names and `folder` (`sql/exports`) does not have."""
+    """SQL files that the target names and nobody has; folder: the own `sql/exports`."""
     named: list[tuple[KeyPath, str]] = [
         (("tables", i, "sql"), table.sql) for i, table in enumerate(model.tables)
     ]
@@ -81,7 +82,7 @@ def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
     return [
         (key, f"sql/exports/{name} {problem}")
         for key, name in named
-        if (problem := _problem_of(folder / name))
+        if (problem := _problem_of(either(folder / name, f"sql/exports/{name}")))
     ]
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite compiles it 
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.sql_text import literal, statement
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.bulk import load_rows
 from d118_pipelines.targets.model import Ledger, TargetFile
@@ -264,7 +265,7 @@ def import_seed(
         .values(target=target, destination=destination, **values)
         .on_conflict_do_update(index_elements=["target", "destination"], set_=values)
     )
-    db.record_audit(
+    audit.record(
         connection,
         now=now,
         actor=account,
@@ -313,7 +314,7 @@ def remove_entry(
             f"--identity {found[0]}",
         )
     connection.execute(db.delivery_ledger.delete().where(*mine))
-    db.record_audit(
+    audit.record(
         connection,
         now=now,
         actor=account,

@@ -135,14 +135,22 @@ def line_sql(file: TargetFile, layout: Format) -> str:
         return _joined(bare, layout)
     if layout.quoting == "all":
         return _joined(in_quotes, layout)
-    special = literal(_special(layout))
     needed = [
-        f"if(regexp_matches({value}, {special}), {quoted}, {value})"
+        f"if({_needs_quotes(value, layout)}, {quoted}, {value})"
         for value, quoted in zip(bare, in_quotes, strict=True)
     ]
     # Few records need quotes: one look at all values is cheaper than one at each.
-    anywhere = f"regexp_matches(concat_ws('', {', '.join(bare)}), {special})"
+    anywhere = _needs_quotes(f"concat_ws('', {', '.join(bare)})", layout)
     return f"if({anywhere}, {_joined(needed, layout)}, {_joined(bare, layout)})"
+
+
+def _needs_quotes(value: str, layout: Format) -> str:
+    """SQL for whether a text has what must not be outside quotes.
+
+    Four plain searches take a third of the time of one regular expression.
+    """
+    found = (f"contains({value}, {literal(one)})" for one in _special(layout))
+    return f"({' OR '.join(found)})"
 
 
 def _joined(values: Sequence[str], layout: Format) -> str:
@@ -250,14 +258,14 @@ def _header(file: TargetFile, layout: Format) -> str:
 def _header_cell(name: str, layout: Format) -> str:
     """A column's name, in quotes by the same rule as values."""
     needs_quotes = layout.quoting == "all" or (
-        layout.quoting == "minimal" and re.search(_special(layout), name)
+        layout.quoting == "minimal" and any(one in name for one in _special(layout))
     )
     return '"' + name.replace('"', '""') + '"' if needs_quotes else name
 
 
-def _special(layout: Format) -> str:
-    """What a value must not hold outside quotes, as a regular expression."""
-    return f'["\\r\\n{re.escape(layout.delimiter)}]'
+def _special(layout: Format) -> tuple[str, ...]:
+    """What a value must not hold outside quotes."""
+    return ('"', "\r", "\n", layout.delimiter)
 
 
 def _encode(text: str, encoding: str) -> tuple[bytes, bool]:

@@ -31,12 +31,11 @@ class Workbench:
     def __init__(
         self,
         options: Mapping[str, Any],
-        memory_limit: str = "2GB",
         spill_folder: Path | None = None,
     ) -> None:
         """spill_folder: where goes what exceeds the memory; the caller removes it."""
         self._options = options
-        self.connection = open_frames(memory_limit, spill_folder)
+        self.connection = open_frames(spill_folder)
 
     def __enter__(self) -> Workbench:
         return self

@@ -18,6 +18,7 @@ from d118_pipelines.config.providers import (
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, load_targets
@@ -30,7 +31,13 @@ from d118_pipelines.workflows.provider_feed import (
 )
 from d118_pipelines.workflows.provider_sources import check_provider
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.target_feed import (
+    TargetFeed,
+    TargetState,
+    misconfigured_target,
+)
+
+State = TargetState | ProviderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Feeds:
 
 def load_feeds(project: Project) -> Feeds:
     """What the project's files say. Raises: ConfigurationError of district.yaml only."""
-    targets, broken = load_targets(project.root)
+    targets, broken = load_targets(project.root, project.district().targets)
     broken += project.broken_providers()
     places = {target.name: shown_path(target.path) for target in targets}
     providers = []
@@ -116,6 +123,41 @@ def all_provider_states(project: Project) -> list[ProviderState]:
         history = RunHistory(connection)
         sound = [ProviderFeed(project, one).state(history) for one in feeds.providers]
     return [*sound, *(misconfigured_provider(project, one) for one in broken)]
+
+
+def feed_name(state: State) -> str:
+    """The name of the target, or the provider's id."""
+    return state.target if isinstance(state, TargetState) else state.provider
+
+
+def cause_line(state: State) -> str:
+    """Why it is not well, in one line with the way on."""
+    stands = state.standing
+    row = stands.row("name", feed_name(state), utc_now())
+    head = f"{stands.state.upper()}  {feed_name(state)} {row['when']}".rstrip()
+    # What a step says begins with these two, for the log.
+    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
+    reason = reason.replace(f"  {feed_name(state)}: ", ": ", 1).rstrip(".")
+    parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
+    return ". ".join(part for part in parts if part)
+
+
+def states_of(
+    project: Project,
+    history: RunHistory,
+    feeds: Sequence[Feed],
+    broken: Sequence[Misconfigured] = (),
+) -> list[State]:
+    """How each stands, by name."""
+    found = [feed.state(history) for feed in feeds]
+    found += [
+        misconfigured_target(project, one)
+        if one.kind == "target"
+        else misconfigured_provider(project, one)
+        for one in broken
+    ]
+    states = [s for s in found if isinstance(s, TargetState | ProviderState)]
+    return sorted(states, key=feed_name)
 
 
 def named_feed(project: Project, name: str) -> Feed:

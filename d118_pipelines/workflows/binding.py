@@ -109,7 +109,7 @@ def _no_rows(relations: dict[Parts, str], target: Target, folder: Path) -> Input
 def _in_term(target: Target) -> Target:
     """The target as if a term were current: without a row none is."""
     model = target.model.model_copy(update={"in_term": None})
-    return Target(target.path, model, target.sql_folder)
+    return Target(target.path, model, target.sql_folder, target.layouts)
 
 
 def _build(project: Project, target: Target, inputs: Inputs, folder: Path) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.shipped import SHIPPED
 
 _YAML = "target.yaml"
+_CATALOG = SHIPPED / "mappings/catalog"
 
 
-def catalog(project: Project) -> list[str]:
-    """The names in the catalog."""
-    found = (project.root / "mappings/catalog").glob(f"*/{_YAML}")
-    return sorted(path.parent.name for path in found)
+def catalog() -> list[str]:
+    """The names in the shipped catalog."""
+    return sorted(path.parent.name for path in _CATALOG.glob(f"*/{_YAML}"))
 
 
 def add_target(project: Project, name: str) -> list[Path]:
@@ -26,7 +27,7 @@ def add_target(project: Project, name: str) -> list[Path]:
 
     Raises: ConfigurationError for a name that the catalog lacks, or that is taken.
     """
-    known = catalog(project)
+    known = catalog()
     if name not in known:
         raise ConfigurationError(
             f"The catalog has no target {name}.",
@@ -43,8 +44,9 @@ def add_target(project: Project, name: str) -> list[Path]:
             not_done="Nothing was written.",
         )
     sql.mkdir(parents=True)
+    targets.mkdir(parents=True, exist_ok=True)
     written = []
-    for source in sorted((project.root / "mappings/catalog" / name).iterdir()):
+    for source in sorted((_CATALOG / name).iterdir()):
         is_yaml = source.name == _YAML
         path = targets / f"{name}.yaml" if is_yaml else sql / source.name
         if is_yaml or source.suffix == ".sql":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,12 +18,18 @@ from typing import Any, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError, D118Error, ExportError
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    ExportError,
+    HeldError,
+)
 from d118_pipelines.kernel.clock import Clock, utc_now
 from d118_pipelines.kernel.outages import NamedOutages
+from d118_pipelines.state import audit, restored
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
-from d118_pipelines.state.leases import lease
+from d118_pipelines.state.leases import lease, refuse_lost
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.state.plans import Approval, StoredPlan, latest_plan, use_approval
@@ -31,6 +37,8 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import Baseline
 from d118_pipelines.workflows.admission import admit, no_plan
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
+from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
 
 
@@ -72,9 +80,17 @@ class Delivery(ABC, Generic[S_co]):
     def last(self, connection: sa.Connection) -> Baseline | None:
         """What the destination has now; a plan must have been compared with it."""
 
-    @abstractmethod
-    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
+    def baseline(self, database: Database, folder: Path) -> Baseline | None:
         """The same with its frames. folder: for those; the caller removes it."""
+        with database.reading() as connection:
+            return self.last(connection)
+
+    @abstractmethod
+    def differs(self, files: Sequence[Mapping[str, Any]]) -> str:
+        """Why the destination does not hold exactly these files; empty if it does.
+
+        Raises: as a delivery, if it cannot be reached.
+        """
 
     @abstractmethod
     def send(self, parcel: Parcel) -> S_co:
@@ -98,8 +114,12 @@ class Delivered(Generic[S_co]):
     seconds: float
 
 
-def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
+def deliver_plan(
+    way: Delivery[S_co], *, run_id: str, actor: str = ""
+) -> Delivered[S_co]:
     """Send the plan that this run made, else the target's newest one.
+
+    actor: whose run it is, for the audit log; empty: this account's.
 
     Raises: HeldError, PausedError, ExportError or ConfigurationError if it may not go;
     BusyError if another run delivers; whatever the way raises. The delivery then does not
@@ -115,7 +135,7 @@ def deliver_plan(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
                 raise no_plan(feed)
             _refuse_unfit(target, plan, way.destination, way.last(connection))
             approval = admit(connection, feed, plan, now=way.clock())
-        return _send(way, database, plan, run_id=run_id, approval=approval)
+        return _send(way, database, plan, run_id=run_id, actor=actor, approval=approval)
 
 
 def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
@@ -166,14 +186,17 @@ def _send(
     what: StoredPlan | sa.Row[Any],
     *,
     run_id: str,
+    actor: str = "",
     approval: Approval | None = None,
     resend_of: str | None = None,
 ) -> Delivered[S_co]:
     """Record the start, send, and make it count in one transaction."""
+    _refuse_uncompared(way, database, actor or account())
     started, target, d = time.monotonic(), way.target.name, db.deliveries.c
     folder = way.project.home / what.folder
     parcel = Parcel(uuid.uuid4().hex, run_id, folder, what.files)
     with database.transaction() as connection:
+        refuse_lost(connection, target, run_id)
         # One that began and never ended was cut off: we hold the lease now.
         cut_off = sa.and_(d.target == target, d.status == "started")
         _end(connection, way, cut_off, status="interrupted")
@@ -199,19 +222,80 @@ def _send(
     except D118Error as exc:
         with database.transaction() as connection:
             _end(connection, way, d.id == parcel.id, status="failed", error=exc.what)
+            failed = RunEvent(target, run_id, "FAILURE", is_target=True, error=exc.what)
+            tell_event(connection, way.project, way.target.model, failed)
         raise
     with database.transaction() as connection:
+        refuse_lost(connection, target, run_id)
         read_back = list(sent.read_back)
         # Users in the outbox are compared with nothing, and are in no ledger.
         is_known = read_back or way.target.sends_users
         status = "verified" if is_known else db.NOT_READ_BACK
         _end(connection, way, d.id == parcel.id, status=status, read_back=read_back)
         entries = way.commit(connection, parcel)
+        done = RunEvent(
+            target,
+            run_id,
+            "SUCCESS",
+            is_target=True,
+            stats={file["name"]: {"rows": file["rows"]} for file in what.files},
+            pings=status == "verified" and not way.destination.is_outbox,
+        )
+        tell_event(connection, way.project, way.target.model, done)
         if approval is not None:
             use_approval(connection, approval, target=target, now=way.clock())
+        audit.record(
+            connection,
+            now=way.clock(),
+            actor=actor or account(),
+            action="sent again" if resend_of else "delivered",
+            subject=target,
+            detail=f"run {run_id}, delivery {parcel.id}, to {way.destination.label}",
+            after=what.plan_hash,
+        )
     seconds = round(time.monotonic() - started, 3)
     label = way.destination.label
     return Delivered(parcel.id, status, label, sent, what.files, entries, seconds)
+
+
+def _refuse_uncompared(way: Delivery[Any], database: Database, actor: str) -> None:
+    """After a restore: the first delivery goes only if the destination is as known.
+
+    Otherwise something was sent after the backup, and the ledger does not know whom.
+    Raises: HeldError; whatever the destination raises.
+    """
+    target, destination = way.target.name, way.destination
+    with database.reading() as connection:
+        if not restored.is_uncompared(connection, target, destination.id):
+            return
+        d = db.deliveries.c
+        files = connection.scalar(
+            sa.select(d.files)
+            .where(d.target == target, d.destination == destination.id)
+            .where(d.status.in_(db.COUNTS))
+            .order_by(d.number.desc())
+            .limit(1)
+        )
+    with NamedOutages():
+        found = way.differs(files or [])
+    if found:
+        raise HeldError(
+            f"HELD restored.not_compared  {target}: {found}",
+            where=destination.label,
+            rule="This copy was restored from a backup. What was sent after it is not in "
+            "its ledger, and would be sent as new once more.",
+            not_done="Nothing was sent.",
+            next_step="Compare the server with d118 ledger deliveries. If nothing was "
+            f'sent since: d118 unlock {target} --reason "..."',
+        )
+    with database.transaction() as connection:
+        restored.settle(
+            connection,
+            target,
+            destination=destination.id,
+            actor=actor,
+            now=way.clock(),
+        )
 
 
 def _end(

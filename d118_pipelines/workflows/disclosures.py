@@ -18,6 +18,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.kernel.csv_text import csv_text
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target
@@ -106,7 +107,7 @@ def write_register(
 def record_posting(project: Project, *, now: dt.datetime, account: str) -> None:
     """Store that the register was posted where the public reads it."""
     with state_database(project).transaction() as connection:
-        db.record_audit(
+        audit.record(
             connection,
             now=now,
             actor=account,

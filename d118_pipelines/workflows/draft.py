@@ -22,6 +22,7 @@ from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.run_folders import MANIFEST_FILE
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.store.snapshot import RELATIONS, write_snapshot
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.targets.draft.file_draft import draft_file
@@ -175,9 +176,9 @@ def _roster(
     project: Project, duck: duckdb.DuckDBPyConnection, folder: Path
 ) -> dict[str, Path]:
     district = project.district().id
-    with state_database(project).reading() as connection:
+    with arrow_reading(state_database(project)) as reader:
         files = write_snapshot(
-            connection, duck, RELATIONS, district=district, folder=folder
+            reader, duck, RELATIONS, district=district, folder=folder
         )
     return {f"roster.{name}": path for name, path in files.items()}
 

@@ -37,6 +37,7 @@ from d118_pipelines.workflows.deliver import Delivery
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
 from d118_pipelines.workflows.export_inputs import gather
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 
 ACCOUNT_OF_DEMONSTRATION = "demonstration"
 
@@ -79,6 +80,12 @@ def make_export(
         approval = valid_approval(
             connection, target=target.name, plan_hash=plan.plan_hash, now=now
         )
+        broken = next((rule for rule in plan.rules if not rule.passed), None)
+        status = {"held": "HELD", "failed": "FAILURE"}.get(plan.verdict)
+        if status and broken and not approval:
+            error = f"{broken.code}: {broken.message}"
+            ended = RunEvent(target.name, run_id, status, is_target=True, error=error)
+            tell_event(connection, project, target.model, ended)
     if export is None:
         return None
     return MadeExport(export, plan, approval, way.destination, read)
@@ -134,11 +141,9 @@ def _filled(
     zone = project.district().zone
     since = cycle_start(target.model.ledger, now, zone)
     with database.reading() as connection:
-        snapshot = replace(
-            read_snapshot(connection, target.name, destination.id, since=since),
-            baseline=way.baseline(connection, passing),
-        )
-    baseline = snapshot.baseline
+        snapshot = read_snapshot(connection, target.name, destination.id, since=since)
+    baseline = way.baseline(database, passing)
+    snapshot = replace(snapshot, baseline=baseline)
     export = build_export(
         target,
         inputs=found.inputs,

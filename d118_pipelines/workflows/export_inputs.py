@@ -20,6 +20,7 @@ from d118_pipelines.roster.staging.staged import Staged, find_staged
 from d118_pipelines.roster.store.snapshot import write_snapshot
 from d118_pipelines.sources.powerschool.pull import READ_FROM
 from d118_pipelines.sources.pull import Pull
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
@@ -68,10 +69,10 @@ def gather(
         demonstration |= is_made_up
         with (
             closing(open_frames(temp_folder=folder)) as duck,
-            database.reading() as connection,
+            arrow_reading(database) as reader,
         ):
             roster = write_snapshot(
-                connection, duck, target.roster_reads, district=district, folder=folder
+                reader, duck, target.roster_reads, district=district, folder=folder
             )
     inputs = Inputs({parts: file for parts, (file, _) in found.items()}, roster)
     pulls = [source for _, source in found.values() if isinstance(source, Pull)]

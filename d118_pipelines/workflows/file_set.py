@@ -7,7 +7,7 @@ delivery counts is in `deliver.py`, the steps of sending are in `delivery/sequen
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,26 @@ class FileSet(Delivery[DeliveryReport]):
     sleep: Callable[[float], None] = time.sleep
 
     def last(self, connection: sa.Connection) -> Baseline | None:
-        """The last verified delivery."""
+        """The last verified delivery; its export has the frames."""
         return last_verified(connection, self.target.name, self.destination.id)
 
-    def baseline(self, connection: sa.Connection, folder: Path) -> Baseline | None:
-        """The last verified delivery; its export has the frames."""
-        return self.last(connection)
+    def differs(self, files: Sequence[Mapping[str, Any]]) -> str:
+        """Names of files that are gone or other ones, by size and SHA-256."""
+        if not files:
+            return "this copy knows of no delivery to compare with."
+        if not self.destination.options.confirm_hash:
+            return "its server lets nothing be read."
+        with self.destination.connect() as remote:
+            there = {name: remote.stat(name) for name in (f["name"] for f in files)}
+            gone = [name for name, found in there.items() if found is None]
+            other = [
+                file["name"]
+                for file in files
+                if there[file["name"]] and remote.sha256(file["name"]) != file["sha256"]
+            ]
+        told = [f"other contents: {', '.join(other)}."] if other else []
+        told += [f"not there any more: {', '.join(gone)}."] if gone else []
+        return " ".join(told)
 
     def send(self, parcel: Parcel) -> DeliveryReport:
         """Send the files of the export. Raises: as `deliver_set`."""

@@ -1,6 +1,6 @@
 """Who is meant by an id: one person's rows in extracts, rosters and kept files.
 
-Called by `cli/explain.py`. An id is whatever a person can know: DCID, student or employee
+Called by `explain.py`. An id is whatever a person can know: DCID, student or employee
 number, access id, external id, user name, e-mail. Rows belong to one person when they
 share two ids, or one and the name: numbers of different kinds collide.
 Rule: docs/reference/explain.md.

@@ -14,6 +14,7 @@ from pathlib import Path
 from d118_pipelines.config.project import Project, environment_value
 from d118_pipelines.config.providers import PowerSchoolProvider, Provider
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.shipped import files_of
 from d118_pipelines.roster.staging.powerschool import RAW_COLLECTIONS
 from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
@@ -61,8 +62,8 @@ def demonstration_folder(project: Project) -> Path:
 
 
 def query_files(project: Project) -> list[Path]:
-    """The files of `sql/powerschool/`, ordered by name."""
-    return sorted((project.root / "sql/powerschool").glob("*.sql"))
+    """The files of `sql/powerschool/`, own and shipped, ordered by name."""
+    return files_of(project.root, "sql/powerschool", "*.sql")
 
 
 def target_queries(
@@ -83,7 +84,9 @@ def target_queries(
 def _in_use(project: Project) -> list[Path]:
     """The query files that a target or an enabled provider reads."""
     enabled = [one for one in project.providers() if one.model.enabled]
-    queries = target_queries(project, read_targets(project.root), enabled)
+    queries = target_queries(
+        project, read_targets(project.root, project.district().targets), enabled
+    )
     names = {query.name for query in queries}
     if any(_is_roster(provider) for provider in enabled):
         names |= set(RAW_COLLECTIONS)
@@ -96,7 +99,7 @@ def _is_roster(provider: Provider) -> bool:
 
 def read_query(project: Project, name: str) -> Query:
     """The query of one raw extract."""
-    return Query.read(project.root / "sql/powerschool" / f"{name}.sql")
+    return Query.read(project.file(f"sql/powerschool/{name}.sql"))
 
 
 def query_columns(project: Project, name: str) -> dict[str, str]:

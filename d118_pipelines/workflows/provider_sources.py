@@ -8,10 +8,12 @@ when a source is made, never when definitions load.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.provider_types import FilesConfig, OneRosterCsvConfig
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 def provider_mapping(project: Project, provider: Provider) -> MappingFile:
     """The provider's mapping file. Raises: ConfigurationError with file, line, key."""
     mapping = read_mapping(
-        project.root / provider.model.mapping_file, project_root=project.root
+        project.file(provider.model.mapping_file), project_root=project.root
     )
     check_api(provider, mapping)
     return mapping
@@ -61,7 +63,7 @@ def check_provider(project: Project, provider: Provider) -> None:
     if isinstance(provider.model, CsvProvider):
         from d118_pipelines.sources.csv_files.rules import read_rules
 
-        read_rules(project.root / provider.model.mapping_file)
+        read_rules(project.file(provider.model.mapping_file))
 
 
 def wanted_entities(provider: Provider) -> list[str]:
@@ -101,7 +103,11 @@ def host_pool(provider: Provider) -> str:
     """The pool of the vendor's host: runs against one host queue for each other."""
     if isinstance(provider.model, PowerSchoolProvider):
         return "sis_oracle"
-    return f"{provider.model.type.lower()}_{provider.id}"
+    config = provider.model.config
+    sftp = getattr(config, "sftp", None)
+    address = getattr(config, "baseUrl", None) or (sftp.host if sftp else provider.id)
+    host = urlsplit(address).hostname or address.lower()
+    return f"host_{re.sub(r'[^a-z0-9]+', '_', host).strip('_')}"
 
 
 def rest_paths(project: Project, provider: Provider) -> dict[str, str]:
@@ -293,7 +299,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     largest = int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
     source_of = partial(
         CsvSource,
-        rules=read_rules(project.root / provider.model.mapping_file),
+        rules=read_rules(project.file(provider.model.mapping_file)),
         files=config.files,
         encoding=config.encoding,
         date_order=config.date_order,

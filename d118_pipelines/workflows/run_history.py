@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import BusyError, HeldError, PausedError
+from d118_pipelines.errors import BusyError, HeldError, PausedError, WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.state import database as db
@@ -52,6 +52,8 @@ class Failure:
         """What a run comes to that fails so."""
         if self.error == PausedError.__name__:
             return "paused"
+        if self.error == WaitingError.__name__:
+            return "waiting"
         words = {HeldError.exit_code: "held", BusyError.exit_code: "busy"}
         return words.get(self.exit_code, "failed")
 
@@ -74,7 +76,8 @@ class Failure:
 class SeenRun:
     """A run as Dagster's history has it. status: Dagster's word.
 
-    names: the targets and providers that it is about. kind: run or approve.
+    names: the targets and providers that it is about. kind: run or approve. job: its
+    name in Dagster.
     """
 
     run_id: str
@@ -84,6 +87,7 @@ class SeenRun:
     started: dt.datetime
     ended: dt.datetime | None
     trigger: str
+    job: str = ""
 
 
 FailuresOf = Callable[[str], Sequence[Failure]]
@@ -93,7 +97,7 @@ FailuresOf = Callable[[str], Sequence[Failure]]
 class PastRun:
     """One target or provider in one run, and what came of it.
 
-    kind: run, resend, undo, approve. outcome: delivered, applied, held, failed,
+    kind: run, resend, undo, approve. outcome: delivered, applied, held, waiting, failed,
     cancelled, out of term, busy, paused, released (an approval), not sent, running, or
     done where nothing was to be sent. numbers: rows, changes. Times are in UTC.
     """
@@ -162,6 +166,11 @@ class RunHistory:
                 self._started.setdefault(key, at)
                 order.setdefault(key, latest)
         self._keys = sorted(order, key=order.__getitem__, reverse=True)
+
+    @property
+    def seen(self) -> list[SeenRun]:
+        """The runs of Dagster's history, newest first."""
+        return list(self._seen.values())
 
     def names(self) -> set[str]:
         """Every target and provider that has ever run, removed ones too."""
@@ -323,6 +332,8 @@ def _stored_outcome(entry: _Entry) -> tuple[str, str]:
     text = f"{first['code']}: {first['message']}".split("\n")[0] if first else ""
     if len(broken) > 1:
         text = f"{text.rstrip('.')}; and {len(broken) - 1} more"
+    if plan["verdict"] == "waiting":
+        text = str(broken[0]["message"])
     return words.get(plan["verdict"], plan["verdict"]), text
 
 

@@ -24,7 +24,7 @@ from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
 from d118_pipelines.state import database as db
-from d118_pipelines.state.bulk import frame_to_parquet
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.targets.ledger import Baseline, updating_known
 from d118_pipelines.targets.model import TargetFile
 
@@ -81,7 +81,7 @@ def last_confirmed(connection: sa.Connection, place: Place) -> Baseline | None:
 
 
 def write_confirmed(
-    connection: sa.Connection, place: Place, file: TargetFile, folder: Path
+    database: db.Database, place: Place, file: TargetFile, folder: Path
 ) -> None:
     """Write the active users as the engine keeps a delivered file: `<file>.parquet`."""
     raw = folder / ".confirmed"
@@ -96,16 +96,16 @@ def write_confirmed(
         for name, path in paths.items()
     )
     with closing(open_frames(temp_folder=folder)) as duck:
-        frame_to_parquet(
-            connection,
-            duck,
-            "SELECT key, last_hash, last_line FROM delivery_ledger WHERE "
-            "target = :target AND destination = :destination AND record_type = :kind "
-            "AND state = 'active'",
-            values,
-            raw,
-            dict.fromkeys(("key", "last_hash", "last_line"), "VARCHAR"),
-        )
+        with arrow_reading(database) as reader:
+            reader.parquet(
+                duck,
+                "SELECT key, last_hash, last_line FROM delivery_ledger WHERE "
+                "target = :target AND destination = :destination AND record_type = :kind "
+                "AND state = 'active'",
+                values,
+                raw,
+                dict.fromkeys(("key", "last_hash", "last_line"), "VARCHAR"),
+            )
         kept = folder / f"{file.name}.parquet"
         kept.touch(mode=0o600)
         duck.execute(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.shipped import SHIPPED
 from d118_pipelines.kernel.sql_text import literal, statement
 from d118_pipelines.roster.model.mapping import read_mapping
 from d118_pipelines.roster.staging.raw_relations import RawCollection
@@ -29,7 +30,6 @@ from d118_pipelines.workflows.staging_inputs import raw_collections, rest_shape
 if TYPE_CHECKING:
     import duckdb
 
-ROOT = Path(__file__).parents[2]
 NAME = "self_check"
 # What the importer only warns about, and a set must not change or is configured to have: the year
 # that the roster gives a session, identifiers that differ in case alone, people with two
@@ -74,8 +74,8 @@ def _pulled(archive: Path, work: Path) -> Pull:
 
 def _staged(archive: Path, pull: Pull, work: Path) -> Staged | None:
     """The staged set; None where it has no file of records."""
-    mapping = read_mapping(ROOT / "mappings/oneroster.yaml", project_root=ROOT)
-    mapping = rest_shape(mapping, pull.details, ROOT)
+    mapping = read_mapping(SHIPPED / "mappings/oneroster.yaml", project_root=SHIPPED)
+    mapping = rest_shape(mapping, pull.details, SHIPPED)
     if not mapping.endpoints:
         return None
     raw = raw_collections(pull, pull.folder)

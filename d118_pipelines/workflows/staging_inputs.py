@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import (
     CsvProvider,
@@ -22,6 +20,7 @@ from d118_pipelines.config.providers import (
 )
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.shipped import file_of
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.planning.baseline import load_baseline
@@ -34,6 +33,8 @@ from d118_pipelines.workflows.provider_sources import wanted_entities
 
 if TYPE_CHECKING:
     import duckdb
+
+    from d118_pipelines.state.arrow import ArrowReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ def raw_inputs(project: Project, provider: Provider, run_id: str) -> RawInputs:
     pull = find_pull(project.folder("raw", provider.id), run_id=run_id)
     if pull is None:
         raise nothing_yet(provider, "pull", f"d118 run {provider.id}")
-    found = raw_collections(pull, project.home)
-    return RawInputs(found, pull.findings_file, pull.is_demonstration, pull.details)
+    collections = raw_collections(pull, project.home)
+    return RawInputs(
+        collections, pull.findings_file, pull.is_demonstration, pull.details
+    )
 
 
 def raw_collections(pull: Pull, home: Path) -> dict[str, RawCollection]:
@@ -87,14 +90,15 @@ def in_term(
             state_exclude=model.config.stateExclude,
         ),
         folder,
+        project.root,
     )
     shared = {
         name: RawCollection(name, file, "", "never", False, 0)
         for name, file in prepared.files.items()
     }
     whole = {**raw.collections, **shared}
-    found = RawInputs(whole, prepared.findings_file, raw.is_demonstration)
-    return found, prepared.is_in_term
+    inputs = RawInputs(whole, prepared.findings_file, raw.is_demonstration)
+    return inputs, prepared.is_in_term
 
 
 def shaped(
@@ -113,9 +117,11 @@ def rest_shape(
 
     An entity without a file in the set is not staged: the set says nothing about it.
     """
-    queries = root / "sql/staging/oneroster_csv"
     endpoints = tuple(
-        replace(endpoint, query=queries / f"{endpoint.collection}.sql")
+        replace(
+            endpoint,
+            query=file_of(root, f"sql/staging/oneroster_csv/{endpoint.collection}.sql"),
+        )
         for endpoint in mapping.endpoints
         if f"mode.{endpoint.collection}" in details
     )
@@ -159,7 +165,7 @@ def kept_entities(provider: Provider, mapping: MappingFile, raw: RawInputs) -> s
 
 
 def load_known(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     project: Project,
     provider: Provider,
@@ -168,9 +174,7 @@ def load_known(
 
     Makes `known.<entity>(external_id)`; returns the entities.
     """
-    load_baseline(
-        connection, duck, district=project.district().id, provider=provider.id
-    )
+    load_baseline(reader, duck, district=project.district().id, provider=provider.id)
     duck.execute("CREATE SCHEMA IF NOT EXISTS known")
     fields = [one for entity in ENTITIES.values() for one in entity.fields]
     entities = {one.refers_to for one in fields if one.refers_to}

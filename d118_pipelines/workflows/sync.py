@@ -7,7 +7,9 @@ it joins sources, the roster room and the database. A step's lease and row are i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,21 +23,36 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.roster.planning.baseline import (
-    baseline_revision,
     load_baseline,
     load_kept,
     load_values,
+    read_revision,
 )
 from d118_pipelines.roster.planning.plan import (
     PlanRequest,
     RosterPlan,
     find_plan,
     make_plan,
+    repeat_plan,
 )
-from d118_pipelines.roster.staging.staged import REFUSED_FILE, Staged, find_staged
+from d118_pipelines.roster.staging.staged import (
+    REFUSED_FILE,
+    Staged,
+    find_staged,
+    repeat_staged,
+)
 from d118_pipelines.roster.staging.staging import stage
-from d118_pipelines.roster.store.apply import ApplyResult, OnStep, apply_plan, no_step
+from d118_pipelines.roster.store.apply import (
+    ApplyResult,
+    OnStep,
+    apply_plan,
+    baseline_revision,
+    no_step,
+)
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
+from d118_pipelines.state.arrow import arrow_reading
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.leases import refuse_lost
 from d118_pipelines.state.plans import (
     Approval,
     StoredPlan,
@@ -46,8 +63,18 @@ from d118_pipelines.state.plans import (
 )
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
-from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
+from d118_pipelines.workflows.provider_sources import (
+    collections_of,
+    provider_mapping,
+    provider_source,
+)
 from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
+from d118_pipelines.workflows.same_content import (
+    Unchanged,
+    content_key,
+    find_unchanged,
+)
 from d118_pipelines.workflows.staging_inputs import (
     in_term,
     kept_entities,
@@ -62,7 +89,8 @@ from d118_pipelines.workflows.sync_runs import close_row, sync_step, write_log
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY_LIMIT = "2500MB"
+PROGRESS_SECONDS = 5.0
+"""Between two notes of the rows that were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +108,13 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
     Raises: what the source raises; the newest pull then stays the newest.
     """
     with sync_step(run, provider):
+        run.note(provider.id, 5, "Initializing connector")
+        source = provider_source(run.project, provider)
+        run.note(provider.id, 10, "Testing connection")
+        names = collections_of(run.project, provider)
+        on_progress = noted(run, provider.id, names, on_progress)
         return run_pull(
-            provider_source(run.project, provider),
+            source,
             run.project.folder("raw", provider.id),
             provider=provider.id,
             run_id=run.run_id,
@@ -90,6 +123,28 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
             max_records=provider.model.limits.max_records,
             refused=run.project.folder("staged", provider.id) / REFUSED_FILE,
         )
+
+
+def noted(run: Run, name: str, collections: Sequence[str], told: Progress) -> Progress:
+    """The same, and now and then a note of how much was read: 15 to 55 percent."""
+    rows_of: dict[str, int] = {}
+    last = -PROGRESS_SECONDS
+
+    def report(collection: str, rows: int, pages: int, seconds: float) -> None:
+        nonlocal last
+        is_new = collection not in rows_of
+        rows_of[collection] = rows
+        if not rows_of or is_new or time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            read = sum(rows_of.values())
+            if len(rows_of) == 1 and is_new:
+                run.note(name, 15, "Starting data synchronization", read)
+            else:
+                share = min(len(rows_of) - 1, len(collections)) / len(collections)
+                run.note(name, 15 + int(40 * share), f"Reading {collection}", read)
+        told(collection, rows, pages, seconds)
+
+    return report
 
 
 def stage_provider(run: Run, provider: Provider) -> Staged | None:
@@ -109,28 +164,53 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
             if not is_due:
                 nothing_due = "Nothing to do: no school is in term."
                 close_row(run, provider, "SUCCESS", nothing_due)
+                run.note(provider.id, 100, nothing_due)
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
-        known, kept = set[str](), kept_entities(provider, mapping, raw)
-        with database.reading() as connection:
-            if any(one.is_delta for one in raw.collections.values()):
-                known = load_known(connection, duck, project, provider)
-            whose = {"district": project.district().id, "provider": provider.id}
-            load_kept(connection, duck, kept, **whose)
-        staged = stage(
-            duck,
-            raw=raw.collections,
-            mapping=mapping,
-            options=staging_options(project, provider, raw),
-            parent=project.folder("staged", provider.id),
-            run_id=run.run_id,
-            now=utc_now(),
-            pull_findings=raw.findings,
-            known=known,
-            kept=kept,
-        )
+        options = staging_options(project, provider, raw)
+        parent, now = project.folder("staged", provider.id), utc_now()
+        kept = kept_entities(provider, mapping, raw)
+        is_delta = any(one.is_delta for one in raw.collections.values())
+        key = ""
+        if not is_delta:
+            with database.reading() as connection:
+                revision = baseline_revision(connection, options.district_id)
+            key = content_key(
+                *(project, provider, raw, mapping, options),
+                revision=revision if kept else None,
+            )
+        if same := _unchanged(run, provider, database, key):
+            staged = repeat_staged(
+                same.staged,
+                raw={name: one.path for name, one in raw.collections.items()},
+                parent=parent,
+                run_id=run.run_id,
+                now=now,
+            )
+        else:
+            known = set[str]()
+            if is_delta or kept:
+                with arrow_reading(database) as reader:
+                    if is_delta:
+                        known = load_known(reader, duck, project, provider)
+                    whose = {"district": options.district_id, "provider": provider.id}
+                    load_kept(reader, duck, kept, **whose)
+            staged = stage(
+                duck,
+                raw=raw.collections,
+                mapping=mapping,
+                options=options,
+                parent=parent,
+                run_id=run.run_id,
+                now=now,
+                pull_findings=raw.findings,
+                known=known,
+                kept=kept,
+                content=key,
+            )
         write_log(run, provider, duck, staged)
-        return staged
+    run.note(provider.id, 60, "Comparing with the roster")
+    return staged
 
 
 def plan_provider(run: Run, provider: Provider) -> PlannedRun:
@@ -139,36 +219,67 @@ def plan_provider(run: Run, provider: Provider) -> PlannedRun:
     Raises: IncompleteExtractError if nothing is staged yet.
     """
     project, now = run.project, utc_now()
-    district = project.district()
-    with sync_step(run, provider) as database, frames(project) as duck:
+    with sync_step(run, provider) as database:
         staged = _staged(run, provider)
-        with database.reading() as connection:
-            load_baseline(connection, duck, district=district.id, provider=provider.id)
-            plan = make_plan(
-                duck,
-                PlanRequest(
-                    district=district.id,
-                    provider=provider.id,
-                    matching=provider.model.matching,
-                    deactivate_missing=provider.model.deactivate_missing,
-                    guard=guard_of(project, provider),
-                    zone=district.zone,
-                    revision=baseline_revision(connection, district.id),
-                    mapping_hash=staged.mapping_fingerprint,
-                ),
-                staged=staged.folder,
-                load_values=partial(load_values, connection),
+        same = _unchanged(run, provider, database, staged.content)
+        if same and staged.repeats == same.run_id:
+            plan = repeat_plan(
+                same.plan,
+                guard_of(project, provider),
+                project.district().zone,
+                staged=staged.folder.name,
                 plans_folder=project.folder("plans", provider.id),
                 run_id=run.run_id,
                 now=now,
             )
+        else:
+            plan = _compared(run, provider, database, staged, now)
         stored = stored_plan(project, plan, data_at=staged.made_at)
         with database.transaction() as connection:
             store_plan(connection, stored)
             approval = valid_approval(
                 connection, target=provider.id, plan_hash=plan.hash, now=now
             )
+    run.note(provider.id, 70, "Checking the guard")
     return PlannedRun(plan, stored, approval)
+
+
+def _unchanged(
+    run: Run, provider: Provider, database: Database, key: str
+) -> Unchanged | None:
+    if not key:
+        return None
+    with database.reading() as connection:
+        return find_unchanged(
+            connection, run.project, provider, run_id=run.run_id, key=key
+        )
+
+
+def _compared(
+    run: Run, provider: Provider, database: Database, staged: Staged, now: dt.datetime
+) -> RosterPlan:
+    """The plan of a staged roster, compared row by row with the roster."""
+    project, district = run.project, run.project.district()
+    with frames(project) as duck, arrow_reading(database) as reader:
+        load_baseline(reader, duck, district=district.id, provider=provider.id)
+        return make_plan(
+            duck,
+            PlanRequest(
+                district=district.id,
+                provider=provider.id,
+                matching=provider.model.matching,
+                deactivate_missing=provider.model.deactivate_missing,
+                guard=guard_of(project, provider),
+                zone=district.zone,
+                revision=read_revision(reader, district.id),
+                mapping_hash=staged.mapping_fingerprint,
+            ),
+            staged=staged.folder,
+            load_values=partial(load_values, reader),
+            plans_folder=project.folder("plans", provider.id),
+            run_id=run.run_id,
+            now=now,
+        )
 
 
 def apply_provider(
@@ -190,7 +301,9 @@ def apply_provider(
             project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
         )
         assert plan is not None and stored is not None
+        run.note(provider.id, 80, "Applying the plan")
         with database.transaction() as connection:
+            refuse_lost(connection, provider.id, run.run_id)
             result = apply_plan(
                 connection,
                 duck,
@@ -201,10 +314,14 @@ def apply_provider(
                 actor=run.actor,
                 on_step=on_step,
             )
+            ended = RunEvent(provider.id, run.run_id, result.status, stats=result.stats)
+            tell_event(connection, project, provider.model, ended)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
+    run.note(provider.id, 95, "Applied")
     with after_commit("Moving the files that were read out of the inbox", run.warn):
         _clear_inbox(project, provider, plan.run_id)
+    run.note(provider.id, 100, "Done")
     return result
 
 
@@ -240,5 +357,5 @@ def _staged(run: Run, provider: Provider) -> Staged:
 @contextmanager
 def frames(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB session for roster-sized work; it spills below `D118_HOME`."""
-    with closing(open_frames(MEMORY_LIMIT, project.folder("tmp"))) as duck:
+    with closing(open_frames(project.folder("tmp"))) as duck:
         yield duck

@@ -19,6 +19,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import store_plan, use_approval
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
+from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.sync import frames, guard_of
 
 
@@ -41,18 +42,17 @@ def undo_provider(
     database, district = state_database(project), project.district()
     feed = ProviderFeed(project, provider, again="undo")
     with lease(database, provider.id, run_id), frames(project) as duck:
-        with database.reading() as connection:
-            planned = plan_undo(
-                connection,
-                duck,
-                district=district.id,
-                provider=provider.id,
-                plans_folder=project.folder("plans", provider.id),
-                guard=guard_of(project, provider),
-                zone=district.zone,
-                run_id=run_id,
-                now=utc_now(),
-            )
+        planned = plan_undo(
+            database,
+            duck,
+            district=district.id,
+            provider=provider.id,
+            plans_folder=project.folder("plans", provider.id),
+            guard=guard_of(project, provider),
+            zone=district.zone,
+            run_id=run_id,
+            now=utc_now(),
+        )
         stored = stored_plan(project, planned.plan, data_at=planned.plan.made_at)
         with database.transaction() as connection:
             store_plan(connection, stored)
@@ -60,6 +60,8 @@ def undo_provider(
             with database.transaction() as connection:
                 approval = admit(connection, feed, stored, now=utc_now())
         except D118Error as exc:
+            status = "HELD" if exc.exit_code == 3 else "FAILURE"
+            refused = RunEvent(provider.id, run_id, status, error=exc.what)
             with database.transaction() as connection:
                 open_run(
                     connection,
@@ -75,11 +77,12 @@ def undo_provider(
                     connection,
                     provider=provider.id,
                     run_id=run_id,
-                    status="HELD" if exc.exit_code == 3 else "FAILURE",
+                    status=status,
                     now=utc_now(),
                     error=exc.what,
                     plan_hash=planned.plan.hash,
                 )
+                tell_event(connection, project, provider.model, refused)
             raise
         with database.transaction() as connection:
             result = apply_undo(
@@ -90,6 +93,8 @@ def undo_provider(
                 now=utc_now(),
                 actor=actor,
             )
+            done = RunEvent(provider.id, run_id, result.status, stats=result.stats)
+            tell_event(connection, project, provider.model, done)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
     return UndoneRun(planned, result)

@@ -136,6 +136,7 @@ def test_a_run_killed_in_its_apply_leaves_the_roster(
         check_next_run(project, days, days.planned)
 
 
+@pytest.mark.long
 def test_a_run_killed_after_its_apply_is_complete(days: Days, tmp_path: Path) -> None:
     project = days.morning.copied(tmp_path / "project")
 
@@ -167,6 +168,7 @@ def morning(
     next(databases, None)
 
 
+@pytest.mark.long
 def test_of_two_runs_at_once_one_ends_well_and_nothing_is_doubled(
     morning: RosterProject, days: Days
 ) -> None:
@@ -190,6 +192,7 @@ def test_of_two_runs_at_once_one_ends_well_and_nothing_is_doubled(
     assert morning.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_a_run_killed_in_its_apply_on_each_engine(
     morning: RosterProject, days: Days
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_run_killed_in_its_apply_on_each_engine(
     check_next_run(morning, days, run_id)
 
 
+@pytest.mark.long
 def test_a_second_d118_run_exits_4_and_names_the_first(
     days: Days, tmp_path: Path
 ) -> None:

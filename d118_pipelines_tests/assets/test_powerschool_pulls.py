@@ -52,6 +52,7 @@ def test_all_roster_queries_together_are_one_pull(pulled: RosterProject) -> None
     assert pulled.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_one_asset_alone_is_an_extract_and_never_a_roster(
     project: RosterProject,
 ) -> None:
@@ -76,6 +77,7 @@ def test_one_asset_alone_is_an_extract_and_never_a_roster(
     assert find_pull(project.home / "raw/powerschool") == whole
 
 
+@pytest.mark.long
 def test_extracts_without_a_whole_pull_cannot_be_staged(tmp_path: Path) -> None:
     project = RosterProject(tmp_path / "project", POWERSCHOOL)
     assert execute(project, select=sorted(RAW - {ONE})).success

@@ -84,6 +84,7 @@ def test_the_same_contents_dropped_again_start_none_and_others_do(
     assert [len(found) for found in other] == [0, 1]
 
 
+@pytest.mark.long
 def test_a_sync_takes_what_was_dropped_and_clears_the_inbox(
     sheets: RosterProject,
 ) -> None:

@@ -56,6 +56,7 @@ def deliveries(project: RosterProject) -> list[Any]:
     return project.rows(db.deliveries)
 
 
+@pytest.mark.long
 def test_the_job_reads_the_roster_and_starts_no_sync(sent: Sent) -> None:
     assert sent.result.success
     layers = {name.split("/")[0] for name in made(sent.result)}
@@ -77,6 +78,7 @@ def test_the_page_shows_people_and_schools_as_counts(sent: Sent) -> None:
     assert not any(v in events for v in ("Given7", "Family7", "mail.example", "adoe"))
 
 
+@pytest.mark.long
 def test_the_same_roster_again_is_the_same_archive(project: RosterProject) -> None:
     before = project.outbox("oneroster")
 
@@ -102,6 +104,7 @@ def test_everything_can_be_selected_and_comes_in_its_order(
     assert names[-1] == "reports__district__disclosures"
 
 
+@pytest.mark.long
 def test_many_who_are_gone_are_held_until_somebody_approves(
     project: RosterProject,
 ) -> None:
@@ -124,6 +127,7 @@ def test_many_who_are_gone_are_held_until_somebody_approves(
     assert len(deliveries(project)) == 2
 
 
+@pytest.mark.long
 def test_an_old_roster_is_held(project: RosterProject) -> None:
     old = dt.datetime.now(dt.UTC) - dt.timedelta(hours=49)
     project.change_state(sis_providers.update().values(last_sync_at=old))
@@ -146,6 +150,7 @@ def test_without_a_roster_nothing_is_exported(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_out_of_term_the_run_succeeds_and_nothing_is_sent(
     project: RosterProject,
 ) -> None:

@@ -39,6 +39,7 @@ def newest_hash(project: ProjectFolder) -> str:
     return str(max(project.rows(db.plans), key=lambda plan: plan.created_at).plan_hash)
 
 
+@pytest.mark.long
 def test_zero_rows_fail_the_extract_and_nothing_follows(
     project: ProjectFolder,
 ) -> None:

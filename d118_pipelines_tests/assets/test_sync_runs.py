@@ -42,6 +42,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
         yield Synced(project, execute(project, instance=instance), instance)
 
 
+@pytest.mark.long
 def test_one_run_syncs_both_targets(synced: Synced) -> None:
     assert synced.result.success
     assert len(made(synced.result)) == 11

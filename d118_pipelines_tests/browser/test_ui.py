@@ -18,7 +18,7 @@ from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines_tests.browser.chromium import Browser
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 STAFF_DATA = "/assets/exports/hr_records/staff_data"
 PROFILES = "/assets/exports/smartfind/p1_profile_basic"
@@ -166,6 +166,7 @@ def test_a_held_plan_is_released_in_the_launchpad(
     expect(browser.metadata("verdict")).to_contain_text("approved")
 
 
+@pytest.mark.long
 def test_nothing_that_dagster_shows_or_keeps_has_a_personal_value(
     browser: Browser, hr_run: str, held_run: str
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from d118_pipelines_tests.cases.case import Case, findings, keys
 from d118_pipelines_tests.support.roster_sync import (
     rejected_rows,
@@ -69,6 +71,7 @@ def test_case_01_a_class_without_any_title_has_its_code(tmp_path: Path) -> None:
     assert rejected_rows(found) == [("classes", "K3", "row.missing_required")]
 
 
+@pytest.mark.long
 def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> None:
     project = Case(tmp_path, "41").project()
 

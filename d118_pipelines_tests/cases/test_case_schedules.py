@@ -49,6 +49,7 @@ def run(
         )
 
 
+@pytest.mark.long
 def test_case_37_of_two_runs_of_one_tick_the_second_is_busy(
     project: ProjectFolder, httpserver: HTTPServer
 ) -> None:

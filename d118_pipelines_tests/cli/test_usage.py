@@ -120,6 +120,7 @@ def test_a_mistake_in_a_target_is_2_for_commands_about_it_alone(
     assert project.d118("targets", "list").code == 0
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_started_as_a_program_it_answers_on_its_two_streams(
     delivered: ProjectFolder,
@@ -138,6 +139,7 @@ def test_the_settings_of_the_project_are_read_from_its_env_file(
     project: ProjectFolder,
 ) -> None:
     del project.environment["POWERSCHOOL_CSV_DIR"]
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=elsewhere\n", "utf-8")
 
     answer = project.d118("test-connection", "powerschool")

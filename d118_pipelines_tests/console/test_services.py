@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from d118_pipelines.console.processes import daemons
+from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE
@@ -87,6 +87,7 @@ Promise.all([send("text/plain", "no-cors"), send("application/json", "cors"),
 </script>"""
 
 
+@pytest.mark.long
 def test_another_page_launches_nothing_by_any_way_of_a_browser(ui: DagsterUi) -> None:
     program = find_chromium()
     if program is None:
@@ -167,6 +168,7 @@ def _sockets(process: Path, mark: bytes) -> list[str]:
 def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
     """Else made-up people would go out over the real files in the outbox."""
     write_tables(ui.project.root / "tables", PEOPLE)
+    (ui.project.root / ".env").touch(mode=0o600)
     (ui.project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=tables\n")
     run_id = ui.launch("hr_records")
     ui.wait_for_run(run_id)
@@ -199,6 +201,7 @@ def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_text("D118_UI_PORT=http\n")
     answer = started(project, port=None)
 
@@ -206,6 +209,7 @@ def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     assert "D118_UI_PORT is not a port number" in answer.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
 def test_all_services_end_with_the_launcher(
     tmp_path: Path, ended: signal.Signals

@@ -64,6 +64,7 @@ def test_the_settings_are_those_of_every_day_but_for_the_storage() -> None:
     assert ours == usual
 
 
+@pytest.mark.long
 @pytest.mark.real
 @pytest.mark.parametrize("databases", ["one", "two"])
 def test_history_and_roster_are_on_the_server(tmp_path: Path, databases: str) -> None:
@@ -87,6 +88,7 @@ def test_history_and_roster_are_on_the_server(tmp_path: Path, databases: str) ->
     assert [run["outcome"] for run in listed["runs"]] == ["applied", "applied"]
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_every_command_of_the_page_succeeds(tmp_path: Path) -> None:
     url = empty_database()
@@ -103,6 +105,7 @@ def test_every_command_of_the_page_succeeds(tmp_path: Path) -> None:
         assert SECRET not in output
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_doctor_names_both_databases_without_their_login(tmp_path: Path) -> None:
     history, roster = empty_database(), empty_database()
@@ -120,6 +123,7 @@ def test_doctor_names_both_databases_without_their_login(tmp_path: Path) -> None
     assert SECRET not in answer.out
 
 
+@pytest.mark.long
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("variable", "value", "told"),

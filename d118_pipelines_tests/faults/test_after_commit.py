@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.kernel.after_commit import after_commit
@@ -28,6 +29,7 @@ def test_a_lease_that_cannot_be_given_back_leaves_the_delivery_verified(
     assert states == ["verified"] * (before + 1)
 
 
+@pytest.mark.long
 def test_an_inbox_that_cannot_be_cleared_leaves_the_sync_applied(
     tmp_path: Path,
 ) -> None:

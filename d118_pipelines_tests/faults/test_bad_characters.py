@@ -41,6 +41,7 @@ def put_nul(file: Path) -> int:
     return int(table.column(0)[0].as_py())
 
 
+@pytest.mark.long
 def test_a_nul_in_an_extract_is_a_finding_of_its_row(url: str, tmp_path: Path) -> None:
     powerschool = entry("powerschool", "POWERSCHOOL", {}, sync=PEOPLE_ONLY)
     project = RosterProject(tmp_path / "project", powerschool, url=url)

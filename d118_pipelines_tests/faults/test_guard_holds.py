@@ -82,7 +82,7 @@ def test_approval_releases_the_held_plan_once(held: Sync) -> None:
     assert (row["id"], row["reason"]) == (approval.id, "two retired")
     assert row["used_at"] is not None
     actions = [entry["action"] for entry in held.rows(db.audit_log)]
-    assert actions == ["approve", "approval used"]
+    assert actions == ["delivered", "approve", "approval used", "delivered"]
 
     with pytest.raises(ExportError, match=r"plan\.overtaken"):
         held.deliver()
@@ -209,6 +209,7 @@ def test_people_who_turn_inactive_or_leave_are_counted_in_hr_records(
     assert broken_codes_of_run(delivered) == {"guard.deactivations_within_limit"}
 
 
+@pytest.mark.long
 def test_people_who_turn_inactive_are_counted_in_smartfind(tmp_path: Path) -> None:
     people = [
         *PEOPLE[:3],

@@ -43,6 +43,7 @@ def start_and_kill(project: ProjectFolder, relay: Relay) -> int:
     return process.wait()
 
 
+@pytest.mark.long
 def test_command_that_is_killed_while_it_delivers_is_finished_by_the_next(
     tmp_path: Path, server: Sshd, smartfind_days: Days
 ) -> None:

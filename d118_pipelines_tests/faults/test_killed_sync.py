@@ -55,6 +55,7 @@ def check_next_run(sync: ServerSync, days: Days) -> None:
     assert {n for kind, n in vendor.known if kind == "P"} >= {str(d) for d in THIRD_DAY}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", some(BEFORE_DELIVERY, "after the extract"))
 def test_run_that_is_killed_before_its_delivery_leaves_nothing(
     smartfind_days: Days, tmp_path: Path, point: str

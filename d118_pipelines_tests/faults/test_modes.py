@@ -30,6 +30,7 @@ def open_to_others(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_runs_of_both_targets_write_for_the_owner_only(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project", [Person(4001), Person(4002)])
 
@@ -41,6 +42,7 @@ def test_runs_of_both_targets_write_for_the_owner_only(tmp_path: Path) -> None:
     assert open_to_others(project.home) == {}
 
 
+@pytest.mark.long
 def test_demonstration_writes_for_the_owner_only(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
 

@@ -77,6 +77,7 @@ def outbox(project: ProjectFolder) -> Iterator[Path]:
     folder.chmod(0o700)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_missing_permission_is_7_and_the_next_run_goes_on(
     project: ProjectFolder, outbox: Path

@@ -92,6 +92,7 @@ def test_a2_server_that_caps_the_limit_at_50_gives_all_120_rows(tmp_path: Path) 
         assert len(project.statuses("users")) == 120
 
 
+@pytest.mark.long
 def test_a5_second_run_on_identical_data_writes_the_run_row_only(
     tmp_path: Path, url: str
 ) -> None:
@@ -140,6 +141,7 @@ def test_a6_empty_users_that_are_allowed_are_held_and_change_nothing(
     assert project.dump() == before
 
 
+@pytest.mark.long
 def test_a7_deleted_and_disabled_user_is_deactivated_once_and_comes_back_as_before(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:
@@ -180,6 +182,7 @@ def test_a8_teacher_row_and_aide_row_for_one_user_and_class_are_both_kept(
         assert rows == [("aide",), ("teacher",)]
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a10_c12_two_districts_in_parallel_never_mix(tmp_path: Path) -> None:
     for url in new_database():
@@ -214,6 +217,7 @@ def _own_district(
     return project
 
 
+@pytest.mark.long
 def test_a11_error_inside_the_load_leaves_the_database_as_it_was(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:
@@ -242,6 +246,7 @@ def test_a11_error_inside_the_load_leaves_the_database_as_it_was(
     assert counts(project.sync("sis")) == {"created": 1}
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a11_c10_run_that_is_ended_in_the_middle_of_the_load_is_cancelled_for_good(
     tmp_path: Path,

@@ -34,6 +34,8 @@ from d118_pipelines_tests.support.roster_sync import (
     oneroster,
 )
 
+pytestmark = pytest.mark.long
+
 TEXTS = (
     *("username", "givenName", "familyName", "middleName", "sms", "phone", "email"),
     *("preferredFirstName", "preferredLastName", "pronouns", "identifier"),
@@ -175,6 +177,7 @@ def is_for_people(place: str) -> bool:
     return is_rows and Path(name).name not in ("findings.parquet", "rejected.parquet")
 
 
+@pytest.mark.long
 def test_a12_runs_ended_as_they_were_meant_to(searched: Searched) -> None:
     """Else the search would find nothing for want of anything to find."""
     assert searched.said["good"] == "good"

@@ -157,6 +157,7 @@ def counted_statements() -> Iterator[list[str]]:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
+@pytest.mark.long
 def test_p1_statements_of_an_apply_do_not_grow_with_the_rows(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def gone(project: RosterProject) -> dict[str, str]:
     )
 
 
+@pytest.mark.long
 def test_d1_d8_role_that_vanishes_among_many_others_is_held(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:
@@ -130,6 +131,7 @@ def test_deactivate_missing_false_withholds_and_says_so(
     assert gone(project) == {}
 
 
+@pytest.mark.long
 def test_absence_without_a_total_counts_the_second_time(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:

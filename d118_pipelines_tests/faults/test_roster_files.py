@@ -73,6 +73,7 @@ def inactive(project: RosterProject, table: str) -> list[str]:
     return sorted(name for name, status in statuses if status == "inactive")
 
 
+@pytest.mark.long
 def test_d10_delta_set_changes_what_it_names_and_deactivates_nobody(
     synced: Synced,
 ) -> None:

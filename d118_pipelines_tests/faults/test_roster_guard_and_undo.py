@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.errors import FatalError, HeldError
+from d118_pipelines.errors import FatalError, HeldError, WaitingError
+from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines_tests.support.oneroster_data import district, person
 from d118_pipelines_tests.support.roster_sync import (
     PEOPLE_ONLY,
@@ -56,6 +57,7 @@ def inactive(project: RosterProject) -> list[str]:
     return sorted(name for name, status in statuses if status == "inactive")
 
 
+@pytest.mark.long
 def test_row13_hold_changes_nothing_and_an_approval_releases_the_same_changes(
     sis: SyncedDistrict, held: RosterProject
 ) -> None:
@@ -85,6 +87,7 @@ def test_row13_approval_ends_after_its_hours(held: RosterProject) -> None:
     assert held.dump() == before
 
 
+@pytest.mark.long
 def test_row13_approval_does_not_release_other_changes(
     sis: SyncedDistrict, held: RosterProject
 ) -> None:
@@ -114,6 +117,7 @@ def test_row13_approved_plan_for_a_roster_that_has_moved_is_refused(
     assert used is None
 
 
+@pytest.mark.long
 def test_row13_ready_plan_for_a_roster_that_has_moved_is_refused(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:
@@ -136,6 +140,7 @@ def move(project: RosterProject) -> None:
         connection.exec_driver_sql("UPDATE roster_revision SET revision = revision + 1")
 
 
+@pytest.mark.long
 def test_undo_puts_back_what_a_bad_sync_changed(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:
@@ -195,7 +200,38 @@ def test_row14_blackout_holds_every_apply(sis: SyncedDistrict, tmp_path: Path) -
     sis.serve(users=[*sis.data["users"], person(77)])
     project.plan("sis")
 
-    with pytest.raises(HeldError, match=r"guard\.blackout"):
+    with pytest.raises(WaitingError, match=r"^waiting: summer until 2090-01-01"):
         project.apply("sis")
 
     assert project.dump() == sis.project.dump()
+    assert [row.status for row in project.rows(sis_sync_runs)][-1] == "WAITING"
+
+
+def test_row14_window_without_deactivations_lets_everything_else_through(
+    sis: SyncedDistrict, tmp_path: Path
+) -> None:
+    """Five are no longer sent, one is marked, one is new and one has another name."""
+    window = {"name": "start", "from": FROM, "to": TO, "deactivate": False}
+    project = sis.begin(tmp_path, guard={"windows": [window]})
+    users = [*without(sis.data["users"], *MANY[1:]), person(77)]
+    users = changed(users, MANY[0], status="tobedeleted")
+    users = changed(users, "U0000009", familyName="Renamed")
+    sis.serve(users=users)
+
+    planned = project.sync("sis").stats["users"]
+
+    assert planned["withheld"] == len(MANY)
+    assert (planned["deactivated"], planned["created"], planned["updated"]) == (0, 1, 1)
+    identity = (
+        "created",
+        "updated",
+        "unchanged",
+        "reactivated",
+        "retired",
+        "conflicts",
+    )
+    assert planned["fetched"] == sum(planned[name] for name in identity)
+    assert inactive(project) == []
+    past = {**window, "to": dt.date(2020, 2, 1)}
+    project.set_providers(sis.entry(guard={"windows": [past]}))
+    assert project.plan("sis").plan.counts["users"].deactivated == len(MANY)

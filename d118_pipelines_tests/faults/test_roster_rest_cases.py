@@ -48,6 +48,7 @@ def sis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncedDistrict]:
         yield synced
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quirks", [Quirks(total="page"), Quirks(total=10)])
 def test_case_28_a_count_of_the_page_deactivates_nobody(
     quirks: Quirks, sis: SyncedDistrict, tmp_path: Path
@@ -63,6 +64,7 @@ def test_case_28_a_count_of_the_page_deactivates_nobody(
     assert counts(project.sync("sis")) == {}
 
 
+@pytest.mark.long
 def test_case_27_people_behind_the_key_s_rights_do_not_stop_the_sync(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:

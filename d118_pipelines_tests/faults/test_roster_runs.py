@@ -36,6 +36,7 @@ def project(sis: SyncedDistrict, tmp_path: Path) -> RosterProject:
     return sis.begin(tmp_path)
 
 
+@pytest.mark.long
 def test_c16_row9_what_is_not_done_never_exits_0(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:

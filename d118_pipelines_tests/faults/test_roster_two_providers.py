@@ -100,6 +100,7 @@ def both(sis: SyncedDistrict, second: OneRosterServer, tmp_path: Path) -> Both:
     return Both(sis, second, tmp_path)
 
 
+@pytest.mark.long
 def test_a14_c19_people_are_linked_in_the_order_of_the_rules_and_never_merged(
     both: Both,
 ) -> None:
@@ -134,6 +135,7 @@ def test_a14_c19_people_are_linked_in_the_order_of_the_rules_and_never_merged(
     assert both.project.runs("lms")[-1][0] == "PARTIAL"
 
 
+@pytest.mark.long
 def test_provider_of_the_smaller_number_decides_while_it_reports_a_person(
     both: Both,
 ) -> None:
@@ -157,6 +159,7 @@ def test_provider_of_the_smaller_number_decides_while_it_reports_a_person(
     assert both.user("status, inactive_reason") == ("inactive", "missing")
 
 
+@pytest.mark.long
 def test_d12_person_who_returns_from_either_side_has_the_same_internal_id(
     both: Both,
 ) -> None:
@@ -190,6 +193,7 @@ def test_steps_of_matching_that_are_switched_off_are_not_taken(
     assert both.known["U0000001"] not in linked
 
 
+@pytest.mark.long
 def test_school_in_doubt_is_held_and_the_next_sync_follows_the_decision(
     both: Both,
 ) -> None:
@@ -214,6 +218,7 @@ def test_school_in_doubt_is_held_and_the_next_sync_follows_the_decision(
     assert both.project.conflicts() == []
 
 
+@pytest.mark.long
 def test_person_in_doubt_is_linked_by_the_sync_after_the_decision(both: Both) -> None:
     both.serve(users=[other(1, 1, familyName="Married")])
     first = both.project.sync("lms")

@@ -81,6 +81,7 @@ def test_s20_y18_changed_number_is_added_and_the_old_one_is_a_leaver(
     assert keys(sync, "left") == (set() if deactivates else {"4001"})
 
 
+@pytest.mark.long
 def test_s20_number_changed_on_the_day_of_the_first_delivery_is_added(
     tmp_path: Path,
 ) -> None:

@@ -202,6 +202,7 @@ def test_delete_is_never_sent(deactivated: Sync, yesterday: Sync) -> None:
         assert set(commands(sync).values()) <= {"A", "C"}
 
 
+@pytest.mark.long
 def test_s16_schedule_that_disappears_is_reported_until_it_is_removed(
     tmp_path: Path,
 ) -> None:

@@ -70,6 +70,7 @@ THIRD_DAY = (
 )
 
 
+@pytest.mark.long
 def test_s01_s02_s17_commands_follow_the_page_day_by_day(tmp_path: Path) -> None:
     sync = smartfind(tmp_path, *DAY_1)
     sync.break_outbox()
@@ -173,6 +174,7 @@ def test_s17_first_schedule_of_a_known_person_is_an_add(tmp_path: Path) -> None:
     assert commands(sync, of="9100") == records("9100", p="C", e1="C")
 
 
+@pytest.mark.long
 def test_seed_counts_for_schedules_until_the_first_verified_delivery(
     tmp_path: Path,
 ) -> None:

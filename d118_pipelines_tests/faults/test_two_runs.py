@@ -20,6 +20,7 @@ from d118_pipelines_tests.support.sshd import Sshd
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.long
 def test_of_two_deliveries_started_together_one_sends_and_one_gives_way(
     smartfind_days: Days, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_of_two_deliveries_started_together_one_sends_and_one_gives_way(
     assert sync.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_second_d118_run_exits_4_and_names_the_first_which_then_delivers(
     tmp_path: Path, server: Sshd, smartfind_days: Days
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.state import database as db
@@ -62,6 +63,7 @@ def test_people_who_were_sent_by_a_clock_that_was_ahead_are_known(
     assert {name for count in counts.values() for name in count.commands} == {"C"}
 
 
+@pytest.mark.long
 def test_the_run_and_doctor_name_a_clock_that_is_behind(held: ProjectFolder) -> None:
     make_ahead(held, db.plans.c.verdict == "held")
 

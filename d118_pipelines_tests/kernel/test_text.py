@@ -77,6 +77,7 @@ def test_line_breaks_stay_unless_one_line_is_asked_for() -> None:
     assert printable("a\nb", one_line=True) == r"a\u000ab"
 
 
+@pytest.mark.long
 @given(st.text())
 def test_json_that_is_made_printable_says_the_same(text: str) -> None:
     shown = printable(json.dumps({text: text}, ensure_ascii=False))

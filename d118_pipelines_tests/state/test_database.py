@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.state import audit
 from d118_pipelines.state.database import (
     Database,
     audit_log,
     findings,
     plans,
-    record_audit,
     sync_leases,
 )
 from d118_pipelines.state.engines import normalised, shown
@@ -116,7 +116,7 @@ def test_times_and_json_come_back_as_they_went(place: tuple[Path, str]) -> None:
 def test_an_exception_rolls_everything_back(place: tuple[Path, str]) -> None:
     database = Database(*place)
     with pytest.raises(RuntimeError), database.transaction() as connection:
-        record_audit(connection, now=NOW, actor="a", action="b", subject="c")
+        audit.record(connection, now=NOW, actor="a", action="b", subject="c")
         raise RuntimeError
     with database.reading() as connection:
         assert connection.execute(sa.select(audit_log)).all() == []
@@ -137,7 +137,7 @@ def test_an_error_of_the_database_quotes_no_value(place: tuple[Path, str]) -> No
 def test_the_audit_log_keeps_what_is_in_it(place: tuple[Path, str]) -> None:
     database = Database(*place)
     with database.transaction() as connection:
-        record_audit(connection, now=NOW, actor="a", action="b", subject="c")
+        audit.record(connection, now=NOW, actor="a", action="b", subject="c")
     for change in (audit_log.delete(), audit_log.update().values(actor="x")):
         with (
             pytest.raises(sa.exc.DBAPIError, match="append-only"),
@@ -159,7 +159,7 @@ def test_what_one_writer_read_stays_true_until_it_has_written(
         for _ in range(5):
             with database.transaction() as connection:
                 found = len(connection.execute(sa.select(audit_log)).all())
-                record_audit(
+                audit.record(
                     connection, now=NOW, actor="a", action="b", subject=str(found)
                 )
 
@@ -179,7 +179,7 @@ def test_a_reader_waits_for_no_writer_and_sees_one_moment(
     database = Database(*place)
     with database.reading() as before, database.transaction() as writer:
         assert before.execute(sa.select(audit_log)).all() == []
-        record_audit(writer, now=NOW, actor="a", action="b", subject="c")
+        audit.record(writer, now=NOW, actor="a", action="b", subject="c")
         with database.reading() as during:
             assert during.execute(sa.select(audit_log)).all() == []
         writer.commit()

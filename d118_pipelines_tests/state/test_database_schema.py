@@ -17,11 +17,11 @@ from alembic.script import ScriptDirectory
 
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.roster.model import tables
+from d118_pipelines.state import audit
 from d118_pipelines.state.database import (
     Database,
     audit_log,
     metadata,
-    record_audit,
     upgrade,
 )
 from d118_pipelines.state.schema import MIGRATIONS, VERSION_TABLE, newest_revision
@@ -129,7 +129,7 @@ def test_an_older_database_is_refused_then_migrated(
 ) -> None:
     with Database(*place).transaction() as connection:
         now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        record_audit(connection, now=now, actor="old", action="b", subject="c")
+        audit.record(connection, now=now, actor="old", action="b", subject="c")
     with pytest.raises(ConfigurationError) as caught:
         Database(*place, migrations=next_version)
     assert caught.value.exit_code == 2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from d118_pipelines.sources.powerschool.oracle import OracleSource
-from d118_pipelines.sources.powerschool.schema import SCHEMA_FILE
+from d118_pipelines.sources.powerschool.schema import schema_file
 from d118_pipelines.sources.powerschool.source import Binds, PowerSchoolSource, Query
 from d118_pipelines_tests.support.oracle_engine import create_tables
 from d118_pipelines_tests.support.oracle_listener import OracleListener
@@ -31,7 +31,7 @@ PASSWORD = "canary-word-71"
 def listening(*tables: str) -> Iterator[OracleListener]:
     """A listener over empty tables of the schema; `listener.database` is behind it."""
     with duckdb.connect() as database:
-        create_tables(database, SCHEMA_FILE.read_text(encoding="utf-8"), tables)
+        create_tables(database, schema_file().read_text(encoding="utf-8"), tables)
         with OracleListener({USER: PASSWORD}, database) as listener:
             yield listener
 

@@ -201,11 +201,11 @@ class ProjectFolder:
 
     def run_dagster(self, *args: str, **more: str) -> Answer:
         """`dagster ARGS` as a process of its own."""
-        return self._finished(self._start([_program("dagster"), *args], more))
+        return self._finished(self._start([program("dagster"), *args], more))
 
     def start_d118(self, *args: str, **more: str) -> subprocess.Popen[str]:
         """Begin `d118 ARGS` as a process of its own and do not wait for it."""
-        return self._start([_program("d118"), *args], more)
+        return self._start([program("d118"), *args], more)
 
     def finished(self, process: subprocess.Popen[str]) -> Answer:
         """Wait for a process that `start_d118` began."""
@@ -239,6 +239,6 @@ class ProjectFolder:
         return {**basis, **self.environment, **more}
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """A command that is installed beside this Python."""
     return str(Path(sys.executable).with_name(name))

@@ -31,6 +31,7 @@ SHORT = {
     "faults/test_delivery_failures.py::test_failed_delivery_changes_nothing_and_the_next_run_is_as_if_it_never_was": 8,
     "faults/test_runs_together.py::test_of_two_commands_at_once_one_proceeds_and_one_is_busy": 1,
     "faults/test_runs_together.py::test_of_two_syncs_of_powerschool_at_once_never_both_fail": 1,
+    "golden/test_golden_rosters.py::test_staged_frames_are_those_written_by_hand": 2,
     "roster/planning/test_matching.py::test_every_combination_of_hits": 0,
     "roster/staging/test_rules.py::test_a_reject_is_listed_with_its_code": 8,
     "roster/staging/test_rules.py::test_a_warning_loses_no_row": 12,

@@ -217,6 +217,7 @@ def ordered(
     return sync, sync.export().plan.plan_hash
 
 
+@pytest.mark.long
 @settings(FEW, max_examples=examples(2, 15))
 @given(people=st.permutations(ORDERED))
 def test_order_of_rows_changes_neither_bytes_nor_plan_and_nothing_is_planned(

@@ -156,6 +156,7 @@ def test_other_columns_than_last_time_make_a_full_set(tmp_path: Path) -> None:
     assert len(rows(made(pets, 1, 2, after=first), "pets.csv")) == 2
 
 
+@pytest.mark.long
 @FEW
 @given(
     before=st.sets(st.integers(1, 9), min_size=1),

@@ -46,6 +46,7 @@ def is_consistent(project: ScimProject, server: ScimServer) -> bool:
     return there == project.scim_ids()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("students", some([SOME, THOUSAND], SOME))
 def test_users_are_created_changed_deactivated_and_reactivated(
     tmp_path: Path, store: Path, students: int
@@ -114,6 +115,7 @@ def test_a_server_killed_in_the_middle_converges_after_its_restart(
     assert "scim.unreachable" in rows[0].error
 
 
+@pytest.mark.long
 def test_a_run_killed_in_the_middle_converges_with_the_next_one(
     project: ScimProject, store: Path
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_run_killed_in_the_middle_converges_with_the_next_one(
     assert statuses == ["interrupted", "verified"]
 
 
+@pytest.mark.long
 def test_many_deactivations_wait_for_an_approval(
     project: ScimProject, store: Path
 ) -> None:

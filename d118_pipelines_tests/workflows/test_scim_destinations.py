@@ -33,6 +33,7 @@ def project(synced: ScimProject, tmp_path: Path) -> ScimProject:
     return synced.copied(tmp_path / "project")
 
 
+@pytest.mark.long
 def test_every_base_url_has_its_own_confirmed_users(project: ScimProject) -> None:
     with serving(project, ScriptedScim()):
         project.send()

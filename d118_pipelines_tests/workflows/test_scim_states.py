@@ -97,6 +97,7 @@ def test_a_service_that_refuses_everybody_fails_the_run(project: ScimProject) ->
     assert len(findings(project)) == STUDENTS + 1
 
 
+@pytest.mark.long
 def test_a_single_refused_change_does_not_fail_a_run(project: ScimProject) -> None:
     fault = Refusing(refusal(400), "s12")
     with serving(project, ScriptedScim(fault=fault)):
@@ -123,6 +124,7 @@ def test_an_attribute_without_a_value_is_removed(project: ScimProject) -> None:
         assert state(project, "s3")[0] == "UPDATED"
 
 
+@pytest.mark.long
 def test_a_user_who_vanished_at_the_provider_is_created_anew(
     project: ScimProject,
 ) -> None:
@@ -173,6 +175,7 @@ def test_roles_out_of_scope_get_no_account(project: ScimProject) -> None:
     assert state(project, "adoe") == (None, None, False)
 
 
+@pytest.mark.long
 def test_who_leaves_after_an_attempt_without_answer_is_deactivated(
     project: ScimProject,
 ) -> None:
@@ -192,6 +195,7 @@ def test_who_leaves_after_an_attempt_without_answer_is_deactivated(
     assert state(project, "s11") == ("DELETED", None, True)
 
 
+@pytest.mark.long
 def test_a_change_without_answer_that_was_taken_back_is_sent_again(
     project: ScimProject,
 ) -> None:
@@ -225,17 +229,20 @@ def test_users_without_a_name_of_their_own_are_reported(project: ScimProject) ->
     assert there(service, "S-3")["active"] is True
 
 
+@pytest.mark.long
 def test_counts_are_told_by_status(project: ScimProject) -> None:
     with serving(project, ScriptedScim(fault=Refusing(refusal(400), "s3"))):
         project.send()
         project.read(STUDENTS - 1)
         project.send()
 
-    counts = project.d118("status", "--scim", "--json").json()
+    asked = ("status", "--scim", "--district", "district_118")
+    counts = project.d118(*asked, "--json").json()
 
     last = counts.pop("last_sync")
     assert counts == {
-        "total": STUDENTS,
+        "district_id": "district_118",
+        "total_users": STUDENTS,
         "provisioned": STUDENTS - 1,
         "pending": 0,
         "failed": 1,
@@ -243,3 +250,4 @@ def test_counts_are_told_by_status(project: ScimProject) -> None:
     }
     assert last
     assert "provisioned" in project.d118("status", "--scim").out
+    assert project.d118("status", "--scim", "--district", "other").code == 2

@@ -87,7 +87,9 @@ SELECT
     p.*,
     coalesce(l.internal_id, made.id) AS linked_id,
     linked.id IS NOT NULL AS is_linked_there,
-    linked.role_group = 'students' AS linked_is_student,
+    -- Whoever was erased has no role any more.
+    if(linked.status = 'deleted', p.is_student, linked.role_group = 'students')
+        AS linked_is_student,
     d.resolution,
     target.id AS resolved_id,
     be.users AS email_users,

@@ -3,7 +3,7 @@
 -- _identity, _state, _modified (when the record changed, or null), _person, _kind and
 -- _school (whom the row is about, and where; '' if the file does not say), its own columns
 -- as text, _dirty (names of columns that were cleaned), _line (without line end) and _hash
--- (SHA-256 of the line).
+-- (MD5 of the line: what two deliveries are compared by; files have a SHA-256).
 -- Read by d118_pipelines/targets/render.py, build.py, facts.py and delta.py. A value that
 -- ends with somebody's SQL stands on lines of its own, because that may end with a comment.
 
@@ -40,10 +40,10 @@ FROM (
     FROM ({{rows}}))
 
 -- name: with_line
-SELECT *, sha256(_line) AS _hash FROM (SELECT *, {{line}} AS _line FROM ({{rows}}))
+SELECT *, md5(_line) AS _hash FROM (SELECT *, {{line}} AS _line FROM ({{rows}}))
 
 -- name: without_line
-SELECT *, sha256({{line}}) AS _hash FROM ({{rows}})
+SELECT *, md5({{line}}) AS _hash FROM ({{rows}})
 
 -- name: line_made
 -- The kept rows with the line, which was not kept.

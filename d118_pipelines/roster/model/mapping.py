@@ -21,6 +21,7 @@ from d118_pipelines.config.yaml_files import (
     shown_path,
 )
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.shipped import file_of
 from d118_pipelines.roster.model.entities import ENROLLMENT_ROLES, ENTITIES, USER_ROLES
 from d118_pipelines.roster.model.source_paths import Source, parse_source
 
@@ -130,7 +131,7 @@ def allowed_targets(entity: str) -> set[str]:
 def read_mapping(path: Path, *, project_root: Path) -> MappingFile:
     """Read and check one mapping file, YAML or JSON.
 
-    Queries are looked up below `project_root`.
+    Queries are looked up below `project_root`, then among the shipped ones.
     Raises: ConfigurationError with file, line and key.
     """
     document = read_yaml(path)
@@ -162,7 +163,7 @@ def _endpoint(
         raise _wrong(
             document, key, f"{entity} is not an entity; known: {', '.join(ENTITIES)}"
         )
-    query = project_root / entry.query if entry.query else None
+    query = file_of(project_root, entry.query) if entry.query else None
     if query is not None and not query.is_file():
         raise _wrong(document, (*key, "query"), f"{entry.query} does not exist")
     fields = {

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from d118_pipelines.roster.model.entities import ENTITIES, Entity
+from d118_pipelines.state import accounts  # noqa: F401  its tables are of the schema
 from d118_pipelines.state.database import UtcDateTime, columns, metadata, numbered
 
 # Internal ids: 16 bytes on PostgreSQL, their usual text on SQLite.

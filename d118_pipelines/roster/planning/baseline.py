@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
-from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.roster.planning.record_views import MATCHED, ROLE_GROUP
-from d118_pipelines.state.bulk import append_frame, is_postgres, read_frame
 
 if TYPE_CHECKING:
     import duckdb
+
+    from d118_pipelines.state.arrow import ArrowReader
 
 _RECORD = ("id", "external_id", "status", "inactive_reason", "row_hash")
 _OWNER = ("id", "provider_id", *_RECORD[1:])
@@ -57,7 +55,7 @@ _KEPT: dict[str, dict[str, str]] = {
 
 
 def load_baseline(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     *,
     district: str,
@@ -65,12 +63,11 @@ def load_baseline(
 ) -> None:
     """Make `base.<entity>`, `base.links`, `.user_roles`, `.absent_once`, `.priorities`.
 
-    Also `.resolutions`: what a person decided about conflicts. Give it a `reading()`
-    connection: it can take half a minute and must not hold up writers.
+    Also `.resolutions`: what a person decided about conflicts.
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS base")
     whose = {"district": district, "provider": provider}
-    no_index = "" if is_postgres(connection) else "NOT INDEXED"
+    no_index = "" if reader.is_postgres else "NOT INDEXED"
     for entity, names in _COLUMNS.items():
         # By an index SQLite would fetch each row on its own: five times slower.
         query = (
@@ -80,15 +77,15 @@ def load_baseline(
         if entity not in MATCHED:
             query += " AND provider_id = :provider"
         columns = dict.fromkeys(names, "VARCHAR")
-        read_frame(connection, duck, query, whose, f"base.{entity}", columns)
+        reader.table(duck, query, whose, f"base.{entity}", columns)
     for name, columns in _FRAMES.items():
         query = statement(f"roster/baseline.{name}")
-        read_frame(connection, duck, query, whose, f"base.{name}", columns)
+        reader.table(duck, query, whose, f"base.{name}", columns)
     duck.execute(statement("roster/baseline.spread_roles", role_group=ROLE_GROUP))
 
 
 def load_kept(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     entities: Collection[str],
     *,
@@ -103,11 +100,11 @@ def load_kept(
     whose = {"district": district, "provider": provider}
     for entity in entities:
         query = statement(f"roster/baseline.kept_{entity}")
-        read_frame(connection, duck, query, whose, f"kept.{entity}", _KEPT[entity])
+        reader.table(duck, query, whose, f"kept.{entity}", _KEPT[entity])
 
 
 def load_values(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     entity: str,
     ids_sql: str,
@@ -117,24 +114,18 @@ def load_values(
     ids_sql: a DuckDB SELECT of one column. The types are those of `record.<entity>`.
     """
     duck.execute("CREATE SCHEMA IF NOT EXISTS base_values")
-    kind = "UUID" if is_postgres(connection) else "TEXT"
-    connection.exec_driver_sql("DROP TABLE IF EXISTS wanted_ids")
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE wanted_ids (id {kind})")
-    append_frame(connection, duck, f"SELECT id FROM ({ids_sql}) AS t(id)", "wanted_ids")
+    reader.keep_ids(duck, ids_sql, "wanted_ids")
+    wanted = "CAST(w.id AS UUID)" if reader.is_postgres else "w.id"
     columns = dict.fromkeys(_RECORD, "VARCHAR")
     columns |= {f.column: DUCKDB_TYPES[f.kind] for f in ENTITIES[entity].fields}
     query = (
         f"SELECT {', '.join(f't.{name}' for name in columns)} "
-        f"FROM wanted_ids AS w JOIN {entity} AS t ON t.id = w.id"
+        f"FROM wanted_ids AS w JOIN {entity} AS t ON t.id = {wanted}"
     )
-    read_frame(connection, duck, query, {}, f"base_values.{entity}", columns)
+    reader.table(duck, query, {}, f"base_values.{entity}", columns)
 
 
-def baseline_revision(connection: sa.Connection, district: str) -> int:
+def read_revision(reader: ArrowReader, district: str) -> int:
     """How often the district's roster has changed; 0 before the first time."""
-    found = connection.execute(
-        sa.select(roster_revision.c.revision).where(
-            roster_revision.c.district_id == district
-        )
-    ).scalar()
-    return int(found or 0)
+    query = "SELECT revision FROM roster_revision WHERE district_id = :district"
+    return reader.number(query, {"district": district})

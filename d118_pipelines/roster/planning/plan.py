@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from d118_pipelines.kernel.run_folders import (
     find_made,
     new_run_folder,
     read_manifest,
+    repeat_files,
     write_manifest,
 )
 from d118_pipelines.kernel.sql_text import statement
@@ -117,7 +118,11 @@ def make_plan(
     """
     with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
         roster = read_staged(staged)
-        compared = _compare(duck, request, roster, load_values, folder.path)
+        day = now.astimezone(request.zone).date()
+        keeps_active = request.guard.keeps_active_on(day)
+        compared = _compare(
+            duck, request, roster, load_values, folder.path, keeps_active=keeps_active
+        )
         return judge_and_store(
             compared,
             request,
@@ -127,6 +132,37 @@ def make_plan(
             roster=roster,
             deltas=[name for name, e in roster.entities.items() if e.is_delta],
         )
+
+
+def repeat_plan(
+    old: RosterPlan,
+    guard: RosterGuard,
+    zone: ZoneInfo,
+    *,
+    staged: str,
+    plans_folder: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> RosterPlan:
+    """The plan of a run with the same content and roster as one that changed nothing.
+
+    old: its plan, without conflicts or absences. staged: name of this run's staged
+    roster. The counts are those of then; the guard judges them by today's limits.
+    """
+    with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
+        repeat_files(old.folder, folder.path)
+        rules = judge(old.counts, old.schools, guard, now.astimezone(zone).date())
+        plan = replace(
+            old,
+            folder=folder.final,
+            run_id=run_id,
+            made_at=now,
+            staged=staged,
+            verdict=verdict(rules),
+            rules=tuple(rules),
+        )
+        write_manifest(folder.path, _stored(plan))
+    return plan
 
 
 def judge_and_store(
@@ -184,8 +220,11 @@ def _compare(
     roster: Staged,
     load_values: LoadValues,
     out: Path,
+    *,
+    keeps_active: bool,
 ) -> Comparison:
     """Match, then compare every staged entity; the files are in `out`."""
+    deactivates = request.deactivate_missing and not keeps_active
     district, provider = request.district, request.provider
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
@@ -195,7 +234,8 @@ def _compare(
     compared = Comparison(duck, source, rejected, load_values, out)
     for entity in source.staged:
         counts = roster.entities[entity]
-        compared.run(entity, _absent(counts, request.deactivate_missing))
+        absent = _absent(counts, deactivates)
+        compared.run(entity, absent, keeps_active=keeps_active)
     return compared
 
 

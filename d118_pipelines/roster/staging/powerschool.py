@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import count_of, open_frames, write_parquet
-from d118_pipelines.kernel.sql_text import SQL_FOLDER, literal
+from d118_pipelines.kernel.shipped import SHIPPED, file_of
+from d118_pipelines.kernel.sql_text import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,12 +70,15 @@ class Prepared:
 
 
 def prepare(
-    raw: Mapping[str, Path], settings: PowerSchoolSettings, folder: Path
+    raw: Mapping[str, Path],
+    settings: PowerSchoolSettings,
+    folder: Path,
+    root: Path = SHIPPED,
 ) -> Prepared:
     """Write the relations that the mapping's queries share into `folder`.
 
     raw: the Parquet file of each of RAW_COLLECTIONS. The shared files are handed to
-    staging as further raw collections.
+    staging as further raw collections. root: the folder whose own queries come first.
     Raises: ConfigurationError if every building is excluded.
     """
     with closing(open_frames()) as duck:
@@ -84,15 +88,19 @@ def prepare(
                 f"CREATE VIEW raw.{name} AS SELECT *, file_row_number AS _row"
                 f" FROM read_parquet({literal(raw[name])}, file_row_number = true)"
             )
-        is_in_term = make_shared(duck, settings)
+        is_in_term = make_shared(duck, settings, root)
         files = {name: folder / f"{name}.parquet" for name in SHARED}
         for name, file in files.items():
             write_parquet(duck, f"FROM raw.{name}", file)
-        write_parquet(duck, _read("findings"), folder / FINDINGS_FILE)
+        write_parquet(duck, _read("findings", root), folder / FINDINGS_FILE)
     return Prepared(is_in_term, files, folder / FINDINGS_FILE)
 
 
-def make_shared(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) -> bool:
+def make_shared(
+    duck: duckdb.DuckDBPyConnection,
+    settings: PowerSchoolSettings,
+    root: Path = SHIPPED,
+) -> bool:
     """Make the tables `raw.<name>` of SHARED; True: a school year is current.
 
     In: `raw.<name>` for each of RAW_COLLECTIONS, with the row number `_row`.
@@ -105,26 +113,29 @@ def make_shared(duck: duckdb.DuckDBPyConnection, settings: PowerSchoolSettings) 
         f" VARCHAR) AS student_email_domain) FROM (SELECT {columns})",
         values,
     )
-    _make(duck, "buildings", settings, "district_id", "state_exclude")
+    _make(duck, root, "buildings", settings, "district_id", "state_exclude")
     if not count_of(duck, "raw.buildings WHERE is_kept"):
         raise _no_building()
-    _make(duck, "current_terms", settings, "today", "lead_days", "tail_days")
-    _make(duck, "kept_sections", settings)
+    days = "lead_days", "tail_days"
+    _make(duck, root, "current_terms", settings, "today", *days)
+    _make(duck, root, "kept_sections", settings)
     return count_of(duck, "raw.current_terms") > 0
 
 
 def _make(
     duck: duckdb.DuckDBPyConnection,
+    root: Path,
     name: str,
     settings: PowerSchoolSettings,
     *parameters: str,
 ) -> None:
-    statement = f"CREATE TABLE raw.{name} AS {_read(name)}"
+    statement = f"CREATE TABLE raw.{name} AS {_read(name, root)}"
     duck.execute(statement, {p: getattr(settings, p) for p in parameters})
 
 
-def _read(name: str) -> str:
-    return (SQL_FOLDER / f"staging/powerschool/{name}.sql").read_text(encoding="utf-8")
+def _read(name: str, root: Path) -> str:
+    path = file_of(root, f"sql/staging/powerschool/{name}.sql")
+    return path.read_text(encoding="utf-8")
 
 
 def _no_building() -> ConfigurationError:

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from d118_pipelines.kernel.absence import Absence
-from d118_pipelines.kernel.run_folders import find_made, read_manifest
+from d118_pipelines.kernel.run_folders import (
+    find_made,
+    new_run_folder,
+    read_manifest,
+    repeat_files,
+    write_manifest,
+)
 
 REJECTED_FILE = "rejected.parquet"
 FINDINGS_FILE = "findings.parquet"
@@ -45,7 +51,9 @@ class EntityCounts:
 class Staged:
     """One staged roster. `raw` maps each collection to its path below `D118_HOME`.
 
-    held_reason: why the plan must be held although rows are staged, else null.
+    held_reason: why the plan must be held although rows are staged, else null. content:
+    SHA-256 of all that it was made of. repeats: the run whose rows these are, if the
+    content was the same; else empty.
     """
 
     folder: Path
@@ -59,6 +67,8 @@ class Staged:
     entities: Mapping[str, EntityCounts]
     held_reason: str | None = None
     findings: Mapping[str, int] = field(default_factory=dict)
+    content: str = ""
+    repeats: str = ""
 
     def rows_file(self, entity: str) -> Path:
         """The Parquet file of one entity; only those in `entities` exist."""
@@ -73,6 +83,33 @@ class Staged:
     def findings_file(self) -> Path:
         """The findings of staging and of the pull before it."""
         return self.folder / FINDINGS_FILE
+
+
+def repeat_staged(
+    old: Staged,
+    *,
+    raw: Mapping[str, str],
+    parent: Path,
+    run_id: str,
+    now: dt.datetime,
+) -> Staged:
+    """The rows and findings of an older staged roster as what this run staged.
+
+    raw: the extracts of this run, which have the same content. parent: as for `stage`.
+    """
+    with new_run_folder(parent, run_id=run_id, now=now) as folder:
+        repeat_files(old.folder, folder.path)
+        staged = replace(
+            old,
+            folder=folder.final,
+            run_id=run_id,
+            made_at=now,
+            raw=raw,
+            repeats=old.run_id,
+        )
+        write_manifest(folder.path, asdict(staged))
+    (parent / REFUSED_FILE).unlink(missing_ok=True)
+    return staged
 
 
 def find_staged(parent: Path, run_id: str | None = None) -> Staged | None:

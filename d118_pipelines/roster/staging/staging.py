@@ -107,6 +107,7 @@ def stage(
     pull_findings: Path | None = None,
     known: Collection[str] = (),
     kept: Collection[str] = (),
+    content: str = "",
 ) -> Staged:
     """Stage one pull into `parent/<time>-<run>/`: all of it, or an error.
 
@@ -115,6 +116,7 @@ def stage(
     known: entities with a table `known.<entity>(external_id)` in the session: records of
     the roster that references of delta rows may point at. kept: `classes`, `users` where
     `kept.<entity>` has what the roster has of fields that other entities did not send.
+    content: what the manifest says of all that it was made of.
     Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`); the findings are then in `parent/refused.parquet`.
     """
@@ -153,6 +155,7 @@ def stage(
                 entities=entities,
                 held_reason=held,
                 findings=run.tally.findings(),
+                content=content,
             )
             write_manifest(folder.path, asdict(staged))
     finally:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from d118_pipelines.errors import ConnectionLostError, FatalError
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.outages import outage_of
-from d118_pipelines.roster.planning.baseline import baseline_revision
+from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.planning.record_views import (
     MATCHED,
@@ -51,8 +51,8 @@ from d118_pipelines.roster.store.write_records import (
     write_history,
     write_records,
 )
+from d118_pipelines.state import audit
 from d118_pipelines.state.bulk import append_frame
-from d118_pipelines.state.database import record_audit
 
 if TYPE_CHECKING:
     import duckdb
@@ -116,9 +116,16 @@ def apply_plan(
             changed, cases = changed + done[0], cases + done[1]
     status: Status = "PARTIAL" if _is_partial(plan.counts) else "SUCCESS"
     stats = statistics(plan.counts)
-    revision = finish(writer, plan, status, stats, changed)
+    revision = finish(writer, plan, status, stats, changed, actor=actor)
     on_step("closed")
     return ApplyResult(status, stats, changed, cases, revision)
+
+
+def baseline_revision(connection: sa.Connection, district: str) -> int:
+    """How often the district's roster has changed; 0 before the first time."""
+    c = roster_revision.c
+    query = sa.select(c.revision).where(c.district_id == district)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def refuse_moved(connection: sa.Connection, plan: RosterPlan) -> None:
@@ -252,17 +259,26 @@ def finish(
     status: str,
     stats: Mapping[str, Any],
     changed: int,
+    *,
+    actor: Actor,
+    why: str = "",
 ) -> int:
-    """Move the revision if anything changed, close the run; returns the revision."""
+    """Move the revision if anything changed, close the run; returns the revision.
+
+    why: what the audit log has as the reason, where it is not a sync.
+    """
     if changed:
         writer.run(store_sql("move_revision", now=writer.typed_now))
-        record_audit(
+        audit.record(
             writer.connection,
             now=writer.now,
-            actor=writer.run_id,
+            actor=actor.triggered_by,
             action="roster changed",
             subject=plan.provider,
-            detail=f"plan {plan.hash}, {changed} records",
+            detail=f"run {writer.run_id}, {changed} records",
+            before=f"revision {plan.revision}",
+            after=f"plan {plan.hash}",
+            reason=why,
         )
     close_run(
         writer.connection,

@@ -21,7 +21,7 @@ from d118_pipelines.roster.model.tables import (
     roster_revision,
 )
 from d118_pipelines.roster.planning.record_views import MATCHED
-from d118_pipelines.state.database import record_audit
+from d118_pipelines.state import audit
 
 OPEN_STATES = ("OPEN", "INVESTIGATING")
 RESOLUTIONS = (
@@ -99,13 +99,14 @@ def resolve_conflict(
         .where(revision.district_id == district)
         .values(revision=revision.revision + 1, changed_at=now)
     )
-    record_audit(
+    audit.record(
         connection,
         now=now,
         actor=account,
         action="conflict resolved",
         subject=case.provider_id,
         detail=f"{case.id} {resolution}",
+        reason=reason,
     )
     return case._mapping
 

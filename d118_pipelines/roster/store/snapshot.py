@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
-from d118_pipelines.state.bulk import frame_to_parquet
 
 if TYPE_CHECKING:
     import duckdb
-    import sqlalchemy as sa
+
+    from d118_pipelines.state.arrow import ArrowReader
 
 _FIRST = {
     "id": "UUID",
@@ -67,7 +67,7 @@ def relation_columns(relation: str) -> dict[str, str]:
 
 
 def write_snapshot(
-    connection: sa.Connection,
+    reader: ArrowReader,
     duck: duckdb.DuckDBPyConnection,
     relations: Iterable[str],
     *,
@@ -76,14 +76,13 @@ def write_snapshot(
 ) -> dict[str, Path]:
     """Write each relation to `folder`; relation -> its file (mode 0600).
 
-    Give it a `reading()` connection: all files are of one moment, nobody waits.
+    All files are of one moment.
     """
     written = {}
     for relation in relations:
         columns = relation_columns(relation)
         path = folder / f"{relation}.parquet"
-        frame_to_parquet(
-            connection,
+        reader.parquet(
             duck,
             f"SELECT {', '.join(columns)} FROM {relation} "
             f"WHERE district_id = :district{_live(relation)}",

@@ -23,12 +23,13 @@ from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.run_folders import RunFolder, new_run_folder
 from d118_pipelines.roster.model.entities import ENTITIES
-from d118_pipelines.roster.planning.baseline import baseline_revision, load_baseline
+from d118_pipelines.roster.planning.baseline import load_baseline
 from d118_pipelines.roster.planning.comparison import Comparison
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, judge_and_store
 from d118_pipelines.roster.planning.record_views import RecordSource
 from d118_pipelines.roster.store.apply import (
     ApplyResult,
+    baseline_revision,
     finish,
     private_errors,
     refuse_moved,
@@ -37,9 +38,12 @@ from d118_pipelines.roster.store.apply import (
 from d118_pipelines.roster.store.runs import Actor, last_change, open_run
 from d118_pipelines.roster.store.undo_records import find_changes, findings_of, put_back
 from d118_pipelines.roster.store.write_records import Writer
+from d118_pipelines.state.arrow import arrow_reading
 
 if TYPE_CHECKING:
     import duckdb
+
+    from d118_pipelines.state.database import Database
 
 UNDO_FILE = "undo.json"
 
@@ -58,7 +62,7 @@ class Undo:
 
 
 def plan_undo(
-    connection: sa.Connection,
+    database: Database,
     duck: duckdb.DuckDBPyConnection,
     *,
     district: str,
@@ -71,25 +75,38 @@ def plan_undo(
 ) -> Undo:
     """Plan the reverse of the provider's last change; nothing is changed by it.
 
-    Give it a `reading()` connection. The plan is in `plans_folder` like any other
-    and is judged by the same guard.
+    The plan is in `plans_folder` like any other and is judged by the same guard.
     Raises: ConfigurationError if nothing was ever changed, or the last change was itself
     an undo.
     """
-    undone = _undoable(connection, provider)
-    writer = Writer(connection, duck, district, provider, run_id, now)
+    whose = {"district": district, "provider": provider}
+    with database.reading() as connection:
+        undone = _undoable(connection, provider)
+        # What moves the roster from here on makes the plan one that cannot be applied.
+        revision = baseline_revision(connection, district)
+    request = PlanRequest(
+        **whose,
+        matching=Matching(),
+        deactivate_missing=False,
+        guard=guard,
+        zone=zone,
+        revision=revision,
+        mapping_hash=f"undo {undone}",
+    )
     with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
-        load_baseline(connection, duck, district=district, provider=provider)
-        _empty_records(duck)
-        for entity in ENTITIES:
-            find_changes(writer, entity, undone, folder.path / f"{entity}.parquet")
-        plan = _judged(writer, undone, folder, guard, zone)
+        with arrow_reading(database) as reader:
+            load_baseline(reader, duck, **whose)
+            _empty_records(duck)
+            for entity in ENTITIES:
+                path = folder.path / f"{entity}.parquet"
+                find_changes(reader, duck, entity, undone, path, **whose)
+        plan = _judged(duck, request, folder, run_id=run_id, now=now)
         text = json.dumps({"undoes_run": undone})
         (folder.path / UNDO_FILE).write_text(text, encoding="utf-8")
     findings = tuple(
         Finding(code, "warn", external_id, entity=entity)
         for entity in ENTITIES
-        for code, external_id in findings_of(writer, entity)
+        for code, external_id in findings_of(duck, entity)
     )
     return Undo(plan, undone, findings)
 
@@ -125,7 +142,12 @@ def _empty_records(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def _judged(
-    writer: Writer, undone: str, folder: RunFolder, guard: RosterGuard, zone: ZoneInfo
+    duck: duckdb.DuckDBPyConnection,
+    request: PlanRequest,
+    folder: RunFolder,
+    *,
+    run_id: str,
+    now: dt.datetime,
 ) -> RosterPlan:
     """Count and judge what `changes.*` hold; store the plan."""
     nothing = (
@@ -133,25 +155,15 @@ def _judged(
         "NULL::VARCHAR AS roles, NULL::VARCHAR AS role WHERE false)"
     )
     source = RecordSource(
-        writer.district, writer.provider, dict.fromkeys(ENTITIES, nothing), ""
+        request.district, request.provider, dict.fromkeys(ENTITIES, nothing), ""
     )
-    compared = Comparison(writer.duck, source, nothing, _no_values, folder.path)
-    request = PlanRequest(
-        district=writer.district,
-        provider=writer.provider,
-        matching=Matching(),
-        deactivate_missing=False,
-        guard=guard,
-        zone=zone,
-        revision=baseline_revision(writer.connection, writer.district),
-        mapping_hash=f"undo {undone}",
-    )
+    compared = Comparison(duck, source, nothing, _no_values, folder.path)
     return judge_and_store(
         compared,
         request,
         folder,
-        run_id=writer.run_id,
-        now=writer.now,
+        run_id=run_id,
+        now=now,
         roster=None,
         # Nothing is sent in an undo: that an entity comes back empty means nothing.
         deltas=tuple(ENTITIES),
@@ -188,5 +200,6 @@ def apply_undo(
             changes = parquet(plan.changes_file(entity))
             changed += put_back(writer, entity, undone, changes)
     stats = statistics(plan.counts)
-    revision = finish(writer, plan, "SUCCESS", stats, changed)
+    action = f"undo of run {undone}"
+    revision = finish(writer, plan, "SUCCESS", stats, changed, actor=actor, why=action)
     return ApplyResult("SUCCESS", stats, changed, 0, revision)

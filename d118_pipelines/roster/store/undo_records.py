@@ -8,6 +8,7 @@ Rule: docs/reference/roster_database.md.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import statement
@@ -31,7 +32,12 @@ from d118_pipelines.roster.store.write_records import (
     write_history,
     write_records,
 )
-from d118_pipelines.state.bulk import append_frame, read_frame
+from d118_pipelines.state.bulk import append_frame
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from d118_pipelines.state.arrow import ArrowReader
 
 _HISTORY = dict.fromkeys(
     (
@@ -42,25 +48,29 @@ _HISTORY = dict.fromkeys(
 )
 
 
-def find_changes(writer: Writer, entity: str, undone: str, path: Path) -> None:
+def find_changes(
+    reader: ArrowReader,
+    duck: duckdb.DuckDBPyConnection,
+    entity: str,
+    undone: str,
+    path: Path,
+    *,
+    district: str,
+    provider: str,
+) -> None:
     """Write the reverse of a run as the plan of one entity; makes `changes.<entity>`.
 
     Also `undo.<entity>`, with the column `finding` for what cannot be reverted.
     """
-    duck = writer.duck
-    whose = {"district": writer.district, "provider": writer.provider}
-    read_frame(
-        writer.connection,
-        duck,
-        _history_query(writer, entity),
-        {**whose, "undone": undone, "entity": entity},
-        "undo.history",
-        _HISTORY,
-    )
-    reverse = _sql("reverse", entity=entity, undone=undone, provider=writer.provider)
+    values = {
+        **{"district": district, "provider": provider},
+        **{"undone": undone, "entity": entity},
+    }
+    reader.table(duck, _history_query(reader, entity), values, "undo.history", _HISTORY)
+    reverse = _sql("reverse", entity=entity, undone=undone, provider=provider)
     duck.execute(reverse)
     ids = f"SELECT DISTINCT id FROM undo.{entity}"
-    load_values(writer.connection, duck, entity, ids)
+    load_values(reader, duck, entity, ids)
     school, group = school_sql(entity), group_sql(entity)
     plan = _sql("plan", entity=entity, school=school, role_group=group)
     store_changes(duck, entity, plan, path)
@@ -70,26 +80,26 @@ def _sql(name: str, **values: str) -> str:
     return statement(f"roster/undo.{name}", **values)
 
 
-def _history_query(writer: Writer, entity: str) -> str:
+def _history_query(reader: ArrowReader, entity: str) -> str:
     """What the run did to records that were there, and the records that it made."""
     return _sql(
         "history",
         entity=entity,
-        old_status=_old(writer, "status"),
-        old_reason=_old(writer, "inactive_reason"),
-        old_hash=_old(writer, "row_hash"),
+        old_status=_old(reader, "status"),
+        old_reason=_old(reader, "inactive_reason"),
+        old_hash=_old(reader, "row_hash"),
     )
 
 
-def _old(writer: Writer, name: str) -> str:
-    if writer.is_postgres:
+def _old(reader: ArrowReader, name: str) -> str:
+    if reader.is_postgres:
         return f"CAST(h.before AS JSON) ->> '{name}'"
     return f"json_extract(h.before, '$.{name}')"
 
 
-def findings_of(writer: Writer, entity: str) -> list[tuple[str, str]]:
+def findings_of(duck: duckdb.DuckDBPyConnection, entity: str) -> list[tuple[str, str]]:
     """Code and external id of every record that stays as it is."""
-    return writer.duck.execute(
+    return duck.execute(
         f"SELECT finding, external_id FROM undo.{entity} WHERE finding IS NOT NULL "
         "ORDER BY ALL"
     ).fetchall()

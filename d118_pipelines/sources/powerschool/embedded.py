@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
+from d118_pipelines.kernel.frames import memory_limit
 from d118_pipelines.kernel.outages import outage_of
+from d118_pipelines.kernel.shipped import SHIPPED
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 DEMONSTRATION_MARKER = "DEMONSTRATION.txt"
 FOLDER_VARIABLE = "POWERSCHOOL_CSV_DIR"
-QUERIES_FOLDER = Path(__file__).parents[3] / "sql" / "powerschool"
+QUERIES_FOLDER = SHIPPED / "sql/powerschool"
 _BATCH_ROWS = 50_000
 
 
@@ -42,7 +44,6 @@ class EmbeddedSource:
         self,
         folder: Path,
         *,
-        memory_limit: str = "1GB",
         cache: Path | None = None,
         queries: Callable[[], Sequence[Path]] = lambda: sorted(
             QUERIES_FOLDER.glob("*.sql")
@@ -50,11 +51,10 @@ class EmbeddedSource:
     ) -> None:
         """Take the folder; nothing is read yet.
 
-        memory_limit: DuckDB's, as `1GB`. cache: a folder for translated queries.
+        cache: a folder for translated queries.
         queries: gives the files of those that `test` looks for.
         """
         self.folder = folder
-        self.memory_limit = memory_limit
         self.cache = cache
         self._queries = queries
 
@@ -102,7 +102,7 @@ class EmbeddedSource:
 
         return duckdb.connect(
             ":memory:",
-            config={"memory_limit": self.memory_limit, "temp_directory": spill_folder},
+            config={"memory_limit": memory_limit(), "temp_directory": spill_folder},
         )
 
     def _path(self, table: str) -> Path:

@@ -63,7 +63,7 @@ def prepare(query: Query, cache: Path | None = None) -> Prepared:
 
 def _key(query: Query) -> str:
     digest = hashlib.sha256(query.sql.encode("utf-8"))
-    digest.update(schema.SCHEMA_FILE.read_bytes())
+    digest.update(schema.schema_file().read_bytes())
     digest.update(f"{version('sqlglot')} {version('duckdb')}".encode())
     return digest.hexdigest()[:16]
 

@@ -18,6 +18,7 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
     QueryError,
 )
+from d118_pipelines.kernel.shipped import file_of
 from d118_pipelines.sources.powerschool import subset
 from d118_pipelines.sources.powerschool.source import Query
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlglot import exp
 
-SCHEMA_FILE = Path(__file__).parents[3] / "sql" / "schema" / "powerschool.sql"
 _INT64_DIGITS = 18
 _SAME_TEXT = ("VARCHAR", "BIGINT", "")
 
@@ -37,6 +37,14 @@ class Table:
 
     name: str
     columns: Mapping[str, str]
+
+
+def schema_file() -> Path:
+    """The tables' definitions: of the folder one works in, else the shipped ones.
+
+    A process reads one district's, once.
+    """
+    return file_of(Path.cwd(), "sql/schema/powerschool.sql")
 
 
 def tables() -> Mapping[str, Table]:
@@ -50,7 +58,7 @@ def _texts(kind: str) -> Mapping[str, str]:
 
     Each is parsed only when it is needed, which is most of the time of a small extract.
     """
-    text = SCHEMA_FILE.read_text(encoding="utf-8")
+    text = schema_file().read_text(encoding="utf-8")
     statements = re.finditer(rf"^CREATE {kind} (\w+).*?(?=;$)", text, re.M | re.S)
     return {found[1].lower(): found[0] for found in statements}
 
@@ -91,10 +99,10 @@ def _duckdb_type(oracle: exp.DataType) -> str:
         return simple[oracle.this]
     raise ConfigurationError(
         f"The column type {oracle.sql('oracle')} is not known.",
-        where=str(SCHEMA_FILE),
+        where=str(schema_file()),
         rule="NUMBER has a precision; the other types are VARCHAR2, CLOB, DATE, "
         "TIMESTAMP and FLOAT",
-        next_step=f"Edit {SCHEMA_FILE}.",
+        next_step=f"Edit {schema_file()}.",
     )
 
 
@@ -111,7 +119,7 @@ def check_subset(query: Query) -> list[str]:
     for node in subset.table_nodes(statement):
         if node.db or node.name.lower() not in known:
             name = ".".join(part.name for part in node.parts)
-            found.append(f"{name}: a table that {SCHEMA_FILE.name} does not have")
+            found.append(f"{name}: a table that {schema_file().name} does not have")
     for column, owners in subset.columns_cast_to_text(statement):
         if not all(_column_type(owner, column) in _SAME_TEXT for owner in owners):
             found.append(f"CAST of {column} to text: only whole numbers and text")
@@ -232,9 +240,9 @@ def expected_schema(query: Query) -> pa.Schema:
         raise QueryError(
             f"The query does not fit the schema: {str(exc).splitlines()[0]}",
             where=str(query.path),
-            rule=f"a query reads the tables and columns of {SCHEMA_FILE}",
+            rule=f"a query reads the tables and columns of {schema_file()}",
             not_done="The query was not run.",
-            next_step=f"Edit {query.path}, or add the column to {SCHEMA_FILE}.",
+            next_step=f"Edit {query.path}, or add the column to {schema_file()}.",
         ) from exc
     names = [name.lower() for name in empty.schema.names]
     doubled = sorted({name for name in names if names.count(name) > 1})
@@ -317,7 +325,9 @@ def _conform_column(column: pa.Array, field: pa.Field, query: Query) -> pa.Array
     wanted, got = _kind(field.type), _kind(column.type)
     fits = got in (wanted, "nothing") or (wanted, got) == ("number", "whole number")
     if not fits:
-        hint = f"The column's type in the database is not the one in {SCHEMA_FILE.name}"
+        hint = (
+            f"The column's type in the database is not the one in {schema_file().name}"
+        )
         if (wanted, got) == ("whole number", "number"):
             hint = "CAST the column AS NUMBER(18) in the query"
         found = f"expected {wanted} ({field.type}), got {got} ({column.type})"

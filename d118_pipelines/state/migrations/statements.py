@@ -15,6 +15,8 @@ _WORDS = {
         "serial": "INTEGER NOT NULL PRIMARY KEY",
         "bigserial": "INTEGER NOT NULL PRIMARY KEY",
         "by_key": " WITHOUT ROWID",
+        "fetched": "(SELECT coalesce(sum(json_extract(value, '$.fetched')), 0) "
+        "FROM json_each(stats_json))",
     },
     "postgresql": {
         "id": "UUID",
@@ -22,6 +24,8 @@ _WORDS = {
         "serial": "SERIAL PRIMARY KEY",
         "bigserial": "BIGSERIAL PRIMARY KEY",
         "by_key": "",
+        "fetched": "(SELECT coalesce(sum((value ->> 'fetched')::BIGINT), 0)::BIGINT "
+        "FROM json_each(stats_json::json))",
     },
 }
 

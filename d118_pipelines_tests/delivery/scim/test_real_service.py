@@ -48,6 +48,7 @@ def run(
     return provision(settings(server.url, **options), changes, on_outcomes=notebook)
 
 
+@pytest.mark.long
 def test_the_tester_finds_the_server_fair(tmp_path: Path) -> None:
     with (
         ScimServer(tmp_path / "users.jsonl") as server,

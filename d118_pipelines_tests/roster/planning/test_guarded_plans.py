@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines_tests.roster.planning.rosters import (
     Roster,
@@ -42,6 +44,7 @@ def without(rows: list[Row], *keys: str) -> list[Row]:
     return [row for row in rows if row["external_id"] not in keys]
 
 
+@pytest.mark.long
 def test_fault_d8_role_group_that_vanishes_is_held(world: World) -> None:
     world.sync(roster(students=200))
     students = [r for r in roster(200)["users"] if r["external_id"].startswith("s")]
@@ -72,6 +75,7 @@ def test_faults_d5_d9_empty_collection_holds_and_cannot_be_approved(
     assert "guard.zero_rows" in broken(enrollments)
 
 
+@pytest.mark.long
 def test_school_that_loses_its_students_is_held_though_the_entity_is_not(
     world: World,
 ) -> None:
@@ -88,6 +92,7 @@ def test_school_that_loses_its_students_is_held_though_the_entity_is_not(
     )
 
 
+@pytest.mark.long
 def test_transfer_counts_as_leaving_the_old_school_only(world: World) -> None:
     world.sync(roster(students=200))
     staged = roster(200)
@@ -106,6 +111,7 @@ def test_transfer_counts_as_leaving_the_old_school_only(world: World) -> None:
     assert by_school["10"] == (150, 0)
 
 
+@pytest.mark.long
 def test_people_who_return_under_other_ids_are_churn(world: World) -> None:
     world.sync(roster(students=200))
     staged = roster(200)

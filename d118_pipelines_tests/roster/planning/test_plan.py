@@ -98,6 +98,7 @@ def test_update_names_the_changed_columns(world: World) -> None:
     assert plan.counts["users"].updated == plan.counts["users/students"].updated == 1
 
 
+@pytest.mark.long
 def test_absence_from_a_proven_pull_deactivates(world: World) -> None:
     world.sync(roster())
     smaller = roster()
@@ -124,6 +125,7 @@ def test_absence_from_a_proven_pull_deactivates(world: World) -> None:
     assert world.plan(smaller).changes == 0
 
 
+@pytest.mark.long
 def test_fault_d12_and_a7_tobedeleted_and_back_keeps_the_internal_id(
     world: World,
 ) -> None:
@@ -147,6 +149,7 @@ def test_fault_d12_and_a7_tobedeleted_and_back_keeps_the_internal_id(
     assert world.statuses("users")["1"] == "active"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("entity", ["users", "enrollments"])
 def test_pull_that_merely_ended_deactivates_the_second_time(
     world: World, entity: str
@@ -164,6 +167,7 @@ def test_pull_that_merely_ended_deactivates_the_second_time(
     assert list(world.actions(second, entity).values()) == ["deactivate"]
 
 
+@pytest.mark.long
 def test_record_that_returns_between_two_ended_pulls_begins_anew(world: World) -> None:
     world.sync(roster())
     smaller = roster()

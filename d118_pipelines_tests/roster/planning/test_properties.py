@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_plan_after_apply_is_empty_and_active_records_add_up(
     in_world(check)
 
 
+@pytest.mark.long
 @few
 @given(rosters(), rosters("c"), st.randoms(use_true_random=False))
 def test_plan_does_not_depend_on_the_order_of_rows(
@@ -118,6 +120,7 @@ def test_plan_does_not_depend_on_the_order_of_rows(
     in_world(check)
 
 
+@pytest.mark.long
 @few
 @given(people(), people("c"))
 def test_no_two_people_of_one_provider_become_one(
@@ -152,6 +155,7 @@ def same_person(one: Row, other: Row) -> None:
     )
 
 
+@pytest.mark.long
 @few
 @given(rosters(), rosters(), st.sampled_from(["proven", "ended", "never"]))
 def test_each_staged_row_has_one_outcome(

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ DEFECTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @settings(max_examples=examples(3, 30), deadline=None)
 @given(code=st.sampled_from(sorted(DEFECTS)), place=st.integers(0, 3))
 def test_one_defect_gives_its_code_and_loses_no_other_row(

@@ -20,13 +20,14 @@ from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.planning.baseline import (
-    baseline_revision,
     load_baseline,
     load_values,
+    read_revision,
 )
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
 from d118_pipelines.roster.store.apply import ApplyResult, apply_plan
 from d118_pipelines.roster.store.runs import Actor, Provider, mirror_providers
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.planning.rosters import Roster, Staged
 
@@ -81,8 +82,8 @@ class Store:
             staged = Staged(staged)
         self.count += 1
         folder = staged.write(self._staged(self.count))
-        with frames() as duck, self.database.reading() as connection:
-            load_baseline(connection, duck, district=self.district, provider=provider)
+        with frames() as duck, arrow_reading(self.database) as reader:
+            load_baseline(reader, duck, district=self.district, provider=provider)
             request = PlanRequest(
                 district=self.district,
                 provider=provider,
@@ -90,14 +91,14 @@ class Store:
                 deactivate_missing=more.pop("deactivate_missing", True),
                 guard=RosterGuard(),
                 zone=ZONE,
-                revision=baseline_revision(connection, self.district),
+                revision=read_revision(reader, self.district),
                 mapping_hash="m",
             )
             return make_plan(
                 duck,
                 request,
                 staged=folder,
-                load_values=partial(load_values, connection),
+                load_values=partial(load_values, reader),
                 plans_folder=self.folder / "plans" / self.district / provider,
                 run_id=self.run_id,
                 now=self.now,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from d118_pipelines_tests.roster.planning.rosters import (
     Roster,
     Staged,
@@ -139,6 +141,7 @@ def test_an_update_changes_one_record_and_keeps_its_old_values(store: Store) -> 
     ]
 
 
+@pytest.mark.long
 def test_who_is_gone_turns_inactive_and_returns_under_the_same_id(store: Store) -> None:
     store.sync(roster())
     ids = store.ids("users")
@@ -177,6 +180,7 @@ def test_a_retired_row_turns_inactive_with_its_reason(store: Store) -> None:
     ) == [("tobedeleted",)]
 
 
+@pytest.mark.long
 def test_absence_that_is_not_proven_counts_the_second_time(store: Store) -> None:
     store.sync(roster())
     ended = Staged(without("users", "3"), absence="ended")
@@ -192,6 +196,7 @@ def test_absence_that_is_not_proven_counts_the_second_time(store: Store) -> None
     assert store.rows("SELECT entity, external_id FROM absent_once") == []
 
 
+@pytest.mark.long
 def test_a_suspended_record_stays_suspended(store: Store) -> None:
     store.sync(roster())
     with store.database.transaction() as connection:
@@ -207,6 +212,7 @@ def test_a_suspended_record_stays_suspended(store: Store) -> None:
     assert store.statuses("users")["3"] == "suspended"
 
 
+@pytest.mark.long
 def test_rejected_rows_and_withheld_records_make_the_run_partial(store: Store) -> None:
     store.sync(roster())
 
@@ -229,6 +235,7 @@ def test_a_switched_off_entity_stays_as_it_is(store: Store) -> None:
     assert store.dump("enrollments", "demographics") == before
 
 
+@pytest.mark.long
 def test_two_districts_share_a_database_and_nothing_else(store: Store) -> None:
     other = Store(store.database, store.folder, "other-district", {"other_sis": 100})
     store.sync(roster())

@@ -58,6 +58,7 @@ def test_the_same_case_again_adds_nothing(conflicted: Store) -> None:
     assert cases(conflicted) == found
 
 
+@pytest.mark.long
 def test_kept_separate_creates_and_does_not_open_again(conflicted: Store) -> None:
     for case in cases(conflicted, provider="clever"):
         resolve(conflicted, case["id"][:8], "RESOLVED_KEPT_SEPARATE")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
+from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines_tests.roster.planning.rosters import Staged
 from d118_pipelines_tests.roster.store.stores import DISTRICT, Store, frames
 from d118_pipelines_tests.roster.store.test_apply import roster, without
@@ -23,9 +26,9 @@ def snapshot(
     store: Store, folder: Path, district: str = DISTRICT
 ) -> dict[str, list[dict[str, Any]]]:
     """Every relation's rows, read back from its file."""
-    with frames() as duck, store.database.reading() as connection:
+    with frames() as duck, arrow_reading(store.database) as reader:
         files = write_snapshot(
-            connection, duck, RELATIONS, district=district, folder=folder
+            reader, duck, RELATIONS, district=district, folder=folder
         )
         found = {}
         for name, path in files.items():
@@ -99,17 +102,33 @@ def test_another_districts_records_are_not_in_it(store: Store, tmp_path: Path) -
     assert not any(snapshot(store, tmp_path, "district-7").values())
 
 
-def test_what_is_committed_meanwhile_is_not_in_it(store: Store, tmp_path: Path) -> None:
+def change_elsewhere(store: Store, url: str, statement: str) -> None:
+    """Commit a change in another process."""
+    place = [str(store.database.path), url, statement]
+    subprocess.run([sys.executable, "-c", _CHANGE, *place], check=True)
+
+
+_CHANGE = """
+import pathlib, sys
+from d118_pipelines.state.database import Database
+path, url, statement = sys.argv[1:]
+with Database(pathlib.Path(path), url).transaction() as connection:
+    connection.exec_driver_sql(statement)
+"""
+
+
+def test_what_is_committed_meanwhile_is_not_in_it(
+    store: Store, url: str, tmp_path: Path
+) -> None:
     store.sync(roster())
-    with frames() as duck, store.database.reading() as connection:
+    with frames() as duck, arrow_reading(store.database) as reader:
         first = write_snapshot(
-            connection, duck, ["classes"], district=DISTRICT, folder=tmp_path
+            reader, duck, ["classes"], district=DISTRICT, folder=tmp_path
         )
         before = duck.execute(f"SELECT count(*) FROM '{first['classes']}'").fetchall()
-        fewer = without("classes", "B")
-        store.sync(fewer)
+        change_elsewhere(store, url, "DELETE FROM classes WHERE external_id = 'B'")
         second = write_snapshot(
-            connection, duck, ["classes"], district=DISTRICT, folder=tmp_path
+            reader, duck, ["classes"], district=DISTRICT, folder=tmp_path
         )
         after = duck.execute(f"SELECT count(*) FROM '{second['classes']}'").fetchall()
 

@@ -53,6 +53,7 @@ def process(store: Store, url: str, plan: RosterPlan, step: str) -> Any:
     )
 
 
+@pytest.mark.long
 def test_an_exception_leaves_the_database_as_it_was(store: Store) -> None:
     store.sync(roster())
     plan = store.plan(next_day())
@@ -88,6 +89,7 @@ def test_a_killed_apply_leaves_nothing_and_the_next_one_all(
     }
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_of_two_processes_with_one_baseline_one_applies(store: Store, url: str) -> None:
     store.sync(roster())
@@ -101,6 +103,7 @@ def test_of_two_processes_with_one_baseline_one_applies(store: Store, url: str) 
     assert sorted(store.statuses("users").values()).count("inactive") == 1
 
 
+@pytest.mark.long
 def test_a_plan_for_another_revision_is_refused(store: Store) -> None:
     store.sync(roster())
     plan = store.plan(next_day())
@@ -129,6 +132,7 @@ def test_a_cancelled_run_stays_cancelled(store: Store) -> None:
     assert store.statuses("users") == {}
 
 
+@pytest.mark.long
 def test_the_number_of_statements_does_not_depend_on_the_rows(store: Store) -> None:
     found: list[int] = []
 

@@ -27,9 +27,9 @@ VALUES = {
 
 def planned(store: Store, provider: str = "sis") -> Undo:
     store.count += 1
-    with frames() as duck, store.database.reading() as connection:
+    with frames() as duck:
         return plan_undo(
-            connection,
+            store.database,
             duck,
             district=store.district,
             provider=provider,
@@ -56,6 +56,7 @@ def values(store: Store) -> dict[str, list[Any]]:
     }
 
 
+@pytest.mark.long
 def test_updates_and_departures_are_put_back(store: Store) -> None:
     store.sync(roster())
     before = values(store)
@@ -76,6 +77,7 @@ def test_updates_and_departures_are_put_back(store: Store) -> None:
     assert store.sync(after).stats["users"]["updated"] == 1
 
 
+@pytest.mark.long
 def test_new_records_turn_inactive_and_returners_as_they_were(store: Store) -> None:
     store.sync(without("users", "3"))
     store.sync(without("users", "2", "3"))

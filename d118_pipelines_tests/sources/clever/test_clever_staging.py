@@ -73,6 +73,7 @@ def test_same_email_alone_never_joins_two_people(rich: Staged) -> None:
     assert {user["email"] for user in users.values()} == {"shared@school.example"}
 
 
+@pytest.mark.long
 def test_v2_gives_the_same_roster_as_v3(tmp_path: Path) -> None:
     data = small_district()
     data["users"].append(

@@ -68,6 +68,7 @@ def test_block_without_a_fault_is_taken_for_plain(text: str) -> None:
     assert parse_plain(text.encode(), 2, [0, 1], 1000) is not None
 
 
+@pytest.mark.long
 def test_faults_in_a_file_of_several_blocks_are_found_where_they_are(
     tmp_path: Path,
 ) -> None:

@@ -92,6 +92,7 @@ def write_files(
             writer.writerows(rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["hr_records_staff", "smartfind_staff"])
 def test_driver_and_files_give_the_same_rows(name: str) -> None:
     query = Query.read(QUERIES_FOLDER / f"{name}.sql")

@@ -46,6 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return demonstration(folder, dt.date(2026, 11, 2)).made()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("day", [dt.date(2027, 6, 30), dt.date(2027, 7, 1)], ids=str)
 def test_it_is_delivered_on_the_last_and_the_first_day_of_its_year(
     tmp_path: Path, day: dt.date
@@ -61,6 +62,7 @@ def test_it_is_delivered_on_the_last_and_the_first_day_of_its_year(
     assert rows["Sections.csv"] > 1_200
 
 
+@pytest.mark.long
 def test_awkward_students_are_sent_as_they_are(made: Made) -> None:
     rows = {int(key) - 7: row for key, row in made.students().items()}  # by DCID
     for place, cells in AWKWARD.items():

@@ -21,6 +21,7 @@ OPEN = ("2026-07-27", "2026-08-17", "2026-12-31", "2027-05-28")
 CLOSED = ("2026-07-26", "2027-05-29", "2027-07-01")
 
 
+@pytest.mark.long
 def test_the_window_opens_21_days_before_the_year_and_ends_with_its_last_day(
     tmp_path: Path,
 ) -> None:
@@ -60,6 +61,7 @@ def test_between_terms_nothing_is_sent_and_the_last_files_stay(tmp_path: Path) -
     assert sync.files() == before
 
 
+@pytest.mark.long
 def test_the_coming_year_wins_over_one_that_has_ended(tmp_path: Path) -> None:
     district = District()
     days = dt.date(2027, 8, 16), dt.date(2028, 5, 26)

@@ -81,6 +81,7 @@ def test_worked_example(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_without_the_last_enrollment_nothing_is_sent(tmp_path: Path) -> None:
     district = District()
     sync = CleverSync(tmp_path, district, active_students_only=True)
@@ -173,6 +174,7 @@ def crowd(count: int) -> District:
     return district
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after", "is_held"),
     [(40, 36, False), (39, 35, True), (17, 3, False)],
@@ -196,6 +198,7 @@ def test_more_than_a_tenth_gone_from_a_file_is_held(
     assert len(sync.lines("Students.csv")) == after + 1
 
 
+@pytest.mark.long
 def test_more_than_three_quarters_changed_in_a_file_is_held(tmp_path: Path) -> None:
     district = crowd(39)
     sync = CleverSync(tmp_path, district)
@@ -210,6 +213,7 @@ def test_more_than_three_quarters_changed_in_a_file_is_held(tmp_path: Path) -> N
         sync.deliver()
 
 
+@pytest.mark.long
 def test_what_is_not_sent_holds_nothing_back(tmp_path: Path) -> None:
     district = crowd(40)
     for number in range(1, 41):
@@ -228,6 +232,7 @@ def test_what_is_not_sent_holds_nothing_back(tmp_path: Path) -> None:
     assert len(sync.deliveries()) == 2
 
 
+@pytest.mark.long
 def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path, crowd(5))
     sync.run()
@@ -239,6 +244,7 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     assert sync.files() == before
 
 
+@pytest.mark.long
 def test_a_failed_upload_is_an_error_and_the_whole_set_goes_again(
     tmp_path: Path,
 ) -> None:

@@ -151,6 +151,7 @@ def of_code(export: Export, code: str) -> dict[str, str]:
     return {key: detail for c, key, detail in found(export) if c == code}
 
 
+@pytest.mark.long
 def test_what_lacks_a_partner_is_left_out_and_named(export: Export) -> None:
     assert of_code(export, "write.left_out") == LEFT_OUT
 
@@ -202,6 +203,7 @@ def test_dates_are_cut_and_one_teacher_is_primary(export: Export) -> None:
     assert (rows["E-2"]["primary"], rows["N-A"]["primary"]) == ("true", "false")
 
 
+@pytest.mark.long
 def test_an_identifier_that_does_not_conform_stops_the_set(tmp_path: Path) -> None:
     roster = district()
     roster["users"].append(person("bad id", role("S5", "student")))

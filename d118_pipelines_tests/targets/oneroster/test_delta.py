@@ -64,6 +64,7 @@ def three(
     return [first, delta, second]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
 @settings(max_examples=examples(1, 12), deadline=None)
 @given(data=st.data())
@@ -99,6 +100,7 @@ def changed(roster: Roster) -> Roster:
     return roster
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
 def test_a_delta_set_says_what_changed_and_when(tmp_path: Path, version: str) -> None:
     options: dict[str, Any] = {"version": version, "role_map": AIDES}
@@ -131,6 +133,7 @@ def test_a_delta_set_says_what_changed_and_when(tmp_path: Path, version: str) ->
     assert reading.ids("enrollments") == {"E-5"}
 
 
+@pytest.mark.long
 def test_a_day_without_change_is_a_manifest_alone(tmp_path: Path) -> None:
     exports = Exports(tmp_path)
     first = exports.make(district(), reads_back=False)
@@ -142,6 +145,7 @@ def test_a_day_without_change_is_a_manifest_alone(tmp_path: Path) -> None:
     assert ",bulk" not in got["manifest.csv"] and ",delta" not in got["manifest.csv"]
 
 
+@pytest.mark.long
 def test_the_first_delta_set_is_a_bulk_set(tmp_path: Path) -> None:
     export = Exports(tmp_path).make(district(), mode="delta")
 
@@ -150,6 +154,7 @@ def test_the_first_delta_set_is_a_bulk_set(tmp_path: Path) -> None:
     assert reading.modes["users"] == "bulk" and reading.complaints == []
 
 
+@pytest.mark.long
 def test_what_is_taken_back_may_contradict_what_is_now(tmp_path: Path) -> None:
     options: dict[str, Any] = {"version": "1.1", "role_map": AIDES}
     exports = Exports(tmp_path)

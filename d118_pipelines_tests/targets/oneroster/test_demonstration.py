@@ -33,6 +33,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> RosterProject:
     return project
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2", "1.2.1"])
 def test_the_demonstration_district_is_delivered_and_strictly_right(
     synced: RosterProject, tmp_path: Path, version: str

@@ -52,6 +52,7 @@ def test_the_example_comes_out_byte_for_byte(tmp_path: Path, version: str) -> No
     assert export.findings == ()
 
 
+@pytest.mark.long
 def test_the_example_of_a_delta_set(tmp_path: Path) -> None:
     exports = Exports(tmp_path)
     first = exports.make(example(), version="1.1", demographics=True)

@@ -107,6 +107,7 @@ def optional_columns() -> set[str]:
     }
 
 
+@pytest.mark.long
 def test_every_optional_column_can_be_left_out_and_no_other(tmp_path: Path) -> None:
     kept = {"roles.endDate", "enrollments.endDate", "roles.userProfileSourcedId"}
     kept |= {"users.password", "users.resourceSourcedIds"}
@@ -142,6 +143,7 @@ def test_words_of_options_that_mean_nothing_stop_the_set(tmp_path: Path) -> None
     assert "S5" not in broken(export)["guard.schools_known"].replace("S5-", "")
 
 
+@pytest.mark.long
 def test_the_window_takes_past_and_future_classes(tmp_path: Path) -> None:
     narrow = read(tmp_path / "narrow", lead_days=10)
     wide = read(tmp_path / "wide", tail_days=120)
@@ -153,6 +155,7 @@ def test_the_window_takes_past_and_future_classes(tmp_path: Path) -> None:
     assert "E-8" in wide.ids("enrollments") - narrow.ids("enrollments")
 
 
+@pytest.mark.long
 def test_classes_of_a_later_term_wait_for_the_lead(tmp_path: Path) -> None:
     roster = district()
     roster["classes"].append(school_class("60000", term_external_ids=["D100-3602"]))
@@ -176,6 +179,7 @@ def test_internal_identifiers_are_the_rosters_own(tmp_path: Path) -> None:
     assert row["classSourcedId"] == internal_id("classes", "51234")
 
 
+@pytest.mark.long
 def test_empty_files_are_left_out_or_sent_as_headers(tmp_path: Path) -> None:
     roster = district()
     roster["demographics"], roster["users"] = [], roster["users"][1:2]

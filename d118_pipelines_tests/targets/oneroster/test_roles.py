@@ -83,6 +83,7 @@ def words(reading: Reading) -> dict[str, list[str]]:
     return listed
 
 
+@pytest.mark.long
 def test_both_versions_are_strictly_right(both: tuple[str, Export, Reading]) -> None:
     _, export, reading = both
 

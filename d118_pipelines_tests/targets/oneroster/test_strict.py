@@ -33,6 +33,7 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_a_set_passes_a_strict_reader_and_the_importer(
     tmp_path: Path, form: str
@@ -51,6 +52,7 @@ def test_a_set_passes_a_strict_reader_and_the_importer(
     assert len(reading.rows["users"]) >= 3 and len(reading.rows["enrollments"]) >= 2
 
 
+@pytest.mark.long
 def test_equal_rosters_give_equal_bytes_whatever_the_order_of_rows(
     tmp_path: Path,
 ) -> None:

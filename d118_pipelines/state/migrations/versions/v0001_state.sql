@@ -1,5 +1,5 @@
 -- The state database: what the ledger, the plans and the roster are kept in.
--- {time}, {id}, {serial}, {bigserial}, {by_key} and {record} differ between SQLite and
+-- {time}, {id}, {serial}, {bigserial}, {by_key}, {fetched} and {record} differ between SQLite and
 -- PostgreSQL or repeat: see v0001_state.py and statements.py.
 
 CREATE TABLE deliveries (
@@ -51,19 +51,58 @@ CREATE INDEX ix_findings_run_id ON findings (run_id);
 CREATE TABLE sync_leases (
   name TEXT NOT NULL, holder TEXT NOT NULL, host TEXT NOT NULL,
   process TEXT NOT NULL, acquired_at {time} NOT NULL,
-  renewed_at {time} NOT NULL, PRIMARY KEY (name)
+  renewed_at {time} NOT NULL, stop_asked_by TEXT, PRIMARY KEY (name)
+);
+CREATE TABLE sync_progress (
+  run_id TEXT NOT NULL, name TEXT NOT NULL, percent INTEGER NOT NULL,
+  rows INTEGER NOT NULL, step TEXT NOT NULL, updated_at {time} NOT NULL,
+  PRIMARY KEY (run_id, name)
 );
 CREATE TABLE pauses (
   name TEXT NOT NULL, until {time} NOT NULL, created_at {time} NOT NULL,
   reason TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (name)
 );
-CREATE TABLE alerts_sent (
-  cause TEXT NOT NULL, sent_at {time} NOT NULL, PRIMARY KEY (cause)
+CREATE TABLE alerts (
+  cause TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
+  run_id TEXT NOT NULL, feeds JSON NOT NULL, sent_at {time} NOT NULL,
+  PRIMARY KEY (cause)
+);
+CREATE TABLE webhook_outbox (
+  number {serial},
+  id TEXT NOT NULL, name TEXT NOT NULL, run_id TEXT NOT NULL,
+  event TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
+  body JSON NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
+  answer TEXT, created_at {time} NOT NULL, next_at {time} NOT NULL,
+  delivered_at {time}
+);
+CREATE UNIQUE INDEX ix_webhook_outbox_id ON webhook_outbox (id);
+CREATE INDEX ix_webhook_outbox_run_id ON webhook_outbox (run_id);
+CREATE TABLE webhook_runs (
+  run_id TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (run_id, url)
 );
 CREATE TABLE audit_log (
   id {serial}, at {time} NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
-  object TEXT NOT NULL, detail TEXT NOT NULL
+  object TEXT NOT NULL, detail TEXT NOT NULL, hash_before TEXT NOT NULL,
+  hash_after TEXT NOT NULL, reason TEXT NOT NULL
 );
+CREATE INDEX audit_log_of_object ON audit_log (object, action, id);
+CREATE TABLE uncompared (
+  target TEXT NOT NULL, destination TEXT NOT NULL, backup_at {time} NOT NULL,
+  PRIMARY KEY (target, destination)
+);
+CREATE TABLE seen_files (
+  path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (path)
+);
+CREATE TABLE console_accounts (
+  name TEXT NOT NULL, role TEXT NOT NULL, password_hash TEXT,
+  created_at {time} NOT NULL, changed_at {time} NOT NULL, PRIMARY KEY (name)
+);
+CREATE TABLE api_tokens (
+  id TEXT NOT NULL, account TEXT NOT NULL, label TEXT NOT NULL, scope TEXT NOT NULL,
+  token_hash TEXT NOT NULL, created_at {time} NOT NULL, expires_at {time} NOT NULL,
+  PRIMARY KEY (id)
+);
+CREATE INDEX ix_api_tokens_account ON api_tokens (account);
 
 -- The roster.
 CREATE TABLE orgs (
@@ -193,8 +232,31 @@ CREATE VIEW sync_jobs AS
 SELECT id AS job_id, id, district_id, provider_id, run_id, kind,
   CASE status WHEN 'PENDING' THEN 'pending' WHEN 'IN_PROGRESS' THEN 'running'
     WHEN 'SUCCESS' THEN 'completed' WHEN 'PARTIAL' THEN 'completed'
+    WHEN 'WAITING' THEN 'completed'
     WHEN 'CANCELLED' THEN 'cancelled' ELSE 'failed' END AS status,
   started_at, completed_at, stats_json,
   CASE status WHEN 'HELD' THEN 'held for review' ELSE error_message END AS error,
   is_manual, triggered_by
-FROM sis_sync_runs
+FROM sis_sync_runs;
+CREATE VIEW stats_jobs AS
+SELECT sync_jobs.*, provider_type,
+  CASE provider_type WHEN 'ONEROSTER_API' THEN 'oneroster'
+    WHEN 'ONEROSTER_CSV' THEN 'oneroster' ELSE lower(provider_type) END AS connector,
+  {fetched} AS records
+FROM sync_jobs JOIN sis_providers ON sis_providers.id = sync_jobs.provider_id
+WHERE kind = 'sync';
+CREATE VIEW stats_overview AS
+SELECT district_id, count(*) AS total_jobs,
+  sum(CASE WHEN status IN ('pending', 'running') THEN 1 ELSE 0 END) AS active_jobs,
+  sum(CASE status WHEN 'completed' THEN 1 ELSE 0 END) AS completed_jobs,
+  sum(CASE status WHEN 'failed' THEN 1 ELSE 0 END) AS failed_jobs,
+  sum(CASE status WHEN 'completed' THEN records ELSE 0 END) AS total_records_synced,
+  max(CASE status WHEN 'completed' THEN completed_at END) AS last_sync
+FROM stats_jobs GROUP BY district_id;
+CREATE VIEW stats_connectors AS
+SELECT district_id, connector, count(*) AS jobs,
+  sum(CASE status WHEN 'completed' THEN records ELSE 0 END) AS records,
+  round(100.0 * sum(CASE status WHEN 'completed' THEN 1 ELSE 0 END) / nullif(
+    sum(CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END), 0
+  ), 1) AS success_rate
+FROM stats_jobs GROUP BY district_id, connector

@@ -36,6 +36,7 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roster]:
     found.duck.close()
 
 
+@pytest.mark.long
 def test_the_roster_has_the_size_of_the_district(roster: Roster) -> None:
     counts = {name: one.staged for name, one in roster.staged.entities.items()}
 

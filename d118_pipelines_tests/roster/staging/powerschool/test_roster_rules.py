@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from d118_pipelines_tests.roster.staging.powerschool.tables import (
     DISTRICT,
     Roster,
@@ -145,6 +147,7 @@ def test_of_two_courses_with_one_number_the_schools_own_counts(tmp_path: Path) -
     ]
 
 
+@pytest.mark.long
 def test_several_excluded_buildings_make_one_role_at_the_district(
     tmp_path: Path,
 ) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.cli.context import local
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.tables import (
@@ -132,14 +131,14 @@ def _in_database(
                 "key": user.external_id,
                 "status": user.status,
                 "reason": user.inactive_reason,
-                "since": local(project, user.created_at),
-                "changed": local(project, user.updated_at),
+                "since": project.local(user.created_at),
+                "changed": project.local(user.updated_at),
             }
             for user in users
         ],
         [
             {
-                "when": local(project, event.at),
+                "when": project.local(event.at),
                 "by": event.provider_id,
                 "action": event.action,
                 "columns": event.fields,
@@ -153,7 +152,7 @@ def _in_database(
                 "severity": one.severity,
                 "state": one.state,
                 "rule": one.rule,
-                "opened": local(project, one.opened_at),
+                "opened": project.local(one.opened_at),
             }
             for one in conflicts
         ],

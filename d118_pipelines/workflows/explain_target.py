@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.cli.context import local
 from d118_pipelines.config.project import Project
 from d118_pipelines.sources.pull import Pull
 from d118_pipelines.state import database as db
@@ -145,7 +144,7 @@ class TargetFiles:
         rows: Rows = [
             {
                 "extract": label,
-                "made": local(self.project, pull.made_at),
+                "made": self.project.local(pull.made_at),
                 "rows": pull.collections[name].rows,
                 "source": pull.details.get("source", pull.kind),
                 "has_the_person": label in seen,
@@ -153,7 +152,7 @@ class TargetFiles:
             for label, (name, pull) in self._pulls.items()
         ]
         if self.target.roster_reads:
-            at = local(self.project, self.plan.data_at)
+            at = self.project.local(self.plan.data_at)
             about = {"extract": ROSTER, "made": at, "rows": None, "source": "syncs"}
             rows.append({**about, "has_the_person": ROSTER in seen})
         return rows
@@ -301,7 +300,7 @@ class TargetFiles:
             "record": record,
             "sent as": identity,
             "state": state,
-            "first sent": local(self.project, times[0]),
-            "last sent": local(self.project, times[1]),
+            "first sent": self.project.local(times[0]),
+            "last sent": self.project.local(times[1]),
             "to": destination,
         }

@@ -1,0 +1,53 @@
+"""`python -m d118_pipelines.console.console_server`: the console and Dagster, one server.
+
+Started by `services.py` for `d118 serve`. It takes the options of `dagster-webserver`,
+which makes Dagster's application; the console is put around it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.console.app import console_app
+from d118_pipelines.console.guard import App, Guard
+from d118_pipelines.console.settings import ConsoleSettings
+from d118_pipelines.console.web_server import allowed_hosts, guarded_command
+from d118_pipelines.console.world import World
+from d118_pipelines.errors import D118Error
+
+
+class _WithoutValues(logging.Filter):
+    """What the server logs of a fault: where it was, not its text, which may quote a row."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, with the places of its error alone."""
+        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
+            kind, _, frames = record.exc_info
+            places = "".join(traceback.format_tb(frames)[-6:])
+            record.exc_text = f"{kind.__name__}\n{places}"
+            record.exc_info = None
+        return True
+
+
+def main() -> None:
+    """Serve until told to stop; exit with the error's code if it cannot."""
+    try:
+        settings = ConsoleSettings.of()
+
+        def around(dagster: App, hosts: list[str]) -> Guard:
+            return console_app(World(Project.here(), settings, dagster), hosts)
+
+        command: Any = guarded_command(allowed_hosts(), around)
+    except D118Error as exc:
+        print(exc, file=sys.stderr)
+        sys.exit(exc.exit_code)
+    logging.getLogger("uvicorn.error").addFilter(_WithoutValues())
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""Pages of one target or provider: how it stands, its held plan, its runs; and the runs.
+
+Called by `app.py`. Every button does what a command of d118 does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
+
+from d118_pipelines.console import dagster_calls
+from d118_pipelines.console.identity import Caller, Reader, Refused, Sender
+from d118_pipelines.console.morning import plain_reason
+from d118_pipelines.console.rendering import page, to, world_of
+from d118_pipelines.console.world import World
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state import pauses
+from d118_pipelines.state.pauses import ALL, Pause
+from d118_pipelines.state.plans import latest_plan
+from d118_pipelines.workflows.admission import approval_of, newest_plan, release
+from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.feed import Feed, Shown
+from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.run_history import PastRun, RunHistory
+
+routes = APIRouter(include_in_schema=False)
+SHOWN_CHANGES = 200
+PAGE = 25
+_UNDO = "undo-"
+Word = Annotated[str, Form(max_length=500)]
+
+
+@routes.get("/feeds/{name}")
+def feed(request: Request, caller: Reader, name: str, school: str = "") -> HTMLResponse:
+    """One target or provider: state, plan, what would change, the newest runs."""
+    world = world_of(request)
+    one = known_feed(world, name)
+    with world.history() as history:
+        state = one.state(history)
+        runs = [run_row(world, history.entry(*k)) for k in history.runs_of(name)[:10]]
+    return page(
+        "feed.html",
+        caller,
+        name=one.name,
+        state=state,
+        standing=state.standing,
+        reason=plain_reason(state.standing),
+        is_provider=isinstance(one, ProviderFeed),
+        plan=_plan(world, one, school),
+        runs=runs,
+        tomorrow=_tomorrow(world),
+    )
+
+
+def _plan(world: World, one: Feed, school: str) -> dict[str, Any] | None:
+    with world.database.reading() as connection:
+        stored = latest_plan(connection, one.name)
+    if stored is None:
+        return None
+    try:
+        shown = one.plan_page(stored, Shown(school or None, None, SHOWN_CHANGES))
+    except ConfigurationError as exc:
+        return {"gone": exc.what, "is_held": False}
+    approval = approval_of(one, stored)
+    with world.history() as history:
+        outcome = history.entry(stored.run_id, one.name).outcome
+    return {
+        "hash": stored.plan_hash,
+        "verdict": stored.verdict,
+        "is_held": stored.verdict == "held" and outcome in ("held", ""),
+        "approval": approval,
+        "size": one.size(stored),
+        "made": stored.created_at.astimezone(world.project.district().zone),
+        "against": shown.against,
+        "broken": [rule for rule in stored.rules if not rule.passed],
+        "kept": [
+            {"rule": r.code, "figures": r.message} for r in stored.rules if r.passed
+        ],
+        "counts": shown.counts,
+        "tables": shown.tables,
+        "changes": list(shown.changes),
+        "total": shown.total,
+        "is_undo": stored.run_id.startswith(_UNDO),
+    }
+
+
+@routes.post("/feeds/{name}/run")
+def run(request: Request, caller: Sender, name: str) -> Response:
+    """Start its job, and show the run."""
+    return to(f"/runs/{start(world_of(request), caller, name)}")
+
+
+def start(world: World, caller: Caller, name: str) -> str:
+    """Launch the job of a target or provider; the run's id.
+
+    Raises: ConfigurationError if it is disabled or unknown.
+    """
+    one = known_feed(world, name)
+    if one.refused is not None:
+        raise one.refused
+    return dagster_calls.launch(world, one.job, account=caller.account, subject=name)
+
+
+@routes.post("/feeds/{name}/approve")
+def approve(
+    request: Request,
+    caller: Sender,
+    name: str,
+    plan_hash: Word,
+    reason: Word = "",
+    then: Word = "",
+) -> Response:
+    """Release exactly the plan that was shown; then: `run` starts it at once."""
+    world = world_of(request)
+    one = known_feed(world, name)
+    release(one, plan_hash, reason=reason, account=caller.account)
+    is_undo = newest_plan(one).run_id.startswith(_UNDO)
+    if then == "run" and not is_undo:
+        return to(f"/runs/{start(world, caller, name)}")
+    return to(f"/feeds/{name}")
+
+
+@routes.post("/feeds/{name}/pause")
+def pause(
+    request: Request, caller: Sender, name: str, until: Word = "", reason: Word = ""
+) -> Response:
+    """Stop it until a local time."""
+    world = world_of(request)
+    wanted = ALL if name == ALL else known_feed(world, name).name
+    try:
+        moment = dt.datetime.fromisoformat(until)
+    except ValueError:
+        raise Refused(422, "A pause needs a time, as 2030-01-31T06:00.") from None
+    zone = world.project.district().zone
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    with world.database.transaction() as connection:
+        made = Pause(wanted, moment, reason, caller.account, utc_now())
+        pauses.pause(connection, made)
+    return to("/" if name == ALL else f"/feeds/{name}")
+
+
+@routes.post("/feeds/{name}/resume")
+def resume(request: Request, caller: Sender, name: str) -> Response:
+    """End its pause, and that of everything if that is what keeps it."""
+    world = world_of(request)
+    known = known_feed(world, name).name
+    with world.database.transaction() as connection:
+        found = pauses.pause_of(connection, known, now=utc_now())
+        if found is not None:
+            pauses.resume(connection, found.name, account=caller.account, now=utc_now())
+    return to(f"/feeds/{name}")
+
+
+@routes.get("/runs")
+def runs(
+    request: Request, caller: Reader, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
+) -> HTMLResponse:
+    """What ran, newest first."""
+    world = world_of(request)
+    with world.history(None) as history:
+        keys = history.runs_of()
+        rows = [
+            run_row(world, history.entry(*key)) for key in keys[offset : offset + PAGE]
+        ]
+    return page(
+        *("runs.html", caller), runs=rows, offset=offset, total=len(keys), step=PAGE
+    )
+
+
+@routes.get("/runs/{run_id}")
+def show_run(request: Request, caller: Reader, run_id: str) -> HTMLResponse:
+    """One run: outcome, steps, log; while it works the page renews itself."""
+    from d118_pipelines.instance import log_of, steps_of
+
+    world = world_of(request)
+    zone = world.project.district().zone
+    with world.history(None) as history:
+        entries = entries_of(history, run_id)
+    instance = world.instance
+    is_seen = instance.has_run(run_id)
+    log = log_of(instance, run_id)[-60:] if is_seen else []
+    return page(
+        "run.html",
+        caller,
+        run_id=run_id,
+        entries=[run_row(world, entry) for entry in entries],
+        is_running=any(entry.outcome == "running" for entry in entries),
+        is_seen=is_seen,
+        steps=steps_of(instance, run_id) if is_seen else [],
+        log=[{**line, "at": line["at"].astimezone(zone)} for line in log],
+    )
+
+
+@routes.post("/runs/{run_id}/cancel")
+def cancel(request: Request, caller: Sender, run_id: str) -> Response:
+    """Ask a run to stop."""
+    world = world_of(request)
+    with world.history(None) as history:
+        entries_of(history, run_id)
+    dagster_calls.stop(world, run_id, account=caller.account)
+    return to(f"/runs/{run_id}")
+
+
+def entries_of(history: RunHistory, run_id: str) -> list[PastRun]:
+    """What is known of a run. Raises: Refused if there is none."""
+    keys = [key for key in history.runs_of() if key[0] == run_id]
+    if not keys:
+        raise Refused(404, "There is no such run.")
+    return [history.entry(*key) for key in sorted(keys)]
+
+
+def run_row(world: World, run: PastRun) -> dict[str, Any]:
+    """A run for a page; times are local."""
+    zone = world.project.district().zone
+    numbers = [f"{number:,} {name}" for name, number in run.numbers.items()]
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "name": run.name,
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "next_step": run.next_step,
+        "started": run.started.astimezone(zone),
+        "seconds": run.seconds,
+        "trigger": run.trigger,
+        "numbers": ", ".join(numbers),
+    }
+
+
+def known_feed(world: World, name: str) -> Feed:
+    """The sound target or provider of that name. Raises: Refused, ConfigurationError."""
+    feeds = world.feeds
+    names = {target.name for target in feeds.targets} | {p.id for p in feeds.providers}
+    if name not in names | {one.name for one in feeds.broken}:
+        raise Refused(404, "There is no such target or provider.")
+    return named_feed(world.project, name)
+
+
+def _tomorrow(world: World) -> str:
+    local = utc_now().astimezone(world.project.district().zone) + dt.timedelta(days=1)
+    return f"{local:%Y-%m-%dT06:00}"

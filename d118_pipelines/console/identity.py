@@ -1,0 +1,121 @@
+"""Who sends a request: a session's account, or the account of a token.
+
+Called by `front.py` for every request, and by the routes as a dependency.
+Rule: docs/console.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from d118_pipelines.console.sessions import COOKIE, Sessions
+from d118_pipelines.state.accounts import account_by_token, find_account
+from d118_pipelines.state.database import Database
+
+CALLER = "d118.caller"
+FORM_FIELD = "csrf"
+TOKEN_HEADER = "x-csrf-token"
+READS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sends a request. form_token: of the session; empty for a program's token."""
+
+    name: str
+    role: str
+    may_write: bool
+    form_token: str = ""
+
+    @property
+    def account(self) -> str:
+        """The name in the audit."""
+        return f"console/{self.name}"
+
+    def sent_it(self, given: str) -> bool:
+        """Whether a token of a form or header is this session's; programs need none."""
+        return not self.form_token or hmac.compare_digest(
+            given.encode(), self.form_token.encode()
+        )
+
+
+class Refused(Exception):
+    """The request may not do this; what is told is one sentence."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+def caller_of(
+    headers: Mapping[str, str], database: Database, sessions: Sessions, now: dt.datetime
+) -> Caller | None:
+    """The caller by their bearer token or session cookie; None for everybody else."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            return None
+        with database.reading() as connection:
+            found = account_by_token(connection, key.strip(), now=now)
+        if found is None:
+            return None
+        account, scope = found
+        return Caller(account.name, account.role, account.is_admin and scope == "write")
+    cookie = cookie_of(headers)
+    session = sessions.find(cookie, now) if cookie else None
+    if session is None:
+        return None
+    with database.reading() as connection:
+        known = find_account(connection, session.account)
+    if known is None or known.changed_at > session.opened_at:
+        sessions.close(cookie)
+        return None
+    return Caller(known.name, known.role, known.is_admin, sessions.form_token(cookie))
+
+
+def cookie_of(headers: Mapping[str, str]) -> str:
+    """The session's cookie, or nothing."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+def caller(request: Request) -> Caller:
+    """The caller, whom `front.py` has found."""
+    found: Caller = request.scope[CALLER]
+    return found
+
+
+def program(request: Request) -> Caller:
+    """The caller of a JSON route: a browser's session must name itself in a header.
+
+    Raises: Refused.
+    """
+    found = caller(request)
+    is_read = request.method in READS
+    if not is_read and not found.sent_it(request.headers.get(TOKEN_HEADER, "")):
+        raise Refused(403, "A session needs the header X-CSRF-Token here.")
+    return found
+
+
+async def form_sender(request: Request) -> Caller:
+    """The caller of a form. Raises: Refused if the form is not of this session."""
+    found = caller(request)
+    given = (await request.form()).get(FORM_FIELD)
+    if not isinstance(given, str) or not found.form_token or not found.sent_it(given):
+        raise Refused(403, "This form is not of your session. Open the page again.")
+    return found
+
+
+Reader = Annotated[Caller, Depends(caller)]
+Program = Annotated[Caller, Depends(program)]
+Sender = Annotated[Caller, Depends(form_sender)]

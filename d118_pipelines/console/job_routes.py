@@ -1,0 +1,227 @@
+"""`/connectors`, `/jobs`, `/scim`: as the roster sync service had them.
+
+Called by `app.py`. A job is a sync of a provider that is configured; what a body says of
+addresses chooses it, credentials in a body are neither used nor stored.
+Rule: docs/console.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from d118_pipelines.config.provider_edits import plain_key
+from d118_pipelines.console import dagster_calls, provider_actions
+from d118_pipelines.console.feed_pages import start
+from d118_pipelines.console.hosts import refuse_hosts
+from d118_pipelines.console.identity import Program, Refused
+from d118_pipelines.console.rendering import world_of
+from d118_pipelines.console.wire import LARGEST_PAGE, PROBLEMS, Body, Offset, Word
+from d118_pipelines.console.world import World
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state.outbox import tell_of_run
+from d118_pipelines.state.progress import progress_of
+from d118_pipelines.workflows.health import (
+    health,
+    stats_connectors,
+    stats_overview,
+    workers,
+)
+from d118_pipelines.workflows.provider_changes import same_source
+from d118_pipelines.workflows.run_events import check_url_of_run
+from d118_pipelines.workflows.scim_state import scim_counts
+from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
+
+routes = APIRouter(tags=["jobs"], responses=PROBLEMS)
+UNUSED = "Credentials in a request are neither used nor stored."
+
+
+class ConnectorTest(Body):
+    """A connection to try; nothing of it is kept."""
+
+    connector_type: Word
+    name: Word = ""
+    config: dict[str, Any] = Field(default={}, max_length=40)
+
+
+class NewJob(Body):
+    """A sync to start. connector_config chooses the provider by its base_url."""
+
+    connector_type: Word
+    job_name: Word = ""
+    connector_config: dict[str, Any] = Field(default={}, max_length=40)
+    district_id: Word | None = None
+    webhook_url: Word | None = None
+    webhook_secret: Word | None = None
+
+
+@routes.post("/connectors/test")
+def test_connector(
+    request: Request, caller: Program, body: ConnectorTest
+) -> dict[str, Any]:
+    """Reach a service with what is sent, log in, look; nothing is kept."""
+    found = provider_actions.test_sent(
+        *(world_of(request), caller),
+        kind=body.connector_type,
+        name=body.name,
+        config=_without_switches(body.config),
+    )
+    seconds = {"latency_seconds": found.latency_seconds}
+    return {"success": found.success, "message": found.text, "details": seconds}
+
+
+@routes.post("/jobs/sync", status_code=202)
+def start_job(
+    request: Request, response: Response, caller: Program, body: NewJob
+) -> dict[str, Any]:
+    """Start the sync of the enabled provider of this type and address."""
+    world = world_of(request)
+    if body.district_id not in (None, world.project.district().id):
+        raise Refused(404, "There is no such district.")
+    address = next(
+        (v for k, v in body.connector_config.items() if plain_key(k) == "baseurl"), ""
+    )
+    enabled = [one for one in world.feeds.providers if one.model.enabled]
+    found = same_source(enabled, body.connector_type, str(address))
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{len(found) or 'No'} enabled provider{'s' * (len(found) > 1)} of this type "
+            "and address.",
+            rule=f"A job is the sync of a configured provider. {UNUSED}",
+            not_done="Nothing was started.",
+            next_step="d118 providers list",
+        )
+    if body.webhook_url:
+        refuse_hosts([body.webhook_url], world.settings)
+        check_url_of_run(body.webhook_url)
+    job_id = start(world, caller, found[0].id)
+    if body.webhook_url:
+        with world.database.transaction() as connection:
+            tell_of_run(connection, job_id, body.webhook_url)
+    response.headers["location"] = f"/jobs/{job_id}/status"
+    answer = {"job_id": job_id, "status": "pending", "provider": found[0].id}
+    return {**answer, "message": "Sync started", "notes": [UNUSED]}
+
+
+@routes.get("/jobs")
+def list_jobs(
+    request: Request,
+    _: Program,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """All syncs, newest first."""
+    world = world_of(request)
+    seen = world.seen()
+    with world.database.reading() as connection:
+        found, total = syncs(connection, seen, limit=limit, offset=offset)
+    jobs = [_job(world, one) for one in found]
+    return {"jobs": jobs, "total": total, "limit": limit, "offset": offset}
+
+
+@routes.get("/jobs/{job_id}/status")
+def job_status(request: Request, _: Program, job_id: str) -> dict[str, Any]:
+    """How far a sync has come, and its numbers."""
+    world = world_of(request)
+    return _job(world, _known(world, job_id), with_steps=True)
+
+
+@routes.delete("/jobs/{job_id}", status_code=202)
+def cancel_job(request: Request, caller: Program, job_id: str) -> dict[str, Any]:
+    """Ask a sync to stop; nothing is half applied."""
+    world = world_of(request)
+    found = _known(world, job_id)
+    if found.job_status not in ("pending", "running"):
+        raise Refused(409, f"The job has ended already: {found.job_status}.")
+    dagster_calls.stop(world, job_id, account=caller.account)
+    return {"job_id": job_id, "message": "Asked the sync to stop"}
+
+
+@routes.get("/scim/status/{district_id}", tags=["monitoring"])
+def scim_status(request: Request, _: Program, district_id: str) -> dict[str, Any]:
+    """Users at the SCIM service provider, by status."""
+    world = world_of(request)
+    if district_id != world.project.district().id:
+        raise Refused(404, "There is no such district.")
+    with world.database.reading() as connection:
+        counts = scim_counts(connection, district_id)
+    total = counts.pop("total")
+    return {"district_id": district_id, "total_users": total, **counts}
+
+
+@routes.get("/health", tags=["monitoring"])
+@routes.get("/ready", tags=["monitoring"])
+def is_healthy(request: Request, response: Response, _: Program) -> dict[str, Any]:
+    """Whether the next run can work; 503 if not."""
+    from d118_pipelines.instance import facts_of
+
+    world = world_of(request)
+    found = health(world.project, facts_of(world.instance, world.project))
+    response.status_code = 200 if found["status"] == "healthy" else 503
+    return found
+
+
+@routes.get("/celery/status", tags=["monitoring"])
+def worker_status(request: Request, _: Program) -> dict[str, Any]:
+    """Dagster's daemons, and the runs at work and waiting."""
+    from d118_pipelines.instance import facts_of
+
+    world = world_of(request)
+    return workers(facts_of(world.instance, world.project))
+
+
+@routes.get("/stats/overview", tags=["monitoring"])
+def overview(request: Request, _: Program) -> dict[str, Any]:
+    """How many syncs there were, and how they ended."""
+    return stats_overview(world_of(request).project)
+
+
+@routes.get("/stats/connectors", tags=["monitoring"])
+def connectors(request: Request, _: Program) -> dict[str, dict[str, Any]]:
+    """The same by kind of connector."""
+    return stats_connectors(world_of(request).project)
+
+
+def _known(world: World, job_id: str) -> Sync:
+    with world.database.reading() as connection:
+        found = find_sync(connection, world.seen(), job_id)
+    if found is None:
+        raise Refused(404, "There is no such job.")
+    return found
+
+
+def _job(world: World, sync: Sync, *, with_steps: bool = False) -> dict[str, Any]:
+    ended = sync.completed_at
+    took = ((ended or utc_now()) - sync.started_at).total_seconds()
+    percent, step = _progress(world, sync) if with_steps else (None, None)
+    return {
+        "job_id": sync.id,
+        "provider": sync.provider,
+        "status": sync.job_status,
+        **({"progress_percent": percent, "current_step": step} if with_steps else {}),
+        "started_at": sync.started_at,
+        "completed_at": ended,
+        "duration_seconds": round(max(took, 0.0), 1),
+        "total_processed": sync.total("fetched"),
+        "total_created": sync.total("created"),
+        "total_updated": sync.total("updated"),
+        "total_failed": sync.total("errors", "conflicts"),
+        "error": sync.error or None,
+    }
+
+
+def _progress(world: World, sync: Sync) -> tuple[int, str]:
+    """How far it has come, as the run itself notes it."""
+    if sync.job_status == "completed":
+        return 100, "Done"
+    with world.database.reading() as connection:
+        found = progress_of(connection, sync.id)
+    return (found.percent, found.step) if found else (0, "Initializing job")
+
+
+def _without_switches(config: dict[str, Any]) -> dict[str, Any]:
+    """The switches of entities say what a sync reads; a test has no use for them."""
+    return {k: v for k, v in config.items() if not k.startswith("sync_")}

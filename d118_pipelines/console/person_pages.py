@@ -1,0 +1,92 @@
+"""One person through every system: where they are, since when, by which keys, from where.
+
+Called by `app.py`, for administrators; every look is in the audit. What is known of a
+person is in `workflows/explain.py`. The key is sent in a form: an address would be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse
+
+from d118_pipelines.console.identity import Reader, Refused, Sender
+from d118_pipelines.console.rendering import page, world_of
+from d118_pipelines.console.world import World
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.text import clean_text
+from d118_pipelines.workflows.all_feeds import enabled_feeds
+from d118_pipelines.workflows.explain import explained
+
+routes = APIRouter(include_in_schema=False)
+_TITLES = {
+    "lines": "Lines in the newest export",
+    "roster": "In the roster",
+    "findings": "Findings",
+    "conflicts": "Conflicts",
+    "change": "Change against the last delivery",
+    "plan": "In the newest plan",
+    "sent": "Sent and read back",
+    "history": "History in the roster",
+}
+
+
+@routes.get("/person")
+def ask(caller: Reader) -> HTMLResponse:
+    """The question."""
+    if not caller.may_write:
+        raise Refused(403, "Only administrators look people up.")
+    return page("person.html", caller, key="", answers=None, show_values=False)
+
+
+@routes.post("/person")
+def answer(
+    request: Request,
+    caller: Sender,
+    key: Annotated[str, Form(max_length=200)],
+    show_values: Annotated[bool, Form()] = False,
+) -> HTMLResponse:
+    """What every enabled target and provider has of the person."""
+    world, key = world_of(request), clean_text(key).strip()
+    if not key:
+        raise Refused(422, "Type an id of the person.")
+    values = "with values" if show_values else ""
+    world.record(caller.account, "look up a person", _digest(world, key), values)
+    answers = [
+        _of_feed(world, feed.name, key, show_values=show_values)
+        for feed in enabled_feeds(world.project, world.feeds)
+    ]
+    answers.sort(key=lambda one: not one["sections"])
+    return page(
+        "person.html", caller, key=key, answers=answers, show_values=show_values
+    )
+
+
+def _of_feed(world: World, name: str, key: str, *, show_values: bool) -> dict[str, Any]:
+    try:
+        found, _ = explained(world.project, name, key, show_values=show_values)
+    except ConfigurationError as exc:
+        return {"name": name, "text": exc.what, "code": "", "sections": []}
+    return {
+        "name": name,
+        "text": found["outcome"]["text"],
+        "code": found["outcome"].get("code", ""),
+        "sections": [
+            (title, [_short(row) for row in found[part][:20]])
+            for part, title in _TITLES.items()
+            if found.get(part)
+        ],
+    }
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k not in ("has_the_person", "source")}
+
+
+def _digest(world: World, key: str) -> str:
+    """What was typed, so that two looks at one person can be told to be that."""
+    secret = world.settings.secret_key.encode()
+    return hmac.new(secret, key.casefold().encode(), hashlib.sha256).hexdigest()[:16]

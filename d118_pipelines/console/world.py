@@ -1,0 +1,110 @@
+"""What all routes of the console share: the project, its databases, sessions, Dagster.
+
+Made by `console_server.py`; handed to `front.py` and to the routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.console.guard import App
+from d118_pipelines.console.sessions import Attempts, Sessions
+from d118_pipelines.console.settings import ConsoleSettings
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state import audit
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.run_history import RunHistory, SeenRun
+
+LOOKED_AT = 500
+"""Of Dagster's runs, so many of the newest."""
+_READ_FOLDERS = ("config", "mappings", "sql")
+
+
+@dataclass
+class World:
+    """One project's console. dagster: Dagster's web server, below `/dagster`."""
+
+    root: Project
+    settings: ConsoleSettings
+    dagster: App
+    attempts: Attempts = field(default_factory=Attempts)
+    _known: tuple[int, Feeds, Project] | None = None
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The open sessions."""
+        return Sessions(self.settings.secret_key)
+
+    @cached_property
+    def database(self) -> Database:
+        """The state database."""
+        return state_database(self.root)
+
+    @cached_property
+    def instance(self) -> Any:
+        """Dagster's instance, open as long as the console."""
+        from d118_pipelines.instance import dagster_instance
+
+        return dagster_instance(self.root)
+
+    @property
+    def project(self) -> Project:
+        """The project as its files are now."""
+        return self._read()[1]
+
+    @property
+    def feeds(self) -> Feeds:
+        """Targets and providers as the files are now."""
+        return self._read()[0]
+
+    def _read(self) -> tuple[Feeds, Project]:
+        """Both as read once, again when a file has changed."""
+        mark = hash(tuple(self._marks()))
+        known = self._known
+        if known is None or known[0] != mark:
+            project = self.root.fresh()
+            known = self._known = (mark, load_feeds(project), project)
+        return known[1], known[2]
+
+    def _marks(self) -> Iterator[tuple[str, int, int]]:
+        for folder in _READ_FOLDERS:
+            for path in sorted(Path(self.root.root / folder).rglob("*")):
+                stat = path.stat()
+                yield str(path), stat.st_mtime_ns, stat.st_size
+
+    def seen(self, limit: int | None = LOOKED_AT) -> list[SeenRun]:
+        """Dagster's runs, newest first."""
+        from d118_pipelines.instance import seen_runs
+
+        return seen_runs(self.instance, limit)
+
+    @contextmanager
+    def history(self, limit: int | None = LOOKED_AT) -> Iterator[RunHistory]:
+        """All that ran, as Dagster and the state database know it."""
+        from d118_pipelines.instance import failures_of
+
+        failures = partial(failures_of, self.instance)
+        with self.database.reading() as connection:
+            yield RunHistory(connection, self.seen(limit), failures)
+
+    def record(self, account: str, action: str, subject: str, detail: str = "") -> None:
+        """Tell the audit who did what. Every write of the console calls this, or a
+        function of another room that tells the audit itself.
+        """
+        with self.database.transaction() as connection:
+            audit.record(
+                connection,
+                now=utc_now(),
+                actor=account,
+                action=action,
+                subject=subject,
+                detail=detail,
+            )
