@@ -70,6 +70,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.oneroster_export
 	$(BIN)/python -m bench.results
 	$(BIN)/python -m bench.scim
+	$(BIN)/python -m bench.draft
 
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images

@@ -90,7 +90,7 @@ def draft_file(
     _load(duck, given)
     place = _place_of(given, wanted_key)
     keys = possible_keys(duck, relations, width, place)
-    found = _best(duck, keys, relations, given.headers) if keys else None
+    found = _best(duck, keys, relations, given) if keys else None
     if found is None:
         return _in_parts(duck, given, relations, day) or _unknown(given)
     sample, columns = found
@@ -140,13 +140,13 @@ def _best(
     duck: duckdb.DuckDBPyConnection,
     keys: Sequence[Key],
     relations: Sequence[Relation],
-    headers: Sequence[str],
+    given: GivenFile,
 ) -> tuple[Sample, list[Explained]] | None:
     """The key whose relation explains most of the file, and how it explains it.
 
     None where no line finds a row of its own.
     """
-    width = len(headers)
+    width = len(given.headers)
 
     def part(key: Key) -> float:
         # A line without a row is never sent; a line with two is sent twice.
@@ -172,7 +172,7 @@ def _best(
         sample = Sample.make(duck, key, joins, width)
         if not sample.rows:
             continue
-        columns = explained(sample, headers)
+        columns = explained(sample, given.headers, given.layout.encoding)
         points = sum(c.share for c in columns if c.sql) / width * part(key)
         if best is None or points > best[0] + 0.005:
             best = points, key, joins, columns

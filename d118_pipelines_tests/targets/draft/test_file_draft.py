@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.draft.file_draft import FileDraft, draft_file
 from d118_pipelines.targets.draft.recognise import recognise
 from d118_pipelines.targets.draft.relations import described
@@ -94,12 +97,20 @@ def test_a_column_is_explained(explained: FileDraft, value: str) -> None:
     assert wanted.differ == []
 
 
-def test_what_nothing_explains_stays_a_todo(duck: duckdb.DuckDBPyConnection) -> None:
+def test_what_nothing_explains_stays_a_todo_that_is_refused(
+    duck: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     draft = drafted(duck, f"SELECT dcid AS id, md5(dcid::VARCHAR) AS pin {STUDENTS}")
 
     assert [column.header for column in draft.open_columns] == ["pin"]
     texts = written(Draft("people", draft.given.layout, [draft]))
-    assert "source: TODO" in texts["mappings/targets/people.yaml"]
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(
+        ConfigurationError, match="TODO: say in SQL where the value of pin"
+    ):
+        read_target(tmp_path / "mappings/targets/people.yaml", tmp_path / "sql/exports")
 
 
 def test_the_keys_that_differ_are_named_and_their_values_are_not(
