@@ -13,7 +13,7 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.shipped import SHIPPED
 
-_FOLDER, _YAML = "mappings/catalog", "target.yaml"
+_YAML = "target.yaml"
 _CATALOG = SHIPPED / "mappings/catalog"
 
 
@@ -44,7 +44,6 @@ def add_target(project: Project, name: str) -> list[Path]:
             not_done="Nothing was written.",
         )
     sql.mkdir(parents=True)
-    targets.mkdir(parents=True, exist_ok=True)
     targets.mkdir(parents=True, exist_ok=True)
     written = []
     for source in sorted((_CATALOG / name).iterdir()):
