@@ -4,7 +4,7 @@ PYTHON := $(or $(shell command -v $(PYTHON)),python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo materialize ui test test-long lint bench screenshots cli-reference lock clean
+.PHONY: setup demo materialize ui console test test-long lint bench screenshots cli-reference site lock clean
 
 setup: $(READY)
 
@@ -40,6 +40,10 @@ materialize: $(READY)
 ui: $(READY)
 	@$(BIN)/python -m d118_pipelines.console.services
 
+# The console for people and programs, with Dagster behind its sign-in (docs/console.md).
+console: $(READY)
+	@$(BIN)/d118 serve
+
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile --durations=25
 LINT := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -66,14 +70,21 @@ bench: $(READY)
 	$(BIN)/python -m bench.oneroster_export
 	$(BIN)/python -m bench.results
 	$(BIN)/python -m bench.scim
+	$(BIN)/python -m bench.draft
 
 screenshots: $(READY)
 	$(BIN)/python -m d118_pipelines_tests.browser.screenshots docs/images
 
-# Rewrites docs/cli.md from the commands, and the columns that SQL may read from the code.
+# Rewrites the pages that are made from the code: commands, columns, settings, assets.
 cli-reference: $(READY)
 	$(BIN)/python -m d118_pipelines.cli.cli_reference > docs/cli.md
 	$(BIN)/python -m d118_pipelines.cli.column_reference > docs/reference/readable_columns.md
+	$(BIN)/python -m d118_pipelines.cli.settings_reference > docs/reference/settings.md
+	$(BIN)/python -W ignore -m d118_pipelines.cli.asset_reference > docs/reference/assets.md
+
+# The pages of docs/ as a site, in build/site; every link must lead somewhere.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # Rewrites requirements.lock from pyproject.toml; needs uv.
 lock:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
+from d118_pipelines.assets.freshness import provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
 from d118_pipelines.assets.roster import apply_key, roster_assets
@@ -34,6 +35,7 @@ from d118_pipelines.sensors import (
     arrival_sensor,
     configuration_sensor,
     daemon_ping_sensor,
+    lost_run_sensor,
     run_alert_sensor,
     send_webhook_notification,
 )
@@ -87,6 +89,7 @@ def build_definitions(
         sensors=[
             run_alert_sensor,
             configuration_sensor,
+            lost_run_sensor,
             renewal_sensor,
             send_webhook_notification,
             alert_sensor,
@@ -106,9 +109,10 @@ def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    freshness = provider_freshness(provider, project.district().zone)
     raw = pull_assets(provider, collections, queries)
-    staged = staged_assets(provider, collections, entities, mapping)
-    return [raw, staged, *roster_assets(provider, entities)]
+    staged = staged_assets(provider, collections, entities, mapping, freshness)
+    return [raw, staged, *roster_assets(provider, entities, freshness)]
 
 
 renew_env_file(Project.here().root)

@@ -98,6 +98,10 @@ class ExportError(FatalError):
     """A set of files is not fit to be sent and cannot be approved."""
 
 
+class RunTimeError(FatalError):
+    """A run took longer than its limit."""
+
+
 class DatabaseGoneError(FatalError):
     """The state database does not answer."""
 
@@ -139,6 +143,12 @@ class UnavailableError(RetriableError):
 
 class HeldError(D118Error):
     """The guard holds a plan until a person approves it."""
+
+    exit_code = 3
+
+
+class WaitingError(D118Error):
+    """A plan waits for the end of a blackout. A run that meets it ends well."""
 
     exit_code = 3
 

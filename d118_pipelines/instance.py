@@ -7,7 +7,6 @@ the same runs is joined in `workflows/run_history.py`.
 import datetime as dt
 import os
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +22,7 @@ from d118_pipelines.kernel.ages import count_older
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.kernel.run_folders import folder_locked
+from d118_pipelines.state.leases import dead_holders, forget
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import (
     FOLDER,
@@ -41,6 +41,7 @@ from d118_pipelines.workflows.run_history import (
     RunHistory,
     SeenRun,
 )
+from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
@@ -242,17 +243,23 @@ def log_of(instance: dg.DagsterInstance, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def ask_to_stop(instance: dg.DagsterInstance, run_id: str, pid: int) -> bool:
-    """Take a run from the queue, or interrupt it; False if nobody hears.
+def ask_to_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Take a run from the queue, or let Dagster end it; False if nobody hears."""
+    return bool(instance.run_coordinator.cancel_run(run_id))
 
-    pid: of its process on this machine, else 0.
-    """
+
+def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Say that a run is being stopped; else Dagster takes its end for a crash."""
     run = instance.get_run_by_id(run_id)
-    if run is None or not pid:
-        return bool(instance.run_coordinator.cancel_run(run_id))
-    instance.report_run_canceling(run)  # else Dagster takes the signal for a crash
-    os.kill(pid, signal.SIGINT)
-    return True
+    if run is not None and not run.is_finished:
+        instance.report_run_canceling(run)
+
+
+def shall_stop(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether somebody has asked Dagster to stop a run that it did not launch."""
+    run = instance.get_run_by_id(run_id)
+    asked = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+    return run is not None and run.status in asked
 
 
 def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -262,6 +269,34 @@ def close_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.report_run_canceled(
         run, "Its process is gone; closed by d118 runs cancel."
     )
+
+
+def show_progress(instance: dg.DagsterInstance, run_id: str, text: str) -> None:
+    """Show on the run's page how far it has come."""
+    instance.add_run_tags(run_id, {"sis/progress": text})
+
+
+def close_orphans(project: Project, instance: dg.DagsterInstance) -> list[str]:
+    """End what a process left open that is gone: its run in Dagster, its rows, its leases.
+
+    Returns the runs. Rule: docs/reference/schedules.md, section 5.
+    """
+    database = state_database(project)
+    with database.reading() as connection:
+        lost = sorted(dead_holders(connection))
+    for run_id in lost:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            is_asked = run.status is dg.DagsterRunStatus.CANCELING
+            end = (
+                instance.report_run_canceled if is_asked else instance.report_run_failed
+            )
+            end(run, "Its process is gone.")
+        with database.transaction() as connection:
+            names = forget(connection, run_id)
+        for name in names:
+            close_lost_runs(project, name)
+    return lost
 
 
 def dagster_facts(project: Project) -> DagsterFacts:

@@ -24,9 +24,8 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import CLEANUP_JOB, account
+from d118_pipelines.workflows.run import CLEANUP_JOB, account, limit_tags
 
-LONGEST_SYNC_SECONDS = 3600
 _CREATE = "create_run_for_job"
 _CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
 VERDICT = "sis/verdict"
@@ -45,7 +44,11 @@ def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) 
         selection=dg.AssetSelection.groups(target.name)
         | dg.AssetSelection.assets(*raw),
         description=f"{target.model.title}: extract, export, guard, deliver.",
-        tags={"sis/target": target.name, "sis/district": district_id},
+        tags={
+            "sis/target": target.name,
+            "sis/district": district_id,
+            **limit_tags(target.model.limits),
+        },
         config=_CONSOLE,
     )
 
@@ -59,7 +62,7 @@ def sync_job(provider: Provider, district_id: str) -> Any:
         tags={
             "sis/provider": provider.id,
             "sis/district": district_id,
-            "dagster/max_runtime": str(LONGEST_SYNC_SECONDS),
+            **limit_tags(provider.model.limits),
         },
         config=_CONSOLE,
     )

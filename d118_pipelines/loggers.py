@@ -14,8 +14,18 @@ import dagster as dg
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error
 from d118_pipelines.instance import NOT_EXECUTED, step_failure
+from d118_pipelines.kernel.log_level import own
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.workflows.run_history import STOPPED
+
+_brief = False
+
+
+def be_brief(is_brief: bool) -> None:
+    """Whether a failed step shows its code alone: the command says the rest at its end."""
+    global _brief
+    _brief = is_brief
+
 
 _SHOWN_EVENTS = {
     "STEP_START",
@@ -39,13 +49,15 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 
 def _is_worth_showing(record: logging.LogRecord) -> bool:
     event = _event(record)
+    level = own.getEffectiveLevel()
     if event is None:
-        return record.levelno >= logging.INFO
+        return record.levelno >= level
     if event.event_type_value == "ASSET_CHECK_EVALUATION":
         # A blocking one ends its step, whose message says the same.
         data = event.asset_check_evaluation_data
         return not data.passed and not data.blocking
-    return event.event_type_value in _SHOWN_EVENTS
+    is_bad = event.event_type_value == "STEP_FAILURE"
+    return event.event_type_value in _SHOWN_EVENTS and (is_bad or level <= logging.INFO)
 
 
 def _zone() -> dt.tzinfo | None:
@@ -98,8 +110,10 @@ def _failure(event: dg.DagsterEvent) -> str:
     Such an error's text could name people; the run's page has it.
     """
     failure, error = step_failure(event), event.step_failure_data.error
+    if failure.error == STOPPED:
+        return "interrupted"
     if failure.text:
-        return "interrupted" if failure.error == STOPPED else failure.text
+        return failure.text.split("  ")[0] if _brief else failure.text
     cause = error.cause if error and error.cause else error
     name = cause.cls_name if cause else "no reason given"
     return f"FAILED unexpectedly ({name}): see the run's page, make ui"
@@ -108,7 +122,7 @@ def _failure(event: dg.DagsterEvent) -> str:
 def _made(event: dg.DagsterEvent, name: str) -> str:
     """What the guard refuses is there, and goes nowhere."""
     found = event.materialization.metadata.get("verdict")
-    if found is None or found.value not in ("held", "failed"):
+    if found is None or found.value not in ("held", "failed", "waiting"):
         return "made"
     return f"prepared, not {'applied' if name.startswith('roster') else 'sent'}:"
 

@@ -12,11 +12,14 @@ import dagster as dg
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import BusyError
-from d118_pipelines.instance import failures_of
+from d118_pipelines.instance import failures_of, shall_stop, show_progress
+from d118_pipelines.kernel.log_level import set_log_level
+from d118_pipelines.kernel.stopping import time_limits
 from d118_pipelines.schedules import DUE, SCHEDULE, good_runs
+from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines.workflows.audit_trail import audited_run, note_configuration
-from d118_pipelines.workflows.run import Run, actor_of, run_tags
+from d118_pipelines.workflows.run import Run, actor_of, limits_of, run_tags
 from d118_pipelines.workflows.run_history import STOPPED
 
 
@@ -32,15 +35,28 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
     assert context.instance is not None
     keep_history_private(project.root)  # Dagster's own commands make it open to all
     with reported():
+        set_log_level()
         tags = label(context.instance, context.run, project)
-    target = tags.get("sis/target", "")
+    target, by_shell = tags.get("sis/target", ""), is_shell(context.run)
     run = Run(
         project,
         context.run.run_id,
         actor_of(tags),
         target="" if "," in target else target,
         refused=_made_twice(context.instance, context.run),
+        waits=not by_shell,
+        # One that was launched gets Dagster's signal.
+        leases=Leases(partial(shall_stop, context.instance, context.run.run_id))
+        if by_shell
+        else Leases(),
         warn=context.log.warning,
+        names=tuple(
+            name
+            for tag in ("sis/provider", "sis/target")
+            for name in tags.get(tag, "").split(", ")
+            if name
+        ),
+        show=partial(show_progress, context.instance, context.run.run_id),
     )
     with reported():
         note_configuration(project, run.database, actor=run.actor.triggered_by)
@@ -52,7 +68,7 @@ def run_resource(context: dg.InitResourceContext) -> Iterator[Run]:
         outcome=partial(_outcome, context.instance, run.run_id),
         warn=run.warn,
     )
-    with run.leases, trail:
+    with time_limits(*limits_of(context.run.tags)), run.leases, trail:
         yield run
 
 
@@ -70,6 +86,12 @@ def _outcome(instance: dg.DagsterInstance, run_id: str) -> str:
     return failures[0].outcome if failures else "done"
 
 
+def is_shell(run: dg.DagsterRun) -> bool:
+    """Whether a command started the run; else a person in the UI, or the daemon, did."""
+    # Only a run that was launched has both.
+    return run.remote_job_origin is None or run.job_code_origin is None
+
+
 def label(
     instance: dg.DagsterInstance, run: dg.DagsterRun, project: Project, **more: str
 ) -> dict[str, str]:
@@ -82,8 +104,7 @@ def label(
         [key.path for key in run.asset_selection or ()],
         run.tags,
         district=project.district().id,
-        # Only a run that was launched, by a person in the UI or by the daemon, has both.
-        is_shell=run.remote_job_origin is None or run.job_code_origin is None,
+        is_shell=is_shell(run),
     )
     tags |= {f"sis/{name}": value for name, value in more.items()}
     instance.add_run_tags(run.run_id, tags)

@@ -5,13 +5,14 @@ Wired in `definitions.py`; when one fires next is said by `workflows/target_feed
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from d118_pipelines.config.crons import crons_of
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider, cron_of
+from d118_pipelines.config.providers import Provider
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.yaml_files import check_time_zone
 from d118_pipelines.errors import D118Error
@@ -38,7 +39,8 @@ def target_schedule(target: Target, project: Project) -> dg.ScheduleDefinition |
     wanted = target.model.schedule
     if wanted is None:
         return None
-    text = f"{target.model.title}, due by {wanted.deadline} (cron)."
+    due = f", due by {wanted.deadline} (cron)" if wanted.deadline else ""
+    text = f"{target.model.title}{due}."
     zone = wanted.time_zone or district.time_zone
     return _schedule(project, target.name, target.name, (wanted.cron, zone), text)
 
@@ -48,7 +50,7 @@ def provider_schedule(
 ) -> dg.ScheduleDefinition | None:
     """The schedule `sync_<provider>_schedule`, or None where it is started by hand."""
     model = provider.model
-    if model.schedule is None:
+    if not model.schedule:
         return None
     text = f"{model.name}: bring the roster up to date."
     zone = model.timezone or project.district().time_zone
@@ -62,6 +64,7 @@ def cleanup_schedule(project: Project) -> dg.ScheduleDefinition:
         name=f"{CLEANUP_JOB}_schedule",
         job_name=CLEANUP_JOB,
         cron_schedule=NIGHTLY,
+        tags={"sis/trigger": "schedule"},
         execution_timezone=project.district().time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Remove what is too old, as retention: in config/district.yaml says.",
@@ -95,7 +98,10 @@ def good_runs(
 
 
 def _covered(
-    context: dg.ScheduleEvaluationContext, schedule: str, cron: str, zone: ZoneInfo
+    context: dg.ScheduleEvaluationContext,
+    schedule: str,
+    crons: Sequence[str],
+    zone: ZoneInfo,
 ) -> str:
     """Why this tick needs no run; empty if it does.
 
@@ -107,7 +113,7 @@ def _covered(
         instance, due = context.instance, context.scheduled_execution_time
     except dg.DagsterInvariantViolationError:
         return ""  # somebody asks without an instance or without a time
-    earlier = clock.tick(cron, due, zone, is_past=True)
+    earlier = clock.tick(crons, due, zone, is_past=True)
     for at, run in good_runs(instance, schedule):
         if earlier and at > earlier:
             when = clock.local_time(at, zone)
@@ -124,35 +130,35 @@ def misconfigured_schedule(
     try:
         if broken.kind == "target":
             wanted = schedule_of(broken)
-            cron, zone = (wanted.cron, wanted.time_zone) if wanted else ("", "")
+            crons, zone = (wanted.cron, wanted.time_zone) if wanted else ([], "")
         else:
             is_on = broken.given.get("enabled", True) is True
-            cron = cron_of(broken.text("schedule")) if is_on else ""
+            crons = crons_of(broken.given.get("schedule")) if is_on else []
             zone = check_time_zone(broken.text("timezone") or own_zone)
     except ValueError:
         return None
-    if not cron:
+    if not crons:
         return None
-    return _schedule(project, broken.name, job, (cron, zone or own_zone), text)
+    return _schedule(project, broken.name, job, (crons, zone or own_zone), text)
 
 
 def _schedule(
-    project: Project, name: str, job: str, when: tuple[str, str], text: str
+    project: Project, name: str, job: str, when: tuple[list[str], str], text: str
 ) -> dg.ScheduleDefinition:
-    cron, zone = when
+    crons, zone = when
     schedule = f"{job}_schedule"
 
     def tick(context: dg.ScheduleEvaluationContext) -> dg.SkipReason | dg.RunRequest:
         if reason := skipped(project, name):
             return reason
-        if covered := _covered(context, schedule, cron, ZoneInfo(zone)):
+        if covered := _covered(context, schedule, crons, ZoneInfo(zone)):
             return dg.SkipReason(covered)
         return dg.RunRequest(tags={"sis/trigger": "schedule"})
 
     return dg.ScheduleDefinition(
         name=schedule,
         job_name=job,
-        cron_schedule=cron,
+        cron_schedule=crons if len(crons) > 1 else crons[0],
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         execution_fn=tick,

@@ -15,6 +15,7 @@ from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.instance import (
     LOOKED_AT,
     automation_faults,
+    close_orphans,
     ended_since,
     facts_of,
     history_of,
@@ -102,6 +103,23 @@ def configuration_sensor(project: dg.ResourceParam[Project]) -> dg.SkipReason:
         )
         broken = load_feeds(project).broken
         return dg.SkipReason(tell_misconfigured(project, broken, utc_now()))
+
+
+@dg.sensor(
+    name="lost_run_sensor",
+    description="Closes runs whose process is gone, so that they hold back no other run.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=LOOK_SECONDS,
+)
+def lost_run_sensor(
+    context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]
+) -> dg.SkipReason:
+    """Close what killed processes of this machine left open."""
+    with reported():
+        lost = close_orphans(_as_it_is_now(project), context.instance)
+        return dg.SkipReason(
+            f"Closed: {', '.join(lost)}" if lost else "No run is lost."
+        )
 
 
 @dg.sensor(

@@ -6,12 +6,16 @@ import ast
 import datetime as dt
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
+from d118_pipelines.assets.freshness import provider_freshness
+from d118_pipelines.config.crons import crons_of
 from d118_pipelines.config.project import Project
 from d118_pipelines.definitions import build_definitions
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
@@ -146,7 +150,8 @@ CHECKS = {
     "exports/scim/users": [
         *("rows_enough", "shape_right", "keys_unique"),
         *("drop_within_limit",),
-        *PER_FILE,
+        *PER_FILE[:-1],
+        *("user_names_within_limit", *PER_FILE[-1:]),
     ],
     REGISTER: ["agreements_stated", "posting_fresh"],
     "exports/clever_sftp/students": [
@@ -191,16 +196,21 @@ CHECKS = {
         "too_many_rejects",
         "blackout",
     ],
+    "roster/powerschool/apply": ["records_taken_over"],
+    SCIM: ["records_taken_over"],
 }
+WARNS = {REGISTER, "roster/powerschool/apply", SCIM}
+"""Whose checks stop nothing."""
 TARGETS = ("clever_sftp", "hr_records", "oneroster", "scim", "smartfind")
+LIMITS = {"dagster/max_runtime": "3600", "d118/soft_limit": "3300"}
 JOBS = {
     "approve": {},
     "cleanup_old_jobs": {"sis/district": "district_118"},
-    **{n: {"sis/target": n, "sis/district": "district_118"} for n in TARGETS},
+    **{n: {"sis/target": n, "sis/district": "district_118", **LIMITS} for n in TARGETS},
     "sync_powerschool": {
         "sis/provider": "powerschool",
         "sis/district": "district_118",
-        "dagster/max_runtime": "3600",
+        **LIMITS,
     },
 }
 SCHEDULES = {
@@ -281,14 +291,14 @@ def test_every_asset_says_what_it_is_and_whose(specs: dict[str, dg.AssetSpec]) -
         assert spec.partitions_def is None, name
 
 
-def test_the_checks_and_that_all_but_the_register_s_block(defs: dg.Definitions) -> None:
+def test_the_checks_and_which_of_them_block(defs: dg.Definitions) -> None:
     found: dict[str, list[str]] = {}
     for asset in defs.assets or []:
         assert isinstance(asset, dg.AssetsDefinition)
         for check in asset.check_specs:
             found.setdefault(check.asset_key.to_user_string(), []).append(check.name)
             name = check.asset_key.to_user_string()
-            assert check.blocking is (name != REGISTER), check.name
+            assert check.blocking is (name not in WARNS), check.name
             assert check.description, check.name
 
     assert found == CHECKS
@@ -332,9 +342,32 @@ def test_the_sensors_run_by_themselves(defs: dg.Definitions) -> None:
 
     names = (
         *("run_alert_sensor", "configuration_sensor", "disclosures_sensor"),
+        "lost_run_sensor",
         *("send_webhook_notification", "alert_sensor", "daemon_ping_sensor"),
     )
     assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warns", "fails"),
+    [("daily", 26, 50), ("weekdays", 74, 146), ("weekly", 170, 338),
+     (["daily", "0 14 * * *"], 14, 26)],
+)  # fmt: skip
+def test_a_provider_s_assets_may_be_as_old_as_its_schedule_lets_them(
+    specs: dict[str, dg.AssetSpec], schedule: object, warns: int, fails: int
+) -> None:
+    [found] = Project(REPOSITORY, REPOSITORY / "var").providers()[:1]
+    model = found.model.model_copy(update={"schedule": crons_of(schedule)})
+    zone = ZoneInfo("America/Chicago")
+
+    policy = provider_freshness(replace(found, model=model), zone)
+
+    hours = (dt.timedelta(hours=n) for n in (fails, warns))
+    assert policy == dg.FreshnessPolicy.time_window(*hours)
+    by_hand = found.model.model_copy(update={"schedule": []})
+    assert provider_freshness(replace(found, model=by_hand), zone) is None
+    fresh = {name for name, spec in specs.items() if spec.freshness_policy}
+    assert {*STAGED, *ROSTER, "roster/powerschool/plan"} <= fresh
 
 
 def test_the_register_is_renewed_after_a_delivery(defs: dg.Definitions) -> None:
@@ -393,6 +426,8 @@ def test_freshness_is_demanded_of_what_comes_and_what_goes(
     )
     wanted = {"raw": raw, "deliveries": sent, "deliveries/clever_sftp": before_seven}
     wanted |= {"deliveries/oneroster": by_seven, "scim": by_seven}
+    roster = dg.FreshnessPolicy.time_window(fail_window=50 * day, warn_window=26 * day)
+    wanted |= {"staged": roster, "roster": roster}
     for name, spec in specs.items():
         group = wanted.get(name.split("/")[0])
         assert spec.freshness_policy == wanted.get(name, group), name

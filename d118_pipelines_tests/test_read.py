@@ -168,6 +168,7 @@ def test_the_roster_on_postgresql_is_found_by_the_projects_env(
         project = RosterProject(tmp_path / "project", PROVIDER, url=url)
         put_set(project.root, 5)
         project.sync("files")
+        (project.root / ".env").touch(mode=0o600)
         (project.root / ".env").write_text(f"DATABASE_URL={url}\n", encoding="utf-8")
         done = subprocess.run(
             [

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
 
+from d118_pipelines.assets.deliveries import delivery_asset
+from d118_pipelines.config.crons import crons_of
 from d118_pipelines.config.project import Project
 from d118_pipelines.definitions import build_definitions
-from d118_pipelines.targets.definition import read_targets
+from d118_pipelines.schedules import target_schedule
+from d118_pipelines.targets.definition import Target, read_target, read_targets
 from d118_pipelines.targets.model import Schedule
+from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
 from d118_pipelines.workflows.target_feed import last_deadline, next_run
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
@@ -92,7 +99,7 @@ def test_a_time_that_is_missing_or_comes_twice_still_runs_once_a_day(
 def test_the_command_line_says_when_dagster_will_run(
     cron: str, start: dt.datetime, end: dt.datetime
 ) -> None:
-    schedule = Schedule(cron=cron, deadline=cron)
+    schedule = Schedule(cron=[cron], deadline=cron)
     now, last = start.replace(tzinfo=CHICAGO), end.replace(tzinfo=CHICAGO)
     told = []
     while (coming := next_run(PROJECT, schedule, now)) and coming < last:
@@ -155,6 +162,66 @@ def test_a_deadline_is_in_the_zone_and_after_the_run() -> None:
         wanted = own.get(target.name, "03 06:00")
         assert f"{deadline.astimezone(CHICAGO):%d %H:%M}" == wanted
         assert run < deadline
+
+
+@AROUND
+@pytest.mark.parametrize("zone", ["America/Chicago", "Europe/Berlin"])
+def test_several_schedules_tick_together_as_the_command_line_says(
+    zone: str, start: dt.datetime, end: dt.datetime
+) -> None:
+    wanted = Schedule.model_validate(
+        {"cron": ["twice-daily", "30 1,2 * * *", "0 2 * * 0"], "time_zone": zone}
+    )
+    target = next(t for t in read_targets(REPOSITORY) if t.name == "hr_records")
+    changed = target.model.model_copy(update={"schedule": wanted})
+    schedule = target_schedule(Target(target.path, changed, Path()), PROJECT)
+    assert schedule is not None
+    first, last = (at.replace(tzinfo=ZoneInfo(zone)) for at in (start, end))
+
+    found = schedule_execution_time_iterator(
+        first.timestamp(), schedule.cron_schedule, zone
+    )
+    dagsters = list(takewhile(lambda tick: tick < last, found))
+    told, now = [], first - dt.timedelta(seconds=1)
+    while (coming := next_run(PROJECT, wanted, now)) and coming < last:
+        told.append(coming)
+        now = coming
+
+    assert told == dagsters
+    assert len(set(told)) == len(told) >= 4 * (end - start).days - 1
+
+
+@pytest.mark.parametrize("cron", ["daily", "15 4 * * *", ["daily", "hourly"]])
+def test_a_target_s_schedule_may_be_a_preset_or_a_list(
+    cron: object, tmp_path: Path
+) -> None:
+    project = ProjectFolder(tmp_path / "project")
+    path = project.root / "mappings/targets/hr_records.yaml"
+    text = path.read_text("utf-8")
+    text = text[: text.index("schedule: {")] + f"schedule: {json.dumps(cron)}\n"
+    path.write_text(text, "utf-8")
+
+    target = read_target(path, project.root / "sql/exports")
+    made = target_schedule(target, project.project)
+
+    assert made is not None
+    crons = made.cron_schedule
+    assert ([crons] if isinstance(crons, str) else crons) == crons_of(cron)
+    specs = delivery_asset(target, project.project.district()).specs
+    assert [spec.freshness_policy for spec in specs] == [None]
+
+
+def test_every_feed_says_when_dagster_will_start_it() -> None:
+    now = dt.datetime(2026, 11, 1, 5, 30, tzinfo=dt.UTC)
+    found = schedules()
+    for feed in enabled_feeds(PROJECT, load_feeds(PROJECT)):
+        schedule = found[f"{feed.job}_schedule"]
+
+        ticks = schedule_execution_time_iterator(
+            now.timestamp(), schedule.cron_schedule, schedule.execution_timezone
+        )
+
+        assert feed.next_run(now) == next(ticks)
 
 
 def test_a_target_without_a_schedule_runs_when_asked(tmp_path: Path) -> None:

@@ -75,6 +75,12 @@ def test_the_wheel_has_every_shipped_file(wheel: Path) -> None:
     assert {f"d118_pipelines/shipped/{name}" for name in tracked} <= names
     assert "d118_pipelines/shipped/.env.example" in names
     assert not [name for name in names if name.startswith("d118_pipelines_tests")]
+    package = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "d118_pipelines").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert package <= names, "package-data in pyproject.toml"
 
 
 def test_the_wheel_runs_a_district_from_an_empty_folder(

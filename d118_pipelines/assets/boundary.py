@@ -12,9 +12,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.workflows.run import Run
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -64,6 +65,16 @@ def reported(
         return
     # Without the first exception: Dagster stores its text with the failure's.
     raise failure from None
+
+
+def waits(
+    context: dg.AssetExecutionContext, run: Run, name: str, stopped: WaitingError
+) -> None:
+    """Let the run end well, with `waiting: <reason> until <date>` in its tag."""
+    text = printable(stopped.what)
+    context.instance.add_run_tags(context.run.run_id, {"sis/verdict": text})
+    context.log.warning(f"{text}. {stopped.not_done}")
+    run.note(name, 100, text)
 
 
 def _places() -> str:

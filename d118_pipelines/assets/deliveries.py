@@ -4,16 +4,23 @@ Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
 `scim/<district>/users`; how each is sent is in `workflows/deliver.py`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.guard_checks import (
+    failed_records,
+    failed_records_spec,
+    none_failed,
+)
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
 from d118_pipelines.delivery.files import DeliveryReport
+from d118_pipelines.errors import WaitingError
 from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import delivery_of
@@ -32,6 +39,7 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     """A target's last asset; its deadline is its freshness policy."""
     users = ["scim", district.id, target.main_file.name]
     protocol = "scim" if target.sends_users else "sftp"
+    checks = [failed_records_spec(dg.AssetKey(users))] if target.sends_users else []
 
     @dg.asset(
         key=users if target.sends_users else ["deliveries", target.name],
@@ -42,28 +50,46 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
         pool=f"{protocol}_{target.name}",
         code_version=target.fingerprint[:12],
         freshness_policy=_deadline_policy(target, district),
+        check_specs=checks,
+        output_required=False,  # in a blackout nothing is sent
         description=f"{target.model.title}: {_USERS if target.sends_users else _FILES}",
     )
     def delivery(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported(context):
+            run.hold(target.name)
             way = delivery_of(run.project, target, now_and_then(context.log.info))
             by = run.actor.triggered_by
-            done = deliver_plan(way, run_id=run.run_id, actor=by)
+            try:
+                done = deliver_plan(way, run_id=run.run_id, actor=by)
+            except WaitingError as stopped:
+                waits(context, run, target.name, stopped)
+                yield from (none_failed(check.asset_key) for check in checks)
+                return
+            run.note(target.name, 100, "Done")
         if isinstance(done.report, SentUsers):
             _say_users(context.log, target, done.label, done.report)
-            return dg.MaterializeResult(metadata=_users_metadata(done))
+            failed = failed_records(
+                checks[0].asset_key,
+                done.report.number("failed"),
+                done.report.changes,
+                f"d118 findings {target.name}",
+            )
+            yield dg.MaterializeResult(
+                metadata=_users_metadata(done), check_results=[failed]
+            )
+            return
         context.log.info(f"{target.name}: {done.status} at {done.label}")
-        return dg.MaterializeResult(metadata=_files_metadata(done))
+        yield dg.MaterializeResult(metadata=_files_metadata(done))
 
     return delivery
 
 
 def _deadline_policy(target: Target, district: District) -> dg.FreshnessPolicy | None:
-    """The target's deadline as a freshness policy; None without a schedule."""
+    """The target's deadline as a freshness policy; None without one."""
     schedule = target.model.schedule
-    if schedule is None:
+    if schedule is None or schedule.deadline is None:
         return None
     return dg.FreshnessPolicy.cron(
         deadline_cron=schedule.deadline,

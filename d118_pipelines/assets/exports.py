@@ -65,10 +65,12 @@ def export_assets(
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported():
             run.hold(target.name)  # until the delivery has ended
+            run.note(target.name, 55, "Making the files")
             made = make_export(
                 run.project, target, run_id=run.run_id, now=utc_now(), warn=run.warn
             )
         if made is None:
+            run.note(target.name, 100, "Out of term")
             context.log.warning(out_of_term_text(target))
             yield from (not_checked(main, code) for code in meanings)
             return
@@ -90,6 +92,7 @@ def export_assets(
                 if is_main
                 else [],
             )
+        run.note(target.name, 80, "Delivering")
         feed, now = TargetFeed(run.project, target), made.plan.created_at
         stop(context, refusal(feed, made.plan, made.approval, now=now), made.plan)
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import Context, reported
 from d118_pipelines.config.project import LOCATION
-from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.plans import PREFIX_LENGTH, Approval, StoredPlan
@@ -37,7 +37,7 @@ def guard_check(
     asset: dg.AssetKey, rule: GuardRule, plan: StoredPlan, approval: Approval | None
 ) -> dg.AssetCheckResult:
     """The result of one rule; a broken rule that holds passes once the plan is approved."""
-    released = approval is not None and rule.kind == "held"
+    released = approval is not None and rule.kind != "failed"
     text = printable(rule.message)
     if not rule.passed and released:
         text += " Released by an approval."
@@ -45,19 +45,53 @@ def guard_check(
         text += (
             f" Held. {release_text(plan.target, plan.plan_hash)} (or the job approve)."
         )
-    fails = rule.kind == "failed"
+    severity = dg.AssetCheckSeverity
+    consequences = {
+        "failed": "the run fails",
+        "held": "waits for an approval",
+        "waiting": "waits for the day after, or for an approval",
+    }
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=rule.check_name,
         passed=rule.passed or released,
-        severity=dg.AssetCheckSeverity.ERROR,
+        # Of a warning the run goes on; the next step finds that it waits.
+        severity=severity.WARN if rule.kind == "waiting" else severity.ERROR,
         description=text,
         metadata={
             "result": text,
             "rule": rule.code,
-            "if_broken": "the run fails" if fails else "waits for an approval",
+            "if_broken": consequences[rule.kind],
         },
     )
+
+
+def failed_records_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check that warns of records which an otherwise good run could not take over."""
+    return dg.AssetCheckSpec(
+        "records_taken_over", asset=asset, description="Every record was taken over."
+    )
+
+
+def failed_records(
+    asset: dg.AssetKey, failed: int, total: int, way_on: str
+) -> dg.AssetCheckResult:
+    """The share of records that failed; a warning, which stops nothing."""
+    share = failed / total if total else 0.0
+    text = f"{failed:,} of {total:,} records failed ({share:.1%})."
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name="records_taken_over",
+        passed=failed == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{text} See: {way_on}" if failed else text,
+        metadata={"failed": failed, "share": share},
+    )
+
+
+def none_failed(asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """The same of a run that waits: nothing was taken over, and nothing failed."""
+    return failed_records(asset, 0, 0, "")
 
 
 def stop(context: Context, refused: D118Error | None, plan: StoredPlan) -> None:
@@ -66,8 +100,8 @@ def stop(context: Context, refused: D118Error | None, plan: StoredPlan) -> None:
     So the step and the run fail with the guard's own words; Dagster's own error about a
     blocking check leaves out the way on. Raises: dg.Failure.
     """
-    if refused is None:
-        return
+    if refused is None or isinstance(refused, WaitingError):
+        return  # what carries it out says that it waits
     hash_shown = {"plan_hash": dg.MetadataValue.text(plan.plan_hash)}
     link = {"approve": dg.MetadataValue.url(approve_path(plan))}
     is_held = isinstance(refused, HeldError)

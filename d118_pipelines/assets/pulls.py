@@ -21,7 +21,7 @@ from d118_pipelines.workflows.powerschool_source import SYSTEM
 from d118_pipelines.workflows.powerschool_source import extract as pull_query
 from d118_pipelines.workflows.provider_sources import host_pool
 from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import pull_provider
+from d118_pipelines.workflows.sync import noted, pull_provider
 
 MEANING = {
     "proven": "absence counts at once",
@@ -121,9 +121,12 @@ def _extracted(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One query pulled by itself, in a target's run under the target's lease."""
     with reported():
+        told = progress(context.log)
         if run.target:
             run.hold(run.target)
-        told = progress(context.log)
+            run.note(run.target, 5, "Initializing connector")
+            run.note(run.target, 10, "Testing connection")
+            told = noted(run, run.target, [query.name], told)
         made = pull_query(run.project, query, run_id=run.run_id, on_progress=told)
     _say(context.log, made)
     return _result(key, made, query)

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.guard_checks import (
+    failed_records,
+    failed_records_spec,
     guard_check,
     guard_check_specs,
+    none_failed,
     stop,
     verdict_shown,
 )
 from d118_pipelines.assets.markdown import markdown_table
 from d118_pipelines.config.providers import Provider
+from d118_pipelines.errors import WaitingError
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts, scope
@@ -44,16 +48,23 @@ def apply_key(provider: Provider) -> dg.AssetKey:
 
 
 def roster_assets(
-    provider: Provider, staged: Sequence[str]
+    provider: Provider,
+    staged: Sequence[str],
+    freshness: dg.FreshnessPolicy | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets `roster/<provider>/plan` and `roster/<provider>/apply`.
 
     staged: the entities that the plan is made from.
     """
-    return [_plan_asset(provider, staged), _apply_asset(provider)]
+    return [
+        _plan_asset(provider, staged, freshness),
+        _apply_asset(provider, freshness),
+    ]
 
 
-def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinition:
+def _plan_asset(
+    provider: Provider, staged: Sequence[str], freshness: dg.FreshnessPolicy | None
+) -> dg.AssetsDefinition:
     key = plan_key(provider)
 
     @dg.asset(
@@ -64,6 +75,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
         kinds={"duckdb"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
+        freshness_policy=freshness,
         description=f"What {provider.model.name} would change in the roster: made, "
         "judged and kept before anything is written.",
     )
@@ -74,7 +86,7 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
             made = plan_provider(run, provider)
             feed, now = ProviderFeed(run.project, provider), made.stored.created_at
             refused = refusal(feed, made.stored, made.approval, now=now)
-            if refused is not None:
+            if refused is not None and not isinstance(refused, WaitingError):
                 # The checks block the apply, which would otherwise end the run's row.
                 close_failed(run, provider, refused, made.plan.hash)
         context.log.info(
@@ -97,7 +109,11 @@ def _plan_asset(provider: Provider, staged: Sequence[str]) -> dg.AssetsDefinitio
     return plan
 
 
-def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
+def _apply_asset(
+    provider: Provider, freshness: dg.FreshnessPolicy | None
+) -> dg.AssetsDefinition:
+    check = failed_records_spec(apply_key(provider))
+
     @dg.asset(
         key=apply_key(provider),
         deps=[plan_key(provider)],
@@ -105,19 +121,38 @@ def _apply_asset(provider: Provider) -> dg.AssetsDefinition:
         kinds={"sql"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
+        freshness_policy=freshness,
+        check_specs=[check],
+        output_required=False,  # in a blackout nothing is applied
         description=f"The plan of {provider.model.name} applied in one "
         "transaction, with history; all of it or nothing.",
     )
     def apply(
         context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported(context):
-            result = apply_provider(run, provider, _told_to(context.log))
+            try:
+                result = apply_provider(run, provider, _told_to(context.log))
+            except WaitingError as stopped:
+                waits(context, run, provider.id, stopped)
+                yield none_failed(check.asset_key)
+                return
         context.log.info(
             f"{provider.id}: {result.status}, {result.changed:,} records changed, "
             f"roster revision {result.revision}"
         )
-        return dg.MaterializeResult(metadata=_apply_metadata(result))
+        counts = result.stats.values()
+        yield dg.MaterializeResult(
+            metadata=_apply_metadata(result),
+            check_results=[
+                failed_records(
+                    check.asset_key,
+                    sum(int(c["errors"]) + int(c["conflicts"]) for c in counts),
+                    sum(int(c["fetched"]) for c in counts),
+                    f"d118 findings {provider.id}; d118 conflicts list",
+                )
+            ],
+        )
 
     return apply
 

@@ -31,6 +31,7 @@ def staged_assets(
     collections: Sequence[str],
     entities: Sequence[str],
     mapping: MappingFile,
+    freshness: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetsDefinition:
     """The assets `staged/<provider>/<entity>`, made together from the whole pull.
 
@@ -48,6 +49,7 @@ def staged_assets(
             code_version=mapping.fingerprint[:12],
             description=f"{entity} in the roster model: typed, validated, mapped by "
             f"{provider.model.mapping_file}. Rows that break a rule are set aside.",
+            freshness_policy=freshness,
             skippable=True,  # out of term nothing is staged
         )
         for entity in entities

@@ -46,6 +46,7 @@ from d118_pipelines.config.env_file import enter_folder, read_env_file
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error, NoFolderError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.log_level import set_log_level
 from d118_pipelines.kernel.outages import NamedOutages
 
 
@@ -106,6 +107,7 @@ def _options(
         # Which follow the file's changes.
         if context.invoked_subcommand not in ("serve", "service"):
             read_env_file(Project.here().root)
+    set_log_level()
 
 
 app.command("init")(folder.init)
@@ -114,6 +116,7 @@ app.command("diff")(folder.diff)
 app.command("doctor")(doctor.doctor)
 app.command("test-connection")(doctor.test_connection)
 status.targets_app.command("draft")(draft.draft)
+status.targets_app.command("add")(draft.add)
 app.add_typer(status.targets_app, name="targets")
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)

@@ -19,10 +19,14 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.restored import settle, unlock
-from d118_pipelines.workflows.backup import Backup, make_backup, sha256_of
+from d118_pipelines.workflows.backup import (
+    FOLDER,
+    Backup,
+    make_backup,
+    sha256_of,
+)
 from d118_pipelines.workflows.run import account
 
-FOLDER = "backups"
 _KEY = typer.Option(
     help="File with a key of d118 secrets new-key, outside this folder; without it, "
     "secrets are not in the archive."

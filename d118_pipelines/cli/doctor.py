@@ -18,20 +18,21 @@ from d118_pipelines.cli.context import AsJson, find_provider, named_target
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.guard_limits import guard_warnings, merged_guard
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.quarantine import STATE
+from d118_pipelines.config.quarantine import STATE, Misconfigured
+from d118_pipelines.config.run_limits import runs_at_a_time
 from d118_pipelines.errors import (
     ConfigurationError,
     D118Error,
     IncompleteExtractError,
 )
-from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import FOLDER, run_history_place
+from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.alerts import configured_ways
-from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
 from d118_pipelines.workflows.binding import bind
 from d118_pipelines.workflows.connection_test import (
     Reached,
@@ -64,6 +65,7 @@ def doctor(as_json: AsJson = False) -> None:
         checks += [
             *_configuration(project, feeds),
             *_guards(project, feeds),
+            _next_runs(project, feeds),
             *_installation(project),
             _attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
@@ -94,7 +96,7 @@ def test_connection(
         show_json(found)
     else:
         word, took = "OK" if found.success else "FAILED", found.latency_seconds
-        say(f"{word}  {name}: {found.message} ({took:.2f} s)")
+        say(f"{word}  {name}: {found.text} ({took:.2f} s)")
     if not found.success:
         raise typer.Exit(1)
 
@@ -124,9 +126,15 @@ def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
     yield Check("configuration: targets", "ok", targets)
     ids = [f"{p.id}{'' if p.model.enabled else ' (off)'}" for p in feeds.providers]
     yield Check("configuration: providers", "ok", ", ".join(ids) or "none")
-    for one in feeds.broken:
-        name = f"configuration: {one.kind} {one.name}"
-        yield Check(name, "wrong", f"{STATE}: {one.error}")
+    told: dict[int, list[Misconfigured]] = {}
+    for (
+        one
+    ) in feeds.broken:  # a file that is no YAML is one mistake for all its entries
+        told.setdefault(id(one.error), []).append(one)
+    for first, *others in told.values():
+        names = ", ".join(one.name for one in (first, *others))
+        name = f"configuration: {first.kind}{'s' if others else ''} {names}"
+        yield Check(name, "wrong", f"{STATE}: {first.error}")
 
     def queries() -> str:
         from d118_pipelines.sources.powerschool.schema import check_subset
@@ -161,6 +169,17 @@ def _guards(project: Project, feeds: Feeds) -> Iterator[Check]:
             yield Check(f"guard of {name}", "note", warning)
 
 
+def _next_runs(project: Project, feeds: Feeds) -> Check:
+    """When each schedule is due next, the nearest first."""
+    now = utc_now()
+    found = [(feed.next_run(now), feed.name) for feed in enabled_feeds(project, feeds)]
+    zone = project.district().zone
+    coming = sorted((at.astimezone(zone), name) for at, name in found if at)
+    shown = [f"{name} {day_time(at, now)}" for at, name in coming]
+    by_hand = [f"{name} by hand" for at, name in found if at is None]
+    return Check("next runs", "ok", ", ".join([*shown, *by_hand]) or "none")
+
+
 def _installation(project: Project) -> Iterator[Check]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     yield Check("Python", "ok" if sys.version_info >= (3, 11) else "wrong", version)
@@ -192,6 +211,14 @@ def _installation(project: Project) -> Iterator[Check]:
                 raise ConfigurationError(text)
         return "not behind the newest row"
 
+    def at_a_time() -> str:
+        most, queued = runs_at_a_time(), queue_limit(project.root)
+        text = f"{most} runs"
+        if queued not in (None, most):
+            text += f"; Dagster's queue starts {queued} (max_concurrent_runs)"
+        return text
+
+    yield _attempt("runs at a time", at_a_time)
     yield _attempt("state database", database)
     yield _attempt("clock", clock)
     yield _attempt("run history", history)
@@ -266,4 +293,4 @@ def _connection(project: Project, name: str) -> Check:
     except D118Error as exc:
         return Check(f"connection {name}", "wrong", str(exc))
     result = "ok" if found.success else "wrong"
-    return Check(f"connection {name}", result, found.message)
+    return Check(f"connection {name}", result, found.text)

@@ -1,6 +1,7 @@
-"""`d118 targets draft`: a target made from the files that another program sent.
+"""`d118 targets draft` and `d118 targets add`: a target from a file, or from the catalog.
 
-What explains a file is found in `workflows/draft.py`; here it is shown.
+What explains a file is found in `workflows/draft.py`, what is copied is in
+`workflows/catalog.py`; here it is shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.project import Project
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
+from d118_pipelines.workflows.catalog import add_target, catalog
 from d118_pipelines.workflows.draft import draft_target
 
 
@@ -51,6 +53,22 @@ def draft(
             f"{open_ones} columns are TODO; d118 doctor refuses the target until none is."
         )
     say(f"Next: d118 doctor; d118 run {name}; d118 compare {name} --with FOLDER")
+
+
+def add(
+    name: Annotated[
+        str | None, typer.Argument(help="A target of the catalog; without, its names.")
+    ] = None,
+) -> None:
+    """Copy a ready target of the catalog into this project (docs/catalog.md)."""
+    project = Project.here()
+    if name is None:
+        for known in catalog():
+            say(known)
+        return
+    for path in add_target(project, name):
+        say(f"written: {path.relative_to(project.root)}")
+    say(f"Next: read the YAML; d118 doctor; d118 run {name}; d118 preview {name}")
 
 
 def _row(column: ColumnDraft) -> dict[str, str]:

@@ -36,7 +36,10 @@ def explain(
     show_values: ShowValues = False,
     as_json: AsJson = False,
 ) -> None:
-    """Follow one person through a target or provider: extract, rule, line, last sent."""
+    """Follow one person through a target or provider: extract, rule, line, last sent.
+
+    Exit code 1: nothing that is kept has this id.
+    """
     project = Project.here()
     answer, person = explained(project, target, key, show_values=show_values)
     if as_json or show_values:
@@ -46,6 +49,8 @@ def explain(
         show_json(answer)
     else:
         _show(answer)
+    if not (person or answer.get("sent") or answer.get("history")):
+        raise typer.Exit(1)  # nobody is known by this id
 
 
 def _show(answer: dict[str, Any]) -> None:

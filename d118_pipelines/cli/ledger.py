@@ -89,7 +89,7 @@ def disclosures(
     forms = {"json": as_json, "csv": as_csv, "markdown": markdown, "html": html}
     form = next((name for name, wanted in forms.items() if wanted), None)
     if form:
-        record_export(project, "disclosures", f"register, {form}")
+        record_export(project, "register", f"disclosure register, {form}")
         show_text(shown(found, form, project, utc_now()))
         return
     rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]

@@ -93,13 +93,16 @@ def _run_each(
     """
     from d118_pipelines.assets.reports import KEY
     from d118_pipelines.definitions import build_definitions
-    from d118_pipelines.instance import dagster_instance
+    from d118_pipelines.instance import close_orphans, dagster_instance
     from d118_pipelines.jobs import execute_here
+    from d118_pipelines.loggers import be_brief
 
     done: list[tuple[str, Feed]] = []
     stopped: dict[str, D118Error] = {}
     definitions = build_definitions(project)
     with dagster_instance(project) as instance:
+        close_orphans(project, instance)
+        be_brief(not everything)
         for feed in feeds:
             try:
                 run_id = _run_one(project, feed, definitions, instance, webhook_url)

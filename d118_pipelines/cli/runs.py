@@ -5,6 +5,7 @@ Called by the command line. The listing is made in `workflows/run_history.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -17,10 +18,12 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.roster.store.runs import logged_codes, sync_run_id
+from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
-from d118_pipelines.state.leases import process_here
+from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.run import account
 from d118_pipelines.workflows.run_history import PastRun, RunHistory
 from d118_pipelines.workflows.sync_runs import close_lost_runs
 
@@ -81,7 +84,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 
     project = Project.here()
     with run_history(project) as (instance, history):
-        entries = _found(history, run)
+        entries = found_runs(history, run)
         run_id = entries[0].run_id
         is_seen = instance.has_run(run_id)
         steps = steps_of(instance, run_id) if is_seen else []
@@ -119,21 +122,20 @@ def cancel(run: RunId) -> None:
 
     project = Project.here()
     with run_history(project) as (instance, history):
-        entries = _found(history, run)
+        entries = found_runs(history, run)
         run_id = entries[0].run_id
         seen = instance.get_run_by_id(run_id)
+        if _asked(project, run_id, lambda: dagster.mark_canceling(instance, run_id)):
+            _say_asked(run_id)
+            return
         if seen is None or seen.is_finished:
             raise ConfigurationError(
                 f"The run {run_id[:SHORT]} has ended already: {entries[0].outcome}.",
                 not_done="Nothing was stopped.",
                 next_step=f"d118 runs show {run_id[:SHORT]}",
             )
-        with state_database(project).reading() as connection:
-            pid = process_here(connection, run_id)
-        if dagster.ask_to_stop(instance, run_id, pid):
-            say(
-                f"Asked run {run_id[:SHORT]} to stop. See: d118 runs show {run_id[:SHORT]}"
-            )
+        if dagster.ask_to_stop(instance, run_id):
+            _say_asked(run_id)
             return
         if any(entry.outcome == "running" for entry in entries):
             raise _unreachable(run_id)
@@ -143,16 +145,37 @@ def cancel(run: RunId) -> None:
     say(f"Run {run_id[:SHORT]} was killed before; it is closed now.")
 
 
+def _asked(project: Project, run_id: str, mark: Callable[[], None]) -> bool:
+    """Leave the request in the run's leases; False if no live process holds one.
+
+    mark: is called before the holder can see it.
+    """
+    with state_database(project).transaction() as connection:
+        by = account()
+        if not ask_to_stop(connection, run_id, by):
+            return False
+        mark()
+        audit.record(
+            connection, now=utc_now(), actor=by, action="cancel", subject=run_id
+        )
+    return True
+
+
+def _say_asked(run_id: str) -> None:
+    short = _short(run_id)
+    say(f"Asked run {short} to stop. See: d118 runs show {short}")
+
+
 def _unreachable(run_id: str) -> FatalError:
     return FatalError(
         f"The run {run_id[:SHORT]} cannot be reached from here.",
-        rule="A run is stopped on the machine that it works on.",
+        rule="It has not taken its lease yet, in which it would find the request.",
         not_done="Nothing was stopped.",
         next_step="Press Ctrl-C where it was started, or stop it in the UI: make ui",
     )
 
 
-def _found(history: RunHistory, wanted: str) -> list[PastRun]:
+def found_runs(history: RunHistory, wanted: str) -> list[PastRun]:
     """The entries of one run. Raises: ConfigurationError for none or several."""
     keys = [
         k for k in history.runs_of() if wanted in (k[0][: len(wanted)], _short(k[0]))

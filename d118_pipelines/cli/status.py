@@ -20,8 +20,11 @@ from d118_pipelines.cli.output import (
     show_lines,
     show_table,
 )
+from d118_pipelines.cli.runs import found_runs
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import day_time, local_time, utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import (
@@ -38,6 +41,7 @@ from d118_pipelines.workflows.health import (
     stats_overview,
     workers,
 )
+from d118_pipelines.workflows.job_status import job_status
 from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
@@ -60,6 +64,13 @@ def status(
     scim: Annotated[
         bool, typer.Option("--scim", help="Only users at the SCIM service provider.")
     ] = False,
+    district: Annotated[
+        str | None, typer.Option(help="With --scim: the district's id.")
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(help="How far this run is: its id, or the start of it."),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -94,7 +105,10 @@ def status(
         _show_figures(project, asked, as_json=as_json)
         return
     if scim:
-        _show_users(project, as_json=as_json)
+        _show_users(project, district, as_json=as_json)
+        return
+    if job is not None:
+        _show_job(project, job, as_json=as_json)
         return
     from d118_pipelines.instance import look
 
@@ -216,14 +230,52 @@ def _show_figures(project: Project, asked: str, *, as_json: bool) -> None:
         show_lines(asked.capitalize(), rows)
 
 
-def _show_users(project: Project, *, as_json: bool) -> None:
+def _show_users(project: Project, district: str | None, *, as_json: bool) -> None:
+    """The users of one district, under the names that programs know."""
+    wanted = district or project.district().id
+    if wanted != project.district().id:
+        raise ConfigurationError(
+            f"This project has no district {wanted[:64]}.",
+            rule=f"config/district.yaml says id: {project.district().id}.",
+            next_step="d118 status --scim",
+        )
     with state_database(project).transaction() as connection:
-        counts = scim_counts(connection, project.district().id)
-    counts["last_sync"] = local(project, counts["last_sync"])
+        found = scim_counts(connection, wanted)
+    found["last_sync"] = local(project, found["last_sync"])
+    counts = {"district_id": wanted, "total_users": found.pop("total"), **found}
     if as_json:
         show_json(counts)
     else:
         show_table("Users at the service provider", [counts])
+
+
+def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
+    """The state of one run, also while it is at work in another process."""
+    from d118_pipelines.instance import run_history
+
+    with run_history(project) as (instance, history):
+        entries = found_runs(history, wanted)
+        seen = instance.get_run_by_id(entries[0].run_id)
+    with state_database(project).reading() as connection:
+        found = job_status(
+            connection,
+            entries,
+            seen_as=seen.status.value if seen else "",
+            zone=project.district().zone,
+            now=utc_now(),
+        )
+    if as_json:
+        show_json(found)
+        return
+    names = ", ".join(entry.name for entry in entries)
+    say(f"{names}: {found.status}, {found.progress_percent} %. {found.current_step}")
+    say(
+        f"{found.total_processed:,} rows, {found.total_created:,} new, "
+        f"{found.total_updated:,} changed, {found.total_failed:,} failed, "
+        f"{found.duration_seconds:,.0f} s"
+    )
+    if found.error:
+        say_narrow(found.error)
 
 
 @targets_app.command("list")
@@ -248,7 +300,7 @@ def targets_list(as_json: AsJson = False) -> None:
                 "title": target.model.title if target else "",
                 "files": target.names_sent if target else [],
                 "destination": state.destination,
-                "schedule": schedule.cron if schedule else "",
+                "schedule": crons_shown(schedule.cron) or "" if schedule else "",
                 "next_run": state.next_run,
                 "last_delivery": state.last_delivery,
                 "last_status": state.state,

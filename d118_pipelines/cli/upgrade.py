@@ -14,34 +14,52 @@ from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.workflows.run import account
 
 To = Annotated[
     str | None, typer.Option(help="Copy the state to this PostgreSQL database (URL).")
 ]
 
 
-def upgrade(to: To = None, as_json: AsJson = False) -> None:
+def upgrade(
+    to: To = None,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="There is one already.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Bring the state database's schema up to date, or copy it to PostgreSQL.
 
-    Make a backup first.
+    A verified backup is made first, in D118_HOME/backups/, where anything would change.
     """
     project = Project.here()
     if to is not None:
         _copy(project, to, as_json=as_json)
         return
-    from d118_pipelines.state import database
+    from d118_pipelines.workflows import upgrade as work
 
-    before, now = database.upgrade(project.home / "d118.sqlite")
+    plan = work.planned_upgrade(project)
+    before, now = plan.before, plan.after
+    if plan.is_needed and not as_json:
+        say(f"This changes the schema of the state database from {before} to {now}.")
+    saved = work.upgrade(project, actor=account(), now=utc_now(), has_backup=no_backup)
     if as_json:
-        show_json({"before": before, "now": now})
+        backup = str(saved) if saved else None
+        show_json({"before": before, "now": now, "backup": backup})
     elif before == now:
         say(f"Nothing to do: the schema is {now}.")
     else:
         say(f"The schema is {now} now; it was {before or 'not there'}.")
+        if saved:
+            say(f"The state before it: {saved}")
+    for name in plan.changed_originals if not as_json else ():
+        say(f"The shipped original of your {name} has changed: d118 diff {name}")
 
 
 def _copy(project: Project, url: str, *, as_json: bool) -> None:
     from d118_pipelines.roster.model.tables import roster_revision
+    from d118_pipelines.state import audit
     from d118_pipelines.state.copy import copy_state
     from d118_pipelines.state.database import Database
     from d118_pipelines.state.engines import normalised
@@ -58,6 +76,14 @@ def _copy(project: Project, url: str, *, as_json: bool) -> None:
         )
     source, target = Database(file, ""), Database(file, url)
     counts = copy_state(source, target, roster_revision.metadata.sorted_tables)
+    with target.transaction() as connection:
+        audit.record(
+            connection,
+            now=utc_now(),
+            actor=account(),
+            action="moved to PostgreSQL",
+            subject="state database",
+        )
     if as_json:
         show_json(counts)
         return

@@ -103,9 +103,9 @@ def add_token(
 ) -> None:
     """Make a key for a program; it is shown this once. A viewer's key only reads."""
     with state_database(Project.here()).transaction() as connection:
+        by, now = whoever_runs_this(), utc_now()
         token, key = accounts.add_token(
-            *(connection, name, label, scope),
-            **{"days": days, "by": whoever_runs_this(), "now": utc_now()},
+            connection, name, label, scope, days=days, by=by, now=now
         )
     say(f"Token {token.id}, {scope}, until {token.expires_at:%Y-%m-%d}:\n{key}")
 

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from d118_pipelines.config.project import is_district_folder
+from d118_pipelines.config.secret_files import refuse_open_file
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, NoFolderError
 
@@ -72,7 +73,7 @@ def enter_folder(folder: Path) -> None:
 def read_env_file(root: Path) -> list[str]:
     """Set what the file names and the environment does not; returns the names.
 
-    Raises: ConfigurationError if the file is no text.
+    Raises: ConfigurationError if the file is no text, or others can read it.
     """
     wanted = {k: v for k, v in _values(root).items() if k not in os.environ}
     os.environ.update(wanted)
@@ -111,6 +112,8 @@ def _values(root: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
     path = root / ".env"
+    if path.is_file():
+        refuse_open_file(path)
     try:
         found = dotenv_values(path)
         if any("\0" in f"{name}{value}" for name, value in found.items()):

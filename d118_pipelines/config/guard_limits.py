@@ -7,12 +7,13 @@ Rule: docs/reference/matching_and_guard.md.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from d118_pipelines.config.yaml_files import Model
+from d118_pipelines.kernel.guard_rule import GuardRule
 
 LONGEST_WINDOW_DAYS = 60
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -68,18 +69,35 @@ class WindowDeactivated(Model):
 
 
 class Window(DateRange):
-    """Other limits between two dates; they end automatically."""
+    """Other limits between two dates; they end automatically.
+
+    deactivate: false: nobody and nothing becomes inactive, everything else goes on.
+    """
 
     name: str
+    deactivate: bool = True
     deactivated: WindowDeactivated = WindowDeactivated()
     updated: Share | None = None
     id_churn: Share | None = None
 
 
 class Blackout(DateRange):
-    """Days on which nothing is applied without an approval."""
+    """Days on which nothing is applied or sent without an approval."""
 
-    reason: str
+    reason: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+BLACKOUT = "guard.blackout"
+
+
+def blackout_rule(blackouts: Sequence[Blackout], day: dt.date) -> GuardRule:
+    """Whether the day is in a blackout; of several, the one that ends last is named."""
+    found = [blackout for blackout in blackouts if blackout.has(day)]
+    if not found:
+        return GuardRule(BLACKOUT, "waiting", True, "No blackout today.")
+    longest = max(found, key=lambda blackout: blackout.last)
+    text = f"waiting: {longest.reason} until {longest.last}"
+    return GuardRule(BLACKOUT, "waiting", False, text)
 
 
 class RosterGuard(Model):
@@ -117,9 +135,9 @@ class RosterGuard(Model):
         }
         return self.model_copy(update=changes)
 
-    def blackout_on(self, day: dt.date) -> Blackout | None:
-        """The blackout that the day is in."""
-        return next((b for b in self.blackouts if b.has(day)), None)
+    def keeps_active_on(self, day: dt.date) -> bool:
+        """Whether a window of that day lets nothing become inactive."""
+        return any(not w.deactivate for w in self.windows if w.has(day))
 
 
 def merged_guard(guard: RosterGuard, overrides: Mapping[str, Any]) -> RosterGuard:

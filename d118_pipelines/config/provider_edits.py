@@ -31,7 +31,7 @@ ADDRESSES = frozenset(
 )
 """The keys that say where secrets are sent; `mode` and `auth` say how."""
 _WAYS = frozenset({"mode", "auth", "clientauth", "signature"})
-_PATHS = frozenset({"path", "privatekeypath", "knownhosts"})
+_PATHS = frozenset({"path", "privatekeypath", "knownhosts", "files", "filenames"})
 _NOT_DONE = "config/providers.yaml is as it was."
 _DEEPEST = 4
 Entries = list[dict[str, Any]]

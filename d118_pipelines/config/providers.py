@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Discriminator, Field, ValidationError, field_validator
 
+from d118_pipelines.config.crons import Crons
 from d118_pipelines.config.guard_limits import RosterGuard, merged_guard
 from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.provider_types import (
@@ -28,6 +29,7 @@ from d118_pipelines.config.provider_types import (
     PowerSchoolConfig,
 )
 from d118_pipelines.config.quarantine import Misconfigured
+from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.config.yaml_files import (
     Document,
     KeyPath,
@@ -39,18 +41,9 @@ from d118_pipelines.config.yaml_files import (
     shown_path,
 )
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.clock import is_cron
 
 FILE = "config/providers.yaml"
 ID = "[a-z][a-z0-9_]*"
-PRESETS = {
-    "hourly": "0 * * * *",
-    "every-6-hours": "0 */6 * * *",
-    "twice-daily": "0 2,14 * * *",
-    "daily": "0 2 * * *",
-    "weekdays": "0 6 * * 1-5",
-    "weekly": "0 0 * * 0",
-}
 # Names of two older services, and what they mean here.
 TYPE_SYNONYMS = {"oneroster": "ONEROSTER_API", "clever": "CLEVER", "csv": "CSV"}
 # The entities of each switch of `sync`.
@@ -79,8 +72,8 @@ class Matching(Model):
     student_number: bool = True
 
 
-class Limits(Model):
-    """Limits of one pull."""
+class Limits(RunLimits):
+    """Limits of one run and its pull."""
 
     max_records: int = Field(default=1_000_000, ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
@@ -104,7 +97,7 @@ class ProviderModel(Hearing):
     district: str | None = None
     enabled: bool = True
     priority: int = 100
-    schedule: str | None = None
+    schedule: Crons = []
     timezone: str | None = None
     mapping: str = ""
     sync: Sync = Sync()
@@ -127,11 +120,6 @@ class ProviderModel(Hearing):
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         return check_time_zone(value) if value else None
-
-    @field_validator("schedule")
-    @classmethod
-    def _known_schedule(cls, value: str | None) -> str | None:
-        return cron_of(value) if value is not None else None
 
     @field_validator("guard")
     @classmethod
@@ -247,18 +235,6 @@ class Provider:
     def id(self) -> str:
         """The id; second segment of its asset keys."""
         return self.model.id
-
-
-def cron_of(text: str) -> str:
-    """The cron expression of a preset's name, or the expression itself.
-
-    Raises: ValueError listing the presets.
-    """
-    cron = PRESETS.get(text, text)
-    if not is_cron(cron):
-        known = ", ".join(PRESETS)
-        raise ValueError(f"{text} is neither a cron expression nor one of: {known}")
-    return cron
 
 
 def load_providers(

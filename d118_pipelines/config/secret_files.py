@@ -40,9 +40,3 @@ def private_text(path: Path) -> str:
         raise ConfigurationError(
             f"The key file {shown_path(path)} cannot be read ({type(exc).__name__})."
         ) from None
-
-
-def open_secret_files(root: Path) -> list[Path]:
-    """Files right in the folder that look like secrets and that others can read."""
-    found = [root / ".env", *root.glob("*.pem"), *root.glob("*.key")]
-    return [f for f in found if f.is_file() and f.stat().st_mode & 0o077]

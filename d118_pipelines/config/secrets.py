@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.config.project import environment_value
+from d118_pipelines.config.secret_files import private_text
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 
@@ -113,7 +114,7 @@ def _keys() -> MultiFernet:
     text = os.environ.get("ENCRYPTION_KEY", "")
     named = os.environ.get("ENCRYPTION_KEY_FILE", "")
     if not text and named:
-        text = _key_file(Path(named))
+        text = private_text(Path(named))
     keys = [key for key in re.split(r"[,\s]+", text) if key]
     if not keys:
         raise MissingSecretError(
@@ -130,20 +131,4 @@ def _keys() -> MultiFernet:
             "ENCRYPTION_KEY or ENCRYPTION_KEY_FILE has something in it that is not a key.",
             rule="Keys are 32 bytes in URL-safe base64, newest first, separated by commas.",
             next_step="Make one: d118 secrets new-key",
-        ) from None
-
-
-def _key_file(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) or mode & 0o077:
-            raise ConfigurationError(
-                f"The key file {shown_path(path)} can be read by others.",
-                rule="It must be a regular file that only its owner may read.",
-                next_step=f"chmod 600 {shown_path(path)}",
-            )
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(
-            f"The key file {shown_path(path)} cannot be read ({type(exc).__name__})."
         ) from None

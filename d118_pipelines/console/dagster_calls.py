@@ -12,6 +12,7 @@ from d118_pipelines.config.project import LOCATION
 from d118_pipelines.console.front import DAGSTER
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.state.leases import ask_to_stop
 
 _LAUNCH = """mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename
@@ -60,6 +61,9 @@ def stop(world: World, run_id: str, *, account: str) -> None:
     world.record(account, "cancel", run_id)
     answer = ask(world, _STOP, id=run_id)["terminateRun"]
     if answer["__typename"] != "TerminateRunSuccess":
+        with world.database.transaction() as connection:
+            if ask_to_stop(connection, run_id, account):
+                return  # a shell started it: it finds the request in its lease
         raise _refused(f"Dagster did not stop the run ({answer['__typename']}).")
 
 
@@ -80,7 +84,7 @@ async def _ask(world: World, query: str, variables: dict[str, Any]) -> dict[str,
     import httpx
 
     body = {"query": query, "variables": variables}
-    way = httpx.ASGITransport(world.dagster)  # type: ignore[arg-type]
+    way = httpx.ASGITransport(world.dagster)
     async with httpx.AsyncClient(transport=way, base_url="http://dagster") as client:
         answer = await client.post(f"{DAGSTER}/graphql", json=body)
     found = answer.json()

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from d118_pipelines.console import dagster_calls
 from d118_pipelines.console.identity import Caller, Reader, Refused, Sender
+from d118_pipelines.console.morning import plain_reason
 from d118_pipelines.console.rendering import page, to, world_of
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import ConfigurationError
@@ -48,6 +49,7 @@ def feed(request: Request, caller: Reader, name: str, school: str = "") -> HTMLR
         name=one.name,
         state=state,
         standing=state.standing,
+        reason=plain_reason(state.standing),
         is_provider=isinstance(one, ProviderFeed),
         plan=_plan(world, one, school),
         runs=runs,
@@ -63,7 +65,7 @@ def _plan(world: World, one: Feed, school: str) -> dict[str, Any] | None:
     try:
         shown = one.plan_page(stored, Shown(school or None, None, SHOWN_CHANGES))
     except ConfigurationError as exc:
-        return {"gone": exc.what}
+        return {"gone": exc.what, "is_held": False}
     approval = approval_of(one, stored)
     with world.history() as history:
         outcome = history.entry(stored.run_id, one.name).outcome

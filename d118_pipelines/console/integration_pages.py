@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from d118_pipelines.config.crons import PRESETS
 from d118_pipelines.config.provider_edits import SECRETS, plain_key
-from d118_pipelines.config.providers import PRESETS
 from d118_pipelines.console import provider_actions
 from d118_pipelines.console.identity import Caller, Reader, Refused, Sender
 from d118_pipelines.console.rendering import page, to, world_of
@@ -130,7 +130,7 @@ def _add(world: World, caller: Caller, form: FormData) -> Response:
             )
             is_good = found.success
             if not is_good and not given.get("anyway"):
-                return _add_page(caller, kind, given, found.message, can_save=True)
+                return _add_page(caller, kind, given, found.text, can_save=True)
         made = provider_actions.add(
             *(world, caller),
             kind=kind,

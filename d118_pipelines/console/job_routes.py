@@ -15,24 +15,28 @@ from pydantic import Field
 from d118_pipelines.config.provider_edits import plain_key
 from d118_pipelines.console import dagster_calls, provider_actions
 from d118_pipelines.console.feed_pages import start
+from d118_pipelines.console.hosts import refuse_hosts
 from d118_pipelines.console.identity import Program, Refused
 from d118_pipelines.console.rendering import world_of
 from d118_pipelines.console.wire import LARGEST_PAGE, PROBLEMS, Body, Offset, Word
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.state.outbox import tell_of_run
+from d118_pipelines.state.progress import progress_of
+from d118_pipelines.workflows.health import (
+    health,
+    stats_connectors,
+    stats_overview,
+    workers,
+)
 from d118_pipelines.workflows.provider_changes import same_source
+from d118_pipelines.workflows.run_events import check_url_of_run
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
 
 routes = APIRouter(tags=["jobs"], responses=PROBLEMS)
 UNUSED = "Credentials in a request are neither used nor stored."
-_STEPS = (
-    ("roster__", "apply", 95, "Applying the plan"),
-    ("roster__", "plan", 70, "Comparing with the roster"),
-    ("staged__", "", 60, "Checking the rows"),
-    ("raw__", "", 15, "Starting data synchronization"),
-)
 
 
 class ConnectorTest(Body):
@@ -66,7 +70,7 @@ def test_connector(
         config=_without_switches(body.config),
     )
     seconds = {"latency_seconds": found.latency_seconds}
-    return {"success": found.success, "message": found.message, "details": seconds}
+    return {"success": found.success, "message": found.text, "details": seconds}
 
 
 @routes.post("/jobs/sync", status_code=202)
@@ -90,13 +94,16 @@ def start_job(
             not_done="Nothing was started.",
             next_step="d118 providers list",
         )
-    job_id = start(world, caller, found[0].id)
-    response.headers["location"] = f"/jobs/{job_id}/status"
-    notes = [UNUSED]
     if body.webhook_url:
-        notes.append("Webhooks go to the addresses that the configuration names.")
+        refuse_hosts([body.webhook_url], world.settings)
+        check_url_of_run(body.webhook_url)
+    job_id = start(world, caller, found[0].id)
+    if body.webhook_url:
+        with world.database.transaction() as connection:
+            tell_of_run(connection, job_id, body.webhook_url)
+    response.headers["location"] = f"/jobs/{job_id}/status"
     answer = {"job_id": job_id, "status": "pending", "provider": found[0].id}
-    return {**answer, "message": "Sync started", "notes": notes}
+    return {**answer, "message": "Sync started", "notes": [UNUSED]}
 
 
 @routes.get("/jobs")
@@ -145,6 +152,39 @@ def scim_status(request: Request, _: Program, district_id: str) -> dict[str, Any
     return {"district_id": district_id, "total_users": total, **counts}
 
 
+@routes.get("/health", tags=["monitoring"])
+@routes.get("/ready", tags=["monitoring"])
+def is_healthy(request: Request, response: Response, _: Program) -> dict[str, Any]:
+    """Whether the next run can work; 503 if not."""
+    from d118_pipelines.instance import facts_of
+
+    world = world_of(request)
+    found = health(world.project, facts_of(world.instance, world.project))
+    response.status_code = 200 if found["status"] == "healthy" else 503
+    return found
+
+
+@routes.get("/celery/status", tags=["monitoring"])
+def worker_status(request: Request, _: Program) -> dict[str, Any]:
+    """Dagster's daemons, and the runs at work and waiting."""
+    from d118_pipelines.instance import facts_of
+
+    world = world_of(request)
+    return workers(facts_of(world.instance, world.project))
+
+
+@routes.get("/stats/overview", tags=["monitoring"])
+def overview(request: Request, _: Program) -> dict[str, Any]:
+    """How many syncs there were, and how they ended."""
+    return stats_overview(world_of(request).project)
+
+
+@routes.get("/stats/connectors", tags=["monitoring"])
+def connectors(request: Request, _: Program) -> dict[str, dict[str, Any]]:
+    """The same by kind of connector."""
+    return stats_connectors(world_of(request).project)
+
+
 def _known(world: World, job_id: str) -> Sync:
     with world.database.reading() as connection:
         found = find_sync(connection, world.seen(), job_id)
@@ -174,20 +214,12 @@ def _job(world: World, sync: Sync, *, with_steps: bool = False) -> dict[str, Any
 
 
 def _progress(world: World, sync: Sync) -> tuple[int, str]:
-    """How far it has come, by the newest of its steps."""
-    from d118_pipelines.instance import steps_of
-
+    """How far it has come, as the run itself notes it."""
     if sync.job_status == "completed":
         return 100, "Done"
-    if sync.job_status == "pending":
-        return 0, "Initializing job"
-    steps = [
-        str(row["step"]).replace("/", "__") for row in steps_of(world.instance, sync.id)
-    ]
-    for layer, part, percent, text in _STEPS:
-        if any(s.startswith(layer) and part in s for s in steps):
-            return percent, text
-    return 5, "Initializing connector"
+    with world.database.reading() as connection:
+        found = progress_of(connection, sync.id)
+    return (found.percent, found.step) if found else (0, "Initializing job")
 
 
 def _without_switches(config: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ Called by `app.py`. What a line says is in `workflows/status.py`.
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -16,15 +18,17 @@ from d118_pipelines.console.rendering import page, tone, world_of
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.processes import daemons
-from d118_pipelines.workflows.all_feeds import enabled_feeds
-from d118_pipelines.workflows.provider_feed import (
-    ProviderState,
-    misconfigured_provider,
+from d118_pipelines.workflows.all_feeds import (
+    State,
+    enabled_feeds,
+    feed_name,
+    states_of,
 )
-from d118_pipelines.workflows.target_feed import TargetState, misconfigured_target
+from d118_pipelines.workflows.provider_feed import ProviderState
+from d118_pipelines.workflows.status import Standing
+from d118_pipelines.workflows.target_feed import TargetState
 
 routes = APIRouter(include_in_schema=False)
-State = TargetState | ProviderState
 
 
 @routes.get("/")
@@ -33,13 +37,14 @@ def morning(request: Request, caller: Reader) -> HTMLResponse:
     world = world_of(request)
     states = all_states(world)
     order = ["bad", "wait", "calm", "good"]
-    states.sort(key=lambda s: (order.index(tone(s.state)), name_of(s)))
+    states.sort(key=lambda s: order.index(tone(s.state)))
     zone = world.project.district().zone
     return page(
         "morning.html",
         caller,
         district=world.project.district().name,
         now=utc_now().astimezone(zone),
+        summary=_summary(states),
         going_out=[_card(s) for s in states if isinstance(s, TargetState)],
         coming_in=[_card(s) for s in states if isinstance(s, ProviderState)],
         faults=_faults(world),
@@ -47,37 +52,42 @@ def morning(request: Request, caller: Reader) -> HTMLResponse:
 
 
 def all_states(world: World) -> list[State]:
-    """How every enabled target and provider stands, misconfigured ones too."""
+    """How every enabled target and provider stands by name, misconfigured ones too."""
     project, feeds = world.project, world.feeds
     with world.history() as history:
-        found = [feed.state(history) for feed in enabled_feeds(project, feeds)]
-    found += [
-        misconfigured_target(project, one)
-        if one.kind == "target"
-        else misconfigured_provider(project, one)
-        for one in feeds.broken
-    ]
-    return [s for s in found if isinstance(s, TargetState | ProviderState)]
+        return states_of(
+            project, history, enabled_feeds(project, feeds), list(feeds.broken)
+        )
 
 
-def name_of(state: State) -> str:
-    """The name of a target or provider."""
-    return state.target if isinstance(state, TargetState) else state.provider
+def _summary(states: Sequence[State]) -> str:
+    """The first sentence of the day."""
+    counted = Counter(state.state for state in states if state.standing.exit_code)
+    words = {"never": "never ran"}
+    parts = [f"{n} {words.get(state, state)}" for state, n in counted.most_common()]
+    return f"Waiting for you: {', '.join(parts)}." if parts else "All is well."
 
 
 def _card(state: State) -> dict[str, object]:
-    is_target = isinstance(state, TargetState)
+    if isinstance(state, TargetState):
+        last, where = state.last_delivery, state.destination
+    else:
+        last, where = state.last_sync, state.name
     return {
-        "name": name_of(state),
+        "name": feed_name(state),
         "state": state.state,
         "when": state.when,
-        "reason": state.standing.reason,
+        "reason": plain_reason(state.standing),
         "to_do": state.to_do,
-        "last": state.last_delivery if is_target else state.last_sync,
+        "last": last,
         "next": state.next_run,
-        "is_running": state.state == "running",
-        "where": state.destination if is_target else state.name,
+        "where": where,
     }
+
+
+def plain_reason(stands: Standing) -> str:
+    """Why, without the word that its badge has."""
+    return stands.reason.removeprefix(f"{stands.state.upper()} ").strip()
 
 
 def _faults(world: World) -> list[str]:

@@ -201,7 +201,7 @@ def show_run(request: Request, _: Program, run_id: str) -> dict[str, Any]:
 def test(request: Request, caller: Program, provider_id: str) -> dict[str, Any]:
     """Reach the provider, log in, look; nothing is written."""
     found = provider_actions.test(world_of(request), caller, provider_id)
-    return {"success": found.success, "message": found.message}
+    return {"success": found.success, "message": found.text}
 
 
 def _syncs(

@@ -68,8 +68,10 @@ def tone(state: str) -> str:
 
 
 def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The columns in which any row has something."""
-    return [n for n in rows[0] if any(row[n] not in (None, "", [], ()) for row in rows)]
+    """The columns in which any row has something; zeros are nothing."""
+    return [
+        n for n in rows[0] if any(row[n] not in (None, "", [], (), 0) for row in rows)
+    ]
 
 
 def _when(moment: dt.datetime | None) -> str:

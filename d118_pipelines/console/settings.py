@@ -96,4 +96,5 @@ def _oidc(environment: Mapping[str, str]) -> OidcSettings | None:
             )
     address = {"google": GOOGLE, "entra": ENTRA.format(tenant=values[2])}
     label = {"google": "Google", "entra": "Microsoft"}.get(issuer, "your organization")
-    return OidcSettings(address.get(issuer, issuer).rstrip("/"), *values, label)
+    place = address.get(issuer, issuer).rstrip("/")
+    return OidcSettings(place, values[0], values[1], values[2], label)

@@ -6,19 +6,19 @@ finished run is reported.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from d118_pipelines.errors import D118Error
+from d118_pipelines.kernel.log_level import own
 from d118_pipelines.kernel.text import printable
 
 Warn = Callable[[str], None]
 # Of the disk, a database, a damaged file; what was committed stays.
 _FAILURES = (D118Error, SQLAlchemyError, OSError, ValueError, LookupError)
-log_warning: Warn = logging.getLogger("d118_pipelines").warning
+log_warning: Warn = own.warning
 
 
 @contextmanager

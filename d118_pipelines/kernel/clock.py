@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], dt.datetime]
@@ -34,12 +34,36 @@ def day_time(moment: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def tick(
-    cron: str, moment: dt.datetime, zone: ZoneInfo, *, is_past: bool = False
+    crons: str | Sequence[str],
+    moment: dt.datetime,
+    zone: ZoneInfo,
+    *,
+    is_past: bool = False,
 ) -> dt.datetime | None:
-    """When the expression is due next after the moment; is_past: the last time before."""
+    """When the first expression is due after the moment; is_past: the last time before."""
     from cronsim import CronSim
 
-    return next(CronSim(cron, moment.astimezone(zone), reverse=is_past), None)
+    wanted = [crons] if isinstance(crons, str) else crons
+    at = moment.astimezone(zone)
+    found = [next(CronSim(cron, at, reverse=is_past), None) for cron in wanted]
+    due = [one for one in found if one is not None]
+    # By the moment: the clock shows the hour of an autumn night twice.
+    order = [one.astimezone(dt.UTC) for one in due]
+    pick = max if is_past else min
+    return due[order.index(pick(order))] if due else None
+
+
+def longest_gap(crons: Sequence[str], zone: ZoneInfo) -> dt.timedelta | None:
+    """The longest time between ticks of two weeks, or of four ticks; None without any."""
+    gap, ticks = dt.timedelta(0), 0
+    start = now = tick(crons, dt.datetime(2027, 1, 1, tzinfo=zone), zone)
+    while now and start and (ticks < 4 or now - start < dt.timedelta(days=15)):
+        coming = tick(crons, now, zone)
+        if coming is None:
+            break
+        gap = max(gap, coming.astimezone(dt.UTC) - now.astimezone(dt.UTC))
+        now, ticks = coming, ticks + 1
+    return gap or None
 
 
 def is_cron(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 Called by both guards (`roster/planning/guard.py`, `targets/guard.py`) and by whoever shows
 their verdict. A broken rule of kind `failed` stops the run for good; one of kind `held`
-waits for an approval of exactly this plan.
+waits for an approval of exactly this plan; one of kind `waiting` ends by itself, on a date.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["failed", "held"]
+Kind = Literal["failed", "held", "waiting"]
 # out_of_term: there was nothing to make, and nothing may be sent.
-Verdict = Literal["ready", "held", "failed", "out_of_term"]
+Verdict = Literal["ready", "waiting", "held", "failed", "out_of_term"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ def check_name(code: str) -> str:
 
 
 def verdict(rules: Sequence[GuardRule]) -> Verdict:
-    """Failed if any rule of that kind is broken, else held if any is, else ready."""
+    """The gravest kind of the rules that are broken: failed, held, waiting; else ready."""
     kinds = {rule.kind for rule in rules if not rule.passed}
-    return "failed" if "failed" in kinds else "held" if "held" in kinds else "ready"
+    gravest: tuple[Kind, ...] = ("failed", "held", "waiting")
+    return next((kind for kind in gravest if kind in kinds), "ready")

@@ -15,6 +15,7 @@ from d118_pipelines.errors import (
     DiskFullError,
     PermissionDeniedError,
 )
+from d118_pipelines.kernel.stopping import limit_passed
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -67,7 +68,8 @@ def outage_of(exc: BaseException) -> D118Error | None:
 class NamedOutages(AbstractContextManager[None]):
     """Raises an outage of the block by its name; every other exception stays as it is.
 
-    What DuckDB raises in place of an interrupt becomes the interrupt again.
+    What DuckDB raises in place of an interrupt becomes the interrupt again, and what
+    anybody raises once the run has passed its time limit becomes that.
     """
 
     def __exit__(
@@ -75,6 +77,9 @@ class NamedOutages(AbstractContextManager[None]):
     ) -> None:
         """Raises: DiskFullError, PermissionDeniedError, ConnectionLostError."""
         if isinstance(exc, RuntimeError) and str(exc) == _INTERRUPTED_TEXT:
-            raise KeyboardInterrupt from None
+            raise limit_passed() or KeyboardInterrupt from None
+        passed = limit_passed()
+        if passed and isinstance(exc, Exception) and exc is not passed:
+            raise passed from None  # whatever a library makes of it
         if named := exc and outage_of(exc):
             raise named from None

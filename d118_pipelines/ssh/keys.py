@@ -10,6 +10,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d118_pipelines.config.secret_files import refuse_open_file
 from d118_pipelines.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ def load_private_key(path: Path, passphrase: str | None) -> paramiko.PKey:
     """Read a private key; a passphrase that the file does not need is not used.
 
     Raises: ConfigurationError for a missing or unreadable file, a missing or wrong
-    passphrase, a public key or another wrong file, and a kind that is not supported.
+    passphrase, a public key or another wrong file, a kind that is not supported, and a
+    file that others can read.
     Source: docs/reference/delivery.md.
     """
-    return parse_private_key(_read(path), str(path), passphrase)
+    key = parse_private_key(_read(path), str(path), passphrase)
+    refuse_open_file(path)  # last: a public key may be read by all
+    return key
 
 
 def parse_private_key(data: bytes, where: str, passphrase: str | None) -> paramiko.PKey:

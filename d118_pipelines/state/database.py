@@ -20,6 +20,7 @@ from d118_pipelines.errors import BusyError, ConnectionLostError, DatabaseGoneEr
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.state.engines import (
     driver_address,
+    log_statements,
     postgres_engine,
     shown,
     sqlite_engine,
@@ -155,6 +156,16 @@ sync_leases = sa.Table(
     *columns("name", primary_key=True),
     *columns("holder host process"),  # process: its id and start time
     *columns("acquired_at renewed_at", Time),
+    *columns("stop_asked_by", nullable=True),  # the account that asked
+)
+
+sync_progress = sa.Table(
+    "sync_progress",
+    metadata,
+    *columns("run_id name", primary_key=True),
+    *columns("percent rows", Integer),
+    *columns("step"),
+    *columns("updated_at", Time),
 )
 
 pauses = sa.Table(
@@ -201,6 +212,7 @@ audit_log = sa.Table(
     *columns("at", Time),
     # detail: counts and ids. hash_before, hash_after: of the object.
     *columns("actor action object detail hash_before hash_after reason"),
+    sa.Index("audit_log_of_object", "object", "action", "id"),
 )
 
 
@@ -247,6 +259,7 @@ class Database:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 path.touch(mode=0o600)
                 self._engine = sqlite_engine(path)
+            log_statements(self._engine)
             self.upgraded_from = ""
             if upgrade:
                 self.upgraded_from = migrate_schema(self.transaction, migrations)

@@ -7,16 +7,23 @@ PostgreSQL by an advisory lock. Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.log_level import is_debugged, own
 
 WAIT_SECONDS = 600
 # Any number, the same in every process of the project.
 _WRITER_LOCK = 118_118_118
+# The verb of a statement and the first name behind it; no quoted value.
+_STATEMENT = re.compile(
+    r"\s*(\w+)\b(?:(?:[^']*?\b(?:FROM|INTO))?\s+\"?([a-z_]\w*))?", re.I
+)
 _DRIVER = "postgresql+psycopg2"
 _FORMS = ("postgresql", "postgresql+asyncpg", _DRIVER)
 
@@ -74,6 +81,22 @@ def postgres_engine(url: str) -> sa.Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
     return engine
+
+
+def log_statements(engine: sa.Engine) -> None:
+    """Say at debug how long each statement took: its verb and table, no value."""
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def _before(connection: sa.Connection, *_: Any) -> None:
+        connection.info["d118_began"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "after_cursor_execute")
+    def _after(connection: sa.Connection, cursor: Any, text: str, *_: Any) -> None:
+        if is_debugged():
+            took = time.monotonic() - connection.info["d118_began"]
+            words = _STATEMENT.match(text)
+            what = " ".join(filter(None, words.groups())) if words else "statement"
+            own.debug("SQL %s: %s rows in %.3f s", what, cursor.rowcount, took)
 
 
 def driver_address(engine: sa.Engine) -> str:

@@ -43,9 +43,10 @@ def add_entry(
     if event in FINAL:
         same = sa.and_(mine, c.event.in_(FINAL))
     else:
-        same = sa.and_(mine, c.event == event)
-    known = connection.scalars(sa.select(c.body).where(same)).all()
-    if any(event != PROGRESS or one == body for one in known):
+        # What is noted behind the end of a run is no news.
+        same = sa.and_(mine, c.event.in_([event, *FINAL]))
+    known = connection.execute(sa.select(c.event, c.body).where(same)).all()
+    if any(one.event != PROGRESS or one.body == body for one in known):
         return False
     connection.execute(
         webhook_outbox.insert().values(

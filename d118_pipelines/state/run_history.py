@@ -56,6 +56,17 @@ def run_history_place(root: Path) -> str:
     return _reached(url, path)
 
 
+def queue_limit(root: Path) -> int | None:
+    """How many runs Dagster's queue starts at a time; None where dagster.yaml is silent."""
+    path = Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
+    if not path.is_file():
+        return None
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    runs = (settings.get("concurrency") or {}).get("runs") or {}
+    found = runs.get("max_concurrent_runs")
+    return found if isinstance(found, int) else None
+
+
 def _reached(url: Any, path: Path) -> str:
     variable = url.get("env", "") if isinstance(url, dict) else WRITTEN
     text = os.environ.get(variable, "") if isinstance(url, dict) else str(url)

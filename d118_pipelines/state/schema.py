@@ -32,11 +32,11 @@ def prepare_schema(transaction: Opened, reading: Opened, migrations: Path) -> No
     """
     newest = newest_revision(migrations)
     with reading() as connection:
-        if _found(connection) == newest:
+        if found_revision(connection) == newest:
             return
     with transaction() as connection:
         # Read again: another process may have been quicker.
-        revision = _found(connection)
+        revision = found_revision(connection)
         if revision == newest:
             return
         if revision:
@@ -51,7 +51,7 @@ def migrate_schema(transaction: Opened, migrations: Path) -> str:
     """
     newest = newest_revision(migrations)
     with transaction() as connection:
-        revision = _found(connection)
+        revision = found_revision(connection)
         if revision > newest:
             raise _wrong_revision(revision, newest)
         if revision != newest:
@@ -59,7 +59,7 @@ def migrate_schema(transaction: Opened, migrations: Path) -> str:
     return revision
 
 
-def _found(connection: sa.Connection) -> str:
+def found_revision(connection: sa.Connection) -> str:
     """The revision of a database, empty where nothing was made yet."""
     tables = sa.inspect(connection)
     if tables.has_table(VERSION_TABLE):

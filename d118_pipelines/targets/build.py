@@ -133,6 +133,7 @@ def build_export(
             is_ledger_empty=snapshot.is_empty,
             data_at=data_at,
             now=now,
+            zone=zone,
         )
         export = Export(
             folder,

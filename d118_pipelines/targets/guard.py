@@ -10,12 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from d118_pipelines.config.guard_limits import BLACKOUT, blackout_rule
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile
 from d118_pipelines.targets.plan import FileCounts, Plan
 
 READ_BACK = "guard.read_back"
+USER_NAME, USER_NAMES = "userName", "guard.user_names_within_limit"
 FIRST = "guard.first_delivery"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
@@ -63,6 +65,11 @@ def rule_meanings(target: Target) -> dict[str, str]:
             f"At most {most:g} % {word} of the records of any file, since the last "
             "delivery."
         )
+    if guard.max_user_names is not None:
+        most = guard.max_user_names
+        rules[USER_NAMES] = f"At most {most:,} users get another user name."
+    if guard.blackouts:
+        rules[BLACKOUT] = "Today is not in a blackout."
     hours = f"The extract is at most {guard.max_age_hours:g} hours old."
     return rules | {"guard.data_fresh": hours}
 
@@ -75,6 +82,7 @@ def judge(
     is_ledger_empty: bool,
     data_at: dt.datetime,
     now: dt.datetime,
+    zone: dt.tzinfo,
 ) -> list[GuardRule]:
     """Evaluate every rule of the target, in the order of `rule_meanings`.
 
@@ -96,6 +104,10 @@ def judge(
     if target.model.guard.hold_first:
         rules.append(_first_delivery(target, plan))
     rules += [*_limits(target, plan), *_file_limits(target, plan)]
+    rules += _user_names(target, plan)
+    if target.model.guard.blackouts:
+        day = now.astimezone(zone).date()
+        rules.append(blackout_rule(target.model.guard.blackouts, day))
     return [*rules, _data_fresh(target, data_at, now)]
 
 
@@ -219,6 +231,18 @@ def _beyond(target: Target, plan: Plan, word: str, limit: float) -> Iterator[str
         percent = 100 * number / before if before else 0.0
         if before >= target.model.guard.files.min_before and percent > limit:
             yield f"{file.file}: {number:,} of {before:,} records {word} ({percent:.1f} %)"
+
+
+def _user_names(target: Target, plan: Plan) -> list[GuardRule]:
+    """People lose their sign-in where many get another user name at once."""
+    limit = target.model.guard.max_user_names
+    if limit is None:
+        return []
+    main = plan.counts[target.main_file.name]
+    number = main.changed_fields.get(USER_NAME, 0)
+    text = f"{number:,} users get another user name (limit {limit:,})."
+    rule = _compared(target, plan, "user_names", number <= limit, text)
+    return [rule]
 
 
 def _drop(main: FileCounts, limit: float) -> tuple[bool, str]:

@@ -7,14 +7,15 @@ key `destination` in `destination_model.py`. Page: docs/reference/target_yaml.md
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from d118_pipelines.config.crons import Crons, cron_of
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.config.hearing import Hearing
+from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.config.yaml_files import Model, check_time_zone
-from d118_pipelines.kernel.clock import is_cron
 from d118_pipelines.targets.destination_model import AnyDestination
 
 OptionValue = bool | int | str | list[int] | list[str]
@@ -237,7 +238,8 @@ class Guard(Model):
     """Limits against the last verified delivery. Unset limits do not apply.
 
     Only `min_rows` fails the run; the others hold it for an approval. hold_first: so is
-    the first delivery, as there is none yet to compare with.
+    the first delivery, as there is none yet to compare with. max_user_names: of users
+    whose column `userName` changes. blackouts: days on which a set waits.
     """
 
     hold_first: bool = False
@@ -251,6 +253,8 @@ class Guard(Model):
     leaving_is_deactivation: bool = False
     max_age_hours: Annotated[float, Field(gt=0)] = 48.0
     files: FileLimits | None = None
+    max_user_names: Annotated[int, Field(ge=0)] | None = None
+    blackouts: list[Blackout] = []
 
     _whole = field_validator("max_drop_percent", "max_age_hours", mode="before")(
         _as_float
@@ -258,25 +262,29 @@ class Guard(Model):
 
 
 class Schedule(Model):
-    """When the target runs, and by when it must have been delivered (five-field cron)."""
+    """When the target runs, and by when it must have been delivered.
 
-    cron: str
-    deadline: str
+    cron: presets or cron expressions. deadline: the same, one; none: it is never late.
+    """
+
+    cron: Annotated[Crons, Field(min_length=1)]
+    deadline: str | None = None
     time_zone: str | None = None
 
-    @field_validator("cron", "deadline")
+    @field_validator("deadline")
     @classmethod
-    def _five_fields(cls, value: str) -> str:
-        if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\-A-Za-z ]+", value):
-            raise ValueError(f"'{value}' is not a cron text of five fields")
-        if not is_cron(value):
-            raise ValueError(f"'{value}' never occurs")
-        return value
+    def _known_deadline(cls, value: str | None) -> str | None:
+        return cron_of(value) if value is not None else None
 
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         return check_time_zone(value) if value is not None else None
+
+
+def _schedule(value: object) -> object:
+    """Accept `daily`, an expression, or a list of them, without a deadline."""
+    return {"cron": value} if isinstance(value, str | list) else value
 
 
 class TargetModel(Hearing):
@@ -306,6 +314,7 @@ class TargetModel(Hearing):
     delta: Delta | None = None
     ledger: Ledger = Ledger()
     guard: Guard = Guard()
+    limits: RunLimits = RunLimits()
     destination: AnyDestination
-    schedule: Schedule | None = None
+    schedule: Annotated[Schedule | None, BeforeValidator(_schedule)] = None
     disclosure: Disclosure | None = None

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import ConfigurationError, D118Error, FatalError, HeldError
+from d118_pipelines.errors import (
+    ConfigurationError,
+    D118Error,
+    FatalError,
+    HeldError,
+    WaitingError,
+)
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.open import state_database
@@ -33,7 +39,7 @@ def admit(
     """The approval that a held plan goes with; None for a plan that needs none.
 
     A blocking check stops only its own run, so everything is asked again here.
-    Raises: HeldError, `feed.fails_as`; ConfigurationError if there is no plan.
+    Raises: HeldError, WaitingError, `feed.fails_as`; ConfigurationError without a plan.
     """
     if plan is None:
         raise no_plan(feed)
@@ -56,7 +62,16 @@ def refusal(
     failed = [rule for rule in broken if rule.kind == "failed"]
     if failed:
         return _failed(feed, failed)
-    return None if not broken or approval else _held(feed, plan, broken)
+    if not broken or approval:
+        return None
+    if all(rule.kind == "waiting" for rule in broken):
+        return WaitingError(
+            broken[0].message,
+            where=f"plan {plan.plan_hash[:PREFIX_LENGTH]}: {feed.size(plan)}",
+            not_done=feed.not_done,
+            next_step=_release(feed, plan),
+        )
+    return _held(feed, plan, broken)
 
 
 def release(feed: Feed, plan_hash: str, *, reason: str, account: str) -> Approval:
@@ -122,18 +137,21 @@ def _failed(feed: Feed, rules: Sequence[GuardRule]) -> FatalError:
 
 def _held(feed: Feed, plan: StoredPlan, rules: Sequence[GuardRule]) -> HeldError:
     made = local_time(plan.created_at, feed.project.district().zone)
-    if plan.verdict == "held":
-        release = release_text(feed.name, plan.plan_hash)
-        next_step = f"{release}, then: d118 {feed.again} {feed.name}"
-    else:
-        # It was not held when it was made, so there is nothing to approve.
-        next_step = f"Make a new one: d118 run {feed.name}"
     return HeldError(
         _rule_lines(feed, rules),
         where=f"plan {plan.plan_hash[:PREFIX_LENGTH]}, made {made}: {feed.size(plan)}",
         not_done=feed.not_done,
-        next_step=next_step,
+        next_step=_release(feed, plan),
     )
+
+
+def _release(feed: Feed, plan: StoredPlan) -> str:
+    """How to go on with a plan that waits for a word."""
+    if plan.verdict not in ("held", "waiting"):
+        # It was not held when it was made, so there is nothing to approve.
+        return f"Make a new one: d118 run {feed.name}"
+    release = release_text(feed.name, plan.plan_hash)
+    return f"{release}, then: d118 {feed.again} {feed.name}"
 
 
 def _rule_lines(feed: Feed, rules: Sequence[GuardRule]) -> str:

@@ -69,7 +69,7 @@ class FailedLook:
         if self.is_unreached:
             since, at = map(dt.datetime.fromisoformat, (self.since, self.at))
             zone = ZoneInfo(model.timezone) if model.timezone else zone
-            due = tick(model.schedule, since, zone) if model.schedule else None
+            due = tick(model.schedule, since, zone)
             if self.looks < UNREACHED_LOOKS and (due is None or due > at):
                 return None
             cause = "not reached"

@@ -32,13 +32,15 @@ from d118_pipelines.state.copy import copy_state
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.engines import sqlite_engine
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.run_history import FOLDER
+from d118_pipelines.state.run_history import FOLDER as HISTORY
 from d118_pipelines.workflows.retention import kept_folders
 
 MANIFEST, STATE, SECRETS = "manifest.json", "state/d118.sqlite", "secrets.fernet"
 HOME, ROOT, DAGSTER = "home", "folder", "dagster"
 """Folders of the archive: below `D118_HOME`, the district's folder, Dagster's storage."""
 FORMAT = 1
+FOLDER = "backups"
+"""Below `D118_HOME`, for archives that have no other place."""
 _OF_THE_FOLDER = (
     *("config", "mappings", "sql", "deploy"),
     *("dagster.yaml", "workspace.yaml", "known_hosts", ".shipped.json"),
@@ -185,7 +187,7 @@ def _copy_databases(project: Project, work: Path) -> None:
         _as_one_file(copy)
     else:
         _copy_sqlite(project.home / "d118.sqlite", copy)
-    storage = project.root / FOLDER
+    storage = project.root / HISTORY
     for path in storage.rglob("*.db"):
         _copy_sqlite(path, work / DAGSTER / path.relative_to(storage))
 
@@ -211,7 +213,7 @@ def _as_one_file(path: Path) -> None:
 
 
 def _has_sqlite_history(project: Project) -> bool:
-    return any((project.root / FOLDER).rglob("*.db"))
+    return any((project.root / HISTORY).rglob("*.db"))
 
 
 def _entries(

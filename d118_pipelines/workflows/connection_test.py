@@ -6,7 +6,7 @@ Called by `cli/doctor.py` and `console/`. What is done there is in `sources/` an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
@@ -23,11 +23,18 @@ from d118_pipelines.workflows.provider_sources import provider_source
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a test found."""
+    """What a test found; its fields are the JSON form."""
 
     success: bool
     message: str
     latency_seconds: float
+    details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The message with its details."""
+        details = "; ".join(f"{key}: {text}" for key, text in self.details.items())
+        return f"{self.message.rstrip('.')}. {details}" if details else self.message
 
 
 def reach_provider(project: Project, provider: Provider | None) -> Reached:
@@ -39,11 +46,8 @@ def reach_provider(project: Project, provider: Provider | None) -> Reached:
         provider_source(project, provider) if provider else powerschool_source(project)
     )
     found = source.test()
-    details = "; ".join(f"{key}: {text}" for key, text in found.details.items())
-    message = found.message
-    if details:
-        message = f"{message.rstrip('.')}. {details}"
-    return Reached(found.success, message, round(found.latency_seconds, 3))
+    seconds = round(found.latency_seconds, 3)
+    return Reached(found.success, found.message, seconds, dict(found.details))
 
 
 def reach_target(project: Project, target: Target) -> Reached:

@@ -29,7 +29,7 @@ from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.state import audit, restored
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
-from d118_pipelines.state.leases import lease
+from d118_pipelines.state.leases import lease, refuse_lost
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
 from d118_pipelines.state.plans import Approval, StoredPlan, latest_plan, use_approval
@@ -196,6 +196,7 @@ def _send(
     folder = way.project.home / what.folder
     parcel = Parcel(uuid.uuid4().hex, run_id, folder, what.files)
     with database.transaction() as connection:
+        refuse_lost(connection, target, run_id)
         # One that began and never ended was cut off: we hold the lease now.
         cut_off = sa.and_(d.target == target, d.status == "started")
         _end(connection, way, cut_off, status="interrupted")
@@ -225,6 +226,7 @@ def _send(
             tell_event(connection, way.project, way.target.model, failed)
         raise
     with database.transaction() as connection:
+        refuse_lost(connection, target, run_id)
         read_back = list(sent.read_back)
         # Users in the outbox are compared with nothing, and are in no ledger.
         is_known = read_back or way.target.sends_users

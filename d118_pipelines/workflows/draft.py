@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.targets.draft.file_draft import draft_file
 from d118_pipelines.targets.draft.recognise import GivenFile, one_format, recognise
 from d118_pipelines.targets.draft.relations import Relation, described
-from d118_pipelines.targets.draft.write import Draft, written
+from d118_pipelines.targets.draft.write import Draft, of_oneroster, written
 from d118_pipelines.workflows.export_inputs import Parts, find_input
 
 if TYPE_CHECKING:
@@ -74,14 +74,18 @@ def draft_target(
             next_step="Choose another name, or replace it with --force",
         )
     given, day = given_files(source)
+    archive = source.name if zipfile.is_zipfile(source) else None
+    if version := _oneroster_version(given):
+        names = {file.name for file in given}
+        text = of_oneroster(name, version, archive, "demographics.csv" in names)
+        return Drafted(Draft(name, given[0].layout, []), _write(project, text))
     layout = one_format(given)
     with readable(project) as (duck, relations):
         drafts = [
             draft_file(duck, file, relations, day=day, wanted_key=key) for file in given
         ]
-    archive = source.name if zipfile.is_zipfile(source) else None
     draft = Draft(name, layout, drafts, archive)
-    return Drafted(draft, _write(project, draft))
+    return Drafted(draft, _write(project, written(draft)))
 
 
 def given_files(source: Path) -> tuple[list[GivenFile], dt.date]:
@@ -179,8 +183,15 @@ def _roster(
     return {f"roster.{name}": path for name, path in files.items()}
 
 
-def _write(project: Project, draft: Draft) -> list[Path]:
-    texts = written(draft)
+def _oneroster_version(given: list[GivenFile]) -> str | None:
+    """What a manifest says; a set of OneRoster files has a layout of its own here."""
+    for file in given:
+        if file.name == "manifest.csv":
+            return dict(row[:2] for row in file.rows).get("oneroster.version")
+    return None
+
+
+def _write(project: Project, texts: Mapping[str, str]) -> list[Path]:
     paths = []
     for name, text in texts.items():
         path = project.root / name

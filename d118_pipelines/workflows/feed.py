@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from d118_pipelines.config.guard_limits import BLACKOUT, Blackout, blackout_rule
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.guard_rule import GuardRule
@@ -70,6 +71,17 @@ class RunReport:
     hint: str = ""
 
 
+def waiting_text(feed: Feed, reason: str) -> str:
+    """What a run says that ended well and did nothing, on a day of a blackout.
+
+    reason: `waiting: <reason> until <date>`.
+    """
+    return (
+        f"{feed.name}: {reason}. {feed.not_done} To go before: d118 plan {feed.name}, "
+        "then d118 approve."
+    )
+
+
 @dataclass(frozen=True)
 class Feed(ABC):
     """A provider or a target: its name, its stored plan, its texts, its state.
@@ -101,8 +113,23 @@ class Feed(ABC):
         return None
 
     def broken_rules(self, plan: StoredPlan, now: dt.datetime) -> list[GuardRule]:
-        """The guard's rules that the plan breaks, at this time."""
-        return [rule for rule in plan.rules if not rule.passed]
+        """The guard's rules that the plan breaks, at this time.
+
+        Blackouts are asked again: one can have begun or ended since the plan was made.
+        """
+        day = now.astimezone(self.project.district().zone).date()
+        waits = blackout_rule(self.blackouts, day)
+        kept = [rule for rule in plan.rules if rule.code != BLACKOUT]
+        return [rule for rule in [*kept, waits] if not rule.passed]
+
+    @property
+    @abstractmethod
+    def blackouts(self) -> Sequence[Blackout]:
+        """The days on which its plans wait."""
+
+    @abstractmethod
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """When its schedule is due next; None where it is started by hand."""
 
     @abstractmethod
     def size(self, plan: StoredPlan) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from d118_pipelines.config.crons import cron_of
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.provider_edits import (
     Entries,
@@ -22,7 +23,6 @@ from d118_pipelines.config.providers import (
     TYPE_SYNONYMS,
     TYPES,
     Provider,
-    cron_of,
 )
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now

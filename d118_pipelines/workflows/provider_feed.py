@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from d118_pipelines.config.crons import crons_shown
+from d118_pipelines.config.guard_limits import Blackout, merged_guard
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, disabled_error
 from d118_pipelines.config.quarantine import STATE, Misconfigured
@@ -32,11 +34,18 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.state.plans import StoredPlan, newest_approved
 from d118_pipelines.workflows.arrivals import failed_look
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.feed import (
+    Feed,
+    PlanPage,
+    RunReport,
+    Shown,
+    waiting_text,
+)
 from d118_pipelines.workflows.run_history import RunHistory
 from d118_pipelines.workflows.status import (
     CANNOT_LOOK,
     TO_CORRECT,
+    WAITING,
     Standing,
     plan_text,
     standing,
@@ -112,9 +121,21 @@ class ProviderFeed(Feed):
         return f"sync_{self.name}"
 
     @property
+    def blackouts(self) -> Sequence[Blackout]:
+        """Those of the district, or of its entry."""
+        guard = self.project.district().guard
+        return merged_guard(guard, self.provider.model.guard).blackouts
+
+    @property
     def refused(self) -> ConfigurationError | None:
         """The error of a provider that `config/providers.yaml` has switched off."""
         return None if self.provider.model.enabled else disabled_error(self.provider)
+
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """The next tick of its schedule; None when disabled."""
+        model = self.provider.model
+        zone = ZoneInfo(model.timezone or self.project.district().time_zone)
+        return tick(model.schedule, now, zone) if model.enabled else None
 
     def size(self, plan: StoredPlan) -> str:
         """Changes of all entities, and how long their rows are kept."""
@@ -188,7 +209,7 @@ class ProviderFeed(Feed):
             type=model.type,
             name=model.name,
             enabled=model.enabled,
-            schedule=model.schedule,
+            schedule=crons_shown(model.schedule),
             state=stands.state,
             when=stands.when,
             to_do=stands.to_do,
@@ -198,7 +219,7 @@ class ProviderFeed(Feed):
             else None,
             last_status=str(rows[0]["status"]) if rows else "never",
             last_sync=good_at.astimezone(zone) if good_at else None,
-            next_run=_next_run(project, provider),
+            next_run=self.next_run(now),
             plan=plan_text(plan, run, approval),
             last_error=stands.reason,
             failed_look=look.what if look else "",
@@ -214,6 +235,8 @@ class ProviderFeed(Feed):
     def report(self) -> RunReport:
         """What was done to each entity."""
         state = self.state()
+        if state.state == WAITING:
+            return RunReport(state, hint=waiting_text(self, state.last_error))
         rows = [
             {"entity": name, **{column: counts[column] for column in _REPORTED}}
             for name, counts in state.statistics.items()
@@ -234,7 +257,7 @@ def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderS
         type=broken.text("type"),
         name=broken.text("name"),
         enabled=broken.given.get("enabled") is not False,
-        schedule=broken.text("schedule") or None,
+        schedule=_given_schedule(broken),
         state=STATE,
         when=None,
         to_do=TO_CORRECT,
@@ -250,13 +273,11 @@ def misconfigured_provider(project: Project, broken: Misconfigured) -> ProviderS
     )
 
 
-def _next_run(project: Project, provider: Provider) -> dt.datetime | None:
-    """None without a schedule, or when disabled."""
-    model = provider.model
-    if model.schedule is None or not model.enabled:
-        return None
-    zone = ZoneInfo(model.timezone or project.district().time_zone)
-    return tick(model.schedule, utc_now(), zone)
+def _given_schedule(broken: Misconfigured) -> str | None:
+    """Its schedule as it is written, where it is a text or a list."""
+    given = broken.given.get("schedule")
+    texts = given if isinstance(given, list) else [given]
+    return crons_shown([text for text in texts if isinstance(text, str) and text])
 
 
 def stored_plan(

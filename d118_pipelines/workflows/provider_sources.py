@@ -8,10 +8,12 @@ when a source is made, never when definitions load.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.provider_types import FilesConfig, OneRosterCsvConfig
@@ -101,7 +103,11 @@ def host_pool(provider: Provider) -> str:
     """The pool of the vendor's host: runs against one host queue for each other."""
     if isinstance(provider.model, PowerSchoolProvider):
         return "sis_oracle"
-    return f"{provider.model.type.lower()}_{provider.id}"
+    config = provider.model.config
+    sftp = getattr(config, "sftp", None)
+    address = getattr(config, "baseUrl", None) or (sftp.host if sftp else provider.id)
+    host = urlsplit(address).hostname or address.lower()
+    return f"host_{re.sub(r'[^a-z0-9]+', '_', host).strip('_')}"
 
 
 def rest_paths(project: Project, provider: Provider) -> dict[str, str]:

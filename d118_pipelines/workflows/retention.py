@@ -259,6 +259,14 @@ def _prune_rows(
                 roster_history.c.run_id.not_in(_undoable(connection)),
             ),
         ]
+        if not is_dry:
+            remove(
+                "progress",
+                limits.logs_days,
+                db.sync_progress,
+                db.sync_progress.c.updated_at
+                < now - dt.timedelta(days=limits.logs_days),
+            )
         until = now - dt.timedelta(days=limits.inactive_days)
         people = erase_inactive(
             connection,

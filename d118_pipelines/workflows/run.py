@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import sqlalchemy as sa
+
+from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.run_limits import RunLimits, runs_at_a_time
 from d118_pipelines.errors import BusyError
-from d118_pipelines.kernel.after_commit import Warn, log_warning
+from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database, clock_warning
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import refuse_paused
+from d118_pipelines.state.progress import (
+    Progress,
+    begin_progress,
+    note_progress,
+    progress_of,
+)
 from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.run_events import RunEvent, hearing_of, tell_event
 
+HARD_LIMIT, SOFT_LIMIT = "dagster/max_runtime", "d118/soft_limit"
 CLEANUP_JOB = "cleanup_old_jobs"
 """The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
@@ -33,13 +44,19 @@ _KINDS = {
 }
 
 
+def _seen_by_nobody(text: str) -> None:
+    """Of a run that Dagster does not show."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
     Use it inside `with run.leases:`, which gives back what the run holds. target: the one
     that the run is for; empty for a provider's run and for a run of several. refused: why
-    it may not work at all. warn: is told what a person should know and no step raises.
+    it may not work at all. waits: for a slot, where all are taken; else it is refused.
+    warn: is told what a person should know and no step raises. names: of all its targets
+    and providers. show: is told how far the run has come. hearings: who else is.
     """
 
     project: Project
@@ -47,8 +64,12 @@ class Run:
     actor: Actor
     target: str = ""
     refused: BusyError | None = None
+    waits: bool = False
     leases: Leases = field(default_factory=Leases)
     warn: Warn = log_warning
+    names: tuple[str, ...] = ()
+    show: Callable[[str], None] = _seen_by_nobody
+    hearings: dict[str, tuple[Hearing, bool]] = field(default_factory=dict)
 
     @cached_property
     def database(self) -> Database:
@@ -58,8 +79,8 @@ class Run:
     def hold(self, name: str) -> bool:
         """Hold the lease of a provider or target from now on; True if it is new.
 
-        Raises: BusyError if another run is at work, now or when it was first asked;
-        PausedError if it is paused now.
+        Raises: BusyError if another run is at work, now or when it was first asked, or
+        as many as may be; PausedError if it is paused now.
         """
         if self.refused:
             raise self.refused
@@ -67,14 +88,50 @@ class Run:
             refuse_paused(connection, name, self.project.district().zone)
         is_new = self.leases.hold(self.database, name, self.run_id, self.warn)
         if is_new:
+            self.leases.take_slot(
+                self.database,
+                self.project.district().id,
+                self.run_id,
+                most=runs_at_a_time(),
+                waits=self.waits,
+                warn=self.warn,
+            )
             with self.database.transaction() as connection:
-                hearing, is_target = hearing_of(self.project, name)
-                begun = RunEvent(name, self.run_id, "IN_PROGRESS", is_target=is_target)
-                tell_event(connection, self.project, hearing, begun)
+                names = self.names or (name,)
+                begin_progress(connection, self.run_id, names, utc_now())
+                self._tell(connection, name)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)
         return is_new
+
+    def note(self, name: str, percent: int, step: str, rows: int = 0) -> None:
+        """Say how far a target or provider has come; what fails here fails no run."""
+        noted = Progress(percent, step, rows)
+        with (
+            after_commit("Noting the progress", self.warn),
+            self.database.transaction() as connection,
+        ):
+            note_progress(connection, self.run_id, name, noted, utc_now())
+            self._tell(connection, name, percent=percent, step=step)
+            whole = progress_of(connection, self.run_id)
+        if whole is not None:
+            self.show(f"{whole.percent} % {step}")
+
+    def _tell(
+        self,
+        connection: sa.Connection,
+        name: str,
+        *,
+        percent: int | None = None,
+        step: str = "",
+    ) -> None:
+        """Tell who wants to hear that the run has begun, or how far it is."""
+        if name not in self.hearings:  # a target's file is read once
+            self.hearings[name] = hearing_of(self.project, name)
+        hearing, is_target = self.hearings[name]
+        event = RunEvent(name, self.run_id, "IN_PROGRESS", is_target, percent, step)
+        tell_event(connection, self.project, hearing, event)
 
 
 def run_tags(
@@ -125,6 +182,21 @@ def _subjects(job: str, assets: Iterable[Sequence[str]]) -> dict[str, str]:
         for kind in ("target", "provider")
         if found[kind]
     }
+
+
+def limit_tags(limits: RunLimits) -> dict[str, str]:
+    """The tags of a job by which Dagster, and the run itself, end what takes too long."""
+    return {HARD_LIMIT: str(limits.run_seconds), SOFT_LIMIT: str(limits.stops_after)}
+
+
+def limits_of(tags: Mapping[str, str]) -> tuple[int, int]:
+    """Soft and hard limit of a run in seconds; the defaults where its job has none."""
+    usual = limit_tags(RunLimits())
+    found = [tags.get(key, usual[key]) for key in (SOFT_LIMIT, HARD_LIMIT)]
+    soft, hard = (int(text) if text.isdecimal() else 0 for text in found)
+    return (
+        (soft, hard) if 0 < soft < hard else (RunLimits().stops_after, max(hard, 3600))
+    )
 
 
 def actor_of(tags: Mapping[str, str]) -> Actor:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from d118_pipelines.errors import BusyError, HeldError, PausedError
+from d118_pipelines.errors import BusyError, HeldError, PausedError, WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.state import database as db
@@ -52,6 +52,8 @@ class Failure:
         """What a run comes to that fails so."""
         if self.error == PausedError.__name__:
             return "paused"
+        if self.error == WaitingError.__name__:
+            return "waiting"
         words = {HeldError.exit_code: "held", BusyError.exit_code: "busy"}
         return words.get(self.exit_code, "failed")
 
@@ -95,7 +97,7 @@ FailuresOf = Callable[[str], Sequence[Failure]]
 class PastRun:
     """One target or provider in one run, and what came of it.
 
-    kind: run, resend, undo, approve. outcome: delivered, applied, held, failed,
+    kind: run, resend, undo, approve. outcome: delivered, applied, held, waiting, failed,
     cancelled, out of term, busy, paused, released (an approval), not sent, running, or
     done where nothing was to be sent. numbers: rows, changes. Times are in UTC.
     """
@@ -330,6 +332,8 @@ def _stored_outcome(entry: _Entry) -> tuple[str, str]:
     text = f"{first['code']}: {first['message']}".split("\n")[0] if first else ""
     if len(broken) > 1:
         text = f"{text.rstrip('.')}; and {len(broken) - 1} more"
+    if plan["verdict"] == "waiting":
+        text = str(broken[0]["message"])
     return words.get(plan["verdict"], plan["verdict"]), text
 
 

@@ -20,6 +20,7 @@ from d118_pipelines.workflows.run_history import INTERRUPTED, KILLED, PastRun
 
 TO_CORRECT = "Correct it, then: d118 doctor"
 CANNOT_LOOK = "cannot look for files"
+WAITING = "waiting"
 _PREFIX = {"late": "due ", "released": "until ", "paused": "until "}
 CAUSES = {
     "failed": 1,
@@ -37,7 +38,7 @@ CAUSES = {
 @dataclass(frozen=True, slots=True)
 class Standing:
     """state: delivered, applied, late, held, released, failed, running, paused, never,
-    out of term, not sent. when: of the newest run or delivery; of late, the deadline;
+    out of term, not sent, waiting. when: of the newest run or delivery; of late, the deadline;
     of released and paused, the end. reason: one line. to_do: empty where all is well.
     """
 
@@ -93,7 +94,7 @@ def standing(
     if run.outcome == "running":
         to_do = f"at work: d118 runs show {run.run_id[:8]}"
         return Standing("running", local(run.started), "", to_do)
-    if run.outcome == "held" and approval is not None:
+    if run.outcome in ("held", WAITING) and approval is not None:
         return Standing("released", local(approval.expires_at), "", f"d118 run {name}")
     if run.outcome == "held":
         return Standing("held", ended, run.reason, f"d118 plan {name}")
@@ -104,6 +105,9 @@ def standing(
         return Standing("out of term", ended, text)
     if run.outcome == "not sent":
         return Standing("not sent", ended, "", f"d118 run {name}")
+    is_of_now = on_time_from is None or (run.ended or run.started) >= on_time_from
+    if run.outcome == WAITING and is_of_now:
+        return Standing(WAITING, ended, run.reason)
     if good_at is None:
         return Standing("never", None, "", f"d118 run {name}")
     if due is not None and on_time_from is not None and good_at < on_time_from:
@@ -131,6 +135,6 @@ def plan_text(
     if plan is None:
         return ""
     outcome = run.outcome if run and run.run_id == plan.run_id else plan.verdict
-    if outcome == "held" and approval is not None:
+    if outcome in ("held", WAITING) and approval is not None:
         outcome = "released"
     return f"{plan.plan_hash[:8]} {outcome}".strip()

@@ -8,7 +8,8 @@ it joins sources, the roster room and the database. A step's lease and row are i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +52,7 @@ from d118_pipelines.roster.store.apply import (
 from d118_pipelines.sources.pull import Progress, Pull, find_pull, run_pull
 from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.database import Database
+from d118_pipelines.state.leases import refuse_lost
 from d118_pipelines.state.plans import (
     Approval,
     StoredPlan,
@@ -61,7 +63,11 @@ from d118_pipelines.state.plans import (
 )
 from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_feed import ProviderFeed, stored_plan
-from d118_pipelines.workflows.provider_sources import provider_mapping, provider_source
+from d118_pipelines.workflows.provider_sources import (
+    collections_of,
+    provider_mapping,
+    provider_source,
+)
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.same_content import (
@@ -83,6 +89,9 @@ from d118_pipelines.workflows.sync_runs import close_row, sync_step, write_log
 if TYPE_CHECKING:
     import duckdb
 
+PROGRESS_SECONDS = 5.0
+"""Between two notes of the rows that were read."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
@@ -99,8 +108,13 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
     Raises: what the source raises; the newest pull then stays the newest.
     """
     with sync_step(run, provider):
+        run.note(provider.id, 5, "Initializing connector")
+        source = provider_source(run.project, provider)
+        run.note(provider.id, 10, "Testing connection")
+        names = collections_of(run.project, provider)
+        on_progress = noted(run, provider.id, names, on_progress)
         return run_pull(
-            provider_source(run.project, provider),
+            source,
             run.project.folder("raw", provider.id),
             provider=provider.id,
             run_id=run.run_id,
@@ -109,6 +123,28 @@ def pull_provider(run: Run, provider: Provider, on_progress: Progress) -> Pull:
             max_records=provider.model.limits.max_records,
             refused=run.project.folder("staged", provider.id) / REFUSED_FILE,
         )
+
+
+def noted(run: Run, name: str, collections: Sequence[str], told: Progress) -> Progress:
+    """The same, and now and then a note of how much was read: 15 to 55 percent."""
+    rows_of: dict[str, int] = {}
+    last = -PROGRESS_SECONDS
+
+    def report(collection: str, rows: int, pages: int, seconds: float) -> None:
+        nonlocal last
+        is_new = collection not in rows_of
+        rows_of[collection] = rows
+        if not rows_of or is_new or time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            read = sum(rows_of.values())
+            if len(rows_of) == 1 and is_new:
+                run.note(name, 15, "Starting data synchronization", read)
+            else:
+                share = min(len(rows_of) - 1, len(collections)) / len(collections)
+                run.note(name, 15 + int(40 * share), f"Reading {collection}", read)
+        told(collection, rows, pages, seconds)
+
+    return report
 
 
 def stage_provider(run: Run, provider: Provider) -> Staged | None:
@@ -128,6 +164,7 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
             if not is_due:
                 nothing_due = "Nothing to do: no school is in term."
                 close_row(run, provider, "SUCCESS", nothing_due)
+                run.note(provider.id, 100, nothing_due)
                 return None
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
         options = staging_options(project, provider, raw)
@@ -172,7 +209,8 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 content=key,
             )
         write_log(run, provider, duck, staged)
-        return staged
+    run.note(provider.id, 60, "Comparing with the roster")
+    return staged
 
 
 def plan_provider(run: Run, provider: Provider) -> PlannedRun:
@@ -202,6 +240,7 @@ def plan_provider(run: Run, provider: Provider) -> PlannedRun:
             approval = valid_approval(
                 connection, target=provider.id, plan_hash=plan.hash, now=now
             )
+    run.note(provider.id, 70, "Checking the guard")
     return PlannedRun(plan, stored, approval)
 
 
@@ -262,7 +301,9 @@ def apply_provider(
             project.folder("plans", provider.id), run_id=stored.run_id if stored else ""
         )
         assert plan is not None and stored is not None
+        run.note(provider.id, 80, "Applying the plan")
         with database.transaction() as connection:
+            refuse_lost(connection, provider.id, run.run_id)
             result = apply_plan(
                 connection,
                 duck,
@@ -277,8 +318,10 @@ def apply_provider(
             tell_event(connection, project, provider.model, ended)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
+    run.note(provider.id, 95, "Applied")
     with after_commit("Moving the files that were read out of the inbox", run.warn):
         _clear_inbox(project, provider, plan.run_id)
+    run.note(provider.id, 100, "Done")
     return result
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import D118Error, HeldError
+from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.roster.staging.staged import Staged
@@ -26,6 +27,8 @@ from d118_pipelines.workflows.run_events import RunEvent, tell_event
 if TYPE_CHECKING:
     import duckdb
 
+LOGGED_RECORDS = 100
+"""Of each code of an entity; all of them are in the staged roster's findings."""
 KILLED = "The run ended before the apply: its process was killed, or only a part ran."
 _LEVELS = {"fatal": "ERROR", "reject": "WARNING", "warn": "WARNING", "info": "INFO"}
 
@@ -56,9 +59,10 @@ def sync_step(run: Run, provider: Provider) -> Iterator[Database]:
 def close_failed(
     run: Run, provider: Provider, exc: BaseException, plan_hash: str | None = None
 ) -> None:
-    """End the row of a run as what ended it says: HELD, FAILURE or CANCELLED."""
+    """End a run's row as what ended it says: HELD, WAITING, FAILURE or CANCELLED."""
     if isinstance(exc, D118Error):
-        status = "HELD" if isinstance(exc, HeldError) else "FAILURE"
+        words = {HeldError: "HELD", WaitingError: "WAITING"}
+        status = words.get(type(exc), "FAILURE")
         text = exc.what
     elif isinstance(exc, Exception):
         # Only the class: the text may carry a person's data.
@@ -87,7 +91,7 @@ def mirror(project: Project, database: Database) -> None:
             provider_type=provider.model.type,
             name=provider.model.name,
             enabled=provider.model.enabled,
-            sync_schedule=provider.model.schedule,
+            sync_schedule=crons_shown(provider.model.schedule),
             # Equal priorities: the order of the file decides.
             priority=provider.model.priority * 1000 + place,
             entry_hash=provider.fingerprint,
@@ -141,14 +145,17 @@ def close_row(
 def write_log(
     run: Run, provider: Provider, duck: duckdb.DuckDBPyConnection, staged: Staged
 ) -> None:
-    """Log the findings of a staged roster: how many of each code, where the first is."""
+    """Log the findings of a staged roster: the first records of each code, and how many
+    more there are."""
+    rows = _finding_rows(duck, staged)
     with run.database.transaction() as connection:
+        history.name_records(connection, provider.id, rows)
         history.add_logs(
             connection,
             district=run.project.district().id,
             job_id=history.sync_run_id(run.run_id, provider.id),
             now=utc_now(),
-            rows=_finding_rows(duck, staged),
+            rows=rows,
         )
 
 
@@ -156,17 +163,37 @@ def _finding_rows(
     duck: duckdb.DuckDBPyConnection, staged: Staged
 ) -> list[dict[str, Any]]:
     found = duck.execute(
-        "SELECT entity, code, severity, sum(count)::BIGINT, "
-        "arg_min(source_file, source_line), min(source_line) "
-        "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL",
-        [str(staged.findings_file)],
+        "SELECT entity, code, severity, field, source_file, source_line, external_id, "
+        "count::BIGINT, sum(count) OVER (PARTITION BY entity, code, severity)::BIGINT, "
+        "row_number() OVER (PARTITION BY entity, code, severity "
+        "ORDER BY source_file, source_line, external_id) AS place "
+        "FROM read_parquet(?) QUALIFY place <= ? ORDER BY entity, code, severity, place",
+        [str(staged.findings_file), LOGGED_RECORDS],
     ).fetchall()
-    return [
-        {
-            "level": _LEVELS[severity],
-            "message": code,
-            "record_type": entity,
-            "details": {"rows": rows, "first_file": file, "first_line": line},
-        }
-        for entity, code, severity, rows, file, line in found
-    ]
+    rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    totals: dict[tuple[str, ...], int] = {}
+    for entity, code, severity, field, file, line, key, count, total, _ in found:
+        kind = (entity, code, severity)
+        place = {"field": field or None, "file": file, "line": line, "rows": count}
+        rows.setdefault(kind, []).append(_log_row(kind, key or None, place))
+        totals[kind] = total
+    for group, total in totals.items():
+        told = sum(row["details"]["rows"] for row in rows[group])
+        if total > told:
+            more = {"field": None, "file": None, "line": None, "rows": total - told}
+            rows[group].append(_log_row(group, None, more))
+    return [row for several in rows.values() for row in several]
+
+
+def _log_row(
+    kind: tuple[str, ...], key: str | None, place: dict[str, Any]
+) -> dict[str, Any]:
+    entity, code, severity = kind
+    return {
+        "level": _LEVELS[severity],
+        "message": code,
+        "record_type": entity,
+        "external_id": key,
+        "record_id": None,
+        "details": place,
+    }

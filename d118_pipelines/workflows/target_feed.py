@@ -7,13 +7,14 @@ base is in `feed.py`, the same of a provider in `provider_feed.py`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.errors import ExportError, FatalError
@@ -29,9 +30,21 @@ from d118_pipelines.targets.model import Schedule
 from d118_pipelines.targets.records import findings_of
 from d118_pipelines.targets.show import KINDS, changes_of, file_rows, school_rows
 from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.feed import Feed, PlanPage, RunReport, Shown
+from d118_pipelines.workflows.feed import (
+    Feed,
+    PlanPage,
+    RunReport,
+    Shown,
+    waiting_text,
+)
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.status import TO_CORRECT, Standing, plan_text, standing
+from d118_pipelines.workflows.status import (
+    TO_CORRECT,
+    WAITING,
+    Standing,
+    plan_text,
+    standing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,11 @@ class TargetFeed(Feed):
         return self.target.name
 
     @property
+    def blackouts(self) -> Sequence[Blackout]:
+        """Those of its YAML."""
+        return self.target.model.guard.blackouts
+
+    @property
     def file_names(self) -> dict[str, str]:
         """The name of each file by that of its table."""
         return {file.name: file.file for file in self.target.record_files}
@@ -121,6 +139,11 @@ class TargetFeed(Feed):
             return broken
         message = "The extract is too old by now."
         return [GuardRule("guard.data_fresh", "held", False, message)]
+
+    def next_run(self, now: dt.datetime) -> dt.datetime | None:
+        """The next tick of its schedule."""
+        schedule = self.target.model.schedule
+        return next_run(self.project, schedule, now) if schedule else None
 
     def size(self, plan: StoredPlan) -> str:
         """Records that differ from the last delivery, over all files."""
@@ -190,7 +213,7 @@ class TargetFeed(Feed):
             findings=found,
             last_deadline=due.astimezone(zone) if due else None,
             next_deadline=next_deadline(project, schedule, now) if schedule else None,
-            next_run=next_run(project, schedule, now) if schedule else None,
+            next_run=self.next_run(now),
             destination=destination.label,
             files=list(sent.files) if sent else [],
             last_error=stands.reason,
@@ -201,6 +224,8 @@ class TargetFeed(Feed):
         state, name = self.state(), self.name
         if state.state == "out of term":
             return RunReport(state, hint=out_of_term_text(self.target))
+        if state.state == WAITING:
+            return RunReport(state, hint=waiting_text(self, state.last_error))
         found = f"{state.findings} findings: d118 findings {name}"
         hint = found if state.findings else ""
         if self.target.sends_users:
@@ -249,15 +274,15 @@ def out_of_term_text(target: Target) -> str:
 def last_deadline(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
-    """The last deadline that has passed."""
-    return tick(schedule.deadline, now, _zone(project, schedule), is_past=True)
+    """The last deadline that has passed; None without one."""
+    return tick(schedule.deadline or (), now, _zone(project, schedule), is_past=True)
 
 
 def next_deadline(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
-    """The deadline that comes next."""
-    return tick(schedule.deadline, now, _zone(project, schedule))
+    """The deadline that comes next; None without one."""
+    return tick(schedule.deadline or (), now, _zone(project, schedule))
 
 
 def next_run(

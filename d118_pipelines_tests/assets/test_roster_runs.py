@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,6 +133,60 @@ def test_rows_set_aside_make_it_partial(project: RosterProject) -> None:
     [_, row] = rows(project)
     assert row.status == "PARTIAL"
     assert json.loads(row.stats_json)["enrollments"]["errors"] == 1
+
+
+def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
+    project.environment["LOG_LEVEL"] = "debug"
+
+    answer = project.d118("run", "files")
+    del project.environment["LOG_LEVEL"]
+    quiet = project.d118("status")
+    project.environment["LOG_LEVEL"] = "loud"
+    wrong = project.d118("status")
+
+    assert answer.code == 0, answer.err
+    assert re.search(r"debug  SQL INSERT \w+: -?\d+ rows in 0\.\d+ s", answer.err)
+    for value in ("Given7", "Family7", "mail.example", "adoe"):
+        assert value not in answer.err
+    assert "debug" not in quiet.err
+    assert (wrong.code, "LOG_LEVEL is loud" in wrong.err) == (2, True)
+
+
+def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
+    project: RosterProject,
+) -> None:
+    before = project.dump()
+    put_set(project.root, STUDENTS + 1)
+    blackout = {"from": dt.date(2020, 1, 1), "to": dt.date(2090, 1, 1)}
+    guard = {"blackouts": [{**blackout, "reason": "summer"}]}
+    project.set_providers({**PROVIDER, "guard": guard})
+    text = "waiting: summer until 2090-01-01"
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = execute(project, "sync_files", instance=instance)
+        run = instance.get_run_by_id(result.run_id)
+
+    assert result.success
+    assert PLAN in made(result) and APPLY not in made(result)
+    [check] = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    assert (check.check_name, check.severity) == (
+        "blackout",
+        dg.AssetCheckSeverity.WARN,
+    )
+    assert run is not None and run.tags["sis/verdict"] == text
+    assert project.dump() == before
+    [_, row] = rows(project)
+    assert (row.status, row.error_message) == ("WAITING", text)
+    [state] = [project.d118("status", "--provider", "files", "--json").json()]
+    assert (state["state"], state["last_error"]) == ("waiting", text)
+    assert (
+        project.d118("runs", "--limit", "1", "--json").json()["runs"][0]["reason"]
+        == text
+    )
+    short = project.d118("plan", "files", "--json").json()["plan_hash"]
+    told = project.d118("approve", "files", short, "--reason", "July", "--run")
+    assert told.code == 0, told.err
+    assert len(project.statuses("users")) == STUDENTS + 2
 
 
 def test_a_held_plan_waits_for_its_approval(project: RosterProject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from d118_pipelines_tests.support.in_process import (
@@ -68,6 +69,10 @@ def test_the_users_page_has_the_counts_as_numbers(project: ScimProject) -> None:
     assert {name: shown[name] for name in wanted} == wanted
     assert isinstance(shown["last_sync"], float)
     assert "s3" not in json.dumps(shown)
+    checks = {c.check_name: c for c in result.get_asset_check_evaluations()}
+    check = checks["records_taken_over"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert str(check.description).startswith("1 of 13 records failed (7.7%).")
 
 
 @pytest.mark.long

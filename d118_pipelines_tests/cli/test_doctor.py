@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.state.run_history import keep_history_private
+from d118_pipelines.workflows.connection_test import Reached
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.sshd import (
@@ -240,6 +241,10 @@ def test_connections_are_tested_by_name(fresh: ProjectFolder) -> None:
 
     assert source.code == 0
     assert source.out.startswith("OK  powerschool: ")
+    told = fresh.d118("test-connection", "powerschool", "--json").json()
+    assert list(told) == ["success", "message", "latency_seconds", "details"]
+    found = Reached(True, "Connected.", 0.1, {"scope": "read", "rows": "3"})
+    assert found.text == "Connected. scope: read; rows: 3"
     assert target.code == 0
     assert target.json()["success"] is True
     assert target.json()["latency_seconds"] >= 0

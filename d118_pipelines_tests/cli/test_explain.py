@@ -63,15 +63,18 @@ def test_explain_names_the_rule_that_stopped_a_person(delivered: ProjectFolder) 
 
 
 def test_explain_says_that_nobody_has_a_key(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", "999999").out
+    answer = delivered.d118("explain", "hr_records", "999999")
 
-    assert "No extract, roster or file that is kept has the id 999999." in answer
-    assert "Never. Deliveries so far: 2." in answer
+    assert answer.code == 1
+    assert "No extract, roster or file that is kept has the id 999999." in answer.out
+    assert "Never. Deliveries so far: 2." in answer.out
 
 
 def test_explain_knows_who_left_from_the_ledger(delivered: ProjectFolder) -> None:
-    answer = delivered.d118("explain", "hr_records", str(LEFT), "--json").json()
+    told = delivered.d118("explain", "hr_records", str(LEFT), "--json")
+    answer = told.json()
 
+    assert told.code == 0
     assert answer["outcome"]["code"] == "left_file"
     assert answer["lines"] == []
     assert [sent["record"] for sent in answer["sent"]] == [

@@ -54,9 +54,37 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
         in answer.err
     )
     assert f'd118 approve hr_records {short} --reason "..."' in answer.err
+    assert answer.err.count("records against 19") == 1
     assert "prepared, not sent: exports/hr_records/staff_data, 10 rows" in answer.err
     assert "made exports" not in answer.err
     assert project.outbox("hr_records") == before
+
+
+BLACKOUT = "blackouts: [{from: 2020-01-01, to: 2090-01-01, reason: summer}]"
+
+
+def test_in_a_blackout_a_target_s_run_ends_well_and_nothing_is_sent(
+    project: ProjectFolder,
+) -> None:
+    before = project.outbox("hr_records")
+    project.edit("mappings/targets/hr_records.yaml", "guard:", f"guard:\n  {BLACKOUT}")
+    project.set_people([*PEOPLE, Person(4200)])
+
+    answer = project.d118("run", "hr_records")
+
+    assert (answer.code, answer.out) == (0, "")
+    assert (
+        "hr_records: waiting: summer until 2090-01-01. Nothing was sent" in answer.err
+    )
+    assert project.outbox("hr_records") == before
+    assert project.d118("status", "--target", "hr_records", "--check").code == 0
+    [state] = project.d118("status", "--target", "hr_records", "--json").json()
+    assert (state["state"], state["to_do"]) == ("waiting", "")
+    assert state["last_error"] == "waiting: summer until 2090-01-01"
+    short = plan_hash(project)[:8]
+    sent = project.d118("approve", "hr_records", short, "--reason", "now", "--run")
+    assert sent.code == 0, sent.err
+    assert project.outbox("hr_records") != before
 
 
 def test_an_approval_can_be_carried_out_in_one_step(held: ProjectFolder) -> None:

@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from d118_pipelines.instance import close_orphans, dagster_instance
 from d118_pipelines.state import database as db
 from d118_pipelines.workflows.run_history import INTERRUPTED, KILLED
 from d118_pipelines_tests.conftest import HALF
@@ -88,6 +90,33 @@ def test_a_run_is_cancelled_and_one_that_is_killed_is_failed_at_once(
     closed = stuck.d118("runs", "cancel", newest_run(stuck)["run"])
     assert "was killed before; it is closed now" in closed.out
     assert newest_run(stuck)["outcome"] == "cancelled"
+
+
+@pytest.mark.real
+@pytest.mark.long
+def test_a_shell_s_run_is_terminated_from_the_ui_and_orphans_are_closed(
+    stuck: ProjectFolder,
+) -> None:
+    process = start(stuck)
+    run = newest_run(stuck)["run"]
+    with stuck.entered(), dagster_instance(stuck.project) as instance:
+        # What terminateRun of GraphQL asks; it cannot reach the process by itself.
+        assert not instance.run_launcher.terminate(run)
+        process.communicate(timeout=LIMIT_SECONDS)
+        ended = instance.get_run_by_id(run)
+    assert ended is not None and ended.status is dg.DagsterRunStatus.CANCELED
+    assert newest_run(stuck)["outcome"] == "cancelled"
+
+    process = start(stuck)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    run = newest_run(stuck)["run"]
+    with stuck.entered(), dagster_instance(stuck.project) as instance:
+        assert close_orphans(stuck.project, instance) == [run]
+        assert close_orphans(stuck.project, instance) == []
+        lost = instance.get_run_by_id(run)
+    assert lost is not None and lost.status is dg.DagsterRunStatus.FAILURE
+    assert stuck.rows(db.sync_leases) == []
 
 
 def test_a_run_that_fails_before_any_plan_shows_at_once(project: ProjectFolder) -> None:

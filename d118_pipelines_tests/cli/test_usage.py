@@ -139,6 +139,7 @@ def test_the_settings_of_the_project_are_read_from_its_env_file(
     project: ProjectFolder,
 ) -> None:
     del project.environment["POWERSCHOOL_CSV_DIR"]
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=elsewhere\n", "utf-8")
 
     answer = project.d118("test-connection", "powerschool")

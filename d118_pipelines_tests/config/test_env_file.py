@@ -33,6 +33,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def write(root: Path, *lines: str) -> None:
+    (root / ".env").touch(mode=0o600)
     (root / ".env").write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
@@ -84,6 +85,7 @@ def test_without_a_launcher_nothing_is_followed(root: Path) -> None:
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project", PEOPLE)
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_bytes(b"A=\xff\n")
 
     answer = project.d118("status")
@@ -92,6 +94,25 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     assert ".env cannot be read as text" in answer.err
     with project.entered(), pytest.raises(ConfigurationError):
         follow_env_file(project.root)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])
+def test_a_file_that_others_can_read_is_refused_with_the_command_to_type(
+    tmp_path: Path, mode: int
+) -> None:
+    """Also for root, whom no mode keeps out."""
+    project = ProjectFolder(tmp_path / "project")
+    (project.root / ".env").write_text("POWERSCHOOL_DB_PASSWORD=canary\n", "utf-8")
+    (project.root / ".env").chmod(mode)
+
+    told = project.d118("targets", "list")
+
+    assert told.code == 2
+    assert f".env can be read by others (mode {mode:o})" in told.err
+    assert "chmod 600 " in told.err
+    assert "canary" not in told.err
+    (project.root / ".env").chmod(0o600)
+    assert project.d118("targets", "list").code == 0
 
 
 def test_a_sensor_reads_the_file_when_it_starts(tmp_path: Path) -> None:

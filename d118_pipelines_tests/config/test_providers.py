@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from d118_pipelines.config.crons import PRESETS
 from d118_pipelines.config.providers import (
     FILE,
-    PRESETS,
     TYPES,
     Provider,
     load_providers,
@@ -81,7 +81,7 @@ def test_an_entry_with_what_its_type_requires_loads(kind: str, tmp_path: Path) -
     assert (found.id, found.model.type) == (kind.lower(), kind)
     assert found.model.enabled
     assert found.model.priority == 100
-    assert found.model.schedule is None
+    assert found.model.schedule == []
     assert found.where.startswith("config/providers.yaml:")
     assert (REPOSITORY / found.model.mapping_file).is_file()
 
@@ -116,7 +116,13 @@ def test_types_have_the_names_of_older_services_too(
 def test_a_schedule_may_be_a_preset(name: str, cron: str, tmp_path: Path) -> None:
     [found] = loaded(tmp_path, f"{CLEVER}    schedule: {name}\n")
 
-    assert found.model.schedule == cron
+    assert found.model.schedule == [cron]
+
+
+def test_a_schedule_may_be_several(tmp_path: Path) -> None:
+    [found] = loaded(tmp_path, f'{CLEVER}    schedule: [daily, "30 11 * * 1-5"]\n')
+
+    assert found.model.schedule == ["0 2 * * *", "30 11 * * 1-5"]
 
 
 @pytest.mark.parametrize("text", ["", "providers: []\n"])

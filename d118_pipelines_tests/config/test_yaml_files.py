@@ -105,11 +105,17 @@ def test_a_missing_file_is_named(project: ProjectFolder) -> None:
 @pytest.mark.parametrize(
     ("new", "says"),
     [
-        ('{cron: "15 4 * *", deadline: "0 6 * * *"}', "key schedule.cron: '15 4 * *' "),
-        ('{cron: "75 4 * * *", deadline: "0 6 * * *"}', "key schedule.cron: '75 4 "),
+        (
+            '{cron: "15 4 * *", deadline: "0 6 * * *"}',
+            "key schedule.cron: 15 4 * * is neither",
+        ),
+        (
+            '{cron: "75 4 * * *", deadline: "0 6 * * *"}',
+            "key schedule.cron: 75 4 * * * is neither",
+        ),
         (
             '{cron: "15 4 * * *", deadline: "0 26 * * *"}',
-            "key schedule.deadline: '0 26",
+            "key schedule.deadline: 0 26 ",
         ),
         (
             '{cron: "15 4 * * *", deadline: "0 6 * * *", time_zone: Chicago}',

@@ -26,6 +26,7 @@ def own_console(tmp_path: Path) -> Iterator[RunningConsole]:
 
     project = ProjectFolder(tmp_path / "project")
     project.environment["ENCRYPTION_KEY"] = Fernet.generate_key().decode()
+    project.environment["WEBHOOK_SECRET"] = "a secret of the tests"
     hosts = frozenset({"sis.example", "sftp.example.com", "api.school.edu"})
     with running_console(project, test_hosts=hosts) as running:
         yield running

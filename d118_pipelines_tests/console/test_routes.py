@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from d118_pipelines.console.app import ROUTERS
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.runs import Actor, close_run, open_run
+from d118_pipelines.state.outbox import urls_of_run
 from d118_pipelines_tests.support.console import (
     ADMIN,
     RUN_ID,
@@ -201,8 +202,10 @@ def test_a_job_runs_the_provider_of_that_type_and_address(
         "connector_type": "oneroster",
         "connector_config": {**ONEROSTER, "sync_users": True, "sync_schools": True},
         "district_id": DISTRICT,
-        "webhook_url": "https://your-app.example/webhook/roster-sync",
+        "webhook_url": "https://api.school.edu/webhook/roster-sync",
     }
+    evil = {**job, "webhook_url": "https://169.254.169.254/webhook"}
+    assert program.post("/jobs/sync", json=evil).status_code == 422
 
     answer = program.post("/jobs/sync", json=job)
 
@@ -213,6 +216,8 @@ def test_a_job_runs_the_provider_of_that_type_and_address(
     assert own_console.dagster.launched() == ["sync_clever_integration"]
     file = own_console.project.root / "config/providers.yaml"
     assert "your-client" not in file.read_text()
+    with own_console.world.database.reading() as connection:
+        assert urls_of_run(connection, RUN_ID) == [job["webhook_url"]]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +279,23 @@ def test_scim_users_are_counted_for_the_district(console: RunningConsole) -> Non
     assert found["district_id"] == DISTRICT
     assert (found["total_users"], found["last_sync"]) == (0, None)
     assert program.get("/scim/status/another").status_code == 404
+
+
+def test_monitoring_finds_its_fields(console: RunningConsole) -> None:
+    program = console.program("read")
+
+    health, ready = program.get("/health"), program.get("/ready")
+    overview = program.get("/stats/overview").json()
+    connectors = program.get("/stats/connectors").json()
+    workers = program.get("/celery/status").json()
+
+    assert health.json()["service"] == "roster-sync-service"
+    expected = 200 if health.json()["status"] == "healthy" else 503
+    assert (health.status_code, ready.status_code) == (expected, expected)
+    assert (overview["total_jobs"], overview["last_sync"]) == (0, None)
+    assert {"oneroster", "clever", "csv"} <= set(connectors)
+    assert set(connectors["csv"]) == {"jobs", "records", "success_rate"}
+    assert {"workers", "worker_stats", "active_tasks", "error"} <= set(workers)
 
 
 def test_a_viewer_gets_403_from_every_writing_route_and_sees_no_button(

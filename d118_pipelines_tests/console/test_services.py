@@ -168,6 +168,7 @@ def _sockets(process: Path, mark: bytes) -> list[str]:
 def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
     """Else made-up people would go out over the real files in the outbox."""
     write_tables(ui.project.root / "tables", PEOPLE)
+    (ui.project.root / ".env").touch(mode=0o600)
     (ui.project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=tables\n")
     run_id = ui.launch("hr_records")
     ui.wait_for_run(run_id)
@@ -200,6 +201,7 @@ def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_text("D118_UI_PORT=http\n")
     answer = started(project, port=None)
 

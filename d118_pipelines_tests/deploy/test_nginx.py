@@ -93,22 +93,46 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         web, view = (stack.enter_context(web_server(n)) for n in ("web", "view"))
         (folder / "d118-north.operators").write_text(f"otto 127.0.0.1:{web};\n")
         found = Proxy(free_port(), free_port())
-        text = CONFIG.read_text().replace("/etc/nginx/", f"{folder}/")
-        text = text.replace("127.0.0.1:3001;", f"127.0.0.1:{view};")
-        text = text.replace("listen 80;", f"listen 127.0.0.1:{found.plain};")
-        text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{found.tls} ssl;")
-        lines = [line for line in text.splitlines() if "listen [::]" not in line]
-        (folder / "d118.conf").write_text("\n".join(lines))
-        (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
-        command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        run(*command, "-t", "-e", "stderr")
-        process = subprocess.Popen([*command, "-e", str(folder / "start.log")])
-        try:
-            wait_for(found.tls, process)
+        text = CONFIG.read_text().replace("127.0.0.1:3001;", f"127.0.0.1:{view};")
+        with running_nginx(folder, text, found):
             yield found
-        finally:
-            process.terminate()
-            process.wait(30)
+
+
+@contextmanager
+def running_nginx(folder: Path, text: str, found: Proxy) -> Iterator[None]:
+    """nginx with a shipped file whose places and ports are those of this test."""
+    text = text.replace("/etc/nginx/", f"{folder}/")
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{found.plain};")
+    text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{found.tls} ssl;")
+    lines = [line for line in text.splitlines() if "listen [::]" not in line]
+    (folder / "d118.conf").write_text("\n".join(lines))
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+    command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    run(*command, "-t", "-e", "stderr")
+    process = subprocess.Popen([*command, "-e", str(folder / "start.log")])
+    try:
+        wait_for(found.tls, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_the_console_gets_the_scheme_and_signs_people_in_itself(tmp_path: Path) -> None:
+    if not Path(NGINX).exists() or shutil.which("openssl") is None:
+        pytest.skip("nginx or openssl is not installed")
+    make_certificate(tmp_path)
+    with web_server("console") as console:
+        found = Proxy(free_port(), free_port())
+        text = CONFIG.with_name("d118-console.conf").read_text()
+        text = text.replace("127.0.0.1:8000;", f"127.0.0.1:{console};")
+        with running_nginx(tmp_path, text, found):
+            got = found.get(**{"X-Forwarded-Proto": "http"}).json()
+
+    assert (got["server"], got["X-Forwarded-Proto"], got["Host"]) == (
+        *("console", "https"),
+        HOST,
+    )
 
 
 def make_certificate(folder: Path) -> None:

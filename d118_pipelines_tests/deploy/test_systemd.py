@@ -49,7 +49,8 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     for path in (tmp_path / "units").glob("*.service"):
         program = str(Path(sys.executable).with_name("d118"))
         path.write_text(path.read_text().replace(PROGRAM, program))
-    names = ["d118@north.target", *(f"d118-{part}@north.service" for part in PARTS)]
+    names = [f"d118-{part}@north.service" for part in (*PARTS, "console")]
+    names.append("d118@north.target")
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path / 'units'}:"}
 
     verified = subprocess.run(

@@ -25,10 +25,20 @@ PAGES = [
     "docs/send_rosters_out.md",
     "docs/when_a_run_is_held.md",
     "docs/move_from_the_scripts.md",
+    pytest.param("docs/from_script_to_target.md", marks=pytest.mark.long),
+    pytest.param("docs/catalog.md", marks=pytest.mark.long),
 ]
+# The first delivery of a drafted or copied target is held, as their pages say.
+HELD = {".venv/bin/d118 run callers", ".venv/bin/d118 run google_users"}
 # A hang is a failure; how long a page takes depends on who else uses the machine.
 pytestmark = pytest.mark.timeout(1800)
-ONLY_KNOWN_TO_MAKE = {"make ui", "make test", "make test-long", "make bench"}
+ONLY_KNOWN_TO_MAKE = {
+    "make site",
+    "make ui",
+    "make test",
+    "make test-long",
+    "make bench",
+}
 
 
 def commands(page: str) -> list[str]:
@@ -96,7 +106,7 @@ def test_every_command_of_the_page_succeeds(
     for line in lines:
         code, output = outcome(folder, line)
 
-        assert code == 0, f"{page}: {line}\n{output}"
+        assert code == (3 if line in HELD else 0), f"{page}: {line}\n{output}"
         assert "Warning:" not in output, f"{page}: {line}\n{output}"
         if " explain " in line:  # the person of the example is in the demonstration
             assert re.match(r"\S+ is (exported|in |active in )", output), output

@@ -44,7 +44,7 @@ def test_links_lead_to_files_that_exist(path: Path) -> None:
 @every_page
 def test_commands_exist(path: Path) -> None:
     group = typer.main.get_command(app)
-    text = re.sub(r"(d118) --project \S+", r"\1", path.read_text(encoding="utf-8"))
+    text = re.sub(r"(d118) --project [^\s`]+", r"\1", path.read_text(encoding="utf-8"))
 
     for words in re.findall(r"(?:`|^|/)d118 ([a-z-]+)(?: ([a-z-]+))?", text, re.M):
         command = group.commands.get(words[0])  # type: ignore[attr-defined]

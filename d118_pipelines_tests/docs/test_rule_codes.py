@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.targets.guard import judge, rule_meanings
 from d118_pipelines.targets.plan import FileCounts, Plan
@@ -27,6 +28,7 @@ from d118_pipelines_tests.docs.markdown import (
 )
 TARGETS = read_targets(REPOSITORY)
 NOW = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
+TODAY = NOW.date()
 # Not the name of a statement, as in roster/plan.digests.
 _PREFIXED = re.compile(
     r"(?<![\w/])(guard|extract|plan|internal)\.((?:[a-z_]+(?:\.[a-z_]+)*)?)"
@@ -80,7 +82,9 @@ def finding_levels() -> dict[str, set[str]]:
 
 def with_all_limits(target: Target) -> Target:
     """The target with every limit set, so that every rule is evaluated."""
-    limits = {"max_adds": 1, "max_changes": 1, "max_deactivations": 1}
+    most = ("max_adds", "max_changes", "max_deactivations", "max_user_names")
+    limits: dict[str, object] = dict.fromkeys(most, 1)
+    limits["blackouts"] = [Blackout(**{"from": TODAY, "to": TODAY}, reason="summer")]
     guard = target.model.guard.model_copy(update=limits)
     model = target.model.model_copy(update={"guard": guard})
     return Target(target.path, model, REPOSITORY / "sql/exports")
@@ -98,6 +102,7 @@ def guard_levels() -> dict[str, set[str]]:
             is_ledger_empty=False,
             data_at=NOW,
             now=NOW,
+            zone=dt.UTC,
         )
         assert [rule.code for rule in rules] == list(rule_meanings(target))
         for rule in rules:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.errors import FatalError, HeldError
+from d118_pipelines.errors import FatalError, HeldError, WaitingError
+from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines_tests.support.oneroster_data import district, person
 from d118_pipelines_tests.support.roster_sync import (
     PEOPLE_ONLY,
@@ -199,7 +200,38 @@ def test_row14_blackout_holds_every_apply(sis: SyncedDistrict, tmp_path: Path) -
     sis.serve(users=[*sis.data["users"], person(77)])
     project.plan("sis")
 
-    with pytest.raises(HeldError, match=r"guard\.blackout"):
+    with pytest.raises(WaitingError, match=r"^waiting: summer until 2090-01-01"):
         project.apply("sis")
 
     assert project.dump() == sis.project.dump()
+    assert [row.status for row in project.rows(sis_sync_runs)][-1] == "WAITING"
+
+
+def test_row14_window_without_deactivations_lets_everything_else_through(
+    sis: SyncedDistrict, tmp_path: Path
+) -> None:
+    """Five are no longer sent, one is marked, one is new and one has another name."""
+    window = {"name": "start", "from": FROM, "to": TO, "deactivate": False}
+    project = sis.begin(tmp_path, guard={"windows": [window]})
+    users = [*without(sis.data["users"], *MANY[1:]), person(77)]
+    users = changed(users, MANY[0], status="tobedeleted")
+    users = changed(users, "U0000009", familyName="Renamed")
+    sis.serve(users=users)
+
+    planned = project.sync("sis").stats["users"]
+
+    assert planned["withheld"] == len(MANY)
+    assert (planned["deactivated"], planned["created"], planned["updated"]) == (0, 1, 1)
+    identity = (
+        "created",
+        "updated",
+        "unchanged",
+        "reactivated",
+        "retired",
+        "conflicts",
+    )
+    assert planned["fetched"] == sum(planned[name] for name in identity)
+    assert inactive(project) == []
+    past = {**window, "to": dt.date(2020, 2, 1)}
+    project.set_providers(sis.entry(guard={"windows": [past]}))
+    assert project.plan("sis").plan.counts["users"].deactivated == len(MANY)

@@ -3,6 +3,7 @@ first step and leaves nothing. However a run ends, its lease ends with it."""
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from d118_pipelines.errors import BusyError, FatalError
+from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.state import database as db
 from d118_pipelines.workflows import sync
 from d118_pipelines.workflows.run import Run
@@ -155,6 +158,67 @@ def test_of_two_syncs_of_powerschool_at_once_never_both_fail(
     # Both succeed only if the second begins when the first has ended.
     assert all(one[2] <= other[1] for one, other in pairwise(rows))
     assert powerschool.rows(db.sync_leases) == []
+
+
+JOB_KEYS = [
+    "job_id",
+    "status",
+    "progress_percent",
+    "current_step",
+    "started_at",
+    "completed_at",
+    "duration_seconds",
+    "total_processed",
+    "total_created",
+    "total_updated",
+    "total_failed",
+    "error",
+]
+
+
+def test_a_run_says_how_far_it_is_to_another_process(
+    project: RosterProject, gate: HeldGate
+) -> None:
+    process = start(project)
+    assert gate.asked.wait(LIMIT_SECONDS)
+    run = project.d118("runs", "--limit", "1", "--json").json()["runs"][0]["run"]
+
+    during = project.d118("status", "--job", run[:8], "--json").json()
+    gate.go.set()
+    assert ended(process)[0] == 0
+    after = project.d118("status", "--job", run, "--json").json()
+
+    assert list(during) == JOB_KEYS
+    assert (during["job_id"], during["status"]) == (run, "running")
+    assert (during["progress_percent"], during["current_step"]) == (
+        10,
+        "Testing connection",
+    )
+    assert (during["completed_at"], during["error"]) == (None, None)
+    assert (after["status"], after["progress_percent"]) == ("completed", 100)
+    stats = json.loads(project.rows(sis_sync_runs)[-1].stats_json).values()
+    assert after["total_processed"] == sum(one["fetched"] for one in stats) > 0
+    assert after["completed_at"] is not None and after["current_step"] == "Done"
+    [seen] = project.d118("status", "--job", run).out.splitlines()[:1]
+    assert seen == "sis: completed, 100 %. Done"
+
+
+def test_a_run_that_takes_too_long_stops_itself_and_changes_nothing(
+    project: RosterProject, gate: HeldGate
+) -> None:
+    before = project.dump()
+    path = project.root / "config/providers.yaml"
+    entries = yaml.safe_load(path.read_text("utf-8"))["providers"]
+    project.set_providers({**entries[0], "limits": {"soft_seconds": 5}})
+
+    code, said = ended(start(project))
+
+    assert code == 1, said
+    assert "FAILED run.time_limit  The run took longer than its limit of 5 s." in said
+    assert [status for status, _ in project.runs("sis")] == ["SUCCESS", "FAILURE"]
+    assert project.dump() == before
+    assert project.rows(db.sync_leases) == []
+    gate.go.set()
 
 
 @pytest.mark.long

@@ -55,7 +55,9 @@ def write_key_files(folder: Path) -> KeyFiles:
             if protected
             else ser.NoEncryption(),
         )
-        files.path(kind, form, protected).write_bytes(data)
+        path = files.path(kind, form, protected)
+        path.touch(mode=0o600)
+        path.write_bytes(data)
     return files
 
 

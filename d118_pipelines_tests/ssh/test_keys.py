@@ -39,6 +39,21 @@ def test_passphrase_that_is_not_needed_does_no_harm(key_files: KeyFiles) -> None
     assert load_private_key(path, PASSPHRASE).can_sign()
 
 
+def test_a_key_that_others_can_read_is_refused_with_the_command_to_type(
+    key_files: KeyFiles, tmp_path: Path
+) -> None:
+    path = tmp_path / "private.pem"
+    shutil.copy(key_files.path("ed25519", "OPENSSH", False), path)
+    path.chmod(0o640)
+
+    with pytest.raises(ConfigurationError, match="can be read by others") as caught:
+        load_private_key(path, None)
+
+    assert f"chmod 600 {path}" in str(caught.value)
+    path.chmod(0o400)
+    assert load_private_key(path, None).can_sign()
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("passphrase", [None, ""])
 def test_missing_passphrase_is_said(

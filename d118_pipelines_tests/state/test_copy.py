@@ -57,9 +57,13 @@ def url() -> Iterator[str]:
 
 
 def contents(project: RosterProject) -> dict[str, list[str]]:
-    """All rows of all tables as Python sees them, whatever the engine."""
+    """All rows of all tables as Python sees them, but the one that tells of the move."""
     return {
-        table.name: sorted(repr(tuple(row)) for row in project.rows(table))
+        table.name: sorted(
+            repr(tuple(row))
+            for row in project.rows(table)
+            if "moved to PostgreSQL" not in tuple(row)
+        )
         for table in TABLES
     }
 
@@ -108,6 +112,7 @@ def test_rows_that_the_database_numbers_go_on_from_the_last(
 ) -> None:
     last = max(row.id for row in project.rows(db.audit_log))
     assert project.d118("upgrade", "--to", url).code == 0
+    last += 1  # the move itself
 
     project.environment["DATABASE_URL"] = url
     with db.Database(project.home / "d118.sqlite", url).transaction() as connection:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import time
 
 import pytest
 import sqlalchemy as sa
 
 from d118_pipelines.errors import BusyError
 from d118_pipelines.state import database as db
-from d118_pipelines.state.leases import lease
+from d118_pipelines.state.leases import Leases, ask_to_stop, lease
 from d118_pipelines.state.open import state_database
 from d118_pipelines_tests.support.lease_holder import HOLDER, lease_held
 from d118_pipelines_tests.support.project import ProjectFolder
+
+LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def leases(project: ProjectFolder) -> list[tuple[str, str]]:
@@ -148,3 +151,120 @@ def test_a_lease_of_another_host_s_wrong_clock_does_not_last_for_weeks(
     take(project)
 
     assert leases(project) == []
+
+
+def slot(
+    project: ProjectFolder, held: Leases, run: str, *, waits: bool = False
+) -> None:
+    """Take a slot of two, and the lease of a target of the same name as the run."""
+    database = state_database(project.project)
+    held.hold(database, f"target_{run}", run)
+    held.take_slot(database, "d118", run, most=2, waits=waits)
+
+
+def test_a_third_run_is_told_who_holds_the_two_slots(project: ProjectFolder) -> None:
+    with Leases() as first, Leases() as second, Leases() as third:
+        slot(project, first, "a")
+        slot(project, second, "b")
+        slot(project, second, "b")  # however many feeds it has
+
+        with pytest.raises(BusyError) as caught:
+            slot(project, third, "c")
+
+        told = str(caught.value)
+        assert "BUSY  2 runs are at work" in told
+        assert "target_a (run a on " in told and "target_b (run b on " in told
+        first.close()
+        slot(project, third, "c")
+    assert leases(project) == []
+
+
+def test_a_queued_run_waits_for_a_slot(project: ProjectFolder) -> None:
+    told: list[str] = []
+    with Leases() as first, Leases() as second, Leases() as third:
+        slot(project, first, "a")
+        slot(project, second, "b")
+
+        def free(text: str) -> None:
+            told.append(text)
+            first.close()
+
+        third.take_slot(
+            state_database(project.project), "d118", "c", most=2, waits=True, warn=free
+        )
+
+        names = {name for name, holder in leases(project) if holder == "c"}
+        assert names == {"slot/d118/1"}
+    assert ["target_a" in text for text in told] == [True]
+
+
+def test_districts_have_their_own_slots_and_dead_ones_are_free(
+    project: ProjectFolder,
+) -> None:
+    for number in (1, 2):
+        lend(project, name=f"slot/d118/{number}", renewed_at=LONG_AGO)
+    lend(project, name="slot/other/1")
+
+    with Leases() as mine:
+        slot(project, mine, "a")
+
+        assert ("slot/d118/1", "a") in leases(project)
+
+
+def test_a_shell_run_without_a_free_slot_is_4(project: ProjectFolder) -> None:
+    before = project.outbox("hr_records")
+    for number in (1, 2):
+        lend(project, name=f"slot/district_118/{number}", holder=f"run-{number}")
+
+    busy = project.d118("run", "hr_records")
+    project.environment["MAX_CONCURRENT_SYNCS"] = "3"
+    again = project.d118("run", "hr_records")
+
+    assert busy.code == 4, busy.err
+    assert "run run-1 on other.example" in busy.err
+    assert "MAX_CONCURRENT_SYNCS allows 2 at a time." in busy.err
+    assert again.code == 0, again.err
+    assert project.outbox("hr_records").keys() == before.keys()
+    assert {holder for _, holder in leases(project)} == {"run-1", "run-2"}
+
+
+@pytest.mark.real
+def test_a_holder_stops_when_it_finds_the_request_in_its_lease(
+    project: ProjectFolder,
+) -> None:
+    database = state_database(project.project)
+    with lease_held(project, "hr_records") as process:
+        with database.transaction() as connection:
+            assert ask_to_stop(connection, HOLDER, "tester")
+        assert process.wait() != 0
+
+    assert leases(project) == []
+    with database.transaction() as connection:
+        assert not ask_to_stop(connection, HOLDER, "tester")
+
+
+@pytest.mark.real
+def test_a_holder_that_stood_still_loses_its_lease_and_stops(
+    project: ProjectFolder,
+) -> None:
+    short = {"SYNC_LOCK_TIMEOUT": "3000"}
+    with lease_held(project, "hr_records", **short) as process:
+        process.send_signal(signal.SIGSTOP)
+        with project.entered(**short), taken_after(project):
+            process.send_signal(signal.SIGCONT)
+
+            assert process.wait() != 0
+            assert leases(project) == [("hr_records", "next")]
+
+
+def taken_after(project: ProjectFolder) -> Leases:
+    """Take the lease as soon as it is free."""
+    database = state_database(project.project)
+    while True:
+        try:
+            kept = Leases()
+            kept.hold(database, "hr_records", "next")
+        except BusyError:
+            time.sleep(0.2)
+        else:
+            return kept

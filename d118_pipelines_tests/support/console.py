@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,12 +30,14 @@ from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
+from d118_pipelines.state.open import state_database
 from d118_pipelines_tests.support.project import ProjectFolder
 
 SECRET_KEY = "a key of the tests, long enough to sign sessions"
 PASSWORD = "correct horse battery staple"
 ADMIN, VIEWER = "tech@d118.example", "looks@d118.example"
 URL = "http://127.0.0.1"
+START_SECONDS = 400.0
 RUN_ID = "6f0c7b7e-0000-4000-8000-000000000118"
 _FORM_TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
@@ -142,3 +149,34 @@ def running_console(
         finally:
             if "instance" in world.__dict__:
                 world.instance.dispose()
+
+
+@contextmanager
+def served_console(project: ProjectFolder) -> Iterator[str]:
+    """`d118 serve` as a process, with both accounts; its address."""
+    for name, role in ((ADMIN, "DISTRICT_ADMIN"), (VIEWER, "VIEWER")):
+        with project.entered(), state_database(project.project).transaction() as c:
+            accounts.add_account(c, name, role, PASSWORD, by="tester", now=utc_now())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"API_PORT": str(port), "SECRET_KEY": SECRET_KEY}
+    log = project.root / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("d118")), "serve"],
+            cwd=project.root,
+            env=project.variables({"PYTHONWARNINGS": "ignore", **settings}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        end = time.monotonic() + START_SECONDS
+        while "Console: " not in log.read_text(encoding="utf-8", errors="replace"):
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)

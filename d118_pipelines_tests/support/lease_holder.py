@@ -7,6 +7,7 @@ Belongs here: the process and its start. Not here: what must hold meanwhile.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,11 +22,17 @@ HOLDER = "run-of-another-process"
 
 
 @contextmanager
-def lease_held(project: ProjectFolder, target: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process holds the lease in the block, unless the block kills it."""
+def lease_held(
+    project: ProjectFolder, target: str, **more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Another process holds the lease in the block, unless the block ends it.
+
+    more: variables of its environment.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(project.home), target],
         cwd=REPOSITORY,
+        env={**os.environ, **more},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

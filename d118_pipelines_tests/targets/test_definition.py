@@ -75,7 +75,7 @@ MISTAKES = {
         "destination:",
         'schedule: {cron: "15 4 * *", deadline: "0 6 * * *"}\ndestination:',
         "schedule.cron",
-        "not a cron text of five fields",
+        "15 4 * * is neither a cron expression nor one of: hourly, every-6-hours, twice-daily",
     ),
     "missing SQL": (
         "sql: badges/people.sql",

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.kernel.guard_rule import GuardRule, verdict
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import judge, rule_meanings
@@ -26,6 +28,7 @@ def judged(
     broken: dict[str, list[str]] | None = None,
     is_ledger_empty: bool = False,
     age: dt.timedelta = dt.timedelta(0),
+    now: dt.datetime = NOW,
     guard: dict[str, Any] | None = None,
     **main: Any,
 ) -> dict[str, GuardRule]:
@@ -40,11 +43,48 @@ def judged(
         plan_of(name, baseline=baseline, **{"rows": 100, "rows_before": 100, **main}),
         broken=broken or {},
         is_ledger_empty=is_ledger_empty,
-        data_at=NOW - age,
-        now=NOW,
+        data_at=now - age,
+        now=now,
+        zone=ZoneInfo("America/Chicago"),
     )
     assert [rule.code for rule in rules] == list(rule_meanings(wanted))
     return {rule.code: rule for rule in rules}
+
+
+JULY = {"from": dt.date(2026, 6, 5), "to": dt.date(2026, 7, 20)}
+
+
+@pytest.mark.parametrize(
+    ("at", "waits"),
+    [("06-05T04:59", False), ("06-05T05:00", True), ("07-21T04:59", True),
+     ("07-21T05:00", False)],
+)  # fmt: skip
+def test_a_set_waits_on_the_days_of_a_blackout_in_the_district_s_zone(
+    at: str, waits: bool
+) -> None:
+    guard = {"blackouts": [Blackout(**JULY, reason="summer")]}
+    now = dt.datetime.fromisoformat(f"2026-{at}+00:00")
+
+    rules = judged("hr_records", guard=guard, now=now)
+
+    assert broken_codes(rules) == ({"guard.blackout"} if waits else set())
+    found = verdict(list(rules.values()))
+    assert found == ("waiting" if waits else "ready")
+    if waits:
+        text = "waiting: summer until 2026-07-20"
+        assert rules["guard.blackout"].message == text
+        both = judged("hr_records", guard=guard, now=now, rows=10)
+        assert verdict(list(both.values())) == "held"
+
+
+@pytest.mark.parametrize(("count", "passes"), [(5, True), (6, False)])
+def test_more_user_names_than_the_limit_are_held(count: int, passes: bool) -> None:
+    rules = judged(
+        "hr_records", guard={"max_user_names": 5}, changed_fields={"userName": count}
+    )
+
+    held = set() if passes else {"guard.user_names_within_limit"}
+    assert broken_codes(rules) == held
 
 
 def broken_codes(rules: dict[str, GuardRule]) -> set[str]:

@@ -253,6 +253,7 @@ def test_the_digest_is_due_once_a_day_in_the_districts_time(
     assert digest_due(project.project, now) is due
 
 
+@pytest.mark.long
 def test_a_hold_ends_with_the_delivery_and_the_digest_says_what_went_out(
     project: ProjectFolder, httpserver: HTTPServer, mailbox: Mailbox
 ) -> None:

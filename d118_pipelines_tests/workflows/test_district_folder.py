@@ -169,6 +169,14 @@ def test_a_folder_is_copied_whole_and_never_over_a_file(north: ProjectFolder) ->
     assert (north.root / "sql/exports/smartfind/people.sql").read_text() == "own"
 
 
+def test_the_catalog_is_the_shipped_one(north: ProjectFolder) -> None:
+    names = north.d118("targets", "add").out.split()
+    added = north.d118("targets", "add", names[0])
+
+    assert added.code == 0, added.err
+    assert names[0] in [target.name for target in load_feeds(north.project).targets]
+
+
 def test_diff_says_what_is_own_and_what_has_changed_since(north: ProjectFolder) -> None:
     for name in (PEOPLE_SQL, "mappings/csv.yaml"):
         assert north.d118("customize", name).code == 0

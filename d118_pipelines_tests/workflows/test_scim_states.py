@@ -236,11 +236,13 @@ def test_counts_are_told_by_status(project: ScimProject) -> None:
         project.read(STUDENTS - 1)
         project.send()
 
-    counts = project.d118("status", "--scim", "--json").json()
+    asked = ("status", "--scim", "--district", "district_118")
+    counts = project.d118(*asked, "--json").json()
 
     last = counts.pop("last_sync")
     assert counts == {
-        "total": STUDENTS,
+        "district_id": "district_118",
+        "total_users": STUDENTS,
         "provisioned": STUDENTS - 1,
         "pending": 0,
         "failed": 1,
@@ -248,3 +250,4 @@ def test_counts_are_told_by_status(project: ScimProject) -> None:
     }
     assert last
     assert "provisioned" in project.d118("status", "--scim").out
+    assert project.d118("status", "--scim", "--district", "other").code == 2

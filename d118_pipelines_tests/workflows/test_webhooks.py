@@ -12,22 +12,29 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from d118_pipelines.config.hearing import EVENTS, Hearing, Webhook
+from d118_pipelines.config.hearing import EVENTS, FINAL, STARTED, Hearing, Webhook
+from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.sensors import send_webhook_notification
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.run_events import RunEvent, tell_event
 from d118_pipelines.workflows.webhooks import send_due
 from d118_pipelines_tests.conftest import HALF, PEOPLE
+from d118_pipelines_tests.faults.test_canaries import running_daemon, wait_until
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import execute
 from d118_pipelines_tests.support.project import ProjectFolder
+from d118_pipelines_tests.support.sshd import FOLDER, Sshd
 from d118_pipelines_tests.support.webhook_receiver import (
     SECRET,
     Receiver,
     running_receiver,
 )
+
+WITHOUT_PROGRESS = (STARTED, *FINAL)
 
 
 @pytest.fixture
@@ -37,9 +44,9 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 
 def told_to(
-    project: ProjectFolder, *urls: str, events: tuple[str, ...] = EVENTS
+    project: ProjectFolder, *urls: str, events: tuple[str, ...] = WITHOUT_PROGRESS
 ) -> None:
-    """Configure receivers of everything for the whole district."""
+    """Configure receivers for the whole district."""
     project.environment["ROSTER_SECRET"] = SECRET
     path = project.root / "config/district.yaml"
     entries = [
@@ -151,6 +158,30 @@ def test_a_receiver_gets_what_it_asked_for_in_the_order_of_the_events(
     sent(empty)
 
     assert receiver.events() == ["run.started", "run.succeeded"], "one end of a run"
+
+
+def test_progress_is_told_by_the_run_once_for_each_step_and_not_behind_its_end(
+    empty: ProjectFolder, receiver: Receiver
+) -> None:
+    told_to(empty, receiver.url(), events=EVENTS)
+    with empty.entered():
+        run = Run(empty.project, "run-1", Actor("a"))
+        with run.leases:
+            run.hold("hr_records")
+            for percent, rows in ((15, 10), (15, 20), (60, 30)):
+                run.note("hr_records", percent, "Reading", rows)
+            entered(empty, DONE)
+            run.note("hr_records", 100, "Done")
+
+    assert sent(empty) == {"delivered": 4}
+    bodies = [json.loads(one["body"]) for one in receiver.got()]
+    assert [(b["event"], b["progress_percent"]) for b in bodies] == [
+        ("run.started", None),
+        ("run.progress", 15),
+        ("run.progress", 60),
+        ("run.succeeded", 100),
+    ]
+    assert bodies[1]["current_step"] == "Reading"
 
 
 def test_a_failed_attempt_keeps_the_order_and_comes_again_later(
@@ -267,6 +298,7 @@ def test_a_ping_that_comes_too_late_would_lie(
     assert states(empty) == [("ping", "dead", 1)]
 
 
+@pytest.mark.long
 def test_a_run_is_told_to_the_address_that_came_with_it(
     project: ProjectFolder, receiver: Receiver
 ) -> None:
@@ -278,7 +310,12 @@ def test_a_run_is_told_to_the_address_that_came_with_it(
     assert project.d118("run", "smartfind").code == 0
     assert project.d118("webhooks", "send").code == 0
 
-    assert receiver.events() == ["run.started", "run.succeeded"]
+    begun, *progress, ended = receiver.events()
+    assert (begun, set(progress), ended) == (
+        "run.started",
+        {"run.progress"},
+        "run.succeeded",
+    )
     assert all(one["verified"] for one in receiver.got())
     assert {one["path"] for one in receiver.got()} == {"/run"}
 
@@ -323,3 +360,64 @@ def test_the_test_says_what_each_receiver_answered(
 def test_a_webhook_that_is_configured_wrong_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Webhook|validation"):
         Webhook.model_validate(wrong)
+
+
+@pytest.mark.real
+def test_only_a_delivery_that_the_vendors_server_has_is_pinged(
+    project: ProjectFolder, receiver: Receiver, sshd: Sshd
+) -> None:
+    told_to(project)
+    yaml = "mappings/targets/hr_records.yaml"
+    more = f"ping: {receiver.url('/ping/1')}\nschedule: {{"
+    project.edit(yaml, "schedule: {", more)
+    project.deliver("hr_records")
+    sent(project)
+    assert receiver.got() == [], "the outbox is nobody's server"
+
+    project.edit(yaml, "/syncNine/Inbound", f"./{FOLDER}")
+    project.edit(yaml, "password_env: HRRECORDS_SFTP_PASSWORD", "key_file: private.pem")
+    key = sshd.keys.private("login").read_bytes()
+    (project.root / "private.pem").write_bytes(key)
+    (project.root / "private.pem").chmod(0o600)
+    host_key = sshd.keys.public("host_ed25519")
+    known = f"[127.0.0.1]:{sshd.port} {host_key}\n"
+    (project.root / "known_hosts").write_text(known)
+    project.environment |= {
+        "HRRECORDS_SFTP_ADDRESS": f"127.0.0.1:{sshd.port}",
+        "HRRECORDS_SFTP_USERNAME": sshd.account,
+    }
+    assert project.deliver("hr_records").status == "verified"
+    sent(project)
+    assert [one["path"] for one in receiver.got()] == ["/ping/1"]
+
+    sshd.process.kill()
+    sshd.process.wait()
+    with pytest.raises(D118Error):
+        project.deliver("hr_records")
+    sent(project)
+    assert [one["path"] for one in receiver.got()] == ["/ping/1", "/ping/1/fail"]
+
+
+@pytest.mark.long
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_the_daemon_sends_what_a_shell_did_and_what_it_could_not_say(
+    project: ProjectFolder, receiver: Receiver
+) -> None:
+    told_to(project, receiver.url())
+
+    def of_runs_begun_since() -> list[str]:
+        bodies = [json.loads(one["body"]) for one in receiver.got()]
+        begun = {b["run_id"] for b in bodies if b["event"] == "run.started"}
+        return [b["event"] for b in bodies if b["run_id"] in begun]
+
+    with running_daemon(project):
+        assert project.run_d118("run", "hr_records").code == 0
+        wait_until(lambda: len(of_runs_begun_since()) == 2)
+        project.set_people([Person(4000, email_addr=None)])
+        assert project.run_d118("run", "hr_records").code == 1
+        wait_until(lambda: len(of_runs_begun_since()) == 4)
+
+    begun, ended = "run.started", ("run.succeeded", "run.failed")
+    assert of_runs_begun_since() == [begun, ended[0], begun, ended[1]]
+    assert all(one["verified"] for one in receiver.got())

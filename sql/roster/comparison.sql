@@ -103,7 +103,7 @@ FROM (
                 WHEN hash IS DISTINCT FROM old_hash THEN 'update'
             END
             WHEN old_status <> 'active' OR old_status IS NULL THEN NULL
-            WHEN is_on IS NOT NULL THEN 'deactivate'
+            WHEN is_on IS NOT NULL THEN {{'retired'}}
             ELSE {{missing}}
         END AS action,
         CASE
@@ -211,7 +211,7 @@ FROM (
                 WHEN is_changed AND NOT keeps_fields THEN 'update'
             END
             WHEN was_linked AND old_status = 'active'
-                THEN CASE WHEN is_elsewhere THEN 'unlink' ELSE 'deactivate' END
+                THEN CASE WHEN is_elsewhere THEN 'unlink' ELSE {{'retired'}} END
         END AS action,
         CASE WHEN status <> 'active' THEN inactive_reason ELSE conflict END AS reason,
         rule,

@@ -48,12 +48,16 @@ class Comparison:
     load_values: LoadValues
     folder: Path
 
-    def run(self, entity: str, absent: Absent) -> None:
-        """Write `<entity>.parquet` and make the view `changes.<entity>` over it."""
+    def run(self, entity: str, absent: Absent, *, keeps_active: bool = False) -> None:
+        """Write `<entity>.parquet` and make the view `changes.<entity>` over it.
+
+        keeps_active: what the source marks as gone stays active for now.
+        """
         self.duck.execute("CREATE SCHEMA IF NOT EXISTS changes")
         if entity == "enrollments":
             _find_never_stored(self)
-        rows = _all_new(self, entity) or _changed(self, entity, absent)
+        retired = "withheld" if keeps_active else "deactivate"
+        rows = _all_new(self, entity) or _changed(self, entity, absent, retired)
         store_changes(self.duck, entity, rows, self.folder / f"{entity}.parquet")
 
 
@@ -67,12 +71,18 @@ def store_changes(
     )
 
 
-def _changed(compared: Comparison, entity: str, absent: Absent) -> str:
+def _changed(compared: Comparison, entity: str, absent: Absent, retired: str) -> str:
     """SQL for the stored plan of one entity: first the keys, then their values."""
     missing = _missing(compared, entity, absent)
     if entity in MATCHED:
         provider = compared.source.provider
-        keys = _sql("matched_keys", entity=entity, provider=provider, missing=missing)
+        keys = _sql(
+            "matched_keys",
+            entity=entity,
+            provider=provider,
+            missing=missing,
+            retired=retired,
+        )
     else:
         keys = _sql(
             "owned_keys",
@@ -80,6 +90,7 @@ def _changed(compared: Comparison, entity: str, absent: Absent) -> str:
             unresolved=_unresolved(entity),
             idle=_idle(entity),
             missing=missing,
+            retired=retired,
         )
     compared.duck.execute(keys)
     _find_fields(compared, entity)

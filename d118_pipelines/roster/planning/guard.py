@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from d118_pipelines.config.guard_limits import RejectLimits, RosterGuard
+from d118_pipelines.config.guard_limits import RejectLimits, RosterGuard, blackout_rule
 from d118_pipelines.kernel.guard_rule import GuardRule, Kind
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def judge(
         *rules,
         _schools_linked(school_conflicts),
         _too_many_rejects(entities, limits.rejected, held_reason),
-        _blackout(guard, today),
+        blackout_rule(guard.blackouts, today),
     ]
 
 
@@ -217,12 +217,3 @@ def _too_many_rejects(
         for name, c in entities.items()
     )
     return _share(code, "rows are rejected", cases, limits.share, limits.minimum_count)
-
-
-def _blackout(guard: RosterGuard, today: dt.date) -> GuardRule:
-    code = "guard.blackout"
-    blackout = guard.blackout_on(today)
-    if blackout is None:
-        return GuardRule(code, "held", True, "No blackout today.")
-    text = f"Nothing is applied until {blackout.last} without an approval"
-    return GuardRule(code, "held", False, f"{text}: {blackout.reason}.")

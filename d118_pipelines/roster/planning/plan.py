@@ -118,7 +118,11 @@ def make_plan(
     """
     with new_run_folder(plans_folder, run_id=run_id, now=now) as folder:
         roster = read_staged(staged)
-        compared = _compare(duck, request, roster, load_values, folder.path)
+        day = now.astimezone(request.zone).date()
+        keeps_active = request.guard.keeps_active_on(day)
+        compared = _compare(
+            duck, request, roster, load_values, folder.path, keeps_active=keeps_active
+        )
         return judge_and_store(
             compared,
             request,
@@ -216,8 +220,11 @@ def _compare(
     roster: Staged,
     load_values: LoadValues,
     out: Path,
+    *,
+    keeps_active: bool,
 ) -> Comparison:
     """Match, then compare every staged entity; the files are in `out`."""
+    deactivates = request.deactivate_missing and not keeps_active
     district, provider = request.district, request.provider
     source = record_source(roster.folder, district=district, provider=provider)
     match_all(duck, source, request.matching)
@@ -227,7 +234,8 @@ def _compare(
     compared = Comparison(duck, source, rejected, load_values, out)
     for entity in source.staged:
         counts = roster.entities[entity]
-        compared.run(entity, _absent(counts, request.deactivate_missing))
+        absent = _absent(counts, deactivates)
+        compared.run(entity, absent, keeps_active=keeps_active)
     return compared
 
 

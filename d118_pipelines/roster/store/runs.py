@@ -16,7 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from d118_pipelines.errors import ConfigurationError, FatalError
-from d118_pipelines.roster.model.tables import sis_providers, sis_sync_runs, sync_logs
+from d118_pipelines.roster.model.tables import (
+    ENTITY_TABLES,
+    external_ids,
+    sis_providers,
+    sis_sync_runs,
+    sync_logs,
+)
 
 OPEN = ("PENDING", "IN_PROGRESS")
 APPLIED = ("SUCCESS", "PARTIAL")
@@ -87,6 +93,8 @@ def open_run(
             undoes_run=undoes_run,
         )
     )
+    said = {"level": "INFO", "message": f"The {kind} has begun."}
+    add_logs(connection, district=district, job_id=row_id, now=now, rows=[said])
     return row_id
 
 
@@ -136,6 +144,8 @@ def close_run(
             changed=changed,
         )
     )
+    if closed.rowcount:
+        _log_end(connection, sync_run_id(run_id, provider), now)
     if closed.rowcount and status in APPLIED:
         connection.execute(
             sis_providers.update()
@@ -143,6 +153,18 @@ def close_run(
             .values(last_sync_at=now)
         )
     return bool(closed.rowcount)
+
+
+def _log_end(connection: sa.Connection, row_id: str, now: dt.datetime) -> None:
+    c = sis_sync_runs.c
+    row = connection.execute(sa.select(sis_sync_runs).where(c.id == row_id)).one()
+    levels = {"FAILURE": "ERROR", "HELD": "WARNING", "CANCELLED": "WARNING"}
+    said = {
+        "level": levels.get(row.status, "INFO"),
+        "message": f"{row.status}: {row.error_message or f'{row.changed} changes.'}",
+        "details": {"plan": row.plan_hash},
+    }
+    add_logs(connection, district=row.district_id, job_id=row_id, now=now, rows=[said])
 
 
 def close_open_runs(
@@ -255,8 +277,9 @@ def add_logs(
     now: dt.datetime,
     rows: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Append to the sync log: level, message, details, record_type, external_id.
+    """Append to the sync log: level, message, details, record_type, record_id, external_id.
 
+    All rows of one call have the same keys.
     Rows hold codes, files, lines and ids; never a personal value.
     """
     common = {"district_id": district, "sync_job_id": job_id, "timestamp": now}
@@ -267,11 +290,37 @@ def add_logs(
         connection.execute(sync_logs.insert(), values)
 
 
+def name_records(
+    connection: sa.Connection, provider: str, rows: Iterable[dict[str, Any]]
+) -> None:
+    """Set `record_id` of log rows whose record is in the roster already."""
+    wanted: dict[str, set[str]] = {}
+    for row in rows:
+        if row["external_id"] and row["record_type"] in ENTITY_TABLES:
+            wanted.setdefault(row["record_type"], set()).add(row["external_id"])
+    known: dict[tuple[str, str], str] = {}
+    for entity, keys in wanted.items():
+        t = ENTITY_TABLES[entity].c
+        found = sa.select(t.external_id, sa.cast(t.id, sa.Text)).where(
+            t.provider_id == provider, t.external_id.in_(keys)
+        )
+        x = external_ids.c
+        linked = sa.select(x.external_id, sa.cast(x.internal_id, sa.Text)).where(
+            x.provider_id == provider, x.entity == entity, x.external_id.in_(keys)
+        )
+        for query in (found, linked):
+            known |= {(entity, k): v for k, v in connection.execute(query)}
+    for row in rows:
+        row["record_id"] = known.get((row["record_type"], row["external_id"]))
+
+
 def logged_codes(connection: sa.Connection, job_id: str) -> list[tuple[str, str, int]]:
     """What a run logged about its records: code, level and how many; most first."""
     c = sync_logs.c
     rows = connection.execute(
-        sa.select(c.message, c.level, c.details).where(c.sync_job_id == job_id)
+        sa.select(c.message, c.level, c.details).where(
+            c.sync_job_id == job_id, c.record_type.is_not(None)
+        )
     )
     counted: dict[tuple[str, str], int] = {}
     for code, level, details in rows:

@@ -25,6 +25,7 @@ from d118_pipelines.errors import (
     UnavailableError,
 )
 from d118_pipelines.kernel.addresses import checked_address, host, origin
+from d118_pipelines.kernel.log_level import is_debugged, own
 from d118_pipelines.kernel.retry import retried
 from d118_pipelines.sources.http.answers import Answer
 from d118_pipelines.sources.http.timing import Clock, Pacer, SystemClock
@@ -222,11 +223,15 @@ class HttpClient:
     def _sent(self, request: httpx.Request, read: _Read) -> httpx.Response:
         """Send once; what may pass is noted as such and raised."""
         where = self._place(request.method, str(request.url))
+        began = self.clock.monotonic()
         try:
             response = self._transport.send(
                 request, seconds=read.until - self.clock.monotonic(), where=where
             )
             answer = Answer.of(response)
+            if is_debugged():
+                took = self.clock.monotonic() - began
+                own.debug("%s: %s in %.3f s", where, answer.status, took)
             if answer.status in REPEATED and answer.status not in read.expect:
                 raise self._refused(answer, request.method)
         except RetriableError as exc:

@@ -5,7 +5,7 @@ Called by `explain.py`. Pure on lists of texts. Page: docs/reference/drafting.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from d118_pipelines.kernel.sql_text import literal
@@ -76,7 +76,7 @@ def _is_inside(wanted: Sequence[str], part: Part, lines: Sequence[int]) -> bool:
     return True
 
 
-def _constant(pairs: list[tuple[str, ...]], lines: int) -> tuple[str, ...] | None:
+def _constant(pairs: Sequence[tuple[str, ...]], lines: int) -> tuple[str, ...] | None:
     """What nearly all lines have in common."""
     if len(pairs) < max(_LEAST_ROWS, lines * 0.3):
         return None
@@ -130,7 +130,12 @@ def _ends(
             yield head, tail, middle
 
 
-def _agrees(wanted, part, lines, test) -> bool:  # type: ignore[no-untyped-def]
+def _agrees(
+    wanted: Sequence[str],
+    part: Part,
+    lines: Sequence[int],
+    test: Callable[[str, str], bool],
+) -> bool:
     there = [i for i in lines if part.values[i]]
     hits = sum(test(wanted[i], part.values[i]) for i in there)
     return bool(there) and hits >= len(there) * _AGREES

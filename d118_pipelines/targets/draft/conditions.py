@@ -109,6 +109,7 @@ class Rows:
                 ).fetchall()
             )
             self.codes.append((field, code, [values[int(one)] for one in known]))
+
         tests = list(_tests(fields))
         self.tests = list(
             zip(
@@ -287,6 +288,8 @@ def _listed(
     if not inside or not outside:
         return
     x = field.sql
+    inside.sort(key=lambda n: _in_order(values[n]))
+    outside.sort(key=lambda n: _in_order(values[n]))
     shown = [_value(field, str(values[n])) for n in inside]
     rest = [n for n in range(size) if n not in inside]
     yield Condition(
@@ -305,6 +308,13 @@ def _listed(
         int(others[outside].sum()),
         field.cost + 0.1 * len(outside) + 0.05,
     )
+
+
+def _in_order(value: str | None) -> tuple[bool, int, str]:
+    """Numbers by their size, before texts."""
+    text = str(value)
+    is_number = text.lstrip("-").isdecimal()
+    return not is_number, int(text) if is_number else 0, text
 
 
 def _value(field: Field, value: str) -> str:

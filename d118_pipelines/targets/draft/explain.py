@@ -82,8 +82,10 @@ class _Column:
         return (share - self.usual_share) / left if left > 0 else 1.0
 
 
-def explained(sample: Sample, headers: Sequence[str]) -> list[Explained]:
-    """Every column of the file, in its order."""
+def explained(
+    sample: Sample, headers: Sequence[str], encoding: str = "utf-8"
+) -> list[Explained]:
+    """Every column of the file, in its order. encoding: of the file, that may lack letters."""
     columns = _columns(sample, headers)
     for column in columns:
         if column.distinct <= 1:
@@ -93,7 +95,7 @@ def explained(sample: Sample, headers: Sequence[str]) -> list[Explained]:
     known.offer(columns)
     _shape(sample, [c for c in columns if not c.is_good], known)
     open_ones = [c for c in columns if not c.is_good]
-    _combine(sample, open_ones, near)
+    _combine(sample, open_ones, near, encoding)
     open_ones = [c for c in open_ones if not c.is_good]
     if open_ones:
         near_ones = [one for one in sample.aliased if one[2] < 2]
@@ -175,10 +177,10 @@ class _Known:
         shares = sample.shares(hashes)
         places = [column.place for column in columns]
         good = np.flatnonzero(shares[:, places].max(axis=1) > _WORTH_KEEPING)
-        for n in good:
+        for n in map(int, good):
             for column in columns:
                 column.add(float(shares[n, column.place]), candidates[n])
-        self.candidates += [candidates[n] for n in good]
+        self.candidates += [candidates[int(n)] for n in good]
         self.hashes = np.concatenate([self.hashes, hashes[good]])
         self.shares = np.concatenate([self.shares, shares[good]])
 
@@ -205,10 +207,19 @@ def _sizes(sample: Sample, columns: Sequence[_Column]) -> frozenset[int]:
 
 
 def _combine(
-    sample: Sample, columns: Sequence[_Column], near: Sequence[Candidate]
+    sample: Sample,
+    columns: Sequence[_Column],
+    near: Sequence[Candidate],
+    encoding: str,
 ) -> None:
     close = [c for c in near if c.cost < 2]
-    forms = ("{x}", "lower({x})", "upper({x})", "left({x}, 1)", "lower(left({x}, 1))")
+    forms: tuple[str, ...] = (
+        "{x}",
+        "lower({x})",
+        "upper({x})",
+        "left({x}, 1)",
+        "lower(left({x}, 1))",
+    )
     forms += ("lower(regexp_replace(strip_accents({x}), '[^A-Za-z0-9]', '', 'g'))",)
     forms += ("right({x}, 2)", "right({x}, 4)", "trim({x})")
     parts = [
@@ -223,7 +234,7 @@ def _combine(
         some = [sql for sql, _, _ in parts[start : start + 300]]
         texts += sample.texts(some, _LOOKED_AT)
     made = [
-        Part(sql, c.words, c.cost + 0.1 * n, values)
+        Part(sql, c.words, c.cost + 0.1 * n, [_carried(v, encoding) for v in values])
         for (sql, c, n), values in zip(parts, texts, strict=True)
     ]
     for column in columns:
@@ -232,6 +243,11 @@ def _combine(
         if ways:
             found = [Candidate(w.sql, w.words, w.cost + 0.5) for w in ways]
             _Known(sample, found).offer([column])
+
+
+def _carried(text: str, encoding: str) -> str:
+    """A text as a file shows it: letters that the encoding lacks are `?`."""
+    return text.encode(encoding, errors="replace").decode(encoding)
 
 
 def _map_codes(sample: Sample, column: _Column) -> None:
@@ -316,8 +332,7 @@ def _default(sample: Sample, column: _Column, known: _Known) -> None:
         & (there < sample.rows)
         & ((hits & filled).sum(axis=1) >= there * GOOD)
     )
-    good = sorted(good, key=lambda n: known.candidates[n].cost)[:6]
-    for n in good:
+    for n in sorted(map(int, good), key=lambda n: known.candidates[n].cost)[:6]:
         first, rest = known.candidates[n], ~filled[n]
         alternatives = (known.hashes[:, rest] == wanted[rest]).mean(axis=1)
         second = int(np.argmax(alternatives))

@@ -90,9 +90,10 @@ def draft_file(
     _load(duck, given)
     place = _place_of(given, wanted_key)
     keys = possible_keys(duck, relations, width, place)
-    if not keys:
+    found = _best(duck, keys, relations, given) if keys else None
+    if found is None:
         return _in_parts(duck, given, relations, day) or _unknown(given)
-    sample, columns = _best(duck, keys, relations, given.headers)
+    sample, columns = found
     checked = _checked(duck, sample, columns)
     who = population(duck, sample.key, sample.joins, len(given.rows))
     made = [column.sql for column in checked]
@@ -139,10 +140,13 @@ def _best(
     duck: duckdb.DuckDBPyConnection,
     keys: Sequence[Key],
     relations: Sequence[Relation],
-    headers: Sequence[str],
-) -> tuple[Sample, list[Explained]]:
-    """The key whose relation explains most of the file, and how it explains it."""
-    width = len(headers)
+    given: GivenFile,
+) -> tuple[Sample, list[Explained]] | None:
+    """The key whose relation explains most of the file, and how it explains it.
+
+    None where no line finds a row of its own.
+    """
+    width = len(given.headers)
 
     def part(key: Key) -> float:
         # A line without a row is never sent; a line with two is sent twice.
@@ -154,23 +158,28 @@ def _best(
         points, key = one
         return -round(points, 2), not key.is_exact, len(key.pairs), key.relation.name
 
-    scored = sorted(
-        ((quick_score(Sample.make(duck, k, [], width)) * part(k), k) for k in keys),
-        key=rank,
-    )
+    def score(key: Key) -> float:
+        sample = Sample.make(duck, key, [], width)
+        return quick_score(sample) * part(key) if sample.rows else 0.0
+
+    scored = sorted(((score(key), key) for key in keys), key=rank)
     first_of: dict[str, Key] = {}
     for _, key in scored:
         first_of.setdefault(key.relation.name, key)
     best: tuple[float, Key, list[Join], list[Explained]] | None = None
     for key in list(first_of.values())[:_TRIED]:
         joins = joins_of(duck, key.relation, relations)
-        columns = explained(Sample.make(duck, key, joins, width), headers)
+        sample = Sample.make(duck, key, joins, width)
+        if not sample.rows:
+            continue
+        columns = explained(sample, given.headers, given.layout.encoding)
         points = sum(c.share for c in columns if c.sql) / width * part(key)
         if best is None or points > best[0] + 0.005:
             best = points, key, joins, columns
         if points > _ALL_EXPLAINED:
             break
-    assert best is not None
+    if best is None:
+        return None
     return Sample.make(duck, best[1], best[2], width), best[3]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Of so many lines the key may find another row.
 _TOLERATED = 0.01
+_MOST_FIRST = 6
 
 
 def order_of(
@@ -47,20 +48,24 @@ def order_of(
         f"ON {key.on} QUALIFY row_number() OVER (PARTITION BY f._row) = 1"
     )
     tried = [*base, *own]
-    alone = _risen(duck, [test for _, test in tried])
     [(rows,)] = duck.execute("SELECT count(*) FROM o").fetchall()
-    risen = [n for n, (falls, _) in enumerate(alone) if falls <= rows * _TOLERATED]
-    risen.sort(key=lambda n: (alone[n][0] + alone[n][1], n))
-    if not risen or sum(alone[risen[0]]) <= rows * _TOLERATED:
-        return [tried[risen[0]][0]] if risen else []
-    for n in risen[:6]:
-        both = _risen(duck, [f"({tried[n][1]}, {test})" for _, test in tried])
-        good = [
-            m for m in range(len(tried)) if m != n and sum(both[m]) <= rows * _TOLERATED
-        ]
-        if good:
-            return [tried[n][0], tried[min(good, key=lambda m: (sum(both[m]), m))][0]]
-    return [tried[risen[0]][0]]
+    alone = _risen(duck, [test for _, test in tried])
+    pairs: dict[int, list[tuple[int, int]]] = {}
+    for most in (0, int(rows * _TOLERATED)):
+        risen = [n for n, (falls, _) in enumerate(alone) if falls <= most]
+        risen.sort(key=lambda n: (sum(alone[n]), n))
+        for n in risen[:_MOST_FIRST]:
+            if sum(alone[n]) <= most:
+                return [tried[n][0]]
+            if n not in pairs:
+                both = [f"({tried[n][1]}, {test})" for _, test in tried]
+                pairs[n] = _risen(duck, both)
+            good = [
+                m for m, falls in enumerate(pairs[n]) if m != n and sum(falls) <= most
+            ]
+            if good:
+                return [tried[n][0], tried[good[0]][0]]
+    return [tried[risen[0]][0]] if risen else []
 
 
 def _risen(

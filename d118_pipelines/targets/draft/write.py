@@ -80,6 +80,28 @@ def written(draft: Draft) -> dict[str, str]:
     return {f"mappings/targets/{draft.name}.yaml": yaml, **sql}
 
 
+def of_oneroster(
+    name: str, version: str, archive: str | None, has_demographics: bool
+) -> dict[str, str]:
+    """The same for a set of OneRoster files: the layout has its columns and rules."""
+    draft = Draft(name, Format(), [])
+    written_as = "1.1" if version.startswith("1.1") else "1.2.1"
+    head = [
+        f"# {name}: the files are OneRoster {version}. Columns, rules and options:",
+        "# docs/reference/oneroster_export.md",
+        f"title: {name.replace('_', ' ')}",
+        "extends: oneroster_csv",
+        "",
+        "options:",
+        f'  version: "{written_as}"',
+        f"  demographics: {str(has_demographics).lower()}",
+    ]
+    package = ["", f"package: {{archive: {_scalar(archive)}}}"] if archive else []
+    tail = [line for line in _tail(draft) if not line.startswith("ledger:")]
+    text = "\n".join([*head, *package, *tail]) + "\n"
+    return {f"mappings/targets/{name}.yaml": text}
+
+
 def _head(draft: Draft) -> Iterator[str]:
     layout = draft.layout
     yield f"# {draft.name}, drafted from the files that another program sent. Read every line:"

@@ -51,7 +51,12 @@ CREATE INDEX ix_findings_run_id ON findings (run_id);
 CREATE TABLE sync_leases (
   name TEXT NOT NULL, holder TEXT NOT NULL, host TEXT NOT NULL,
   process TEXT NOT NULL, acquired_at {time} NOT NULL,
-  renewed_at {time} NOT NULL, PRIMARY KEY (name)
+  renewed_at {time} NOT NULL, stop_asked_by TEXT, PRIMARY KEY (name)
+);
+CREATE TABLE sync_progress (
+  run_id TEXT NOT NULL, name TEXT NOT NULL, percent INTEGER NOT NULL,
+  rows INTEGER NOT NULL, step TEXT NOT NULL, updated_at {time} NOT NULL,
+  PRIMARY KEY (run_id, name)
 );
 CREATE TABLE pauses (
   name TEXT NOT NULL, until {time} NOT NULL, created_at {time} NOT NULL,
@@ -227,6 +232,7 @@ CREATE VIEW sync_jobs AS
 SELECT id AS job_id, id, district_id, provider_id, run_id, kind,
   CASE status WHEN 'PENDING' THEN 'pending' WHEN 'IN_PROGRESS' THEN 'running'
     WHEN 'SUCCESS' THEN 'completed' WHEN 'PARTIAL' THEN 'completed'
+    WHEN 'WAITING' THEN 'completed'
     WHEN 'CANCELLED' THEN 'cancelled' ELSE 'failed' END AS status,
   started_at, completed_at, stats_json,
   CASE status WHEN 'HELD' THEN 'held for review' ELSE error_message END AS error,

@@ -1,0 +1,132 @@
+"""`d118 upgrade`: a verified backup first, then the newer schema.
+
+Called by `cli/upgrade.py`; the migration is in `state/schema.py`, the archive in
+`backup.py`. Rules: docs/reference/backup.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.state import audit, database
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.engines import normalised, postgres_engine, sqlite_engine
+from d118_pipelines.state.schema import MIGRATIONS, found_revision, newest_revision
+from d118_pipelines.workflows.backup import FOLDER, make_backup
+from d118_pipelines.workflows.district_folder import own_files
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade would do: schemas, and own files whose originals have changed."""
+
+    before: str
+    after: str
+    changed_originals: tuple[str, ...]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a state, and it has an older schema."""
+        return self.before not in ("", self.after)
+
+
+def planned_upgrade(project: Project, *, migrations: Path = MIGRATIONS) -> Upgrade:
+    """What `upgrade` will change; nothing is changed."""
+    originals = [one.file for one in own_files(project.root) if one.shipped_changed]
+    return Upgrade(_revision(project), newest_revision(migrations), tuple(originals))
+
+
+def upgrade(
+    project: Project,
+    *,
+    actor: str,
+    now: dt.datetime,
+    has_backup: bool = False,
+    migrations: Path = MIGRATIONS,
+) -> Path | None:
+    """Back the state up where its schema is older, then migrate it; the backup's path.
+
+    has_backup: somebody has made one. Raises: as `make_backup` and `database.upgrade`; the
+    state is as it was then.
+    """
+    plan = planned_upgrade(project, migrations=migrations)
+    saved = None
+    if plan.is_needed and not has_backup:
+        saved = _saved(project, now)
+    file = project.home / "d118.sqlite"
+    database.upgrade(file, migrations=migrations)
+    if plan.is_needed:
+        with Database(file, migrations=migrations).transaction() as connection:
+            audit.record(
+                connection,
+                now=now,
+                actor=actor,
+                action="upgraded",
+                subject="state database",
+                detail=f"backup {saved.name}" if saved else "without a backup",
+                before=plan.before,
+                after=plan.after,
+            )
+    return saved
+
+
+def _revision(project: Project) -> str:
+    url, file = os.environ.get("DATABASE_URL", ""), project.home / "d118.sqlite"
+    if not url and not file.is_file():
+        return ""
+    engine = postgres_engine(url) if url else sqlite_engine(file)
+    with engine.connect().execution_options(reads_only=True) as connection:
+        return found_revision(connection)
+
+
+def _saved(project: Project, now: dt.datetime) -> Path:
+    name = f"before-upgrade-{now:%Y%m%dT%H%M%SZ}"
+    folder, url = project.folder(FOLDER), os.environ.get("DATABASE_URL", "")
+    if not url:
+        return make_backup(project, folder / f"{name}.tar.gz", now=now).path
+    return _dumped(normalised(url), folder / f"{name}.dump")
+
+
+def _dumped(url: sa.URL, path: Path) -> Path:
+    """The server's own dump: of an older schema nothing else knows the tables."""
+    if shutil.which("pg_dump") is None:
+        raise _no_dump("pg_dump is not installed here.")
+    # In the environment, since everybody can read a command line.
+    known = {
+        "PGHOST": url.host or url.query.get("host"),
+        "PGPORT": str(url.port or ""),
+        "PGUSER": url.username,
+        "PGPASSWORD": str(url.password or ""),
+        "PGDATABASE": url.database,
+    }
+    environment = {**os.environ, **{k: str(v) for k, v in known.items() if v}}
+    path.touch(mode=0o600)
+    for command in (
+        ["pg_dump", "--format=custom", f"--file={path}"],
+        ["pg_restore", "--list", f"--file={os.devnull}", str(path)],
+    ):
+        done = subprocess.run(
+            command, env=environment, capture_output=True, check=False
+        )
+        if done.returncode:
+            path.unlink(missing_ok=True)
+            raise _no_dump(f"{command[0]} ended with code {done.returncode}.")
+    return path
+
+
+def _no_dump(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"No backup could be made: {what}",
+        rule="A state is upgraded after a verified backup.",
+        not_done="Nothing was changed.",
+        next_step="Make one by hand, then: d118 upgrade --no-backup",
+    )

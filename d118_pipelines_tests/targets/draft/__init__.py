@@ -1,0 +1,1 @@
+"""Drafting a target from files."""

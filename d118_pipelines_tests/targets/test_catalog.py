@@ -1,0 +1,193 @@
+"""The targets of the catalog: copied, and byte for byte what golden files made by hand say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.roster.store.snapshot import relation_columns
+from d118_pipelines.targets.build import Export, Inputs, build_export
+from d118_pipelines.targets.definition import Target, read_target
+from d118_pipelines.targets.ledger import LedgerSnapshot
+from d118_pipelines.workflows.catalog import add_target, catalog
+from d118_pipelines_tests.support.project import REPOSITORY
+
+NOW = dt.datetime(2026, 11, 2, 11, tzinfo=dt.UTC)
+GOLDEN = REPOSITORY / "d118_pipelines_tests/golden/catalog"
+NAMES = ("google_users", "school_data_sync")
+Rows = Mapping[str, list[dict[str, Any]]]
+
+
+def _id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def _record(key: str, **values: Any) -> dict[str, Any]:
+    return {"id": _id(key), "external_id": key, "status": "active", **values}
+
+
+def _role(user: str, role: str, **values: Any) -> dict[str, Any]:
+    given = {"user_id": _id(user), "school_id": _id("S5"), "role": role, "position": 1}
+    return {**given, "is_primary": True, **values}
+
+
+def _enrolled(user: str, role: str, **values: Any) -> dict[str, Any]:
+    given = {"id": _id(f"{user}/C1"), "user_id": _id(user), "class_id": _id("C1")}
+    return {**given, "role": role, "status": "active", **values}
+
+
+# Ana teaches Zoë; Left has only a role of last year, Nameless no e-mail and no name.
+ROSTER: Rows = {
+    "orgs": [
+        _record("D118", name="District 118", org_type="district"),
+        _record("S5", name="High School", org_type="school", parent_id=_id("D118")),
+    ],
+    "users": [
+        _record(
+            "P1",
+            first_name="Ana",
+            last_name="Ruiz",
+            email="ana.ruiz@d118.example",
+            staff_id="4001",
+        ),
+        _record(
+            "P2",
+            first_name="Zoë",
+            last_name="Lind, Jr.",
+            email=" zoe.lind@d118.example",
+            student_number="222150",
+            grade_level="09",
+            graduation_year=2030,
+        ),
+        _record("Left", first_name="Bo", last_name="Moe", email="bo@d118.example"),
+        _record("Nameless"),
+    ],
+    "user_roles": [
+        _role("P1", "teacher"),
+        _role("P2", "student"),
+        _role("Left", "staff", end_date="2026-06-30"),
+        _role("Nameless", "student"),
+    ],
+    "classes": [
+        _record("C1", name="English 9", school_id=_id("S5")),
+        _record("Untitled", school_id=_id("S5")),
+    ],
+    "enrollments": [
+        _enrolled("P1", "teacher"),
+        _enrolled("P2", "student"),
+        _enrolled("Left", "student", end_date="2026-06-30"),
+    ],
+}
+
+
+def written(relation: str, folder: Path) -> Path:
+    """The rows of one relation as an export reads them."""
+    path = folder / f"{relation}.parquet"
+    columns = relation_columns(relation)
+    with closing(open_frames()) as duck:
+        layout = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        duck.execute(f"CREATE TABLE t ({layout})")
+        for row in ROSTER.get(relation, []):
+            marks = ", ".join("?" * len(row))
+            duck.execute(
+                f"INSERT INTO t ({', '.join(row)}) VALUES ({marks})", list(row.values())
+            )
+        duck.execute(f"COPY t TO {literal(path)} (FORMAT parquet)")
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with the catalog and no target."""
+    root = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "mappings/catalog", root / "mappings/catalog")
+    (root / "mappings/targets").mkdir()
+    (root / "sql/exports").mkdir(parents=True)
+    return Project(root, root / "var")
+
+
+def added(project: Project, name: str) -> Target:
+    add_target(project, name)
+    yaml = project.root / f"mappings/targets/{name}.yaml"
+    return read_target(yaml, project.root / "sql/exports")
+
+
+def made(target: Target, folder: Path) -> Export:
+    folder.mkdir()
+    inputs = folder / "inputs"
+    inputs.mkdir()
+    export = build_export(
+        target,
+        inputs=Inputs(
+            {}, {name: written(name, inputs) for name in target.roster_reads}
+        ),
+        snapshot=LedgerSnapshot((), None, False, None),
+        baseline_folder=None,
+        destination="outbox",
+        folder=folder,
+        data_at=NOW,
+        now=NOW,
+        zone=ZoneInfo("America/Chicago"),
+    )
+    assert export is not None
+    return export
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_files_are_those_made_by_hand(
+    project: Project, name: str, tmp_path: Path
+) -> None:
+    export = made(added(project, name), tmp_path / "made")
+
+    golden = {path.name: path.read_bytes() for path in (GOLDEN / name).iterdir()}
+    assert {f.file.file: f.path.read_bytes() for f in export.files} == golden
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_delivery_is_held_and_by_nothing_else(
+    project: Project, name: str, tmp_path: Path
+) -> None:
+    export = made(added(project, name), tmp_path / "made")
+
+    broken = [rule.code for rule in export.rules if not rule.passed]
+    assert broken == ["guard.first_delivery"]
+
+
+def test_every_target_of_the_catalog_has_recipient_purpose_and_a_golden_file(
+    project: Project,
+) -> None:
+    assert catalog(project) == list(NAMES)
+    page = (REPOSITORY / "docs/catalog.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        disclosure = added(project, name).model.disclosure
+        assert disclosure and disclosure.recipient and disclosure.purpose
+        assert f"| `{name}` |" in page
+
+
+def test_a_target_that_is_there_is_not_replaced(project: Project) -> None:
+    yaml = project.root / "mappings/targets/google_users.yaml"
+    yaml.write_text("title: mine\n")
+
+    with pytest.raises(ConfigurationError, match="is there already"):
+        add_target(project, "google_users")
+
+    assert yaml.read_text() == "title: mine\n"
+
+
+def test_a_name_that_the_catalog_lacks_is_refused_with_its_names(
+    project: Project,
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"google_users, school_data_sync"):
+        add_target(project, "../targets")

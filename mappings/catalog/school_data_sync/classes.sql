@@ -1,0 +1,1 @@
+SELECT * FROM sds_classes WHERE title IS NOT NULL

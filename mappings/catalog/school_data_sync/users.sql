@@ -1,0 +1,1 @@
+SELECT * FROM sds_people WHERE username IS NOT NULL
