@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from d118_pipelines.config.yaml_files import Model
 from d118_pipelines.errors import ConfigurationError
 
-MOST_AT_A_TIME = "MAX_CONCURRENT_SYNCS"
+AT_A_TIME_VARIABLE = "MAX_CONCURRENT_SYNCS"
 DEFAULT_AT_A_TIME = 2
 
 
@@ -38,11 +38,11 @@ class RunLimits(Model):
 
 def runs_at_a_time() -> int:
     """How many runs of a district may be at work. Raises: ConfigurationError."""
-    text = os.environ.get(MOST_AT_A_TIME) or str(DEFAULT_AT_A_TIME)
+    text = os.environ.get(AT_A_TIME_VARIABLE) or str(DEFAULT_AT_A_TIME)
     if not text.isdecimal() or not int(text):
         raise ConfigurationError(
-            f"{MOST_AT_A_TIME} is {text[:20]}, and must be a number from 1 on.",
+            f"{AT_A_TIME_VARIABLE} is {text[:20]}, and must be a number from 1 on.",
             not_done="Nothing was started.",
-            next_step=f"Correct {MOST_AT_A_TIME} in .env, or remove it.",
+            next_step=f"Correct {AT_A_TIME_VARIABLE} in .env, or remove it.",
         )
     return int(text)
