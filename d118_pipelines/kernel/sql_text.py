@@ -54,7 +54,7 @@ def statement(reference: str, **values: str) -> str:
 def _statements(file: str) -> dict[str, str]:
     """Name -> statement, of one file; read once per process."""
     try:
-        text = (SHIPPED / f"sql/{file}.sql").read_text(encoding="utf-8")
+        text = (SHIPPED / "sql" / f"{file}.sql").read_text(encoding="utf-8")
     except OSError as exc:
         raise _unusable(file, f"cannot be read: {exc.strerror}") from exc
     _, *parts = _NAME.split(text)
