@@ -35,7 +35,6 @@ from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.postgres import empty_database
 from d118_pipelines_tests.support.project import ProjectFolder
 
-ALIVE = DagsterFacts({"SENSOR": utc_now()}, (1,))
 DISTRICT = "district_118"
 
 
@@ -46,10 +45,17 @@ def empty(tmp_path: Path) -> ProjectFolder:
     return project
 
 
-def wrong(project: ProjectFolder, dagster: DagsterFacts = ALIVE) -> dict[str, str]:
+def alive() -> DagsterFacts:
+    """A daemon that has just written its heartbeat."""
+    return DagsterFacts({"SENSOR": utc_now()}, (1,))
+
+
+def wrong(
+    project: ProjectFolder, dagster: DagsterFacts | None = None
+) -> dict[str, str]:
     """The checks that are wrong, and what they say."""
     with project.entered():
-        found = health(project.project, dagster)
+        found = health(project.project, dagster or alive())
     bad = {c["check"]: c["found"] for c in found["checks"] if c["result"] == "wrong"}
     assert found["status"] == ("unhealthy" if bad else "healthy")
     told = {alert.title for alert in health_alerts(found)}
@@ -118,7 +124,7 @@ def test_a_lease_of_a_dead_process_is_named(empty: ProjectFolder) -> None:
     )
 
     with empty.entered():
-        checks = health(empty.project, ALIVE)["checks"]
+        checks = health(empty.project, alive())["checks"]
 
     [leases] = [c for c in checks if c["check"] == "leases"]
     assert (leases["result"], "smartfind" in leases["found"]) == ("note", True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.errors import HeldError
+from d118_pipelines.errors import WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import (
     absent_once,
@@ -108,7 +108,7 @@ def test_who_is_absent_for_the_second_time_leaves_although_the_content_is_the_sa
     assert _is_repeated(project)
 
 
-def test_a_blackout_that_began_since_holds_an_empty_plan(
+def test_a_blackout_that_began_since_lets_an_empty_plan_wait(
     project: RosterProject,
 ) -> None:
     today = utc_now().date()
@@ -119,11 +119,11 @@ def test_a_blackout_that_began_since_holds_an_empty_plan(
     planned = project.plan(NAME)
 
     assert _is_repeated(project)
-    assert planned.plan.verdict == "held"
-    with pytest.raises(HeldError):
+    assert planned.plan.verdict == "waiting"
+    with pytest.raises(WaitingError):
         project.apply(NAME)
     project.stage(NAME)
-    assert not _is_repeated(project), "the last run was held"
+    assert not _is_repeated(project), "the last run waits"
 
 
 def _other_bytes(project: RosterProject) -> None:
