@@ -56,8 +56,8 @@ test: $(READY)
 	wait $$lint; clean=$$?; cat "$$linted"; \
 	test $$tested -eq 0 && test $$clean -eq 0
 
-# The widest loops: every kill point, every property with many examples, all of the store
-# on PostgreSQL.
+# What takes more than a second: several processes, browsers, every kill point, every
+# property with many examples, all of the store on PostgreSQL.
 test-long: $(READY)
 	$(PYTEST) -m "long or hypothesis" --hypothesis-profile=long
 

@@ -109,6 +109,7 @@ def early(found: list[Import]) -> set[str]:
     }
 
 
+@pytest.mark.long
 def test_dagster_stays_in_its_rooms(modules: Modules) -> None:
     users = {
         name
@@ -157,6 +158,7 @@ def test_nothing_imports_the_command_line(modules: Modules) -> None:
         assert inside or not [i for i in found if room(i.name) == "cli"], name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", [PACKAGE, TESTS], ids=["product", "tests"])
 def test_no_circle_of_imports(folder: Path) -> None:
     """Imports inside functions and for types count: they are arrows to a reader too."""
@@ -220,6 +222,7 @@ def test_module_names_say_what_belongs_there() -> None:
         assert not {path.stem, path.parent.name} & VAGUE, path
 
 
+@pytest.mark.long
 def test_errors_are_caught_by_name() -> None:
     for path in MODULES:
         if place(path) == "assets/boundary.py":

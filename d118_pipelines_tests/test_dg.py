@@ -32,6 +32,7 @@ def dg(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_dg_check_defs_passes(tmp_path: Path) -> None:
     answer = dg(tmp_path, "check", "defs")
 

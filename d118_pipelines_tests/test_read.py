@@ -56,6 +56,7 @@ def test_an_extract_of_powerschool(here: RosterProject) -> None:
     assert read.extract("powerschool/staff").equals(staff)
 
 
+@pytest.mark.long
 def test_a_collection_of_another_provider(here: RosterProject) -> None:
     users = read.extract("files/users")
 

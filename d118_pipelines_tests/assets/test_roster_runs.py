@@ -74,6 +74,7 @@ def test_a_sync_runs_from_raw_to_roster(synced: Synced) -> None:
     assert row.completed_at is not None
 
 
+@pytest.mark.long
 def test_the_numbers_of_the_ui_are_those_of_the_tables(synced: Synced) -> None:
     [row] = rows(synced.project)
     stats = json.loads(row.stats_json)
@@ -135,6 +136,7 @@ def test_rows_set_aside_make_it_partial(project: RosterProject) -> None:
     assert json.loads(row.stats_json)["enrollments"]["errors"] == 1
 
 
+@pytest.mark.long
 def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
     project.environment["LOG_LEVEL"] = "debug"
 
@@ -152,6 +154,7 @@ def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
     assert (wrong.code, "LOG_LEVEL is loud" in wrong.err) == (2, True)
 
 
+@pytest.mark.long
 def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
     project: RosterProject,
 ) -> None:
@@ -189,6 +192,7 @@ def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
     assert len(project.statuses("users")) == STUDENTS + 2
 
 
+@pytest.mark.long
 def test_a_held_plan_waits_for_its_approval(project: RosterProject) -> None:
     before = project.dump()
     put_set(project.root, 10)
@@ -236,6 +240,7 @@ def test_a_held_plan_fails_its_checks_and_blocks_the_apply(
     assert [row.status for row in rows(project)] == ["SUCCESS", "HELD", "HELD"]
 
 
+@pytest.mark.long
 def test_a_source_that_fails_leaves_the_roster_and_says_why(
     project: RosterProject,
 ) -> None:
@@ -275,6 +280,7 @@ def server() -> Iterator[OneRosterServer]:
         yield running
 
 
+@pytest.mark.long
 def test_what_is_switched_off_is_neither_read_nor_touched(
     server: OneRosterServer, tmp_path: Path
 ) -> None:
@@ -341,6 +347,7 @@ def test_out_of_term_nothing_is_due_and_that_is_no_failure(
     assert out_of_term.statuses("users") == {}
 
 
+@pytest.mark.long
 def test_a_powerschool_that_cannot_be_read_ends_the_run_s_row(tmp_path: Path) -> None:
     project = RosterProject(tmp_path / "project", POWERSCHOOL)
     (project.root / "tables").mkdir()

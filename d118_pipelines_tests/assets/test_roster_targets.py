@@ -64,6 +64,7 @@ def test_the_job_reads_the_roster_and_starts_no_sync(sent: Sent) -> None:
     assert failed_checks(sent.result) == {}
 
 
+@pytest.mark.long
 def test_the_page_shows_people_and_schools_as_counts(sent: Sent) -> None:
     users, places = (
         metadata(sent.result, name) for name in (USERS, "exports/oneroster/enrollments")
@@ -90,6 +91,7 @@ def test_the_same_roster_again_is_the_same_archive(project: RosterProject) -> No
     assert (main["added"].value, main["removed"].value) == (0, 0)
 
 
+@pytest.mark.long
 def test_everything_can_be_selected_and_comes_in_its_order(
     project: RosterProject,
 ) -> None:

@@ -42,6 +42,7 @@ def numbers(shown: object) -> dict[str, object]:
     return {name: entry.value for name, entry in dict(shown).items()}  # type: ignore[call-overload]
 
 
+@pytest.mark.long
 def test_the_users_page_has_the_counts_as_numbers(project: ScimProject) -> None:
     def fault(request: Request) -> Reply | None:
         body = json.loads(request.body) if request.body else {}
@@ -112,6 +113,7 @@ def test_a_refused_token_fails_the_run_and_is_not_shown(project: ScimProject) ->
     assert "canary" not in repr(result.all_events)
 
 
+@pytest.mark.long
 def test_without_a_base_url_everything_ends_in_the_outbox(project: ScimProject) -> None:
     result = execute(project, "scim")
 

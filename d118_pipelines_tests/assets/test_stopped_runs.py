@@ -57,6 +57,7 @@ def test_zero_rows_fail_the_extract_and_nothing_follows(
     assert project.outbox("hr_records") == before
 
 
+@pytest.mark.long
 def test_a_held_plan_blocks_its_own_target_only(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     plans = len(verdicts(project))
@@ -78,6 +79,7 @@ def test_a_held_plan_blocks_its_own_target_only(project: ProjectFolder) -> None:
     assert sorted(verdicts(project)[plans:]) == ["held", "ready"]
 
 
+@pytest.mark.long
 def test_a_held_run_does_not_look_like_a_crash(project: ProjectFolder) -> None:
     project.set_people(HALF)
 
@@ -104,6 +106,7 @@ def test_a_held_run_does_not_look_like_a_crash(project: ProjectFolder) -> None:
     assert first.step_failure_data.user_failure_data == failure
 
 
+@pytest.mark.long
 def test_a_held_run_links_to_the_job_approve(project: ProjectFolder) -> None:
     project.set_people(HALF)
 
@@ -134,6 +137,7 @@ def test_a_delivery_by_itself_refuses_a_held_plan(held: ProjectFolder) -> None:
     assert held.outbox("hr_records") == before
 
 
+@pytest.mark.long
 def test_the_job_approve_releases_exactly_one_plan_once(held: ProjectFolder) -> None:
     config = {
         "target": "hr_records",
@@ -158,6 +162,7 @@ def test_the_job_approve_releases_exactly_one_plan_once(held: ProjectFolder) -> 
     assert "FAILED plan.overtaken" in (failure.description or "")
 
 
+@pytest.mark.long
 def test_a_released_plan_passes_its_checks(held: ProjectFolder) -> None:
     held.d118("approve", "hr_records", newest_hash(held), "--reason", "confirmed")
 
@@ -208,6 +213,7 @@ def test_a_delivered_plan_is_not_delivered_again(project: ProjectFolder) -> None
     assert "d118 resend hr_records" in (failure.description or "")
 
 
+@pytest.mark.long
 def test_a_failed_plan_blocks_the_delivery(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     project.edit("mappings/targets/hr_records.yaml", "min_rows: 1", "min_rows: 500")
@@ -243,6 +249,7 @@ def test_an_extract_may_be_48_hours_old(
     assert set(failed_checks(result)) == ({"data_fresh"} if held else set())
 
 
+@pytest.mark.long
 def test_a_plan_grows_old_before_its_delivery(project: ProjectFolder) -> None:
     project.set_people([*PEOPLE, Person(4200)])
     project.export("hr_records")
@@ -289,6 +296,7 @@ def test_an_export_without_any_extract_says_how_to_make_it(tmp_path: Path) -> No
     assert "dagster asset materialize" in (failure.description or "")
 
 
+@pytest.mark.long
 def test_an_unforeseen_error_shows_its_place_and_no_text(
     project: ProjectFolder,
 ) -> None:

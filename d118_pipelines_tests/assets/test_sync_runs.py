@@ -59,6 +59,7 @@ def test_one_run_syncs_both_targets(synced: Synced) -> None:
     assert len(synced.result.get_asset_check_evaluations()) == 21
 
 
+@pytest.mark.long
 def test_a_raw_extract_records_rows_columns_and_query(synced: Synced) -> None:
     values = metadata(synced.result, HR_RAW)
 

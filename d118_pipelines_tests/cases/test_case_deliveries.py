@@ -162,6 +162,7 @@ def test_case_33_sent_and_not_read_back_moves_the_ledger(
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ssh-ed25519"])
 def test_case_34_new_keys_in_the_middle_of_a_transfer(
     tmp_path: Path, ssh_keys: SshKeys, kind: str

@@ -10,6 +10,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from d118_pipelines_tests.cases.case import CASES
 from d118_pipelines_tests.roster.staging.powerschool.tables import Roster
 from d118_pipelines_tests.roster.staging.powerschool.test_roster_rules import (
@@ -48,6 +50,7 @@ def marked(roster: Roster) -> list[Any]:
     )
 
 
+@pytest.mark.long
 def test_case_36_only_real_students_are_live_and_a_dupe_is_reported(
     tmp_path: Path,
 ) -> None:

@@ -17,6 +17,7 @@ from d118_pipelines_tests.support.roster_sync import (
 )
 
 
+@pytest.mark.long
 def test_case_12_rows_of_one_class_per_term_are_merged(tmp_path: Path) -> None:
     case = Case(tmp_path, "12")
     # The same fault with people: one row for each school.
@@ -32,6 +33,7 @@ def test_case_12_rows_of_one_class_per_term_are_merged(tmp_path: Path) -> None:
     assert [role["school_external_id"] for role in roles] == ["105", "5"]
 
 
+@pytest.mark.long
 def test_case_12_rows_that_differ_elsewhere_are_still_rejected(tmp_path: Path) -> None:
     case = Case(tmp_path, "12")
     case.change(
@@ -48,6 +50,7 @@ def test_case_12_rows_that_differ_elsewhere_are_still_rejected(tmp_path: Path) -
     assert keys(found, "id.duplicate") == ["K1", "K1"]
 
 
+@pytest.mark.long
 def test_case_01_a_class_without_title_has_that_of_its_course(tmp_path: Path) -> None:
     case = Case(tmp_path, "01")
     case.add("classes", "K3,,,NULL,,C2,HR.3B,scheduled,,105,F27,,,")
@@ -83,6 +86,7 @@ def test_case_41_a_person_first_seen_disabled_is_no_conflict(tmp_path: Path) -> 
     assert set(project.statuses("enrollments")) == {"e1", "e2"}
 
 
+@pytest.mark.long
 def test_case_11_an_orphan_says_that_only_its_case_differs(tmp_path: Path) -> None:
     case = Case(tmp_path, "11")
     case.change("classes", {",F27,,,1": ",f27,,,1"})
@@ -96,6 +100,7 @@ def test_case_11_an_orphan_says_that_only_its_case_differs(tmp_path: Path) -> No
     assert element["detail"] == "differs in case only: F27"
 
 
+@pytest.mark.long
 def test_case_05_one_person_in_two_rows_names_both(tmp_path: Path) -> None:
     found = Case(tmp_path, "05").stage()
 
@@ -122,6 +127,7 @@ def test_case_05_an_address_that_many_share_names_nobody(tmp_path: Path) -> None
     assert set(keys(found, "id.same_person")) == {"A7", "T7", "A8", "T8"}
 
 
+@pytest.mark.long
 def test_case_05_a_provider_may_ask_for_one_person_with_two_roles(
     tmp_path: Path,
 ) -> None:

@@ -21,6 +21,7 @@ from d118_pipelines_tests.support.roster_sync import (
 )
 
 
+@pytest.mark.long
 def test_case_02_one_byte_changes_no_other_name(tmp_path: Path) -> None:
     case = Case(tmp_path, "02")
     before = names(case.stage())
@@ -35,6 +36,7 @@ def test_case_02_one_byte_changes_no_other_name(tmp_path: Path) -> None:
     assert (one["external_id"], one["source_line"]) == ("S200", 54)
 
 
+@pytest.mark.long
 def test_case_02_a_row_in_both_encodings_keeps_its_own_letters(tmp_path: Path) -> None:
     case = Case(tmp_path, "02")
     case.change("users", {",José,Pupil0,": ",José,O\udc92Dell,"})
@@ -44,6 +46,7 @@ def test_case_02_a_row_in_both_encodings_keeps_its_own_letters(tmp_path: Path) -
     assert (row["first_name"], row["last_name"]) == ("José", "O’Dell")
 
 
+@pytest.mark.long
 def test_case_02_a_row_with_what_is_no_character_is_rejected_alone(
     tmp_path: Path,
 ) -> None:
@@ -66,6 +69,7 @@ def test_case_25_an_entity_without_a_row_left_holds_the_plan(tmp_path: Path) -> 
     assert found.held_reason == "Every row of terms is rejected (row.bad_date: 4)."
 
 
+@pytest.mark.long
 def test_case_25_the_plan_waits_and_nothing_is_applied(tmp_path: Path) -> None:
     project = Case(tmp_path, "25").project()
 
@@ -91,6 +95,7 @@ def crowd(case: Case, pupils: int, *, lost: int) -> None:
         case.add("enrollments", enrollment.format(f"N{number}", of))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("lost", "is_held"), [(5, False), (6, True)])
 def test_case_25_a_rejected_course_is_judged_by_what_falls_with_it(
     tmp_path: Path, lost: int, *, is_held: bool
@@ -107,6 +112,7 @@ def test_case_25_a_rejected_course_is_judged_by_what_falls_with_it(
     assert (found.held_reason is not None) is is_held
 
 
+@pytest.mark.long
 def test_case_25_what_falls_with_a_class_that_leads_nowhere_counts(
     tmp_path: Path,
 ) -> None:
@@ -124,6 +130,7 @@ def test_case_25_what_falls_with_a_class_that_leads_nowhere_counts(
     assert "classes K9" in (found.held_reason or "")
 
 
+@pytest.mark.long
 def test_case_25_one_course_without_title_holds_no_district(tmp_path: Path) -> None:
     case = Case(tmp_path, "25")
     crowd(case, 12, lost=4)  # a quarter of the enrollments, but four pupils
@@ -131,6 +138,7 @@ def test_case_25_one_course_without_title_holds_no_district(tmp_path: Path) -> N
     assert case.stage().held_reason is None
 
 
+@pytest.mark.long
 def test_case_25_a_fifth_of_one_school_holds_the_plan(tmp_path: Path) -> None:
     case = Case(tmp_path, "25")
     crowd(case, 196, lost=0)
@@ -160,6 +168,7 @@ def test_case_06_a_set_out_of_a_spreadsheet_is_refused_as_a_whole(
     assert project.statuses("users") == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "old", "new", "is_refused"),
     [
@@ -197,6 +206,7 @@ def test_case_08_a_set_without_manifest_is_refused_and_told_the_way(
     assert "bundle.manifest_missing" in str(caught.value)
 
 
+@pytest.mark.long
 def test_case_08_a_provider_names_version_and_mode(tmp_path: Path) -> None:
     case = Case(tmp_path, "08")
     said = {"version": "1.1", "mode": "bulk"}
@@ -226,6 +236,7 @@ def test_case_08_a_set_without_manifest_arrives_where_the_provider_says_so(
     assert named.arrived.version == "1.1"
 
 
+@pytest.mark.long
 def test_case_02_a_surrogate_alone_does_not_change_the_encoding(tmp_path: Path) -> None:
     case = Case(tmp_path, "03")
     case.change("users", {",Ana,Ruiz,": ",A\udced\udca0\udc80,Ruiz,"})

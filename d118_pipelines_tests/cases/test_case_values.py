@@ -21,6 +21,7 @@ from d118_pipelines_tests.support.roster_sync import (
 USER = "{0},,,{1},5,student,{0},,Ana,Off,,{0},{0}@d118.example,,,,09,"
 
 
+@pytest.mark.long
 def test_case_03_a_word_for_false_disables_the_account(tmp_path: Path) -> None:
     case = Case(tmp_path, "03")
     case.add("users", *(USER.format(f"X-{w}", w) for w in ("n", "no", "False", "F")))
@@ -32,6 +33,7 @@ def test_case_03_a_word_for_false_disables_the_account(tmp_path: Path) -> None:
     assert len(staged_rows(found, "users")) == 13
 
 
+@pytest.mark.long
 def test_case_03_an_unknown_word_never_enables_an_account(tmp_path: Path) -> None:
     case = Case(tmp_path, "03")
     unknown = {f"X-{word}": word for word in ("maybe", "2", "falso", "NULL", "-")}
@@ -44,6 +46,7 @@ def test_case_03_an_unknown_word_never_enables_an_account(tmp_path: Path) -> Non
     assert ("users", "X-maybe", "row.bad_bool") in rejected_rows(found)
 
 
+@pytest.mark.long
 def test_case_13_a_no_show_is_not_live(tmp_path: Path) -> None:
     found = Case(tmp_path, "13").stage()
 
@@ -51,6 +54,7 @@ def test_case_13_a_no_show_is_not_live(tmp_path: Path) -> None:
     assert "E5" in keys(found, "sem.date_order")
 
 
+@pytest.mark.long
 def test_case_13_a_lost_date_never_means_open_ended(tmp_path: Path) -> None:
     case = Case(tmp_path, "13")
     ends = ["00/00/0000", "2026-02-30", "n/a", "12/18/2026", "0"]
@@ -64,6 +68,7 @@ def test_case_13_a_lost_date_never_means_open_ended(tmp_path: Path) -> None:
     assert set(staged_rows(found, "enrollments")) == {"E1", "E2", "E3", "E4", "E5"}
 
 
+@pytest.mark.long
 def test_case_42_a_school_year_is_read_or_blank_and_never_guessed(
     tmp_path: Path,
 ) -> None:
@@ -81,6 +86,7 @@ def test_case_42_a_school_year_is_read_or_blank_and_never_guessed(
     assert read == {"y": 2027, "t": None, **years}
 
 
+@pytest.mark.long
 def test_case_04_a_placeholder_is_blank_with_one_finding_for_its_row(
     tmp_path: Path,
 ) -> None:
@@ -112,6 +118,7 @@ def test_case_04_a_placeholder_is_blank_with_one_finding_for_its_row(
     assert users["P2"]["middle_name"] == "Nilsson"
 
 
+@pytest.mark.long
 def test_case_14_marks_that_nobody_sees_are_taken_out(tmp_path: Path) -> None:
     case = Case(tmp_path, "14")
     persian = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
@@ -136,6 +143,7 @@ def test_case_14_marks_that_nobody_sees_are_taken_out(tmp_path: Path) -> None:
     assert (users["P2"]["username"], users["P2"]["first_name"]) == ("p2", "Li\u0301a")
 
 
+@pytest.mark.long
 def test_case_24_the_school_types_of_vendors_are_schools(tmp_path: Path) -> None:
     case = Case(tmp_path, "24")
     words = ["High School", "middle", "JuniorHigh", "K-12", "charter_school"]
@@ -152,6 +160,7 @@ def test_case_24_the_school_types_of_vendors_are_schools(tmp_path: Path) -> None
     assert set(staged_rows(found, "users")) == {"T1", "T2", "S1", "S2"}
 
 
+@pytest.mark.long
 def test_case_15_grades_of_vendors_are_kept_and_told_once_of_a_pupil(
     tmp_path: Path,
 ) -> None:
@@ -216,6 +225,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Staged:
     return case.stage()
 
 
+@pytest.mark.long
 def test_other_words_of_the_same_kinds_are_read_alike(odd: Staged) -> None:
     found = odd
 
@@ -282,6 +292,7 @@ def test_rejects_name_unknown_truth_values_dates_and_years(odd: Staged) -> None:
     assert date["detail"] == "the text is 2026-02-30"
 
 
+@pytest.mark.long
 def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
     case = Case(tmp_path, "03")
     words = {"R1": "Office Staff", "R2": "ext:coach", "R3": "ext:coach", "R4": "Zoe"}
@@ -314,6 +325,7 @@ def test_rejects_name_the_word_and_the_line_to_add(tmp_path: Path) -> None:
     assert "Zoe" not in str([f["detail"] for f in findings(found, "row.bad_enum")])
 
 
+@pytest.mark.long
 def test_a_refused_set_names_the_word_and_keeps_its_findings(tmp_path: Path) -> None:
     case = Case(tmp_path, "03")
     row = "X{0},,,true,5,ext:coach,x{0},,Ana,Off,,{0},x{0}@d118.example,,,,,"

@@ -79,6 +79,7 @@ def watched(tmp_path: Path, sshd: Sshd, httpserver: HTTPServer) -> Watched:
     return Watched(tmp_path / "project", sshd, httpserver)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_case_32_a_changed_login_is_told_at_the_first_look(watched: Watched) -> None:
     assert watched.look().startswith("skipped")
@@ -100,6 +101,7 @@ def test_case_32_a_changed_login_is_told_at_the_first_look(watched: Watched) -> 
     assert watched.status()["failed_look"] == ""
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_case_32_a_changed_host_key_is_told_at_the_first_look(watched: Watched) -> None:
     watched.show("other_ed25519")

@@ -32,6 +32,7 @@ def checks(project: ProjectFolder, **more: str) -> tuple[int, dict[str, str]]:
     return answer.code, found
 
 
+@pytest.mark.long
 def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     answer = fresh.d118("doctor")
 
@@ -51,6 +52,7 @@ def test_a_whole_installation_is_0(fresh: ProjectFolder) -> None:
     assert found["D118_HOME"] == f"ok: {fresh.home}"
 
 
+@pytest.mark.long
 def test_a_run_history_that_others_can_read_is_told_and_closed(
     fresh: ProjectFolder,
 ) -> None:
@@ -65,12 +67,14 @@ def test_a_run_history_that_others_can_read_is_told_and_closed(
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.long
 def test_the_way_of_alerts_is_told_without_its_address(fresh: ProjectFolder) -> None:
     _, found = checks(fresh, ALERT_WEBHOOK_URL="https://chat.example/canary")
 
     assert found["alerts"] == "ok: webhook"
 
 
+@pytest.mark.long
 def test_odd_windows_of_the_guard_are_notes(fresh: ProjectFolder) -> None:
     past = "{name: July, from: 2020-07-01, to: 2020-07-31}"
     days = {"from": dt.date(2020, 1, 1), "to": dt.date(9999, 12, 31)}
@@ -149,6 +153,7 @@ def test_sql_that_does_not_fit_is_1_with_its_file(fresh: ProjectFolder) -> None:
     assert found["SQL smartfind"].startswith("ok: ")
 
 
+@pytest.mark.long
 def test_a_missing_table_is_1_and_named(fresh: ProjectFolder) -> None:
     (fresh.root / "tables/u_humanresources.csv").unlink()
 
@@ -160,6 +165,7 @@ def test_a_missing_table_is_1_and_named(fresh: ProjectFolder) -> None:
     assert found["connection hr_records"].startswith("ok: ")
 
 
+@pytest.mark.long
 def test_a_password_that_is_not_set_is_named(fresh: ProjectFolder) -> None:
     code, found = checks(
         fresh, HRRECORDS_SFTP_ADDRESS="127.0.0.1:1", HRRECORDS_SFTP_USERNAME="u"
@@ -170,6 +176,7 @@ def test_a_password_that_is_not_set_is_named(fresh: ProjectFolder) -> None:
     assert "destination hr_records" not in found
 
 
+@pytest.mark.long
 def test_an_oracle_login_that_is_not_set_is_named(fresh: ProjectFolder) -> None:
     code, found = checks(fresh, POWERSCHOOL_PROD_DB="127.0.0.1:1/canary")
 
@@ -177,6 +184,7 @@ def test_an_oracle_login_that_is_not_set_is_named(fresh: ProjectFolder) -> None:
     assert "POWERSCHOOL_READ_USER is not set" in found["connection powerschool"]
 
 
+@pytest.mark.long
 def test_an_address_that_is_none_is_named_without_it(fresh: ProjectFolder) -> None:
     code, found = checks(
         fresh,
@@ -191,6 +199,7 @@ def test_an_address_that_is_none_is_named_without_it(fresh: ProjectFolder) -> No
     assert "canary" not in str(found)
 
 
+@pytest.mark.long
 def test_missing_known_hosts_are_named(fresh: ProjectFolder) -> None:
     code, found = checks(
         fresh,
@@ -204,6 +213,7 @@ def test_missing_known_hosts_are_named(fresh: ProjectFolder) -> None:
     assert "canary" not in str(found)
 
 
+@pytest.mark.long
 def test_a_missing_private_key_is_named(fresh: ProjectFolder) -> None:
     (fresh.root / "known_hosts").touch()
 
@@ -216,6 +226,7 @@ def test_a_missing_private_key_is_named(fresh: ProjectFolder) -> None:
     assert "canary" not in str(found)
 
 
+@pytest.mark.long
 def test_a_broken_state_database_is_named(fresh: ProjectFolder) -> None:
     fresh.home.mkdir()
     (fresh.home / "d118.sqlite").write_bytes(b"this is no database" * 100)

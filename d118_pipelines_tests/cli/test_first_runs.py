@@ -27,6 +27,7 @@ with dagster_instance(project) as instance:
 PROCESSES = 3
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_first_commands_at_once_open_one_instance(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")

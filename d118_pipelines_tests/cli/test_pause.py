@@ -27,6 +27,7 @@ def ticked(project: ProjectFolder, schedule: str) -> dg.ScheduleExecutionData:
         return found.evaluate_tick(context)
 
 
+@pytest.mark.long
 def test_what_is_paused_is_not_run_by_anybody_until_it_is_resumed(
     project: ProjectFolder,
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_pause_of_all_stops_a_run_that_is_at_work_before_it_sends(
     assert "no longer paused" in project.d118("resume", "--all").out
 
 
+@pytest.mark.long
 def test_a_paused_provider_is_not_synced(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
     project.d118("pause", "powerschool", *WHY)

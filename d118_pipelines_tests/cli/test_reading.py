@@ -244,6 +244,7 @@ def test_findings_can_be_asked_for_by_code(delivered: ProjectFolder) -> None:
     assert "No finding." in none.out
 
 
+@pytest.mark.long
 def test_findings_as_csv_are_safe_in_a_spreadsheet(project: ProjectFolder) -> None:
     project.edit(
         "mappings/targets/hr_records.yaml",

@@ -20,6 +20,7 @@ def plan_hash(project: ProjectFolder) -> str:
     return str(project.d118("plan", "hr_records", "--json").json()["plan_hash"])
 
 
+@pytest.mark.long
 def test_a_run_delivers_and_says_what(project: ProjectFolder) -> None:
     project.set_people([*PEOPLE, Person(4200)])
 
@@ -36,6 +37,7 @@ def test_a_run_delivers_and_says_what(project: ProjectFolder) -> None:
     assert project.d118("runs", "--json").json()["runs"][0]["run"] == said["run_id"]
 
 
+@pytest.mark.long
 def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     project.set_people(HALF)
@@ -63,6 +65,7 @@ def test_a_held_run_is_3_and_sends_nothing(project: ProjectFolder) -> None:
 BLACKOUT = "blackouts: [{from: 2020-01-01, to: 2090-01-01, reason: summer}]"
 
 
+@pytest.mark.long
 def test_in_a_blackout_a_target_s_run_ends_well_and_nothing_is_sent(
     project: ProjectFolder,
 ) -> None:
@@ -87,6 +90,7 @@ def test_in_a_blackout_a_target_s_run_ends_well_and_nothing_is_sent(
     assert project.outbox("hr_records") != before
 
 
+@pytest.mark.long
 def test_an_approval_can_be_carried_out_in_one_step(held: ProjectFolder) -> None:
     short = plan_hash(held)[:8]
 
@@ -113,6 +117,7 @@ def test_an_approved_plan_is_sent_by_the_next_run(held: ProjectFolder) -> None:
     assert held.outbox("hr_records")["StaffData.txt"].count(b"\n") == 11
 
 
+@pytest.mark.long
 def test_an_approval_is_used_once_and_audited(held: ProjectFolder) -> None:
     full = plan_hash(held)
     told = held.d118("approve", "hr_records", full, "--reason", "closed", "--json")
@@ -129,6 +134,7 @@ def test_an_approval_is_used_once_and_audited(held: ProjectFolder) -> None:
     assert held.export("hr_records").plan.verdict == "held"
 
 
+@pytest.mark.long
 def test_an_approval_does_not_release_other_changes(held: ProjectFolder) -> None:
     held.d118("approve", "hr_records", plan_hash(held), "--reason", "looked at ten")
     held.set_people(HALF[:9])
@@ -137,6 +143,7 @@ def test_an_approval_does_not_release_other_changes(held: ProjectFolder) -> None
         held.deliver("hr_records")
 
 
+@pytest.mark.long
 def test_an_expired_approval_releases_nothing(held: ProjectFolder) -> None:
     held.d118("approve", "hr_records", plan_hash(held), "--reason", "closed")
     past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
@@ -183,6 +190,7 @@ def test_a_ready_plan_needs_no_approval(delivered: ProjectFolder) -> None:
     assert "it needs no approval" in answer.err
 
 
+@pytest.mark.long
 def test_a_failure_is_1_and_cannot_be_approved(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     project.edit("mappings/targets/hr_records.yaml", "min_rows: 1", "min_rows: 500")
@@ -212,6 +220,7 @@ def test_zero_rows_are_1_and_change_nothing(project: ProjectFolder) -> None:
     assert project.outbox("hr_records") == before
 
 
+@pytest.mark.long
 def test_demonstration_people_never_go_to_an_address(project: ProjectFolder) -> None:
     (project.root / "tables/DEMONSTRATION.txt").touch()
     address = {
@@ -228,6 +237,7 @@ def test_demonstration_people_never_go_to_an_address(project: ProjectFolder) -> 
     assert "canary-password" not in answer.err + answer.out
 
 
+@pytest.mark.long
 def test_a_password_that_is_not_set_is_2(project: ProjectFolder) -> None:
     address = {"HRRECORDS_SFTP_ADDRESS": "127.0.0.1:1", "HRRECORDS_SFTP_USERNAME": "u"}
 
@@ -290,6 +300,7 @@ def test_resend_refuses_a_kept_file_that_is_not_as_it_was(
     assert project.outbox("hr_records") == before
 
 
+@pytest.mark.long
 def test_a_run_from_a_shell_is_the_ui_s_own(project: ProjectFolder) -> None:
     run_id = project.d118("run", "hr_records", "--json").json()["run_id"]
 

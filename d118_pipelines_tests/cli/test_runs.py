@@ -119,6 +119,7 @@ def test_a_shell_s_run_is_terminated_from_the_ui_and_orphans_are_closed(
     assert stuck.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_a_run_that_fails_before_any_plan_shows_at_once(project: ProjectFolder) -> None:
     gone = project.root / "tables"
     gone.rename(project.root / "moved")
@@ -190,6 +191,7 @@ def test_runs_is_one_listing_with_approvals_and_what_came_of_each(
     assert "approve hr_records" in project.d118("runs", COLUMNS="100").out
 
 
+@pytest.mark.long
 def test_a_used_plan_cannot_be_approved_again(held: ProjectFolder) -> None:
     full = held.d118("plan", "hr_records", "--json").json()["plan_hash"]
     assert held.d118("approve", "hr_records", full, "--reason", "closed").code == 0
@@ -201,6 +203,7 @@ def test_a_used_plan_cannot_be_approved_again(held: ProjectFolder) -> None:
     assert "has been carried out" in answer.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", ["80", ""], ids=["80", "piped"])
 def test_status_and_runs_fit_80_columns_and_cut_nothing(
     project: ProjectFolder, columns: str

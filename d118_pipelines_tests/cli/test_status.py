@@ -57,6 +57,7 @@ def test_delivered_targets_are_listed_with_what_was_sent(
     assert to_do(delivered) == ""
 
 
+@pytest.mark.long
 def test_the_files_of_the_last_delivery_can_be_listed(delivered: ProjectFolder) -> None:
     answer = delivered.d118("status", "--files", "--wide")
     narrow = delivered.d118("status", "--files", COLUMNS="80").out
@@ -84,6 +85,7 @@ def test_times_are_those_of_the_district(delivered: ProjectFolder) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_target_that_was_never_run_says_so(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project", PEOPLE)
 
@@ -92,6 +94,7 @@ def test_a_target_that_was_never_run_says_so(tmp_path: Path) -> None:
     assert to_do(project) == "d118 run hr_records"
 
 
+@pytest.mark.long
 def test_an_export_that_was_not_sent_yet_says_so(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project", PEOPLE)
     project.export("hr_records")
@@ -100,6 +103,7 @@ def test_an_export_that_was_not_sent_yet_says_so(tmp_path: Path) -> None:
     assert to_do(project) == "d118 run hr_records"
 
 
+@pytest.mark.long
 def test_a_held_target_points_to_its_plan(held: ProjectFolder) -> None:
     state = status(held)
 
@@ -108,6 +112,7 @@ def test_a_held_target_points_to_its_plan(held: ProjectFolder) -> None:
     assert to_do(held) == "d118 plan hr_records"
 
 
+@pytest.mark.long
 def test_a_failed_plan_points_to_its_findings(project: ProjectFolder) -> None:
     project.edit("mappings/targets/hr_records.yaml", "min_rows: 1", "min_rows: 500")
     project.export("hr_records")
@@ -116,6 +121,7 @@ def test_a_failed_plan_points_to_its_findings(project: ProjectFolder) -> None:
     assert to_do(project).startswith("d118 findings hr_records")
 
 
+@pytest.mark.long
 def test_a_failed_delivery_says_why(project: ProjectFolder) -> None:
     outbox = project.home / "outbox/hr_records"
     outbox.rename(outbox.with_name("moved"))

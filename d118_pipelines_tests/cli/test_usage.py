@@ -97,6 +97,7 @@ def test_the_page_says_something_about_every_part() -> None:
     assert "None" not in page
 
 
+@pytest.mark.long
 def test_a_project_without_a_target_is_a_short_answer(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
     for path in (project.root / "mappings/targets").iterdir():

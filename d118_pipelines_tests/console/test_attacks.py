@@ -136,6 +136,7 @@ def test_an_id_is_plain_whatever_the_name_says(
         assert "<script" not in text and "<img" not in text
 
 
+@pytest.mark.long
 def test_what_people_type_is_shown_as_text(own_console: RunningConsole) -> None:
     admin = own_console.person(ADMIN)
     form = {"until": "2030-01-31T06:00", "reason": HTML}

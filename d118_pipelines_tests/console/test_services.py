@@ -104,6 +104,7 @@ def test_another_page_launches_nothing_by_any_way_of_a_browser(ui: DagsterUi) ->
     assert ui.run_ids() == before
 
 
+@pytest.mark.long
 def test_the_same_mutation_from_the_own_page_launches_a_run(ui: DagsterUi) -> None:
     # Without this the test above could pass on a broken mutation.
     answer = ui.graphql(LAUNCH % "hr_records")
@@ -165,6 +166,7 @@ def _sockets(process: Path, mark: bytes) -> list[str]:
     return [link[8:-1] for link in links if link.startswith("socket:[")]
 
 
+@pytest.mark.long
 def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
     """Else made-up people would go out over the real files in the outbox."""
     write_tables(ui.project.root / "tables", PEOPLE)
@@ -199,6 +201,7 @@ def test_a_busy_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert answer.stderr.splitlines()[0] == f"Port {port} is in use."
 
 
+@pytest.mark.long
 def test_a_port_that_is_no_number_is_refused(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "project")
     (project.root / ".env").touch(mode=0o600)

@@ -53,6 +53,7 @@ def test_server_that_accepts_and_stays_silent_is_given_up(
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bytes_before_open", "action"),
     [(1500, "introduce itself"), (500, "answer the login"), (60, "open the folder")],
@@ -79,6 +80,7 @@ def test_server_that_freezes_before_the_folder_is_open_is_given_up(
             list_folder(settings)
 
 
+@pytest.mark.long
 def test_upload_that_freezes_is_tried_again(sshd: Sshd, tmp_path: Path) -> None:
     files = make_set(tmp_path, sizes=(1000, 1000, 3_000_000))
     with Relay(sshd.port, [1_000_000], freeze=True) as relay:
@@ -101,6 +103,7 @@ def test_upload_that_freezes_is_tried_again(sshd: Sshd, tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in sshd.folder.iterdir()} == bytes_of(files)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("stall_seconds", "whole_seconds", "text"),
     [(LIMIT_SECONDS, 600, "no answer for 1 s"), (30, LIMIT_SECONDS, "time limit")],

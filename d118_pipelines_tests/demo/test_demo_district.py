@@ -95,6 +95,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.long
 def test_the_same_seed_and_day_give_the_same_bytes(tmp_path: Path, made: Path) -> None:
     again = tmp_path / "a"
     make_demo_district(again, today=TODAY)
@@ -113,6 +114,7 @@ def test_the_staff_is_the_same_in_every_school_year(tmp_path: Path, made: Path) 
     assert changed == {f"{name}.csv" for name in names}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("today", DAYS, ids=str)
 def test_every_day_lies_in_the_school_year_and_its_terms(
     tmp_path: Path, today: dt.date
@@ -200,6 +202,7 @@ def test_keys_are_unique_and_point_at_something(
         assert district.sql(sql).fetchall() == [], (table, column)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["made", "awkward_folder"])
 def test_the_queries_read_the_district_without_a_warning(
     folder: str, request: pytest.FixtureRequest

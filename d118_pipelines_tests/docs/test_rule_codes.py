@@ -125,6 +125,7 @@ def test_levels_on_the_page_are_those_of_the_rules(levels: dict[str, set[str]]) 
     assert {code: documented.get(code) for code in levels} == levels
 
 
+@pytest.mark.long
 def test_codes_of_the_source_are_found() -> None:
     assert codes_in_the_source() >= {
         "extract.zero_rows",

@@ -167,6 +167,7 @@ def test_failed_or_held_run_leaves_no_secret_and_no_person(
     check(project, answer.err, answer.out)
 
 
+@pytest.mark.long
 def test_good_run_keeps_people_to_extracts_exports_and_the_last_line(
     project: ProjectFolder, server: Sshd
 ) -> None:

@@ -196,6 +196,7 @@ CASES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("target", "state", "fault"), CASES)
 def test_failed_delivery_changes_nothing_and_the_next_run_is_as_if_it_never_was(
     days: Days, tmp_path: Path, target: str, state: str, fault: str

@@ -58,6 +58,7 @@ def broken_codes(sync: Sync) -> set[str]:
     return {rule.code for rule in made.plan.rules if not rule.passed}
 
 
+@pytest.mark.long
 def test_held_plan_sends_nothing_and_says_what_to_do(
     yesterday: Sync, held: Sync
 ) -> None:
@@ -133,6 +134,7 @@ def test_approval_counts_until_it_expires(held: Sync) -> None:
     assert held.deliveries()[-1]["status"] == "verified"
 
 
+@pytest.mark.long
 def test_approval_does_not_survive_another_delivery(held: Sync) -> None:
     held.approve()
     held.run(PEOPLE)
@@ -179,6 +181,7 @@ def test_plan_that_is_not_held_needs_no_approval(delivered: Sync) -> None:
         delivered.approve()
 
 
+@pytest.mark.long
 def test_start_from_nothing_is_held_for_one_approval(tmp_path: Path) -> None:
     people = [Person(9001), Person(9002, homeschoolid=SUBSTITUTES)]
     sync = Sync(tmp_path, "smartfind", people, changes={"guard.max_adds": 1})
@@ -256,6 +259,7 @@ def test_extract_that_is_too_old_is_held(delivered: Sync) -> None:
     delivered.deliver()
 
 
+@pytest.mark.long
 def test_plan_that_grew_too_old_is_held_and_must_be_made_anew(delivered: Sync) -> None:
     delivered.export()
     delivered.now += 3 * DAY

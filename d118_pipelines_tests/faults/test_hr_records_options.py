@@ -167,6 +167,7 @@ def test_cleared_emails_of_current_staff_are_a_finding_of_their_own(
     assert found == {"4001", "4004"}, "4900 was never sent"
 
 
+@pytest.mark.long
 def test_person_who_left_is_reported_once(default: Sync, tmp_path: Path) -> None:
     sync = default.copied(tmp_path)
     sync.change({"guard.max_drop_percent": 100})

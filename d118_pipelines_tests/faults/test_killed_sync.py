@@ -72,6 +72,7 @@ def test_run_that_is_killed_before_its_delivery_leaves_nothing(
     check_next_run(sync, days)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", some(RENAMED, "replace 1", "in the commit"))
 def test_delivery_that_is_killed_is_interrupted_and_the_next_run_finishes_the_set(
     smartfind_days: Days, tmp_path: Path, point: str

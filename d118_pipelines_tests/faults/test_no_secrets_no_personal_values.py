@@ -158,6 +158,7 @@ FAILURES = {
 OF_SMARTFIND = (break_with_a_value, expect_no_change)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
 def test_h10_s26_a_delivery_keeps_personal_values_to_the_files_and_the_last_line(
     tmp_path: Path, target: str
@@ -175,6 +176,7 @@ def test_h10_s26_a_delivery_keeps_personal_values_to_the_files_and_the_last_line
     assert {kind for kind, line in lines.items() if line} <= {"P"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cause", FAILURES, ids=lambda cause: cause.__name__)
 def test_h10_s26_no_failure_names_a_secret_or_a_person(
     tmp_path: Path, cause: Callable[[Sync], None]

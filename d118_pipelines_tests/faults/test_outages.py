@@ -96,6 +96,7 @@ def test_a_missing_permission_is_7_and_the_next_run_goes_on(
     assert "started" not in {row.status for row in project.rows(db.deliveries)}
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_full_disk_is_6_and_nothing_is_left_open(project: ProjectFolder) -> None:
     before = len(project.rows(db.deliveries))

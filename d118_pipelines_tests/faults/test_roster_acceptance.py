@@ -57,6 +57,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield from new_database()
 
 
+@pytest.mark.long
 def test_a1_150_students_and_20_teachers_of_clever_become_170_users(
     tmp_path: Path,
 ) -> None:
@@ -80,6 +81,7 @@ def test_a1_150_students_and_20_teachers_of_clever_become_170_users(
         assert len(project.statuses("users")) == 170
 
 
+@pytest.mark.long
 def test_a2_server_that_caps_the_limit_at_50_gives_all_120_rows(tmp_path: Path) -> None:
     data, cap = district(119), Quirks(max_limit=50)
     with OneRosterServer(data, gate=TokenGate(), quirks=cap) as server:
@@ -111,6 +113,7 @@ def test_a5_second_run_on_identical_data_writes_the_run_row_only(
         assert project.runs("sis") == [("SUCCESS", None)] * 2
 
 
+@pytest.mark.long
 def test_a6_empty_users_fail_the_pull_and_change_nothing(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:
@@ -164,6 +167,7 @@ def test_a7_deleted_and_disabled_user_is_deactivated_once_and_comes_back_as_befo
     assert project.ids("users") == ids
 
 
+@pytest.mark.long
 def test_a8_teacher_row_and_aide_row_for_one_user_and_class_are_both_kept(
     tmp_path: Path,
 ) -> None:

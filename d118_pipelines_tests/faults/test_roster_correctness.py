@@ -115,6 +115,7 @@ def test_c4_terms_and_courses_are_records_that_classes_refer_to(
     assert found == [("K1", "T1", "C1")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("table", "fields", "column"),
     [

@@ -67,6 +67,7 @@ def test_d1_d8_role_that_vanishes_among_many_others_is_held(
     assert project.dump() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("collection", ["orgs", "users"])
 def test_d4_page_that_fails_leaves_the_roster_and_the_last_pull(
     sis: SyncedDistrict, project: RosterProject, collection: str
@@ -98,6 +99,7 @@ def test_d7_failed_run_leaves_earlier_snapshots_byte_by_byte(
     assert after == before | {refused: refused.read_bytes()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -119,6 +121,7 @@ def test_d11_person_whom_the_source_retires_is_deactivated(
     assert gone(project) == {ONE: reason}
 
 
+@pytest.mark.long
 def test_deactivate_missing_false_withholds_and_says_so(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:
@@ -148,6 +151,7 @@ def test_absence_without_a_total_counts_the_second_time(
     assert gone(project) == {ONE: "missing"}
 
 
+@pytest.mark.long
 def test_d13_bad_row_is_set_aside_stays_active_and_the_rest_flows(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:
@@ -165,6 +169,7 @@ def test_d13_bad_row_is_set_aside_stays_active_and_the_rest_flows(
     assert project.sql(new) == [("U0000002",)]
 
 
+@pytest.mark.long
 def test_d15_d16_second_school_staff_id_middle_name_and_no_email_are_stored(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:

@@ -90,6 +90,7 @@ def test_d10_delta_set_changes_what_it_names_and_deactivates_nobody(
     assert inactive(synced.project, "enrollments") == []
 
 
+@pytest.mark.long
 def test_d10_file_that_the_set_lacks_says_nothing_about_its_records(
     synced: Synced,
 ) -> None:
@@ -102,6 +103,7 @@ def test_d10_file_that_the_set_lacks_says_nothing_about_its_records(
     assert synced.project.dump("enrollments", "demographics") == before
 
 
+@pytest.mark.long
 def test_d9_row1_file_with_a_header_only_deactivates_nobody(synced: Synced) -> None:
     before = synced.project.dump()
     synced.put(set_of(BASE, users=USERS_1_1))
@@ -112,6 +114,7 @@ def test_d9_row1_file_with_a_header_only_deactivates_nobody(synced: Synced) -> N
     assert synced.project.dump() == before
 
 
+@pytest.mark.long
 def test_d9_enrollments_with_a_header_only_deactivate_nobody(synced: Synced) -> None:
     synced.put(set_of(BASE, enrollments=ENROLLMENTS))
 
@@ -121,6 +124,7 @@ def test_d9_enrollments_with_a_header_only_deactivate_nobody(synced: Synced) -> 
     assert inactive(synced.project, "enrollments") == []
 
 
+@pytest.mark.long
 def test_d13_row5_ragged_row_is_set_aside_stays_active_and_the_rest_flows(
     synced: Synced,
 ) -> None:

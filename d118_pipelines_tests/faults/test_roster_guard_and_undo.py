@@ -76,6 +76,7 @@ def test_row13_hold_changes_nothing_and_an_approval_releases_the_same_changes(
     assert used == 1
 
 
+@pytest.mark.long
 def test_row13_approval_ends_after_its_hours(held: RosterProject) -> None:
     before = held.dump()
     held.approve("sis")
@@ -102,6 +103,7 @@ def test_row13_approval_does_not_release_other_changes(
     assert held.dump() == before
 
 
+@pytest.mark.long
 def test_row13_approved_plan_for_a_roster_that_has_moved_is_refused(
     held: RosterProject,
 ) -> None:
@@ -176,6 +178,7 @@ def test_undo_that_would_empty_the_roster_is_held_until_it_is_approved(
     assert set(project.statuses("users").values()) == {"inactive"}
 
 
+@pytest.mark.long
 def test_row14_window_lets_more_leave_on_its_days_only(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:
@@ -194,6 +197,7 @@ def test_row14_window_lets_more_leave_on_its_days_only(
     assert verdicts == ["held", "ready"]
 
 
+@pytest.mark.long
 def test_row14_blackout_holds_every_apply(sis: SyncedDistrict, tmp_path: Path) -> None:
     summer = {"from": FROM, "to": TO, "reason": "summer"}
     project = sis.begin(tmp_path, guard={"blackouts": [summer]})
@@ -207,6 +211,7 @@ def test_row14_blackout_holds_every_apply(sis: SyncedDistrict, tmp_path: Path) -
     assert [row.status for row in project.rows(sis_sync_runs)][-1] == "WAITING"
 
 
+@pytest.mark.long
 def test_row14_window_without_deactivations_lets_everything_else_through(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_every_run_leaves_its_findings_in_the_sync_log(tmp_path: Path) -> None:
     assert {code for _, code, _ in logged} == set(staged.findings)
 
 
+@pytest.mark.long
 def test_the_sync_log_says_where_and_which_record_and_how_the_run_went(
     tmp_path: Path,
 ) -> None:

@@ -80,6 +80,7 @@ def test_case_27_people_behind_the_key_s_rights_do_not_stop_the_sync(
     assert counts(project.sync("sis")) == {"deactivated": 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["basic", "body", "query"])
 def test_case_30_each_form_of_a_token_request_is_a_setting(
     way: str, tmp_path: Path
@@ -99,6 +100,7 @@ def test_case_30_each_form_of_a_token_request_is_a_setting(
 BAD = ["Jo\x00sé", "Jo\ud83dsé", "Jo\udc00sé", "\udc00Jo\ud83d\x00sé"]
 
 
+@pytest.mark.long
 def test_characters_that_no_database_keeps_are_findings_of_their_rows(
     url: str, tmp_path: Path
 ) -> None:

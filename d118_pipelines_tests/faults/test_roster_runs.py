@@ -53,6 +53,7 @@ def test_c16_row9_what_is_not_done_never_exits_0(
     assert statuses == ["SUCCESS", "HELD", "FAILURE"]
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_c11_row12_second_run_gives_way_and_a_killed_holder_does_not_block(
     sis: SyncedDistrict, project: RosterProject

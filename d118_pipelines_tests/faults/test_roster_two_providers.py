@@ -173,6 +173,7 @@ def test_d12_person_who_returns_from_either_side_has_the_same_internal_id(
     assert len(both.project.ids("users")) == len(both.known)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("switches", "outcome"),
     [

@@ -176,6 +176,7 @@ JOB_KEYS = [
 ]
 
 
+@pytest.mark.long
 def test_a_run_says_how_far_it_is_to_another_process(
     project: RosterProject, gate: HeldGate
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_run_says_how_far_it_is_to_another_process(
     assert seen == "sis: completed, 100 %. Done"
 
 
+@pytest.mark.long
 def test_a_run_that_takes_too_long_stops_itself_and_changes_nothing(
     project: RosterProject, gate: HeldGate
 ) -> None:
@@ -283,6 +285,7 @@ def test_success_hold_and_failure_give_the_lease_back(files: RosterProject) -> N
     assert [s for s, _ in files.runs("files")] == ["SUCCESS"] * 2 + ["HELD", "FAILURE"]
 
 
+@pytest.mark.long
 def test_a_run_holds_its_lease_between_its_steps_and_what_is_refused_stays_refused(
     files: RosterProject,
 ) -> None:

@@ -51,6 +51,7 @@ def delivered(yesterday: Sync, tmp_path: Path) -> Sync:
     return yesterday.copied(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deactivates", [False, True])
 def test_s20_y18_changed_number_is_added_and_the_old_one_is_a_leaver(
     delivered: Sync, deactivates: bool
@@ -98,6 +99,7 @@ def test_s20_number_changed_on_the_day_of_the_first_delivery_is_added(
     assert set(commands(sync, of="1001").values()) == {"C"}
 
 
+@pytest.mark.long
 def test_number_that_moves_is_a_change_and_is_deactivated_once_with_its_last_line(
     delivered: Sync,
 ) -> None:

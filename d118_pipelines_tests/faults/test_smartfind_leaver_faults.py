@@ -89,6 +89,7 @@ def deactivated(yesterday: Sync, tmp_path_factory: pytest.TempPathFactory) -> Sy
     return sync
 
 
+@pytest.mark.long
 def test_s15_leavers_are_reported_with_the_reason_and_nothing_is_sent(
     yesterday: Sync, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_s15_deactivation_records_follow_the_others_in_dcid_order(
     assert keys(deactivated, "left") == set(REASONS)
 
 
+@pytest.mark.long
 def test_s15_deactivation_is_repeated_on_the_same_day_and_not_on_the_next(
     deactivated: Sync, tmp_path: Path
 ) -> None:

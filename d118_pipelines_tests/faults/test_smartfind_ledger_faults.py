@@ -96,6 +96,7 @@ def test_s01_s02_s17_commands_follow_the_page_day_by_day(tmp_path: Path) -> None
     assert commands(sync) == THIRD_DAY
 
 
+@pytest.mark.long
 def test_s01_failed_delivery_after_a_verified_one_changes_no_command(
     tmp_path: Path,
 ) -> None:
@@ -115,6 +116,7 @@ def test_s01_failed_delivery_after_a_verified_one_changes_no_command(
     assert commands(sync) == SECOND_DAY
 
 
+@pytest.mark.long
 def test_s02_everybody_who_was_left_out_earlier_is_added_once_exportable(
     tmp_path: Path,
 ) -> None:
@@ -149,6 +151,7 @@ def test_s02_everybody_who_was_left_out_earlier_is_added_once_exportable(
     }
 
 
+@pytest.mark.long
 def test_s03_known_people_stay_known_when_the_newest_one_leaves(tmp_path: Path) -> None:
     old, new, newest = Person(4001), Person(9100), Person(9200)
     sync = smartfind(tmp_path, old, new, newest, **{"guard.max_drop_percent": 100})
@@ -163,6 +166,7 @@ def test_s03_known_people_stay_known_when_the_newest_one_leaves(tmp_path: Path) 
     assert set(commands(sync).values()) == {"C"}
 
 
+@pytest.mark.long
 def test_s17_first_schedule_of_a_known_person_is_an_add(tmp_path: Path) -> None:
     sync = smartfind(tmp_path, Person(4001, sfe_position=None), Person(9100))
     sync.run()
@@ -224,6 +228,7 @@ def test_seed_except_takes_a_person_out_of_the_seed_and_of_its_report(
     assert keys(sync, "seed_covers_unsent") == {"4003"}
 
 
+@pytest.mark.long
 def test_seed_report_is_that_of_the_first_run_only(tmp_path: Path) -> None:
     held = Person(4003, teachernumber=None)
     sync = smartfind(tmp_path, Person(4001), held)
@@ -236,6 +241,7 @@ def test_seed_report_is_that_of_the_first_run_only(tmp_path: Path) -> None:
     assert keys(sync, "seed_covers_unsent") == set()
 
 
+@pytest.mark.long
 def test_calendar_and_availability_follow_the_profile_command(tmp_path: Path) -> None:
     people = [Person(9100, calendar=None), Person(9101, homeschoolid=SUBSTITUTES)]
     sync = smartfind(tmp_path, *people)
@@ -256,6 +262,7 @@ def test_calendar_and_availability_follow_the_profile_command(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.long
 def test_cycle_run_calls_a_repeat_on_the_same_day_a_change(tmp_path: Path) -> None:
     sync = smartfind(tmp_path, Person(9100), **{"ledger.cycle": "run"})
     sync.run()
@@ -266,6 +273,7 @@ def test_cycle_run_calls_a_repeat_on_the_same_day_a_change(tmp_path: Path) -> No
     assert set(commands(sync).values()) == {"C"}
 
 
+@pytest.mark.long
 def test_cycle_day_ends_at_midnight_of_the_district(tmp_path: Path) -> None:
     sync = smartfind(tmp_path, Person(9100))
     # 23:56 in Chicago, which is the next day in UTC; a run takes two minutes.

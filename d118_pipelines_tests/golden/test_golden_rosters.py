@@ -150,12 +150,14 @@ def golden(
     return golden_of(request.param)
 
 
+@pytest.mark.long
 def test_staged_frames_are_those_written_by_hand(golden: Golden) -> None:
     found = staged_roster(golden.days[0].staged)
 
     assert differences(golden.staged, found, golden.open.get("staged")) == []
 
 
+@pytest.mark.long
 def test_the_rejected_rows_are_those_written_by_hand(golden: Golden) -> None:
     rows = parquet(golden.days[0].staged / "rejected.parquet")
     expected = read_lines(golden.path("rejected.csv"))

@@ -56,6 +56,7 @@ def with_password(server: Sshd, tmp_path: Path, password: str) -> SftpSettings:
     return sftp_settings(server, tmp_path, key_file=None, password=password)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "form"), [(kind, form) for kind, form, protected in ALL if protected]
 )

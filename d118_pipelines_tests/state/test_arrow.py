@@ -59,6 +59,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         yield database
 
 
+@pytest.mark.long
 def test_values_are_what_they_were_after_a_chunk_without_any(
     database: Database,
 ) -> None:
@@ -72,6 +73,7 @@ def test_values_are_what_they_were_after_a_chunk_without_any(
     assert rows == [("x", *VALUES), ("y", *OTHERS)]
 
 
+@pytest.mark.long
 def test_values_of_a_query_are_texts_and_no_sql(database: Database) -> None:
     query = "SELECT key FROM kinds WHERE text = :text"
     with closing(open_frames()) as duck, arrow_reading(database) as reader:
@@ -91,6 +93,7 @@ def test_a_text_with_a_nul_comes_whole(tmp_path: Path) -> None:
         assert duck.execute("FROM t").fetchall() == [("a\0b",)]
 
 
+@pytest.mark.long
 def test_ids_of_duckdb_are_a_table_of_the_reading(database: Database) -> None:
     query = "SELECT k.key FROM kinds AS k JOIN wanted AS w ON w.id = k.key"
     with closing(open_frames()) as duck, arrow_reading(database) as reader:

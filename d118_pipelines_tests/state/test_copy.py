@@ -107,6 +107,7 @@ def test_a_sync_afterwards_finds_nothing_to_change(
     assert sorted((row.key, row.first_delivered_at) for row in after) == sorted(keys)
 
 
+@pytest.mark.long
 def test_rows_that_the_database_numbers_go_on_from_the_last(
     project: RosterProject, url: str
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_database_with_rows_is_refused_as_a_whole(
     assert "has rows already" in again.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [

@@ -24,6 +24,7 @@ def leases(project: ProjectFolder) -> list[tuple[str, str]]:
     return [(row.name, row.holder) for row in project.rows(db.sync_leases)]
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_target_that_is_being_sent_is_4(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
@@ -43,6 +44,7 @@ def test_a_target_that_is_being_sent_is_4(project: ProjectFolder) -> None:
     assert leases(project) == []
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_lease_of_a_killed_process_is_taken_over(project: ProjectFolder) -> None:
     with lease_held(project, "hr_records") as process:
@@ -56,6 +58,7 @@ def test_the_lease_of_a_killed_process_is_taken_over(project: ProjectFolder) -> 
     assert leases(project) == []
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_of_two_runs_at_once_none_is_half_done(project: ProjectFolder) -> None:
     first, second = (project.start_d118("run", "hr_records") for _ in range(2))
@@ -211,6 +214,7 @@ def test_districts_have_their_own_slots_and_dead_ones_are_free(
         assert ("slot/d118/1", "a") in leases(project)
 
 
+@pytest.mark.long
 def test_a_shell_run_without_a_free_slot_is_4(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     for number in (1, 2):
@@ -228,6 +232,7 @@ def test_a_shell_run_without_a_free_slot_is_4(project: ProjectFolder) -> None:
     assert {holder for _, holder in leases(project)} == {"run-1", "run-2"}
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_holder_stops_when_it_finds_the_request_in_its_lease(
     project: ProjectFolder,
@@ -243,6 +248,7 @@ def test_a_holder_stops_when_it_finds_the_request_in_its_lease(
         assert not ask_to_stop(connection, HOLDER, "tester")
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_holder_that_stood_still_loses_its_lease_and_stops(
     project: ProjectFolder,

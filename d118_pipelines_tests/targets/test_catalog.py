@@ -153,6 +153,7 @@ def test_the_files_are_those_made_by_hand(
     assert {f.file.file: f.path.read_bytes() for f in export.files} == golden
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_delivery_is_held_and_by_nothing_else(
     project: Project, name: str, tmp_path: Path

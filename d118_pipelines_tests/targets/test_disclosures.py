@@ -145,6 +145,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProjectFolde
     yield folder
 
 
+@pytest.mark.long
 def test_every_column_with_values_of_every_written_file_is_in_the_register(
     delivered: ProjectFolder,
 ) -> None:

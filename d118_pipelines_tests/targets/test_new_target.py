@@ -64,6 +64,7 @@ def test_quoting_all_quotes_every_value_and_the_header(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quoting", ["minimal", "all"])
 def test_reader_of_csv_files_gets_every_value_back(
     tmp_path: Path, quoting: str
@@ -91,6 +92,7 @@ def test_file_without_header_begins_with_the_first_record(tmp_path: Path) -> Non
     assert sync.files()["badges.csv"].startswith(b"10001,,\n7,")
 
 
+@pytest.mark.long
 def test_new_target_has_ledger_and_guard_of_its_own(tmp_path: Path) -> None:
     sync = badges(tmp_path)
     sync.run()

@@ -280,6 +280,7 @@ def population(random: Random) -> list[Person]:
     return [Person(100), *people]
 
 
+@pytest.mark.long
 @settings(FEW, max_examples=examples(2, 15))
 @given(random=st.randoms(use_true_random=True), deactivates=st.booleans())
 def test_vendor_never_gets_an_add_of_what_it_has_nor_a_change_of_what_it_lacks(

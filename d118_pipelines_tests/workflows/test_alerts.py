@@ -104,6 +104,7 @@ def test_a_failed_extract_is_told(project: ProjectFolder, webhook: HTTPServer) -
     assert len(alert["run_id"]) == 36
 
 
+@pytest.mark.long
 def test_a_held_run_is_told_with_the_way_on(
     project: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_held_run_is_told_with_the_way_on(
     assert "d118 approve hr_records " in alert["text"]
 
 
+@pytest.mark.long
 def test_a_failed_guard_is_told_with_its_rule(
     project: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_failed_guard_is_told_with_its_rule(
     assert "FAILED guard.rows_enough  hr_records:" in alert["text"]
 
 
+@pytest.mark.long
 def test_one_run_may_be_held_and_failed(
     project: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_delivery_that_is_held_by_itself_is_told_as_held(
     assert (alert["kind"], alert["targets"]) == ("held", ["hr_records"])
 
 
+@pytest.mark.long
 def test_a_released_plan_whose_delivery_fails_is_told_as_failed(
     held: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -166,6 +170,7 @@ def test_a_released_plan_whose_delivery_fails_is_told_as_failed(
     assert "folder" in alert["text"]
 
 
+@pytest.mark.long
 def test_the_same_problem_is_told_once(
     project: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -177,6 +182,7 @@ def test_the_same_problem_is_told_once(
     assert len(alerts) == 1
 
 
+@pytest.mark.long
 def test_an_alert_holds_nothing_of_a_person_and_no_secret(
     project: ProjectFolder, webhook: HTTPServer
 ) -> None:
@@ -210,6 +216,7 @@ def test_runs_from_a_shell_are_told(
     assert (alert["kind"], alert["run_id"]) == ("held", run.run_id)
 
 
+@pytest.mark.long
 def test_where_nothing_is_set_up_nothing_is_sent(project: ProjectFolder) -> None:
     project.set_people(HALF)
     with dg.DagsterInstance.ephemeral() as instance:

@@ -175,6 +175,7 @@ def test_a_damaged_archive_is_named_and_restores_nothing(
     assert not (other.home / "d118.sqlite").exists()
 
 
+@pytest.mark.long
 def test_a_restored_copy_sends_nothing_until_it_is_unlocked(
     after: ProjectFolder, server: Path
 ) -> None:

@@ -177,6 +177,7 @@ def test_the_catalog_is_the_shipped_one(north: ProjectFolder) -> None:
     assert names[0] in [target.name for target in load_feeds(north.project).targets]
 
 
+@pytest.mark.long
 def test_diff_says_what_is_own_and_what_has_changed_since(north: ProjectFolder) -> None:
     for name in (PEOPLE_SQL, "mappings/csv.yaml"):
         assert north.d118("customize", name).code == 0

@@ -138,6 +138,7 @@ def everything(store: Store) -> dict[str, str]:
         }
 
 
+@pytest.mark.long
 def test_of_who_left_only_keys_and_dates_stay(store: Store) -> None:
     before = everything(store)
     assert f"canary-{LEFT}" in before["users"]
@@ -160,6 +161,7 @@ def test_of_who_left_only_keys_and_dates_stay(store: Store) -> None:
     assert store.statuses("enrollments") == {f"{STAYS}-C-1": "active"}
 
 
+@pytest.mark.long
 def test_somebody_who_is_erased_comes_back_as_the_same_record(store: Store) -> None:
     ids = store.ids("users")
     erase(store)

@@ -204,6 +204,7 @@ def test_figures_of_an_empty_installation_are_zero(empty: ProjectFolder) -> None
     assert answer.json()["last_sync"] is None
 
 
+@pytest.mark.long
 def test_the_workers_name_what_runs_and_what_waits_and_no_setting(
     empty: ProjectFolder,
 ) -> None:

@@ -160,6 +160,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.real
 @pytest.mark.parametrize("kind", ["ONEROSTER_CSV", "CSV"])
 def test_files_on_a_server_of_a_known_key_only(
@@ -250,6 +251,7 @@ def test_oneroster_timeout_says_how_long_an_answer_may_take(tmp_path: Path) -> N
     assert "No whole answer in time" in said.out
 
 
+@pytest.mark.long
 def test_clever_rate_limit_says_how_far_requests_are_apart(tmp_path: Path) -> None:
     def seconds(limit: str) -> float:
         root = tmp_path / limit

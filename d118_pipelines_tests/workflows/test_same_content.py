@@ -44,6 +44,7 @@ def project(settled: RosterProject, tmp_path: Path) -> Iterator[RosterProject]:
     yield settled.copied(tmp_path / "project")
 
 
+@pytest.mark.long
 def test_a_repeated_run_says_what_a_full_one_says(
     project: RosterProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_the_roster_is_as_fresh_as_the_pull(project: RosterProject) -> None:
     assert all((project.home / path).is_file() for path in staged.raw.values())
 
 
+@pytest.mark.long
 def test_who_is_absent_for_the_second_time_leaves_although_the_content_is_the_same(
     project: RosterProject,
 ) -> None:
@@ -194,6 +196,7 @@ def _lost_plans(project: RosterProject) -> None:
         path.unlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [
@@ -212,6 +215,7 @@ def test_on_any_doubt_everything_is_staged(
     assert not _is_repeated(project)
 
 
+@pytest.mark.long
 def test_another_version_of_the_code_stages_everything(
     project: RosterProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +243,7 @@ def test_a_roster_that_moved_between_the_steps_is_compared_in_full(
     assert stored.baseline == str(revision)
 
 
+@pytest.mark.long
 def test_the_first_run_after_a_change_is_done_in_full(project: RosterProject) -> None:
     _other_bytes(project)
     project.sync(NAME)

@@ -49,6 +49,7 @@ def findings(project: ScimProject) -> list[tuple[str, str]]:
     return [(row.code, row.detail) for row in project.rows(db.findings)]
 
 
+@pytest.mark.long
 def test_a_refused_user_fails_alone_and_is_tried_again(project: ScimProject) -> None:
     fault = Refusing(refusal(400, "invalidValue"), "s3")
     with serving(project, ScriptedScim(fault=fault)) as service:
@@ -68,6 +69,7 @@ def test_a_refused_user_fails_alone_and_is_tried_again(project: ScimProject) -> 
     assert len(service.users) == STUDENTS + 1
 
 
+@pytest.mark.long
 def test_a_user_who_is_put_off_stays_pending_and_is_sent_again(
     project: ScimProject,
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_user_who_vanished_at_the_provider_is_created_anew(
     assert len(project.entries()) == STUDENTS + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["patch", "delete"])
 def test_who_is_switched_off_is_deactivated_and_comes_back(
     project: ScimProject, how: str

@@ -34,6 +34,7 @@ class Counted:
         return getattr(self._duck, name)
 
 
+@pytest.mark.long
 def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

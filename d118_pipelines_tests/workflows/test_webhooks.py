@@ -362,6 +362,7 @@ def test_a_webhook_that_is_configured_wrong_is_refused(wrong: dict[str, Any]) ->
         Webhook.model_validate(wrong)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_only_a_delivery_that_the_vendors_server_has_is_pinged(
     project: ProjectFolder, receiver: Receiver, sshd: Sshd

@@ -62,6 +62,7 @@ def test_fault_d8_role_group_that_vanishes_is_held(world: World) -> None:
     assert plan.counts["users/students"].missing == 0
 
 
+@pytest.mark.long
 def test_faults_d5_d9_empty_collection_holds_and_cannot_be_approved(
     world: World,
 ) -> None:
@@ -126,6 +127,7 @@ def test_people_who_return_under_other_ids_are_churn(world: World) -> None:
     assert broken(plan)["guard.id_churn"].startswith("users: 10 of 212")
 
 
+@pytest.mark.long
 def test_schools_courses_and_classes_churn_by_their_natural_keys(world: World) -> None:
     first: Roster = {
         "orgs": [school("10", sis_id=None), school("20", state_id="S")],
@@ -150,6 +152,7 @@ def test_schools_courses_and_classes_churn_by_their_natural_keys(world: World) -
     assert churned == {"orgs": 1, "courses": 1, "classes": 1, "terms": 0}
 
 
+@pytest.mark.long
 def test_most_records_changed_is_held(world: World) -> None:
     world.sync(roster())
     staged = roster()

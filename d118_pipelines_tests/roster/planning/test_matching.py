@@ -39,6 +39,7 @@ def matched(world: World, *people: Row, **more: Any) -> dict[str, tuple[Any, ...
     return {row[0]: row[1:] for row in rows}
 
 
+@pytest.mark.long
 def test_a14_email_links_without_case_and_blanks(world: World) -> None:
     ids = known(world, person("1", email="Ada@Students.example"))
 
@@ -47,6 +48,7 @@ def test_a14_email_links_without_case_and_blanks(world: World) -> None:
     assert found == {"c1": ("link", "email", None, ids["1"])}
 
 
+@pytest.mark.long
 def test_a14_student_number_links_students_without_email(world: World) -> None:
     ids = known(world, person("1", student_number="501", email="a@students.example"))
 
@@ -55,6 +57,7 @@ def test_a14_student_number_links_students_without_email(world: World) -> None:
     assert found == {"c1": ("link", "student_number", None, ids["1"])}
 
 
+@pytest.mark.long
 def test_a14_external_id_goes_before_email(world: World) -> None:
     ids = known(world, person("1", email="a@s.example"))
     clever = {"orgs": [school("c10", sis_id="10")],
@@ -70,6 +73,7 @@ def test_a14_external_id_goes_before_email(world: World) -> None:
     assert found == {}  # sis owns the values; the link stands
 
 
+@pytest.mark.long
 def test_nobody_known_is_created(world: World) -> None:
     known(world, person("1", email="a@s.example", student_number="1"))
 
@@ -78,6 +82,7 @@ def test_nobody_known_is_created(world: World) -> None:
     assert found["c1"][:3] == ("create", "created", None)
 
 
+@pytest.mark.long
 def test_creation_switched_off_is_a_conflict_without_match(world: World) -> None:
     known(world, person("1", email="a@s.example"))
 
@@ -119,6 +124,7 @@ def test_every_combination_of_hits(world: World) -> None:
         assert found == expected(case, ids, found[3]), case
 
 
+@pytest.mark.long
 def test_shared_family_email_of_two_rows_links_nobody(world: World) -> None:
     known(world, person("1", email=FAMILY))
 
@@ -128,6 +134,7 @@ def test_shared_family_email_of_two_rows_links_nobody(world: World) -> None:
     assert found == {"c1": conflict, "c2": conflict}
 
 
+@pytest.mark.long
 def test_shared_family_email_of_two_known_users_links_nobody(world: World) -> None:
     known(world, person("1", email=FAMILY), person("2", email=FAMILY))
 
@@ -145,6 +152,7 @@ def test_siblings_whom_nobody_knows_yet_are_both_created(world: World) -> None:
     assert found["c1"][3] != found["c2"][3]
 
 
+@pytest.mark.long
 def test_student_number_that_stands_twice_links_nobody(world: World) -> None:
     known(world, person("1", student_number="501"))
 
@@ -156,6 +164,7 @@ def test_student_number_that_stands_twice_links_nobody(world: World) -> None:
     assert found == {"c1": conflict, "c2": conflict}
 
 
+@pytest.mark.long
 def test_number_of_a_student_never_finds_staff(world: World) -> None:
     known(world, person("1", "teacher", student_number="501"))
 
@@ -164,6 +173,7 @@ def test_number_of_a_student_never_finds_staff(world: World) -> None:
     assert found["c1"][0] == "create"
 
 
+@pytest.mark.long
 def test_student_and_staff_with_one_email_stay_two(world: World) -> None:
     known(world, person("1", email="a@s.example"))
 
@@ -183,6 +193,7 @@ def test_student_who_becomes_staff_under_one_id_is_a_conflict(world: World) -> N
     assert plan.counts["users"].deactivated == 0
 
 
+@pytest.mark.long
 def test_student_who_also_helps_as_an_aide_stays_a_student(world: World) -> None:
     known(world, person("1"))
     both = json.loads(person("1")["roles"]) + json.loads(person("1", "aide")["roles"])
@@ -195,6 +206,7 @@ def test_student_who_also_helps_as_an_aide_stays_a_student(world: World) -> None
     ]
 
 
+@pytest.mark.long
 def test_other_last_name_behind_an_email_is_a_conflict(world: World) -> None:
     known(world, person("1", email="a@s.example", last_name="Müller-Example"))
 
@@ -214,6 +226,7 @@ def test_name_change_under_one_id_is_an_ordinary_update(world: World) -> None:
     assert (action, {"last_name", "email"} <= set(fields)) == ("update", True)
 
 
+@pytest.mark.long
 def test_returner_after_leaving_keeps_the_link(world: World) -> None:
     ids = known(world, person("1", email="a@s.example"), person("2"))
     world.sync({"users": [person("2")]})
@@ -226,6 +239,7 @@ def test_returner_after_leaving_keeps_the_link(world: World) -> None:
     ]
 
 
+@pytest.mark.long
 def test_inactive_person_whom_another_provider_brings_back_keeps_the_id(
     world: World,
 ) -> None:
@@ -305,6 +319,7 @@ def test_two_rows_never_claim_one_record(world: World) -> None:
     assert {row[2] for row in found.values()} <= {"MERGE_CANDIDATE", "EMAIL_MISMATCH"}
 
 
+@pytest.mark.long
 def test_steps_can_be_switched_off(world: World) -> None:
     ids = known(world, person("1", email="a@s.example", student_number="501"))
     row = person("c1", email="a@s.example", student_number="501")
@@ -318,6 +333,7 @@ def test_steps_can_be_switched_off(world: World) -> None:
     assert by_nothing["c1"][0] == "create"
 
 
+@pytest.mark.long
 def test_conflicted_person_has_no_enrollments_yet(world: World) -> None:
     known(world, person("1", email=FAMILY), person("2", email=FAMILY))
     staged: dict[str, list[Row]] = {

@@ -38,6 +38,7 @@ def roster() -> Roster:
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_first_plan_creates_all_and_the_second_is_empty(world: World) -> None:
     first = world.sync(roster())
 
@@ -60,6 +61,7 @@ def test_ids_of_new_records_follow_from_their_keys(world: World) -> None:
     assert world.rows(plan, "users", "id")[0] == (expected,)
 
 
+@pytest.mark.long
 def test_references_become_internal_ids(world: World) -> None:
     world.sync(roster())
 
@@ -78,6 +80,7 @@ def test_references_become_internal_ids(world: World) -> None:
     assert json.loads(roles)[0]["school_id"] == world.ids("orgs")["10"]
 
 
+@pytest.mark.long
 def test_update_names_the_changed_columns(world: World) -> None:
     world.sync(roster())
     changed = roster()
@@ -180,6 +183,7 @@ def test_record_that_returns_between_two_ended_pulls_begins_anew(world: World) -
     assert world.actions(plan, "users") == {"2": "absent_once"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "staged",
     [{"absence": "never"}, {"is_delta": True}],
@@ -196,6 +200,7 @@ def test_absence_without_proof_means_nothing(
     assert plan.changes == 0
 
 
+@pytest.mark.long
 def test_fault_d13_rejected_row_counts_as_present(world: World) -> None:
     world.sync(roster())
     smaller = roster()
@@ -219,6 +224,7 @@ def test_duplicates_and_the_reason_of_staging_reach_the_plan(world: World) -> No
     assert plan.verdict == "held"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("unreadable", "deactivates"), [({"users": 1}, True), ({}, False)]
 )
@@ -237,6 +243,7 @@ def test_unreadable_keys_and_the_switch_withhold_deactivation(
     assert plan.counts["users"].missing == 0
 
 
+@pytest.mark.long
 def test_entity_that_is_not_staged_is_not_touched(world: World) -> None:
     world.sync(roster())
     without = roster()
@@ -258,6 +265,7 @@ def test_record_unknown_and_retired_is_not_created(world: World) -> None:
     assert plan.counts["users"].unchanged == 1
 
 
+@pytest.mark.long
 def test_suspended_user_is_neither_lifted_nor_deactivated(world: World) -> None:
     world.sync(roster())
     world.duck.execute(
@@ -279,6 +287,7 @@ def test_plan_is_stored_and_read_back(world: World) -> None:
     assert {oct(p.stat().st_mode & 0o777) for p in plan.folder.iterdir()} == {"0o600"}
 
 
+@pytest.mark.long
 def test_hash_follows_changes_revision_and_mapping(world: World) -> None:
     first, same = world.plan(roster()), world.plan(roster())
     other = roster()
@@ -291,6 +300,7 @@ def test_hash_follows_changes_revision_and_mapping(world: World) -> None:
     assert len({first.hash, changed.hash, moved.hash}) == 3
 
 
+@pytest.mark.long
 def test_values_of_people_are_not_in_the_plan(world: World) -> None:
     some = roster()
     some["users"][0] |= {"first_name": "Canaryname", "email": "canary@x.example"}

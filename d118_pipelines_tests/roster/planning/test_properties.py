@@ -84,6 +84,7 @@ def active(world: World, entity: str) -> int:
     return Counter(world.statuses(entity).values())["active"]
 
 
+@pytest.mark.long
 @few
 @given(rosters(), rosters())
 def test_plan_after_apply_is_empty_and_active_records_add_up(

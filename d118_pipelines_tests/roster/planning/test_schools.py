@@ -145,6 +145,7 @@ def test_provider_of_smaller_number_keeps_the_values(world: World) -> None:
     assert plan.counts["users"].unchanged == 1
 
 
+@pytest.mark.long
 def test_person_whom_another_still_reports_is_only_unlinked(world: World) -> None:
     both(world)
 
@@ -159,6 +160,7 @@ def test_person_whom_another_still_reports_is_only_unlinked(world: World) -> Non
     assert world.actions(last, "users") == {"c1": "deactivate"}
 
 
+@pytest.mark.long
 def test_owner_who_comes_back_takes_the_record_again(world: World) -> None:
     both(world)
     world.sync({"users": []}, "sis")

@@ -29,6 +29,7 @@ def roles(user: dict[str, str]) -> list[tuple[str, str]]:
     return [(r["school_external_id"], r["role"]) for r in json.loads(user["roles"])]
 
 
+@pytest.mark.long
 def test_d11_deletion_at_the_source_retires_and_text_false_is_false(
     tmp_path: Path,
 ) -> None:
@@ -46,6 +47,7 @@ def test_d11_deletion_at_the_source_retires_and_text_false_is_false(
     }
 
 
+@pytest.mark.long
 def test_d13_one_bad_row_blocks_no_other(tmp_path: Path) -> None:
     records = valid()
     records["users"].append(person("BAD", "pupil"))
@@ -82,6 +84,7 @@ def test_d14_a_second_role_and_a_second_date_range_are_rows_of_their_own(
     assert set(first) == set(again)
 
 
+@pytest.mark.long
 def test_d15_second_schools_staff_ids_and_middle_names_are_kept(tmp_path: Path) -> None:
     records = valid()
     records["orgs"].append({"sourcedId": "S6", "name": "Other", "type": "school"})
@@ -99,12 +102,14 @@ def test_d15_second_schools_staff_ids_and_middle_names_are_kept(tmp_path: Path) 
     assert roles(user) == [("S5", "teacher"), ("S6", "teacher")]
 
 
+@pytest.mark.long
 def test_d16_students_need_no_email(tmp_path: Path) -> None:
     user = rows(Bench(tmp_path).json(valid()), "users")["S2"]
 
     assert (user["email"], user["status"]) == (None, "active")
 
 
+@pytest.mark.long
 def test_c1_unknown_roles_are_never_replaced_and_both_shapes_are_read(
     tmp_path: Path,
 ) -> None:
@@ -125,6 +130,7 @@ def test_c1_unknown_roles_are_never_replaced_and_both_shapes_are_read(
     assert rejected(staged) == {"BAD": "row.bad_enum"}
 
 
+@pytest.mark.long
 def test_c1_extension_words_count_where_the_provider_maps_them(tmp_path: Path) -> None:
     records = valid()
     records["users"].append(person("LIB", "ext:librarian"))
@@ -134,6 +140,7 @@ def test_c1_extension_words_count_where_the_provider_maps_them(tmp_path: Path) -
     assert (role["role"], role["source_role"]) == ("staff", "ext:librarian")
 
 
+@pytest.mark.long
 def test_c2_administrator_follows_the_kind_of_its_org(tmp_path: Path) -> None:
     records = valid()
     records["users"] += [
@@ -154,6 +161,7 @@ def test_c2_administrator_follows_the_kind_of_its_org(tmp_path: Path) -> None:
     assert user["primary_school_external_id"] == "S5"
 
 
+@pytest.mark.long
 def test_c3_missing_primary_is_not_true_and_all_teachers_are_kept(
     tmp_path: Path,
 ) -> None:
@@ -170,6 +178,7 @@ def test_c3_missing_primary_is_not_true_and_all_teachers_are_kept(
     assert rows(staged, "classes")["C1"]["primary_teacher_external_id"] == "A1"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("order", "text", "expected"), [("mdy", "09/10/2026", 9), ("dmy", "09/10/2026", 10)]
 )
@@ -185,6 +194,7 @@ def test_c8_slash_dates_follow_the_order_of_the_source_alone(
     )
 
 
+@pytest.mark.long
 def test_worked_example_row_by_row(tmp_path: Path) -> None:
     records = valid()
     records["enrollments"] = [

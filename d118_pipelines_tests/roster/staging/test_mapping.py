@@ -107,6 +107,7 @@ def test_fingerprint_changes_with_the_file_and_with_its_queries(tmp_path: Path) 
     assert read_mapping(path, project_root=tmp_path).fingerprint != first
 
 
+@pytest.mark.long
 def test_renaming_a_target_changes_the_staged_column(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     text = ONEROSTER.read_text(encoding="utf-8")

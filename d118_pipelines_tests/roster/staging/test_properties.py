@@ -57,6 +57,7 @@ def expected() -> tuple[Any, ...]:
     return staged_content(mixed())
 
 
+@pytest.mark.long
 @settings(max_examples=examples(3, 30), deadline=None)
 @given(data=st.data())
 def test_order_of_rows_does_not_matter(data: st.DataObject) -> None:

@@ -244,6 +244,7 @@ REJECTS: list[tuple[Change, str, str, str | None]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("change", "entity", "code"), WARNINGS)
 def test_a_warning_loses_no_row(
     tmp_path: Path, change: Change, entity: str, code: str
@@ -276,6 +277,7 @@ def test_a_reject_is_listed_with_its_code(
     assert key not in rows(staged, entity)
 
 
+@pytest.mark.long
 def test_without_defects_there_is_no_finding(tmp_path: Path) -> None:
     staged = Bench(tmp_path).json(valid())
 
@@ -284,6 +286,7 @@ def test_without_defects_there_is_no_finding(tmp_path: Path) -> None:
     assert rejected(staged) == {}
 
 
+@pytest.mark.long
 def test_a_reference_to_a_deleted_record_is_a_warning(tmp_path: Path) -> None:
     records = valid()
     records["users"][1]["status"] = "tobedeleted"
@@ -292,6 +295,7 @@ def test_a_reference_to_a_deleted_record_is_a_warning(tmp_path: Path) -> None:
     assert found(staged) == {("enrollments", "ref.deleted_target", "warn")}
 
 
+@pytest.mark.long
 def test_a_row_that_points_at_a_rejected_row_is_rejected_with_the_cause(
     tmp_path: Path,
 ) -> None:
@@ -309,6 +313,7 @@ def test_a_row_that_points_at_a_rejected_row_is_rejected_with_the_cause(
     assert details["row.bad_enum"] in ("", "the word is pupil")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("second", "kept", "code"),
     [
@@ -332,6 +337,7 @@ def test_duplicates_of_a_file(
     )
 
 
+@pytest.mark.long
 def test_of_a_record_that_an_api_sends_twice_the_later_one_counts(
     tmp_path: Path,
 ) -> None:

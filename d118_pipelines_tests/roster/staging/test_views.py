@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from d118_pipelines.kernel.frames import open_frames, write_parquet
 from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
@@ -43,6 +44,7 @@ def plan(home: Path, entity: str, **actions: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_views_hold_every_row_with_its_raw_record_and_outcome(tmp_path: Path) -> None:
     records = valid()
     records["users"].append(person("BAD", "pupil"))
@@ -100,6 +102,7 @@ def test_rows_stay_readable_when_retention_has_removed_the_raw_ones(
         ).fetchall() == [("District", None), ("High School", None)]
 
 
+@pytest.mark.long
 def test_c5_every_field_changes_the_hash_that_the_views_show(tmp_path: Path) -> None:
     staged = Bench(tmp_path).json(valid())
     versions = {}

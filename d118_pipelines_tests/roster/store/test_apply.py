@@ -59,6 +59,7 @@ def without(entity: str, *keys: str) -> Roster:
     return found
 
 
+@pytest.mark.long
 def test_the_first_sync_creates_all(store: Store) -> None:
     result = store.sync(roster())
 
@@ -93,6 +94,7 @@ def test_values_arrive_in_their_types(store: Store) -> None:
     ]
 
 
+@pytest.mark.long
 def test_child_rows_follow_the_lists(store: Store) -> None:
     store.sync(roster())
 
@@ -110,6 +112,7 @@ def test_child_rows_follow_the_lists(store: Store) -> None:
     assert str(user) == users["1"]
 
 
+@pytest.mark.long
 def test_the_same_roster_again_writes_the_run_row_only(store: Store) -> None:
     store.sync(roster())
     before = store.dump()
@@ -121,6 +124,7 @@ def test_the_same_roster_again_writes_the_run_row_only(store: Store) -> None:
     assert len(store.rows("SELECT 1 FROM sis_sync_runs")) == 2
 
 
+@pytest.mark.long
 def test_an_update_changes_one_record_and_keeps_its_old_values(store: Store) -> None:
     store.sync(roster())
     before = store.dump("users")["users"]
@@ -168,6 +172,7 @@ def test_who_is_gone_turns_inactive_and_returns_under_the_same_id(store: Store) 
     assert row == ("active", None, None)
 
 
+@pytest.mark.long
 def test_a_retired_row_turns_inactive_with_its_reason(store: Store) -> None:
     store.sync(roster())
 
@@ -225,6 +230,7 @@ def test_rejected_rows_and_withheld_records_make_the_run_partial(store: Store) -
     assert store.rows("SELECT status FROM sync_jobs") == [("completed",)] * 3
 
 
+@pytest.mark.long
 def test_a_switched_off_entity_stays_as_it_is(store: Store) -> None:
     store.sync(roster())
     before = store.dump("enrollments", "demographics")

@@ -106,6 +106,7 @@ def check(store: Store, days: list[Roster]) -> None:
     assert store.sync(days[-1]).changed == 0
 
 
+@pytest.mark.long
 @settings(
     max_examples=examples(3, 30),
     deadline=None,

@@ -49,6 +49,7 @@ def conflicted(store: Store) -> Store:
     return store
 
 
+@pytest.mark.long
 def test_the_same_case_again_adds_nothing(conflicted: Store) -> None:
     found = cases(conflicted)
     assert [c["external_id"] for c in found] == ["c1", "c2"]
@@ -74,6 +75,7 @@ def test_kept_separate_creates_and_does_not_open_again(conflicted: Store) -> Non
     assert actions.count("conflict resolved") == 2
 
 
+@pytest.mark.long
 def test_merged_links_to_the_record_that_was_named(conflicted: Store) -> None:
     record = conflicted.ids("users")["1"]
     resolve(conflicted, cases(conflicted)[0]["id"], "RESOLVED_MERGED", record=record)
@@ -86,6 +88,7 @@ def test_merged_links_to_the_record_that_was_named(conflicted: Store) -> None:
     assert (str(linked), rule) == (record, "resolved")
 
 
+@pytest.mark.long
 def test_dismissed_cases_stay_closed(conflicted: Store) -> None:
     for case in cases(conflicted):
         resolve(conflicted, case["id"], "DISMISSED")

@@ -39,6 +39,7 @@ def snapshot(
     return found
 
 
+@pytest.mark.long
 def test_every_value_of_the_roster_is_in_it_with_its_type(
     store: Store, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_every_value_of_the_roster_is_in_it_with_its_type(
     assert len(found["enrollments"]) == 2
 
 
+@pytest.mark.long
 def test_links_lead_to_records_of_the_snapshot(store: Store, tmp_path: Path) -> None:
     store.sync(roster())
 
@@ -78,6 +80,7 @@ def test_links_lead_to_records_of_the_snapshot(store: Store, tmp_path: Path) -> 
     }
 
 
+@pytest.mark.long
 def test_inactive_records_are_not_in_it_but_disabled_users_are(
     store: Store, tmp_path: Path
 ) -> None:
@@ -117,6 +120,7 @@ with Database(pathlib.Path(path), url).transaction() as connection:
 """
 
 
+@pytest.mark.long
 def test_what_is_committed_meanwhile_is_not_in_it(
     store: Store, url: str, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_an_exception_leaves_the_database_as_it_was(store: Store) -> None:
         assert store.dump(*EVERYTHING) == before, step
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_killed_apply_leaves_nothing_and_the_next_one_all(
     store: Store, url: str

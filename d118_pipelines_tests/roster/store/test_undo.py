@@ -102,6 +102,7 @@ def test_new_records_turn_inactive_and_returners_as_they_were(store: Store) -> N
     assert again.stats["users"]["created"] == 0
 
 
+@pytest.mark.long
 def test_a_record_of_the_other_provider_is_only_unlinked(store: Store) -> None:
     store.sync(roster())
     mail = "two@staff.example"
@@ -118,6 +119,7 @@ def test_a_record_of_the_other_provider_is_only_unlinked(store: Store) -> None:
     assert store.statuses("users")["2"] == "active"
 
 
+@pytest.mark.long
 def test_what_changed_again_since_is_named_and_left_alone(store: Store) -> None:
     store.sync(roster())
     store.sync(changed("users", "2", last_name="Other"))
@@ -134,6 +136,7 @@ def test_what_changed_again_since_is_named_and_left_alone(store: Store) -> None:
     assert found.plan.changes == 0
 
 
+@pytest.mark.long
 def test_values_that_retention_erased_cannot_be_put_back(store: Store) -> None:
     store.sync(roster())
     store.sync(changed("users", "2", last_name="Other"))
@@ -143,6 +146,7 @@ def test_values_that_retention_erased_cannot_be_put_back(store: Store) -> None:
     assert [f.code for f in planned(store).findings] == ["undo.values_erased"]
 
 
+@pytest.mark.long
 def test_the_guard_judges_an_undo(store: Store) -> None:
     grown = roster()
     grown["users"] += [person(f"n{n}") for n in range(12)]
@@ -156,6 +160,7 @@ def test_the_guard_judges_an_undo(store: Store) -> None:
     assert json.loads((plan.folder / "manifest.json").read_text())["hash"] == plan.hash
 
 
+@pytest.mark.long
 def test_an_undo_is_not_undone(store: Store) -> None:
     with pytest.raises(ConfigurationError, match="ever applied"):
         planned(store)

@@ -30,6 +30,7 @@ from d118_pipelines_tests.sources.clever.staged_district import (
 from d118_pipelines_tests.support.project import REPOSITORY
 
 
+@pytest.mark.long
 def test_members_of_a_section_become_enrollments(rich: Staged) -> None:
     one = clever_id("section", 1)
     found = {
@@ -141,6 +142,7 @@ def test_case_31_a_section_without_members_is_a_class_without_members(
     assert staged.entities["enrollments"].absence == "proven"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("teachers", [None, {}, "x", 5])
 def test_case_31_a_teacher_beside_lists_that_are_none_still_counts(
     teachers: Any, tmp_path: Path

@@ -36,6 +36,7 @@ from d118_pipelines_tests.support.clever_server import CleverServer
 ORIGIN_COLUMNS = set(COMMON_COLUMNS) - {"external_id", "status", "inactive_reason"}
 
 
+@pytest.mark.long
 def test_all_people_of_several_pages_are_staged(tmp_path: Path) -> None:
     staged = staged_of(small_district(students=150, teachers=20), tmp_path)
 
@@ -50,6 +51,7 @@ def test_all_people_of_several_pages_are_staged(tmp_path: Path) -> None:
     assert oddities(staged) == {}
 
 
+@pytest.mark.long
 def test_person_with_two_roles_is_one_user_with_both(rich: Staged) -> None:
     user = frame(rich, "users")[COACH]
 

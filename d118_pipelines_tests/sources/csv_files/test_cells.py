@@ -145,6 +145,7 @@ def test_unknown_status_is_a_reject_and_never_active(tmp_path: Path) -> None:
     assert result.rejected() == [("1", "users", "row.bad_status", 2)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("word", "expected"), [("Y", True), ("0", False), ("maybe", None), ("", None)]
 )
@@ -248,6 +249,7 @@ def test_hostile_cells_are_only_text(tmp_path: Path, cell: str) -> None:
     assert result.rows()[0]["first_name"] == cell
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_required", [True, False])
 def test_required_date_rejects_where_an_optional_one_is_blank(
     tmp_path: Path, is_required: bool

@@ -70,6 +70,7 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> tuple[Staged, Any]:
     )
 
 
+@pytest.mark.long
 def test_templates_stage_without_a_reject_or_a_doubt(tmp_path: Path) -> None:
     made, _ = staged(tmp_path, TEMPLATES)
 
@@ -86,6 +87,7 @@ def test_templates_stage_without_a_reject_or_a_doubt(tmp_path: Path) -> None:
     assert set(made.findings) <= {"row.grade_alias"}
 
 
+@pytest.mark.long
 def test_districts_are_those_that_the_schools_name(roster: tuple[Staged, Any]) -> None:
     _, rows = roster
 

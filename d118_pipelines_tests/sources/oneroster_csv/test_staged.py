@@ -64,6 +64,7 @@ def findings(found: Staged) -> list[dict[str, Any]]:
     return listed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 def test_set_of_either_version_gives_the_same_roster(
     version: str, tmp_path: Path
@@ -134,6 +135,7 @@ def test_worked_example_is_judged_line_by_line(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_delta_set_stages_its_changes_and_no_absence(tmp_path: Path) -> None:
     deleted = (
         "E-1,tobedeleted,2026-10-02T14:05:00.000Z,51234,S5,S-9001,student,,"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ quirks_of_a_service = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=examples(10, 100), deadline=None)
 @given(
     order=st.permutations(range(12)),

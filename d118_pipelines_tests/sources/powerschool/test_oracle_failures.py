@@ -223,6 +223,7 @@ def test_a_connection_cut_between_batches_is_lost(oracle: OracleListener) -> Non
     assert len(rows(cut, IDS)) == 100
 
 
+@pytest.mark.long
 def test_a_slow_query_ends_at_the_call_limit_and_again(oracle: OracleListener) -> None:
     oracle.faults.delay_seconds = 60
     slow = source(oracle, call_timeout_seconds=1)
@@ -249,6 +250,7 @@ def test_a_query_that_cannot_be_cancelled_ends_all_the_same(
     assert 2 <= time.monotonic() - start < 2 + SPARE_SECONDS
 
 
+@pytest.mark.long
 def test_a_silent_listener_ends_at_the_connect_limit_and_holds_up_nobody(
     oracle: OracleListener,
 ) -> None:
@@ -290,6 +292,7 @@ def run_python(program: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_hanging_name_lookup_delays_neither_the_caller_nor_the_exit() -> None:
     # The resolver belongs to the machine; one that hangs can only be imitated.

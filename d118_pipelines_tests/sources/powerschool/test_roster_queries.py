@@ -125,6 +125,7 @@ def read(query: Query, content: Content) -> list[dict[str, Any]]:
     return [row for batch in found for row in batch.to_pylist()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ROSTER)
 def test_driver_and_files_give_the_same_rows(name: str) -> None:
     query = ROSTER[name]

@@ -121,6 +121,7 @@ def _section(
         made.enroll(student, row, rng.choice((1, 1, -1)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [118, 2026])
 def test_all_settings_off_give_what_the_earlier_scripts_gave(
     tmp_path: Path, seed: int

@@ -111,6 +111,7 @@ def teachers(made: Made, section: int) -> list[str]:
     return teachers_of(made.sections()[str(section)])
 
 
+@pytest.mark.long
 def test_the_lead_comes_first_then_by_role(off: Made) -> None:
     assert teachers(off, BY_ROLE) == ["4001", "103", "102"]
 

@@ -258,6 +258,7 @@ def test_an_extension_table_with_two_rows_of_a_student_sends_one(off: Made) -> N
     assert off.codes(EXTENDED_TWICE) == {"duplicate_id"}
 
 
+@pytest.mark.long
 def test_after_a_query_that_fails_nothing_is_sent(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path)
     sync.run()
@@ -271,6 +272,7 @@ def test_after_a_query_that_fails_nothing_is_sent(tmp_path: Path) -> None:
     assert sync.files() == before
 
 
+@pytest.mark.long
 def test_findings_name_nobody(tmp_path: Path) -> None:
     district = District()
     personal = {"last_name": "Zqname, Jr.\n", "street": "Zqstreet\t1", "dob": None}

@@ -47,6 +47,7 @@ def test_header_and_columns_are_those_of_the_file_that_it_replaces(
     ]
 
 
+@pytest.mark.long
 def test_a_teacher_of_several_schools_stands_once_at_the_home_school(
     tmp_path: Path,
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_teacher_of_several_schools_stands_once_at_the_home_school(
     assert sections["7"]["School_id"] == "2001"
 
 
+@pytest.mark.long
 def test_quotes_and_commas_stay_in_their_cell_and_nothing_is_the_word_none(
     tmp_path: Path,
 ) -> None:
@@ -119,6 +121,7 @@ def sent(made: Made, start: int, count: int) -> list[int]:
     return [n for n in range(start, start + count) if str(n) in rows]
 
 
+@pytest.mark.long
 def test_home_schools_without_teachers_are_left_out(many: Made) -> None:
     assert sent(many, 101, len(HOMES)) == [105, 106]
     assert many.codes(*range(101, 107)) == set()
@@ -142,6 +145,7 @@ def test_a_person_without_a_name_is_left_out_and_reported(many: Made) -> None:
     assert many.findings()["missing_required", str(NAMELESS)] == "Teachers.csv"
 
 
+@pytest.mark.long
 def test_staff_who_do_not_teach_stand_once_per_school(tmp_path: Path) -> None:
     district = District()
     district.add_teacher(4002, title="Secretary")

@@ -33,6 +33,7 @@ def test_the_window_opens_21_days_before_the_year_and_ends_with_its_last_day(
     assert made == list(OPEN)
 
 
+@pytest.mark.long
 def test_the_last_day_ends_at_midnight_in_the_district(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path)
     sync.pull()
@@ -47,6 +48,7 @@ def test_the_last_day_ends_at_midnight_in_the_district(tmp_path: Path) -> None:
     assert not after
 
 
+@pytest.mark.long
 def test_between_terms_nothing_is_sent_and_the_last_files_stay(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path).on("2027-05-27")
     sync.run()
@@ -78,6 +80,7 @@ def test_the_coming_year_wins_over_one_that_has_ended(tmp_path: Path) -> None:
     assert coming["1"]["Term_name"] == "Year 27-28"
 
 
+@pytest.mark.long
 def test_of_two_running_years_the_newest_row_counts_and_is_reported(
     tmp_path: Path,
 ) -> None:

@@ -26,6 +26,7 @@ IN_ORDER = [
 ]
 
 
+@pytest.mark.long
 def test_all_six_files_are_made_and_three_are_sent(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path)
 
@@ -35,6 +36,7 @@ def test_all_six_files_are_made_and_three_are_sent(tmp_path: Path) -> None:
     assert set(sync.files()) == OWN
 
 
+@pytest.mark.long
 def test_the_other_files_are_sent_when_their_options_say_so(tmp_path: Path) -> None:
     sync = CleverSync(tmp_path, **ALL)
 
@@ -44,6 +46,7 @@ def test_the_other_files_are_sent_when_their_options_say_so(tmp_path: Path) -> N
     assert set(sync.files()) == set(IN_ORDER)
 
 
+@pytest.mark.long
 def test_worked_example(tmp_path: Path) -> None:
     district = District()
     district.add_student(9002, last_name=None)
@@ -125,6 +128,7 @@ def test_enrollments_have_begun_or_begin_soon_and_have_not_ended(
     assert {(row["School_id"], row["Section_id"]) for row in rows} == {("5", "51234")}
 
 
+@pytest.mark.long
 def test_every_reference_of_the_set_resolves(tmp_path: Path) -> None:
     district = District()
     district.add("schools", dcid=901, school_number=901, name="Pre-Enrollment")
@@ -156,6 +160,7 @@ def test_every_reference_of_the_set_resolves(tmp_path: Path) -> None:
     assert orphans == {"9003", "4002", "51234", "51234/9003", "2"}
 
 
+@pytest.mark.long
 def test_an_unknown_school_matters_only_where_schools_are_sent(tmp_path: Path) -> None:
     district = District()
     district.add_student(9002, schoolid=4711)

@@ -156,6 +156,7 @@ def test_what_lacks_a_partner_is_left_out_and_named(export: Export) -> None:
     assert of_code(export, "write.left_out") == LEFT_OUT
 
 
+@pytest.mark.long
 def test_roles_without_a_word_are_named(export: Export) -> None:
     assert of_code(export, "write.role_unmapped") == UNMAPPED
 
@@ -228,6 +229,7 @@ def test_an_empty_core_stops_the_set(tmp_path: Path) -> None:
     assert "enrollments.csv" in broken(export)["guard.core_filled"]
 
 
+@pytest.mark.long
 def test_a_class_needs_a_course_of_the_schools_chosen(tmp_path: Path) -> None:
     roster = district()
     roster["classes"].append(school_class("51300", course_external_id="C-813"))

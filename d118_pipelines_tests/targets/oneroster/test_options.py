@@ -42,6 +42,7 @@ def test_a_value_that_an_option_lacks_is_refused(tmp_path: Path, name: str) -> N
         target(tmp_path, {name: "other"})
 
 
+@pytest.mark.long
 def test_schools_by_external_or_sis_identifier(tmp_path: Path) -> None:
     reading = read(tmp_path, schools=["5"], demographics=True)
 
@@ -56,6 +57,7 @@ def test_schools_by_external_or_sis_identifier(tmp_path: Path) -> None:
     assert homes["S-9003"] == "" and homes["S-9001"] == "S5"
 
 
+@pytest.mark.long
 def test_roles_are_those_of_the_roster(tmp_path: Path) -> None:
     reading = read(tmp_path, roles=["teacher"])
 
@@ -64,6 +66,7 @@ def test_roles_are_those_of_the_roster(tmp_path: Path) -> None:
     assert {r["role"] for r in reading.rows["enrollments"]} == {"teacher"}
 
 
+@pytest.mark.long
 def test_grades_choose_students_their_classes_and_their_contacts(
     tmp_path: Path,
 ) -> None:
@@ -75,6 +78,7 @@ def test_grades_choose_students_their_classes_and_their_contacts(
     assert reading.ids("classes") == {"51235"}
 
 
+@pytest.mark.long
 def test_demographics_are_off_until_they_are_asked_for(tmp_path: Path) -> None:
     export = exported(tmp_path, district(), reads_back=False)
 
@@ -84,6 +88,7 @@ def test_demographics_are_off_until_they_are_asked_for(tmp_path: Path) -> None:
     assert "2011-05-03" not in "".join(got.values())
 
 
+@pytest.mark.long
 def test_a_column_that_is_left_out_stays_blank(tmp_path: Path) -> None:
     out = ["users.email", "users.grades", "courses.subjectCodes", "roles.beginDate"]
     reading = read(tmp_path, leave_out=out)
@@ -167,6 +172,7 @@ def test_classes_of_a_later_term_wait_for_the_lead(tmp_path: Path) -> None:
         assert got == is_there
 
 
+@pytest.mark.long
 def test_internal_identifiers_are_the_rosters_own(tmp_path: Path) -> None:
     reading = read(tmp_path, sourced_id="internal", demographics=True)
 
@@ -196,6 +202,7 @@ def test_empty_files_are_left_out_or_sent_as_headers(tmp_path: Path) -> None:
     assert "file.demographics,bulk\r\n" in members(header)["manifest.csv"]
 
 
+@pytest.mark.long
 def test_form_and_own_columns_are_keys_of_the_target(tmp_path: Path) -> None:
     own = {
         "users": [{"metadata.title": "title"}],

@@ -91,6 +91,7 @@ def test_both_versions_are_strictly_right(both: tuple[str, Export, Reading]) -> 
     assert broken(export) == {}
 
 
+@pytest.mark.long
 def test_every_word_has_its_twin(both: tuple[str, Export, Reading]) -> None:
     version, _, reading = both
     got = words(reading)
@@ -174,6 +175,7 @@ def test_disabled_users_stay_with_false(both: tuple[str, Export, Reading]) -> No
     assert "E-3" in reading.ids("enrollments")
 
 
+@pytest.mark.long
 def test_a_role_without_school_is_at_home_else_in_the_district(tmp_path: Path) -> None:
     roster = district()
     nowhere = {"school_external_id": None}

@@ -66,6 +66,7 @@ def _plain(entity: str, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
 @settings(max_examples=examples(2, 15), deadline=None)
 @given(data=st.data())

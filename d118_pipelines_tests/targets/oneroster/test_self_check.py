@@ -26,11 +26,13 @@ def checked(folder: Path, version: str = "1.1", **changes: Any) -> list[str]:
     return read_back(archive, folder / "frames")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 def test_a_good_set_is_silent(tmp_path: Path, version: str) -> None:
     assert checked(tmp_path, version) == []
 
 
+@pytest.mark.long
 def test_each_finding_names_code_file_line_and_record(tmp_path: Path) -> None:
     rows = GOOD_ENROLLMENT + "E-2,,,51234,S5,NOBODY,student,,2026-08-17,2027-01-16\n"
     rows += "E-3,,,51234,S5,T-77,teacher,TRUE,2026-08-17,2027-01-16\n"
@@ -43,6 +45,7 @@ def test_each_finding_names_code_file_line_and_record(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_faults_of_form_are_found_as_well(tmp_path: Path) -> None:
     rows = "E-1,active,2026-09-01T00:00:00.000Z,51234,S5, S-9001,student,,,\n"
 

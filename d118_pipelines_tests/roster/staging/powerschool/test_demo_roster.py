@@ -48,6 +48,7 @@ def test_the_roster_has_the_size_of_the_district(roster: Roster) -> None:
     assert 31_000 <= counts["enrollments"] <= 33_500
 
 
+@pytest.mark.long
 def test_nothing_refers_to_a_record_that_is_not_staged(roster: Roster) -> None:
     for entity, column, target in (
         ("orgs", "parent_external_id", "orgs"),

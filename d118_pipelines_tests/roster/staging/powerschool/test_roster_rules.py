@@ -93,6 +93,7 @@ def stay(number: int, first: dt.datetime | None, left: dt.datetime | None) -> An
     }
 
 
+@pytest.mark.long
 def test_only_a_whole_student_number_is_one(tmp_path: Path) -> None:
     numbers = [220001.0, None, 220001.5]
     students = [
@@ -133,6 +134,7 @@ def test_an_enrollment_ends_on_the_day_after_the_last_one(tmp_path: Path) -> Non
     ) == [("S2", "warn"), ("S3", "info"), ("S4", "info")]
 
 
+@pytest.mark.long
 def test_of_two_courses_with_one_number_the_schools_own_counts(tmp_path: Path) -> None:
     courses = [
         {"dcid": 1, "course_number": "ENG9", "course_name": "District", "schoolid": 0},
@@ -168,6 +170,7 @@ def test_several_excluded_buildings_make_one_role_at_the_district(
     ) == ["0", "134", "5"]
 
 
+@pytest.mark.long
 def test_the_user_name_is_the_login_unless_it_is_no_name(tmp_path: Path) -> None:
     people = [
         {**ANA, "users_dcid": number, "teacherloginid": login}
@@ -183,6 +186,7 @@ def test_the_user_name_is_the_login_unless_it_is_no_name(tmp_path: Path) -> None
     ) == [("areyl", email), (email, email), (email, email), (email, email)]
 
 
+@pytest.mark.long
 def test_nobody_but_a_teacher_is_taken_for_one(tmp_path: Path) -> None:
     people = [
         {**ANA, "users_dcid": number, "staffstatus": status}
@@ -200,6 +204,7 @@ def test_nobody_but_a_teacher_is_taken_for_one(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_lead_with_two_stays_is_primary_in_the_open_one(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"id": 31, "end_date": None, "role_name": "Lead Teacher"},
@@ -214,6 +219,7 @@ def test_a_lead_with_two_stays_is_primary_in_the_open_one(tmp_path: Path) -> Non
     ) == [("T31", True, None), ("T32", False, dt.date(2025, 9, 2))]
 
 
+@pytest.mark.long
 def test_findings_beyond_a_thousand_of_a_code_are_counted(tmp_path: Path) -> None:
     sections = [{**SECTION, "id": n, "course_number": "X"} for n in range(1, 1_201)]
 
