@@ -176,10 +176,12 @@ def failures_of(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
         event = entry.dagster_event
         if event is None:
             continue
+        # A run that another process closed has no data.
+        error = getattr(event.event_specific_data, "error", None)
         if event.is_step_failure:
             failure = step_failure(event)
             found += [failure] if failure.text else []
-        elif not found and event.job_failure_data.error is None and event.message:
+        elif not found and event.message and error is None:
             found.append(Failure("", event.message))
     return found
 

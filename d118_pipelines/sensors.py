@@ -154,7 +154,8 @@ def alert_sensor(
             ways = try_ways(project.district().alerts, digest)
             if any(error is None for _, error in ways):
                 note_digest(project, now)
-            context.log.info(f"Digest sent by {len(ways)} ways.")
+            if ways:
+                context.log.info(f"Digest sent by {len(ways)} ways.")
         return dg.SkipReason(f"{len(states)} looked at, {len(watched)} found.")
 
 

@@ -40,7 +40,8 @@ def init(
     make_folder(folder, name=name, own_id=own_id, time_zone=time_zone)
     say(
         f"{folder} is ready, with the demonstration district until .env names "
-        f"PowerSchool.\nNext: cd {folder}; d118 doctor; d118 run --all"
+        f"PowerSchool.\nNext: d118 --project {folder} doctor; "
+        f"d118 --project {folder} run --all"
     )
 
 

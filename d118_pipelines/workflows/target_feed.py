@@ -288,8 +288,9 @@ def next_deadline(
 def next_run(
     project: Project, schedule: Schedule, now: dt.datetime
 ) -> dt.datetime | None:
-    """When the schedule runs next, after `now`."""
-    return tick(schedule.cron, now, _zone(project, schedule))
+    """When the schedule runs next, after `now`; in the district's time, as all times are."""
+    due = tick(schedule.cron, now, _zone(project, schedule))
+    return due.astimezone(project.district().zone) if due else None
 
 
 def _zone(project: Project, schedule: Schedule) -> ZoneInfo:

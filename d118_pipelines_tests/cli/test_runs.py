@@ -117,6 +117,9 @@ def test_a_shell_s_run_is_terminated_from_the_ui_and_orphans_are_closed(
         lost = instance.get_run_by_id(run)
     assert lost is not None and lost.status is dg.DagsterRunStatus.FAILURE
     assert stuck.rows(db.sync_leases) == []
+    closed = newest_run(stuck)
+    assert (closed["run"], closed["outcome"]) == (run, "failed")
+    assert "Its process is gone." in closed["reason"]
 
 
 @pytest.mark.long
