@@ -45,7 +45,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
 @pytest.mark.long
 def test_one_run_syncs_both_targets(synced: Synced) -> None:
     assert synced.result.success
-    assert len(made(synced.result)) == 11
+    assert len(made(synced.result)) == 12
     assert list(synced.project.outbox("hr_records")) == [
         "Job Types.txt",
         "StaffData.txt",
