@@ -108,7 +108,7 @@ def check(store: Store, days: list[Roster]) -> None:
 
 @pytest.mark.long
 @settings(
-    max_examples=examples(3, 30),
+    max_examples=examples(3, 20),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
