@@ -18,7 +18,7 @@ from d118_pipelines_tests.console.test_services import LAUNCH
 from d118_pipelines_tests.support.project import ProjectFolder, program
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
-START_SECONDS = 400.0
+START_SECONDS = 200.0
 
 
 def two_free_ports() -> int:
@@ -73,6 +73,7 @@ def asked(port: int, query: str) -> str:
 def test_they_meet_at_the_socket_and_the_view_changes_nothing(tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path / "north")
     port = two_free_ports()
+    (project.root / ".env").touch(mode=0o600)
     (project.root / ".env").write_text(f"D118_UI_PORT={port}\n")
 
     with ExitStack() as stack:
