@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,10 @@ class World:
     @contextmanager
     def history(self, limit: int | None = LOOKED_AT) -> Iterator[RunHistory]:
         """All that ran, as Dagster and the state database know it."""
-        from d118_pipelines.instance import failures_of
+        from d118_pipelines.instance import history_of
 
-        failures = partial(failures_of, self.instance)
-        with self.database.reading() as connection:
-            yield RunHistory(connection, self.seen(limit), failures)
+        with history_of(self.instance, self.root, limit=limit) as history:
+            yield history
 
     def record(self, account: str, action: str, subject: str, detail: str = "") -> None:
         """Tell the audit who did what. Every write of the console calls this, or a
