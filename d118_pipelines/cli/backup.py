@@ -64,15 +64,14 @@ def verified_backup(
         name = f"{project.district().id}-{now:%Y%m%dT%H%M%SZ}.tar.gz"
         file = project.folder(FOLDER) / name
     made = make_backup(project, file, now=now, key_file=secrets_key)
-    with state_database(project).transaction() as connection:
-        audit.record(
-            connection,
-            now=now,
-            actor=account(),
-            action="backup made",
-            subject=made.path.name,
-            after=sha256_of(made.path),
-        )
+    audit.record_alone(
+        state_database(project),
+        now=now,
+        actor=account(),
+        action="backup made",
+        subject=made.path.name,
+        after=sha256_of(made.path),
+    )
     return made
 
 

@@ -17,7 +17,6 @@ from d118_pipelines.config.secrets import (
 )
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.run import account
@@ -51,15 +50,13 @@ def rotate() -> None:
     project = Project.here()
     path = project.root / FILE
     count = rotate_file(path)
-    with state_database(project).transaction() as connection:
-        audit.record(
-            connection,
-            now=utc_now(),
-            actor=account(),
-            action="rotate secrets",
-            subject=FILE,
-            detail=f"{count} values",
-        )
+    audit.record_alone(
+        state_database(project),
+        actor=account(),
+        action="rotate secrets",
+        subject=FILE,
+        detail=f"{count} values",
+    )
     say(f"{count} values of {shown_path(path)} now use the newest key.")
 
 

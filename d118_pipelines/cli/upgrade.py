@@ -76,14 +76,12 @@ def _copy(project: Project, url: str, *, as_json: bool) -> None:
         )
     source, target = Database(file, ""), Database(file, url)
     counts = copy_state(source, target, roster_revision.metadata.sorted_tables)
-    with target.transaction() as connection:
-        audit.record(
-            connection,
-            now=utc_now(),
-            actor=account(),
-            action="moved to PostgreSQL",
-            subject="state database",
-        )
+    audit.record_alone(
+        target,
+        actor=account(),
+        action="moved to PostgreSQL",
+        subject="state database",
+    )
     if as_json:
         show_json(counts)
         return

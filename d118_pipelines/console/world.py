@@ -16,7 +16,6 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.console.guard import App
 from d118_pipelines.console.sessions import Attempts, Sessions
 from d118_pipelines.console.settings import ConsoleSettings
-from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -98,12 +97,10 @@ class World:
         """Tell the audit who did what. Every write of the console calls this, or a
         function of another room that tells the audit itself.
         """
-        with self.database.transaction() as connection:
-            audit.record(
-                connection,
-                now=utc_now(),
-                actor=account,
-                action=action,
-                subject=subject,
-                detail=detail,
-            )
+        audit.record_alone(
+            self.database,
+            actor=account,
+            action=action,
+            subject=subject,
+            detail=detail,
+        )

@@ -12,8 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.state.database import audit_log
+from d118_pipelines.state.database import Database, audit_log
 
 COLUMNS = (
     *("at", "actor", "action", "object"),
@@ -52,6 +53,17 @@ def record(
     }
     texts = {name: printable(value)[:LONGEST] for name, value in values.items()}
     connection.execute(audit_log.insert().values(at=now, **texts))
+
+
+def record_alone(
+    database: Database, *, now: dt.datetime | None = None, **row: str
+) -> None:
+    """Append one row, as `record`, in a transaction of its own.
+
+    For what is changed outside the state database: files, other databases.
+    """
+    with database.transaction() as connection:
+        record(connection, now=now or utc_now(), **row)
 
 
 def entries(

@@ -45,15 +45,13 @@ def audited_run(
     """
 
     def note(action: str, detail: str) -> None:
-        with database.transaction() as connection:
-            audit.record(
-                connection,
-                now=utc_now(),
-                actor=actor,
-                action=action,
-                subject=subject,
-                detail=detail,
-            )
+        audit.record_alone(
+            database,
+            actor=actor,
+            action=action,
+            subject=subject,
+            detail=detail,
+        )
 
     note(STARTED, f"run {run_id}")
     word = "failed"
@@ -103,15 +101,13 @@ def close_lost_run(project: Project, run_id: str, *, actor: str) -> bool:
 
 def record_export(project: Project, what: str, form: str, detail: str = "") -> None:
     """Record that a person took data out of the project: what, in which form."""
-    with state_database(project).transaction() as connection:
-        audit.record(
-            connection,
-            now=utc_now(),
-            actor=account(),
-            action="exported",
-            subject=what,
-            detail=", ".join(filter(None, (form, detail))),
-        )
+    audit.record_alone(
+        state_database(project),
+        actor=account(),
+        action="exported",
+        subject=what,
+        detail=", ".join(filter(None, (form, detail))),
+    )
 
 
 def note_configuration(

@@ -106,15 +106,13 @@ def write_register(
 
 def record_posting(project: Project, *, now: dt.datetime, account: str) -> None:
     """Store that the register was posted where the public reads it."""
-    with state_database(project).transaction() as connection:
-        audit.record(
-            connection,
-            now=now,
-            actor=account,
-            action=POSTED,
-            subject="disclosures",
-            detail="",
-        )
+    audit.record_alone(
+        state_database(project),
+        now=now,
+        actor=account,
+        action=POSTED,
+        subject="disclosures",
+    )
 
 
 def last_posting(project: Project) -> dt.datetime | None:

@@ -25,7 +25,6 @@ from d118_pipelines.config.providers import (
     Provider,
 )
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import load_targets
@@ -129,16 +128,14 @@ def _edit(
     kept = project.folder(KEPT) / f"providers-{done.before[:12]}.yaml"
     kept.touch(mode=0o600)
     kept.write_bytes(done.old)
-    with state_database(project).transaction() as connection:
-        audit.record(
-            connection,
-            now=utc_now(),
-            actor=account,
-            action=action,
-            subject=subject[0],
-            before=done.before,
-            after=done.after,
-        )
+    audit.record_alone(
+        state_database(project),
+        actor=account,
+        action=action,
+        subject=subject[0],
+        before=done.before,
+        after=done.after,
+    )
 
 
 def same_source(providers: list[Provider], kind: str, address: str) -> list[Provider]:

@@ -299,15 +299,14 @@ def _record(
 ) -> None:
     removed = ", ".join(f"{one.removed} {one.kind}" for one in done if one.removed)
     if removed:
-        with database.transaction() as connection:
-            audit.record(
-                connection,
-                now=now,
-                actor=actor,
-                action="pruned",
-                subject="*",
-                detail=removed,
-            )
+        audit.record_alone(
+            database,
+            now=now,
+            actor=actor,
+            action="pruned",
+            subject="*",
+            detail=removed,
+        )
     path = project.folder("reports") / REPORT_FILE
     report = {"at": now.isoformat(), "classes": [asdict(one) for one in done]}
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -65,17 +65,16 @@ def upgrade(
     file = project.home / "d118.sqlite"
     database.upgrade(file, migrations=migrations)
     if plan.is_needed:
-        with Database(file, migrations=migrations).transaction() as connection:
-            audit.record(
-                connection,
-                now=now,
-                actor=actor,
-                action="upgraded",
-                subject="state database",
-                detail=f"backup {saved.name}" if saved else "without a backup",
-                before=plan.before,
-                after=plan.after,
-            )
+        audit.record_alone(
+            Database(file, migrations=migrations),
+            now=now,
+            actor=actor,
+            action="upgraded",
+            subject="state database",
+            detail=f"backup {saved.name}" if saved else "without a backup",
+            before=plan.before,
+            after=plan.after,
+        )
     return saved
 
 
