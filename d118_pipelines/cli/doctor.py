@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,6 @@ from d118_pipelines.errors import (
 )
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.processes import daemons
-from d118_pipelines.state.database import clock_warning
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
@@ -42,24 +41,16 @@ from d118_pipelines.workflows.connection_test import (
 from d118_pipelines.workflows.destinations import resolve
 from d118_pipelines.workflows.district_folder import SAME, own_files
 from d118_pipelines.workflows.expiries import expiries_shown
+from d118_pipelines.workflows.health import Check, attempt, clock_found
 from d118_pipelines.workflows.powerschool_source import query_files
 
 POWERSCHOOL = "powerschool"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked. `result` is ok, note or wrong."""
-
-    check: str
-    result: str
-    found: str
-
-
 def doctor(as_json: AsJson = False) -> None:
     """Check configuration, databases, sources and destinations; say how to fix each."""
     project = Project.here()
-    checks = [_attempt("configuration: district.yaml", lambda: _district(project))]
+    checks = [attempt("configuration: district.yaml", lambda: _district(project))]
     if checks[0].result == "ok":
         feeds = load_feeds(project)
         checks += [
@@ -67,7 +58,7 @@ def doctor(as_json: AsJson = False) -> None:
             *_guards(project, feeds),
             _next_runs(project, feeds),
             *_installation(project),
-            _attempt("what expires", lambda: expiries_shown(project, feeds)),
+            attempt("what expires", lambda: expiries_shown(project, feeds)),
             *(_sql(project, target) for target in feeds.targets),
             *_connections(project, feeds),
         ]
@@ -108,13 +99,6 @@ def _reach(project: Project, name: str) -> Reached:
     return reach_target(project, named_target(project, name))
 
 
-def _attempt(name: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(name, "ok", look())
-    except D118Error as exc:
-        return Check(name, "wrong", str(exc))
-
-
 def _district(project: Project) -> str:
     found = project.district()
     return f"{found.name}, {found.time_zone}"
@@ -152,7 +136,7 @@ def _configuration(project: Project, feeds: Feeds) -> Iterator[Check]:
             )
         return f"{len(paths)} queries"
 
-    yield _attempt("configuration: PowerSchool queries", queries)
+    yield attempt("configuration: PowerSchool queries", queries)
 
 
 def _guards(project: Project, feeds: Feeds) -> Iterator[Check]:
@@ -202,14 +186,8 @@ def _installation(project: Project) -> Iterator[Check]:
         with found.transaction():
             return f"{found.place}, opened for writing"
 
-    yield _attempt("D118_HOME", home)
+    yield attempt("D118_HOME", home)
     yield _own_files(project)
-
-    def clock() -> str:
-        with state_database(project).reading() as connection:
-            if text := clock_warning(connection, utc_now()):
-                raise ConfigurationError(text)
-        return "not behind the newest row"
 
     def at_a_time() -> str:
         most, queued = runs_at_a_time(), queue_limit(project.root)
@@ -218,10 +196,10 @@ def _installation(project: Project) -> Iterator[Check]:
             text += f"; Dagster's queue starts {queued} (max_concurrent_runs)"
         return text
 
-    yield _attempt("runs at a time", at_a_time)
-    yield _attempt("state database", database)
-    yield _attempt("clock", clock)
-    yield _attempt("run history", history)
+    yield attempt("runs at a time", at_a_time)
+    yield attempt("state database", database)
+    yield attempt("clock", lambda: clock_found(project))
+    yield attempt("run history", history)
     ways = configured_ways(project.district().alerts)
     told = (
         ", ".join(ways) or "no alerts are sent: set ALERT_WEBHOOK_URL, or alerts.email"

@@ -218,6 +218,18 @@ def _target_files(root: Path, shipped: Sequence[str]) -> list[Path]:
     return [paths[name] for name in sorted(paths)]
 
 
+def find_target(root: Path, shipped: Sequence[str], name: str) -> Target | None:
+    """The enabled target of that name, if it is sound; only its own file is read."""
+    for path in _target_files(root, shipped):
+        if path.stem == name:
+            with suppress(ConfigurationError):
+                target = read_target(
+                    path, root / "sql/exports", root / "mappings/layouts"
+                )
+                return target if target.model.enabled else None
+    return None
+
+
 def read_targets(root: Path, shipped: Sequence[str] = ()) -> list[Target]:
     """The sound ones of `load_targets`, by name."""
     return load_targets(root, shipped)[0]

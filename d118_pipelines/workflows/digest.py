@@ -18,7 +18,12 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.kernel.clock import day_time
 from d118_pipelines.roster.model.tables import sis_sync_runs
-from d118_pipelines.roster.store.runs import APPLIED, logged_codes, recent_runs
+from d118_pipelines.roster.store.runs import (
+    APPLIED,
+    logged_codes,
+    recent_runs,
+    stats_total,
+)
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import latest_plan
@@ -110,8 +115,7 @@ def _came_in(project: Project, since: dt.datetime) -> Iterator[str]:
         for row in connection.execute(query):
             stats = json.loads(row.stats_json or "{}")
             counts = ", ".join(
-                f"{sum(int(one.get(kind, 0)) for one in stats.values()):,} {kind}"
-                for kind in _OF_ROSTER
+                f"{stats_total(stats, kind):,} {kind}" for kind in _OF_ROSTER
             )
             at = day_time(row.completed_at.astimezone(zone), since)
             yield f"{row.provider_id} {at}: {row.status}, {counts}"

@@ -162,20 +162,21 @@ def _plain(value: Any) -> Any:
 
 
 def _checks(project: Project, dagster: DagsterFacts) -> Iterator[Check]:
-    yield _attempt("configuration", lambda: project.district().name)
-    yield _attempt("database", lambda: _database(project))
-    yield _attempt("clock", lambda: _clock(project))
+    yield attempt("configuration", lambda: project.district().name)
+    yield attempt("database", lambda: _database(project))
+    yield attempt("clock", lambda: clock_found(project))
     for name, folder in (("D118_HOME", project.home), ("project", project.root)):
         if folder.is_dir():
             yield _disk(f"disk of {name}", folder)
-    yield _attempt("file modes", lambda: _modes(project))
-    yield _attempt("encryption key", lambda: _keys(project.root / FILE))
+    yield attempt("file modes", lambda: _modes(project))
+    yield attempt("encryption key", lambda: _keys(project.root / FILE))
     yield _leases(project)
-    yield _attempt("run history", lambda: run_history_place(project.root))
+    yield attempt("run history", lambda: run_history_place(project.root))
     yield _daemon(dagster)
 
 
-def _attempt(name: str, look: Callable[[], str]) -> Check:
+def attempt(name: str, look: Callable[[], str]) -> Check:
+    """The check of that name, wrong with the text of the error that `look` raises."""
     try:
         return Check(name, "ok", look())
     except D118Error as exc:
@@ -189,7 +190,8 @@ def _database(project: Project) -> str:
     return database.place
 
 
-def _clock(project: Project) -> str:
+def clock_found(project: Project) -> str:
+    """Raises: ConfigurationError if the clock is behind what is stored."""
     with state_database(project).reading() as connection:
         if text := clock_warning(connection, utc_now()):
             raise ConfigurationError(text)

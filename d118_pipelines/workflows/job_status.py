@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from d118_pipelines.roster.model.tables import sis_sync_runs
+from d118_pipelines.roster.store.runs import stats_total
 from d118_pipelines.state import database as db
 from d118_pipelines.state.progress import progress_of
 from d118_pipelines.workflows.run_history import DONE, PastRun
@@ -97,11 +98,11 @@ def _totals(connection: sa.Connection, run_id: str) -> Mapping[str, int]:
     s, p = sis_sync_runs.c, db.plans.c
     kept = sa.select(s.stats_json).where(s.run_id == run_id)
     for text in connection.scalars(kept):
-        for counts in json.loads(text or "{}").values():
-            found["processed"] += counts.get("fetched", 0)
-            found["created"] += counts.get("created", 0)
-            found["updated"] += counts.get("updated", 0)
-            found["failed"] += counts.get("errors", 0) + counts.get("conflicts", 0)
+        stats = json.loads(text or "{}")
+        found["processed"] += stats_total(stats, "fetched")
+        found["created"] += stats_total(stats, "created")
+        found["updated"] += stats_total(stats, "updated")
+        found["failed"] += stats_total(stats, "errors", "conflicts")
     for counts in connection.scalars(sa.select(p.counts).where(p.run_id == run_id)):
         for file in counts.get("files", {}).values():
             found["processed"] += int(file["rows"])

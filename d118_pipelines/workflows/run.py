@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import sqlalchemy as sa
-
 from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.run_limits import RunLimits, runs_at_a_time
@@ -96,10 +94,11 @@ class Run:
                 waits=self.waits,
                 warn=self.warn,
             )
+            begun = self._event(name)
             with self.database.transaction() as connection:
                 names = self.names or (name,)
                 begin_progress(connection, self.run_id, names, utc_now())
-                self._tell(connection, name)
+                tell_event(connection, self.project, *begun)
             with self.database.reading() as connection:
                 if text := clock_warning(connection, utc_now()):
                     self.warn(text)
@@ -108,30 +107,27 @@ class Run:
     def note(self, name: str, percent: int, step: str, rows: int = 0) -> None:
         """Say how far a target or provider has come; what fails here fails no run."""
         noted = Progress(percent, step, rows)
-        with (
-            after_commit("Noting the progress", self.warn),
-            self.database.transaction() as connection,
-        ):
-            note_progress(connection, self.run_id, name, noted, utc_now())
-            self._tell(connection, name, percent=percent, step=step)
-            whole = progress_of(connection, self.run_id)
-        if whole is not None:
-            self.show(f"{whole.percent} % {step}")
+        with after_commit("Noting the progress", self.warn):
+            told = self._event(name, percent=percent, step=step)
+            with self.database.transaction() as connection:
+                note_progress(connection, self.run_id, name, noted, utc_now())
+                tell_event(connection, self.project, *told)
+                whole = progress_of(connection, self.run_id)
+            if whole is not None:
+                self.show(f"{whole.percent} % {step}")
 
-    def _tell(
-        self,
-        connection: sa.Connection,
-        name: str,
-        *,
-        percent: int | None = None,
-        step: str = "",
-    ) -> None:
-        """Tell who wants to hear that the run has begun, or how far it is."""
-        if name not in self.hearings:  # a target's file is read once
+    def _event(
+        self, name: str, *, percent: int | None = None, step: str = ""
+    ) -> tuple[Hearing, RunEvent]:
+        """That the run has begun, or how far it is, and who wants to hear it.
+
+        Made before the transaction that tells it: a target's file is read, once.
+        """
+        if name not in self.hearings:
             self.hearings[name] = hearing_of(self.project, name)
         hearing, is_target = self.hearings[name]
         event = RunEvent(name, self.run_id, "IN_PROGRESS", is_target, percent, step)
-        tell_event(connection, self.project, hearing, event)
+        return hearing, event
 
 
 def run_tags(

@@ -28,7 +28,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.outbox import PING, add_entry, urls_of_run
-from d118_pipelines.targets.definition import load_targets
+from d118_pipelines.targets.definition import find_target
 
 STATUSES = {
     "IN_PROGRESS": STARTED,
@@ -127,10 +127,8 @@ def hearing_of(project: Project, name: str) -> tuple[Hearing, bool]:
     for provider in project.providers():
         if provider.id == name:
             return provider.model, False
-    for target in load_targets(project.root, project.district().targets)[0]:
-        if target.name == name:
-            return target.model, True
-    return Hearing(), False
+    target = find_target(project.root, project.district().targets, name)
+    return (target.model, True) if target else (Hearing(), False)
 
 
 def check_url_of_run(url: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from d118_pipelines.roster.model.tables import sis_sync_runs
+from d118_pipelines.roster.store.runs import stats_total
 from d118_pipelines.workflows.run_history import SeenRun
 
 HELD = "held for review"
@@ -55,9 +56,8 @@ class Sync:
         return JOB_STATUS.get(self.status, "failed")
 
     def total(self, *names: str) -> int:
-        """The sum of counts over all entities; roles of users are counted once."""
-        counts = (c for name, c in self.stats.items() if "/" not in name)
-        return sum(int(one.get(name, 0)) for one in counts for name in names)
+        """The sum of counts over all entities."""
+        return stats_total(self.stats, *names)
 
 
 def syncs(

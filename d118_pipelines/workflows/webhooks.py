@@ -11,7 +11,7 @@ import datetime as dt
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from d118_pipelines.state.outbox import (
     settle,
     waiting_receivers,
 )
-from d118_pipelines.workflows.all_feeds import load_feeds, named_feed
+from d118_pipelines.workflows.all_feeds import Feeds, load_feeds, named_feed
 from d118_pipelines.workflows.run_events import OUTCOMES, RunEvent, tell_event
 from d118_pipelines.workflows.run_history import PastRun
 
@@ -49,30 +49,35 @@ def tell_ended(project: Project, ended: Iterable[PastRun]) -> int:
     What ended a run in its own transaction has been told already.
     """
     feeds = load_feeds(project)
-    known: dict[str, tuple[Hearing, bool]] = {
-        **{p.id: (p.model, False) for p in feeds.providers},
-        **{t.name: (t.model, True) for t in feeds.targets},
-        **{b.name: (Hearing(), b.kind == "target") for b in feeds.broken},
-    }
+    known = {b.name: Hearing() for b in feeds.broken} | _hearings(feeds)
+    targets = {t.name for t in feeds.targets}
+    targets |= {b.name for b in feeds.broken if b.kind == "target"}
     told = 0
     for run in ended:
         status = OUTCOMES.get(run.outcome)
         if run.kind == "approve" or status is None or run.name not in known:
             continue
-        hearing, is_target = known[run.name]
         event = RunEvent(
             run.name,
             run.run_id,
             status,
-            is_target=is_target,
+            is_target=run.name in targets,
             stats=dict(run.numbers),
             error=run.reason,
             pings=False,  # of a success only the transaction that made it
         )
         with state_database(project).transaction() as connection:
-            tell_event(connection, project, hearing, event)
+            tell_event(connection, project, known[run.name], event)
         told += 1
     return told
+
+
+def _hearings(feeds: Feeds) -> dict[str, Hearing]:
+    """Who wants to hear of each sound provider and target."""
+    return {
+        **{p.id: p.model for p in feeds.providers},
+        **{t.name: t.model for t in feeds.targets},
+    }
 
 
 def send_due(project: Project, clock: Clock = utc_now) -> Counter[str]:
@@ -93,12 +98,7 @@ def send_due(project: Project, clock: Clock = utc_now) -> Counter[str]:
 
 def private_hosts(project: Project) -> frozenset[str]:
     """The hosts that may be told although they are private, as all files say together."""
-    feeds = load_feeds(project)
-    hearings: Sequence[Hearing] = [
-        project.district(),
-        *(p.model for p in feeds.providers),
-        *(t.model for t in feeds.targets),
-    ]
+    hearings = [project.district(), *_hearings(load_feeds(project)).values()]
     names = {name for one in hearings for name in one.webhook_private_hosts}
     return frozenset(name.lower() for name in names)
 
@@ -183,11 +183,7 @@ def receivers_of(project: Project, name: str | None) -> list[Webhook]:
 
     Raises: ConfigurationError if there is no target or provider of that name.
     """
-    feeds = load_feeds(project)
-    hearings: dict[str, Hearing] = {
-        **{p.id: p.model for p in feeds.providers},
-        **{t.name: t.model for t in feeds.targets},
-    }
+    hearings = _hearings(load_feeds(project))
     if name is not None:
         named_feed(project, name)
         hearings = {name: hearings[name]}

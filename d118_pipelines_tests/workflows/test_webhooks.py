@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
 from d118_pipelines.config.hearing import EVENTS, FINAL, STARTED, Hearing, Webhook
 from d118_pipelines.errors import D118Error
@@ -182,6 +183,19 @@ def test_progress_is_told_by_the_run_once_for_each_step_and_not_behind_its_end(
         ("run.succeeded", 100),
     ]
     assert bodies[1]["current_step"] == "Reading"
+
+
+def test_progress_that_cannot_be_noted_fails_no_run(empty: ProjectFolder) -> None:
+    warned: list[str] = []
+    with empty.entered():
+        run = Run(empty.project, "run-1", Actor("a"), warn=warned.append)
+        with run.leases:
+            run.hold("hr_records")
+            with run.database.transaction() as connection:
+                connection.execute(sa.text("DROP TABLE sync_progress"))
+            run.note("hr_records", 15, "Reading")
+
+    assert any("Noting the progress failed" in text for text in warned)
 
 
 def test_a_failed_attempt_keeps_the_order_and_comes_again_later(

@@ -118,6 +118,15 @@ def refuse_ended(
     return found
 
 
+def stats_total(stats: Mapping[str, Mapping[str, int]], *names: str) -> int:
+    """The sum of counts over all entities of a run's statistics (`stats_json`).
+
+    Roles of users, as `users/students`, are counted once.
+    """
+    counts = (one for entity, one in stats.items() if "/" not in entity)
+    return sum(int(one.get(name, 0)) for one in counts for name in names)
+
+
 def close_run(
     connection: sa.Connection,
     *,
