@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +19,7 @@ from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.ages import count_older
 from d118_pipelines.kernel.clock import local_time, utc_now
-from d118_pipelines.kernel.processes import daemons
+from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.state.leases import dead_holders, forget
 from d118_pipelines.state.open import state_database
@@ -97,7 +96,7 @@ def look(
     with run_history(project, limit=LOOKED_AT) as (instance, history):
         states = states_of(project, history, feeds, broken)
         faults = list(automation_faults(instance, feeds))
-        running = daemons(Path(os.environ["DAGSTER_HOME"]))
+        running = daemons_here(project.root)
         heartbeat = last_heartbeat(instance)
     way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
     if len(running) > 1:
@@ -331,7 +330,7 @@ def facts_of(instance: dg.DagsterInstance, project: Project) -> DagsterFacts:
             name: dt.datetime.fromtimestamp(beat.timestamp, dt.UTC)
             for name, beat in beats.items()
         },
-        tuple(daemons(Path(os.environ.get("DAGSTER_HOME") or project.root))),
+        tuple(daemons_here(project.root)),
         tuple(running),
         tuple(queued),
     )

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import AsJson, local
-from d118_pipelines.cli.output import say, show_json, show_lines
+from d118_pipelines.cli.context import AsJson
+from d118_pipelines.cli.output import say, show_list
 from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.kernel.clock import utc_now
@@ -41,11 +41,8 @@ def alerts_test(as_json: AsJson = False) -> None:
         {"way": way, "result": "sent" if error is None else str(error)}
         for way, error in results
     ]
-    if as_json:
-        show_json(rows)
-    else:
-        empty = "No way is set up: ALERT_WEBHOOK_URL in .env, or alerts.email in config/district.yaml."
-        show_lines("Alerts", rows, empty=empty)
+    empty = "No way is set up: ALERT_WEBHOOK_URL in .env, or alerts.email in config/district.yaml."
+    show_list("Alerts", rows, as_json=as_json, empty=empty)
     if not results or any(error for _, error in results):
         raise typer.Exit(1)
 
@@ -58,13 +55,10 @@ def alerts_list(as_json: AsJson = False) -> None:
     with state_database(project).reading() as connection:
         found = connection.execute(wanted).all()
     rows = [
-        {"since": local(project, row.sent_at), "kind": row.kind, "title": row.title}
+        {"since": project.local(row.sent_at), "kind": row.kind, "title": row.title}
         for row in found
     ]
-    if as_json:
-        show_json(rows)
-    else:
-        show_lines("Open alerts", rows, empty="None.")
+    show_list("Open alerts", rows, as_json=as_json, empty="None.")
 
 
 @alerts_app.command("digest")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import AsCsv, AsJson, local
+from d118_pipelines.cli.context import AsCsv, AsJson
 from d118_pipelines.cli.output import gathered, show_csv, show_json, show_lines
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
@@ -46,7 +46,7 @@ def audit(
             subject=subject,
             limit=limit or None,
         )
-    rows = [{**row, "at": local(project, row["at"])} for row in found]
+    rows = [{**row, "at": project.local(row["at"])} for row in found]
     if as_json:
         show_json(rows)
     elif as_csv:

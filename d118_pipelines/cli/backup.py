@@ -16,6 +16,7 @@ from d118_pipelines.cli.output import say, show_json, warn
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.restored import settle, unlock
@@ -23,7 +24,6 @@ from d118_pipelines.workflows.backup import (
     FOLDER,
     Backup,
     make_backup,
-    sha256_of,
 )
 from d118_pipelines.workflows.run import account
 

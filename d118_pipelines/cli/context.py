@@ -5,7 +5,6 @@ Called by the commands. A name of either kind is searched in `workflows/all_feed
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -98,8 +97,3 @@ def _unknown(kind: str, name: str, known: str) -> ConfigurationError:
         rule=f"The {kind}s are: {known}.",
         next_step=f"d118 {kind}s list",
     )
-
-
-def local(project: Project, moment: dt.datetime | None) -> dt.datetime | None:
-    """The moment in the district's time zone."""
-    return project.local(moment)

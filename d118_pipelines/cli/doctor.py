@@ -26,7 +26,7 @@ from d118_pipelines.errors import (
     IncompleteExtractError,
 )
 from d118_pipelines.kernel.clock import day_time, utc_now
-from d118_pipelines.kernel.processes import daemons
+from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
@@ -225,7 +225,7 @@ def _own_files(project: Project) -> Check:
 
 def _daemons(project: Project) -> Check:
     """Whether exactly one Dagster daemon of this machine works on this project."""
-    found = daemons(Path(os.environ.get("DAGSTER_HOME", project.root)))
+    found = daemons_here(project.root)
     names = " and ".join(f"process {pid}" for pid in found)
     if len(found) > 1:
         text = f"{names}: every schedule runs twice. Stop one: kill {found[-1]}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, local, named_target
+from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, named_target
 from d118_pipelines.cli.output import (
     say,
     show_json,
@@ -99,7 +99,7 @@ def disclosures(
             f"{target} receives pupils' data without a named agreement: key disclosure."
         )
     at = last_posting(project)
-    day = local(project, at)
+    day = project.local(at)
     say(f"Last posted: {day:%Y-%m-%d}" if day else "Never posted.")
 
 
@@ -192,7 +192,7 @@ def _lines(project: Project, row: Any) -> list[dict[str, Any]]:
             "delivery": row.id[:8],
             "target": row.target,
             "status": row.status,
-            "ended": local(project, row.finished_at),
+            "ended": project.local(row.finished_at),
             "file": file["name"],
             "rows": file["rows"],
             "bytes": file["size_bytes"],

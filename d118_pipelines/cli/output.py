@@ -174,6 +174,16 @@ def show_rows(
         show_table(title, rows, empty=empty)
 
 
+def show_list(
+    title: str, rows: Sequence[Row], *, as_json: bool, empty: str = "Nothing."
+) -> None:
+    """Print rows as JSON, or as the table of `show_lines`."""
+    if as_json:
+        show_json(rows)
+    else:
+        show_lines(title, rows, empty=empty)
+
+
 def save_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Write rows as a workbook and say so."""
     write_workbook(path, title, rows)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import AsJson, ProviderName, local, named_provider
+from d118_pipelines.cli.context import AsJson, ProviderName, named_provider
 from d118_pipelines.cli.output import gathered, say, show_json, show_lines, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import day_time, utc_now
@@ -178,5 +178,5 @@ def _case_row(project: Project, case: dict[str, Any]) -> dict[str, Any]:
         "record": case["record_id"] or "",
         "rule": case["rule"],
         "state": case["state"],
-        "opened": local(project, case["opened_at"]),
+        "opened": project.local(case["opened_at"]),
     }

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from d118_pipelines.cli.context import AsJson, local
+from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, say_narrow, show_json, show_lines, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError, FatalError
@@ -94,7 +94,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
         "steps": steps,
         "counts": [row for entry in entries for row in _counts(project, entry)],
         "findings": [row for entry in entries for row in _findings(project, entry)],
-        "log": [{**line, "at": local(project, line["at"])} for line in log],
+        "log": [{**line, "at": project.local(line["at"])} for line in log],
     }
     if as_json:
         show_json(parts)
@@ -193,7 +193,7 @@ def found_runs(history: RunHistory, wanted: str) -> list[PastRun]:
 
 def _line(project: Project, run: PastRun) -> dict[str, Any]:
     """A run for 80 columns."""
-    started = local(project, run.started)
+    started = project.local(run.started)
     assert started is not None
     facts = [f"{run.seconds:,.0f} s"] if run.seconds is not None else []
     facts += [f"{number:,} {name}" for name, number in run.numbers.items()]
@@ -220,8 +220,8 @@ def _plain(project: Project, run: PastRun) -> dict[str, Any]:
     return {
         "run": own.pop("run_id"),
         **own,
-        "started": local(project, run.started),
-        "ended": local(project, run.ended),
+        "started": project.local(run.started),
+        "ended": project.local(run.ended),
         "seconds": run.seconds,
         "rows": numbers.get("rows"),
         "changes": numbers.get("changes"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import AsJson, local, named_provider, named_target
+from d118_pipelines.cli.context import AsJson, named_provider, named_target
 from d118_pipelines.cli.output import (
     gathered,
     say,
@@ -208,7 +208,7 @@ def _show_figures(project: Project, asked: str, *, as_json: bool) -> None:
     figures: dict[str, Any]
     if asked == "stats":
         figures = stats_overview(project)
-        figures["last_sync"] = local(project, figures["last_sync"])
+        figures["last_sync"] = project.local(figures["last_sync"])
         rows = [figures]
     elif asked == "connectors":
         figures = stats_connectors(project)
@@ -241,7 +241,7 @@ def _show_users(project: Project, district: str | None, *, as_json: bool) -> Non
         )
     with state_database(project).transaction() as connection:
         found = scim_counts(connection, wanted)
-    found["last_sync"] = local(project, found["last_sync"])
+    found["last_sync"] = project.local(found["last_sync"])
     counts = {"district_id": wanted, "total_users": found.pop("total"), **found}
     if as_json:
         show_json(counts)

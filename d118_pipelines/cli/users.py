@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import AsJson, local
-from d118_pipelines.cli.output import say, show_json, show_lines
+from d118_pipelines.cli.context import AsJson
+from d118_pipelines.cli.output import say, show_list
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
@@ -79,15 +79,12 @@ def list_users(as_json: AsJson = False) -> None:
             "account": one.name,
             "role": one.role,
             "password": "yes" if one.has_password else "OpenID Connect only",
-            "changed": local(project, one.changed_at),
+            "changed": project.local(one.changed_at),
         }
         for one in found
     ]
-    if as_json:
-        show_json(rows)
-    else:
-        empty = "No account yet: d118 users add NAME --role DISTRICT_ADMIN"
-        show_lines("Accounts of the console", rows, empty=empty)
+    empty = "No account yet: d118 users add NAME --role DISTRICT_ADMIN"
+    show_list("Accounts of the console", rows, as_json=as_json, empty=empty)
 
 
 @tokens_app.command("add")
@@ -121,15 +118,12 @@ def list_tokens(as_json: AsJson = False) -> None:
             "token": one.id,
             "account": one.account,
             "scope": one.scope,
-            "until": local(project, one.expires_at),
+            "until": project.local(one.expires_at),
             "for": one.label,
         }
         for one in found
     ]
-    if as_json:
-        show_json(rows)
-    else:
-        show_lines("Tokens", rows, empty="No token yet.")
+    show_list("Tokens", rows, as_json=as_json, empty="No token yet.")
 
 
 @tokens_app.command("remove")

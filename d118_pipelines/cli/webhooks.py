@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import AsJson, local
-from d118_pipelines.cli.output import say, show_json, show_lines
+from d118_pipelines.cli.context import AsJson
+from d118_pipelines.cli.output import say, show_json, show_lines, show_list
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import day_time, utc_now
@@ -55,8 +55,8 @@ def webhooks_list(
         {
             **{name: row[name] for name in names},
             "receiver": shown_receiver(row["url"]),
-            "created_at": local(project, row["created_at"]),
-            "delivered_at": local(project, row["delivered_at"]),
+            "created_at": project.local(row["created_at"]),
+            "delivered_at": project.local(row["delivered_at"]),
         }
         for row in found
     ]
@@ -133,9 +133,7 @@ def webhooks_test(
     project = Project.here()
     results = [test_receiver(project, one) for one in receivers_of(project, name)]
     rows = [{"receiver": receiver, "answer": answer} for receiver, answer in results]
-    if as_json:
-        show_json(rows)
-    else:
-        show_lines("Webhooks", rows, empty="No webhook is configured.")
+    empty = "No webhook is configured."
+    show_list("Webhooks", rows, as_json=as_json, empty=empty)
     if not all(answer.startswith("2") for _, answer in results):
         raise typer.Exit(1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from d118_pipelines.config.providers import FILE, load_providers
 from d118_pipelines.config.secrets import encrypted
+from d118_pipelines.config.yaml_files import replace_file
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.run_folders import folder_locked
 from d118_pipelines.kernel.text import clean_text
@@ -84,10 +84,7 @@ def edit_providers(
         editor.dump(data, written)
         new = written.getvalue().encode("utf-8")
         _refuse_worse(root, new, district)
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_bytes(new)
-        beside.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600)
-        beside.replace(path)
+        replace_file(path, new)
     return Edit(_digest(old), _digest(new), old)
 
 

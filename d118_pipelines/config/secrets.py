@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.config.project import environment_value
 from d118_pipelines.config.secret_files import private_text
-from d118_pipelines.config.yaml_files import shown_path
+from d118_pipelines.config.yaml_files import replace_file, shown_path
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ def rotate_file(path: Path) -> int:
         return f"fernet:{_opened(keys.rotate, found[1], shown_path(path))}"
 
     renewed = _TOKEN.sub(renew, text)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(renewed.encode("utf-8"))
-    beside.chmod(stat.S_IMODE(path.stat().st_mode))
-    beside.replace(path)
+    replace_file(path, renewed.encode("utf-8"))
     return count
 
 

@@ -6,6 +6,7 @@ Called by everything that has a file: `project.py`, `providers.py`, `targets/def
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,3 +283,11 @@ def check_time_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError):
         raise ValueError(f"{name} is not a time zone such as America/Chicago") from None
     return name
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file of the configuration in one step; it keeps its mode (new: 0600)."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(content)
+    beside.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600)
+    beside.replace(path)

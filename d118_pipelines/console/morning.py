@@ -5,10 +5,8 @@ Called by `app.py`. What a line says is in `workflows/status.py`.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -17,7 +15,7 @@ from d118_pipelines.console.identity import Reader
 from d118_pipelines.console.rendering import page, tone, world_of
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.kernel.processes import daemons
+from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.workflows.all_feeds import (
     State,
     enabled_feeds,
@@ -96,6 +94,6 @@ def _faults(world: World) -> list[str]:
 
     feeds = enabled_feeds(world.project, world.feeds)
     found = list(automation_faults(world.instance, feeds))
-    if not daemons(Path(os.environ.get("DAGSTER_HOME", world.root.root))):
+    if not daemons_here(world.root.root):
         found.append("No Dagster daemon runs here, so no schedule starts.")
     return found

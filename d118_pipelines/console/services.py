@@ -29,7 +29,7 @@ from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
 from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
-from d118_pipelines.kernel.processes import daemons
+from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
 
@@ -147,7 +147,7 @@ def serve(project: Project, web: WebServer) -> None:
 
 def refuse_second_daemon(project: Project) -> None:
     """Raises: FatalError naming the daemon that works on this project already."""
-    others = daemons(Path(os.environ.get("DAGSTER_HOME", project.root)))
+    others = daemons_here(project.root)
     if others:
         raise FatalError(
             f"A Dagster daemon (process {others[0]}) is already running for this project; "

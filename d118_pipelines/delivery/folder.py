@@ -6,7 +6,6 @@ Opened by `workflows/destinations.py`; a server is in `sftp.py`, the order of a 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Self
 from d118_pipelines.delivery.files import opened
 from d118_pipelines.delivery.remote import FileStat
 from d118_pipelines.errors import DestinationError
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.outages import outage_of
 
 CHUNK_BYTES = 1 << 20
@@ -83,11 +83,8 @@ class FolderRemote:
 
     def sha256(self, name: str) -> str:
         """SHA-256 of the file as it is on the disk."""
-        with (
-            self._translated(f"read {name} back"),
-            (self._path / name).open("rb") as source,
-        ):
-            return hashlib.file_digest(source, "sha256").hexdigest()
+        with self._translated(f"read {name} back"):
+            return sha256_of(self._path / name)
 
     def listing(self) -> list[str]:
         """Names of all entries, sorted."""

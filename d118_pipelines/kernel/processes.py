@@ -6,6 +6,7 @@ fresh for a while after a daemon has ended.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -16,6 +17,11 @@ def daemons(dagster_home: Path) -> list[int]:
     """Process ids of the daemons that work on the instance in `dagster_home`."""
     found = (int(path.name) for path in _PROC.glob("[0-9]*"))
     return sorted(pid for pid in found if _is_daemon_of(pid, dagster_home.resolve()))
+
+
+def daemons_here(root: Path) -> list[int]:
+    """Those of the instance of this environment: DAGSTER_HOME's, else the project's."""
+    return daemons(Path(os.environ.get("DAGSTER_HOME") or root))
 
 
 def _is_daemon_of(pid: int, home: Path) -> bool:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.run_folders import write_manifest
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import TODAY, Target
@@ -34,7 +35,6 @@ from d118_pipelines.targets.render import (
     RenderedFile,
     make_table,
     misshapen_keys,
-    sha256_of,
     write_file,
 )
 from d118_pipelines.targets.workbench import Workbench

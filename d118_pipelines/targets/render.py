@@ -6,7 +6,6 @@ relation of the workbench, kept as `<name>.parquet`; sql/targets/files.sql has i
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from d118_pipelines.kernel.finding import Finding
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Format, TargetFile
@@ -99,12 +99,6 @@ def write_file(
     path.chmod(0o600)  # COPY puts a file of its own in its place
     size = path.stat().st_size
     return RenderedFile(file, path, count, size, sha256_of(path), mode), findings
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:

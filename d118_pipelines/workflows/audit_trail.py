@@ -17,6 +17,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.errors import BusyError, D118Error, HeldError, PausedError
 from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
@@ -119,7 +120,7 @@ def note_configuration(
     project. The first look records one row for all files.
     """
     now = {
-        path.relative_to(project.root).as_posix(): _sha256(path)
+        path.relative_to(project.root).as_posix(): sha256_of(path)
         for path in _files(project.root)
     }
     t = db.seen_files
@@ -176,10 +177,6 @@ def _files(root: Path) -> Iterator[Path]:
         place = root / name
         found = place.rglob("*") if place.is_dir() else [place]
         yield from (f for f in found if f.is_file() and not f.name.startswith("."))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _told_of(path: Path, files: int) -> str:

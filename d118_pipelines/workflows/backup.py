@@ -7,7 +7,6 @@ docs/reference/backup.md.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import io
 import json
 import os
@@ -25,6 +24,7 @@ import sqlalchemy as sa
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.secret_files import private_text
 from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.state import database as db
@@ -170,12 +170,6 @@ def check_backup(path: Path, work: Path) -> Backup:
     at = dt.datetime.fromisoformat(manifest["made_at"])
     told = manifest["version"], manifest["schema"], files, tuple(manifest["left_out"])
     return Backup(path, at, *told, path.stat().st_size)
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_databases(project: Project, work: Path) -> None:

@@ -6,7 +6,6 @@ Rule: docs/reference/district_folder.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from d118_pipelines.config.project import is_district_folder
 from d118_pipelines.config.yaml_files import check_time_zone
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.shipped import SHIPPED
 
 RECORD = ".shipped.json"
@@ -207,7 +207,7 @@ def _recorded(folder: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file, empty where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return sha256_of(path) if path.is_file() else ""
 
 
 def _lines(path: Path) -> list[str]:

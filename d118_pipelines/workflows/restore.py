@@ -14,6 +14,7 @@ from pathlib import Path
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.run_folders import scratch_folder
 from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.state.copy import copy_state
@@ -29,7 +30,6 @@ from d118_pipelines.workflows.backup import (
     Backup,
     check_backup,
     opened_secrets,
-    sha256_of,
 )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from d118_pipelines.kernel.hashes import sha256_of
+
 PROCESSED = "processed"
 
 
@@ -80,7 +82,5 @@ def archive(folder: Path, name: str, read: Mapping[str, str]) -> list[str]:
 def _content_hash(folder: Path, names: list[str]) -> str:
     total = hashlib.sha256()
     for name in names:
-        with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{name}\0{digest}\n".encode())
+        total.update(f"{name}\0{sha256_of(folder / name)}\n".encode())
     return total.hexdigest()
