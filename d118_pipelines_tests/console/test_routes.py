@@ -148,21 +148,25 @@ def test_status_history_and_one_run_have_the_promised_fields(
     assert program.get("/api/v1/runs/another").status_code == 404
 
 
+def begin_sync(console: RunningConsole, *, run_id: str) -> None:
+    """Open a sync of powerschool, as its first step does."""
+    with console.world.database.transaction() as connection:
+        open_run(
+            connection,
+            district=DISTRICT,
+            provider="powerschool",
+            run_id=run_id,
+            now=utc_now(),
+            actor=Actor("tester"),
+        )
+
+
 def test_only_a_running_sync_can_be_cancelled(own_console: RunningConsole) -> None:
     program = own_console.program()
     path = "/api/v1/providers/powerschool/sync/cancel"
     assert program.post(path).status_code == 409
 
-    with own_console.world.database.transaction() as connection:
-        open_run(
-            connection,
-            *(),
-            district=DISTRICT,
-            provider="powerschool",
-            run_id="at-work",
-            now=utc_now(),
-            actor=Actor("tester"),
-        )
+    begin_sync(own_console, run_id="at-work")
     answer = program.post(path)
 
     assert (answer.status_code, answer.json()["runId"]) == (202, "at-work")
@@ -258,15 +262,7 @@ def test_jobs_tell_their_numbers_and_end(own_console: RunningConsole) -> None:
 
 
 def test_a_running_job_can_be_cancelled(own_console: RunningConsole) -> None:
-    with own_console.world.database.transaction() as connection:
-        open_run(
-            connection,
-            district=DISTRICT,
-            provider="powerschool",
-            run_id="at-work",
-            now=utc_now(),
-            actor=Actor("tester"),
-        )
+    begin_sync(own_console, run_id="at-work")
 
     assert own_console.program().delete("/jobs/at-work").status_code == 202
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
 from d118_pipelines_tests.support.district import write_tables
+from d118_pipelines_tests.support.loopback_http import Quiet, serving
 from d118_pipelines_tests.support.project import ProjectFolder
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -43,25 +42,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUi]:
 def page_elsewhere(html: str) -> Iterator[str]:
     """A page of another origin, on loopback too."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(html.encode())
+            self.answer(html.encode(), "text/html")
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def attack(url: str) -> str:

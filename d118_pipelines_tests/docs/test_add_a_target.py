@@ -5,21 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from d118_pipelines.sources.powerschool.schema import expected_schema
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.targets.build import Export, Inputs, build_export
+from d118_pipelines.targets.build import Export, Inputs
 from d118_pipelines.targets.definition import Target, read_targets
-from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines_tests.docs.markdown import (
     REPOSITORY,
     code_block,
     page,
     tables_headed,
 )
+from d118_pipelines_tests.support.exports import first_export
 
 PAGE = page("add_a_target.md")
 YAML_FILE = "mappings/targets/badges.yaml"
@@ -61,19 +60,8 @@ def export(badges: Target, project: Path) -> Export:
     [parts] = badges.reads
     folder = project / "made"
     folder.mkdir()
-    made = build_export(
-        badges,
-        inputs=Inputs({parts: extract_of_the_page(project, parts[2])}),
-        snapshot=LedgerSnapshot((), None, False, None),
-        baseline_folder=None,
-        destination="outbox",
-        folder=folder,
-        data_at=NOW,
-        now=NOW,
-        zone=ZoneInfo("America/Chicago"),
-    )
-    assert made is not None
-    return made
+    inputs = Inputs({parts: extract_of_the_page(project, parts[2])})
+    return first_export(badges, inputs, folder, NOW)
 
 
 def extract_of_the_page(project: Path, entity: str) -> Path:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,10 +16,10 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.store.snapshot import relation_columns
-from d118_pipelines.targets.build import Export, Inputs, build_export
+from d118_pipelines.targets.build import Export, Inputs
 from d118_pipelines.targets.definition import Target, read_target
-from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines.workflows.catalog import add_target, catalog
+from d118_pipelines_tests.support.exports import first_export
 from d118_pipelines_tests.support.project import REPOSITORY
 
 NOW = dt.datetime(2026, 11, 2, 11, tzinfo=dt.UTC)
@@ -126,21 +125,8 @@ def made(target: Target, folder: Path) -> Export:
     folder.mkdir()
     inputs = folder / "inputs"
     inputs.mkdir()
-    export = build_export(
-        target,
-        inputs=Inputs(
-            {}, {name: written(name, inputs) for name in target.roster_reads}
-        ),
-        snapshot=LedgerSnapshot((), None, False, None),
-        baseline_folder=None,
-        destination="outbox",
-        folder=folder,
-        data_at=NOW,
-        now=NOW,
-        zone=ZoneInfo("America/Chicago"),
-    )
-    assert export is not None
-    return export
+    rows = {name: written(name, inputs) for name in target.roster_reads}
+    return first_export(target, Inputs({}, rows), folder, NOW)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,7 +22,7 @@ from hypothesis import strategies as st
 from d118_pipelines.errors import DestinationError
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.targets.build import Inputs, build_export
+from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines_tests.support.district import (
     ONBOARDING,
@@ -32,6 +31,7 @@ from d118_pipelines_tests.support.district import (
     Person,
 )
 from d118_pipelines_tests.support.examples import examples
+from d118_pipelines_tests.support.exports import first_export
 from d118_pipelines_tests.support.smartfind import E1, P1, W2
 from d118_pipelines_tests.support.state import state_of
 from d118_pipelines_tests.support.sync import Sync
@@ -102,23 +102,13 @@ def exported(name: str, rows: list[dict[str, Any]]) -> Iterator[dict[str, list[s
         nobody = Query.read(ROOT / "sql/powerschool/staff_without_email.sql")
         empty = schema.expected_schema(nobody).empty_table()
         pq.write_table(empty, folder / "nobody.parquet")
-        export = build_export(
-            target(name),
-            inputs=Inputs(
-                {
-                    ("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet",
-                    ("raw", "powerschool", nobody.name): folder / "nobody.parquet",
-                }
-            ),
-            snapshot=NOTHING_SENT,
-            baseline_folder=None,
-            destination="outbox",
-            folder=folder,
-            data_at=NOW,
-            now=NOW,
-            zone=ZoneInfo("America/Chicago"),
+        inputs = Inputs(
+            {
+                ("raw", "powerschool", f"{name}_staff"): folder / "rows.parquet",
+                ("raw", "powerschool", nobody.name): folder / "nobody.parquet",
+            }
         )
-        assert export is not None
+        export = first_export(target(name), inputs, folder, NOW, NOTHING_SENT)
         yield {
             file.file.file: file.path.read_bytes()
             .decode()
