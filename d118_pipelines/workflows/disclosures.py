@@ -32,7 +32,7 @@ from d118_pipelines.targets.disclosures import (
 )
 from d118_pipelines.workflows.all_feeds import Feeds
 
-POSTED = "disclosures posted"
+POSTED, REGISTER = "disclosures posted", "disclosures"
 # The posting is refreshed at least twice a year.
 REMIND_AFTER = dt.timedelta(days=152)
 OVERDUE_AFTER = dt.timedelta(days=183)
@@ -111,14 +111,12 @@ def record_posting(project: Project, *, now: dt.datetime, account: str) -> None:
         now=now,
         actor=account,
         action=POSTED,
-        subject="disclosures",
+        subject=REGISTER,
     )
 
 
 def last_posting(project: Project) -> dt.datetime | None:
     """When the register was last posted, or None."""
-    c = db.audit_log.c
     with state_database(project).reading() as connection:
-        newest = sa.select(c.at).where(c.action == POSTED).order_by(c.id.desc())
-        at: dt.datetime | None = connection.scalar(newest.limit(1))
-    return at
+        newest = audit.last_of(connection, POSTED, REGISTER)
+    return newest["at"] if newest else None
