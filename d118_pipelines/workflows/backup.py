@@ -14,7 +14,7 @@ import sqlite3
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,15 +118,7 @@ def make_backup(
         _write(partial, manifest, entries)
         made = check_backup(partial, work / "check")
         partial.replace(path)
-    return Backup(
-        path,
-        made.made_at,
-        made.version,
-        made.schema,
-        made.files,
-        made.left_out,
-        path.stat().st_size,
-    )
+    return replace(made, path=path)
 
 
 def check_backup(path: Path, work: Path) -> Backup:

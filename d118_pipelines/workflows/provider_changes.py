@@ -55,7 +55,8 @@ def add_provider(
             not_done=_NOT_DONE,
         )
     sent = sent_values({"name": name, "schedule": _schedule(schedule), **_one(config)})
-    taken = {target.name for target in load_targets(project.root)[0]}
+    targets = load_targets(project.root, project.district().targets)[0]
+    taken = {target.name for target in targets}
     made: list[str] = []
 
     def change(entries: Entries) -> None:

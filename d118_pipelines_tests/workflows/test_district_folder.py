@@ -29,6 +29,7 @@ from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.workflows import district_folder
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.powerschool_source import read_query
+from d118_pipelines.workflows.provider_changes import add_provider
 from d118_pipelines.workflows.provider_sources import provider_mapping
 from d118_pipelines_tests.support.project import ProjectFolder
 
@@ -63,6 +64,21 @@ def test_init_makes_a_folder_that_only_its_owner_reads(north: ProjectFolder) -> 
     assert [path.stat().st_mode & 0o777 for path in private] == [0o700, 0o600, 0o600]
     assert (district.id, district.name) == ("north_5", "North: 5")
     assert district.time_zone == "America/Denver"
+
+
+def test_a_provider_gets_no_id_that_a_shipped_target_has(north: ProjectFolder) -> None:
+    with north.entered():
+        made = add_provider(
+            north.project,
+            kind="CSV",
+            name="HR records",
+            config={},
+            schedule=None,
+            enabled=False,
+            account="tester",
+        )
+
+    assert made == "hr_records_2"
 
 
 def test_a_second_init_changes_nothing(north: ProjectFolder) -> None:
