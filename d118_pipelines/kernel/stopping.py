@@ -58,9 +58,14 @@ def end_with_signals(session: duckdb.DuckDBPyConnection) -> None:
 def _interrupt_queries(signals: socket.socket) -> None:
     while number := signals.recv(1):
         if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-            for session in list(_sessions):
-                with suppress(Exception):  # it was closed meanwhile
-                    session.interrupt()
+            _interrupt_all()
+
+
+def _interrupt_all() -> None:
+    """In a function of its own, so that the thread keeps no session alive."""
+    for session in list(_sessions):
+        with suppress(Exception):  # it was closed meanwhile
+            session.interrupt()
 
 
 def limit_passed() -> RunTimeError | None:
