@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ _sessions: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 """What a signal interrupts beside Python's own code."""
 _passed: list[RunTimeError] = []
 """The limit that this process has passed, while its run ends."""
-_heard: list[socket.socket] = []
+_heard: list[int] = []
 """Where the thread hears of signals, once there is one."""
 
 
@@ -45,18 +44,20 @@ def end_with_signals(session: duckdb.DuckDBPyConnection) -> None:
     _sessions.add(session)
     if threading.current_thread() is not threading.main_thread() or _heard:
         return
-    ours, told = socket.socketpair()
-    told.setblocking(False)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    ours, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     if before != -1:  # somebody else listens, who has the main thread
         signal.set_wakeup_fd(before)
+        os.close(ours)
+        os.close(told)
         return
     _heard.extend((ours, told))
     threading.Thread(target=_interrupt_queries, args=[ours], daemon=True).start()
 
 
-def _interrupt_queries(signals: socket.socket) -> None:
-    while number := signals.recv(1):
+def _interrupt_queries(signals: int) -> None:
+    while number := os.read(signals, 1):
         if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
             _interrupt_all()
 
