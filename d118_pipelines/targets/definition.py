@@ -268,6 +268,9 @@ def as_optioned(model: TargetModel) -> TargetModel:
         file.model_copy(
             update={
                 "columns": [c for c in file.columns if holds(c.when)],
+                # A secret tells nothing about anybody.
+                "elements": file.elements
+                | {c.header: "" for c in file.columns if c.secret},
                 "deliver": file.deliver
                 if isinstance(file.deliver, bool)
                 else bool(options.get(file.deliver)),

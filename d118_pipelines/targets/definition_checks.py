@@ -100,7 +100,7 @@ def _problem_of(path: Path) -> str:
 
 def _undeclared(model: TargetModel) -> Iterator[Complaint]:
     """Codes, options and columns that nothing declares, and names that are taken."""
-    yield from (*_options(model), *_rules(model), *_delta(model))
+    yield from (*_options(model), *_rules(model), *_delta(model), *_secrets(model))
     for index, file in enumerate(model.files):
         here = (
             *_columns(file),
@@ -181,6 +181,22 @@ def _delta(model: TargetModel) -> Iterator[Complaint]:
         for name in (model.delta.status, model.delta.modified):
             if not file.control and name not in known:
                 yield ("files", index, "columns"), f"no column {name}"
+
+
+def _secrets(model: TargetModel) -> Iterator[Complaint]:
+    """Secrets where a line, or a value, is kept and sent again on another day."""
+    users = isinstance(model.destination, ScimDestination)
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if not column.secret:
+                continue
+            here = ("files", index, "columns", place)
+            named = {file.command, *file.match_by}
+            if users or model.delta or file.keep_line or column.header in named:
+                yield (
+                    here,
+                    "a secret cannot go with SCIM, delta, keep_line, command or match_by",
+                )
 
 
 def _columns(file: TargetFile) -> Iterator[Complaint]:

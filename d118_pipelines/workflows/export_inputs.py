@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from d118_pipelines.config.project import Project
+from d118_pipelines.config.project import Project, environment_value
 from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.model.tables import sis_providers
@@ -25,6 +25,7 @@ from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.secret_columns import secret_variables
 from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
 
 Parts = tuple[str, str, str]
@@ -56,7 +57,7 @@ def gather(
     """Find what this run made, else the newest; the roster is copied into `folder`.
 
     Raises: IncompleteExtractError if an extract, a staged roster or the roster that the
-    SQL reads was never made.
+    SQL reads was never made; MissingSecretError for a secret column without a value.
     """
     found = {parts: find_input(project, parts, run_id) for parts in target.reads}
     times = [source.made_at for _, source in found.values()]
@@ -74,7 +75,8 @@ def gather(
             roster = write_snapshot(
                 reader, duck, target.roster_reads, district=district, folder=folder
             )
-    inputs = Inputs({parts: file for parts, (file, _) in found.items()}, roster)
+    extracts = {parts: file for parts, (file, _) in found.items()}
+    inputs = Inputs(extracts, roster, secret_values(target))
     pulls = [source for _, source in found.values() if isinstance(source, Pull)]
     read = {pull.details.get(READ_FROM, pull.provider) for pull in pulls}
     read |= {"the roster"} if target.roster_reads else set()
@@ -82,6 +84,14 @@ def gather(
     made_up = " (made-up people)" if demonstration and target.roster_reads else ""
     told = ", ".join(sorted(read)) + made_up
     return Gathered(inputs, min(times, default=now), demonstration, told)
+
+
+def secret_values(target: Target) -> dict[str, str]:
+    """The secrets that are columns of the target. Raises: MissingSecretError."""
+    return {
+        name: environment_value(name, needed_for=f"the column {where} ({target.name})")
+        for name, where in secret_variables(target.model).items()
+    }
 
 
 def find_input(
