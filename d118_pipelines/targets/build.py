@@ -68,12 +68,14 @@ class Export:
 class Inputs:
     """What a target's SQL reads: a Parquet file per asset, and per roster relation.
 
-    secrets: variable -> value, of the columns that are secrets.
+    secrets: variable -> value, of the columns that are secrets. days: options of the
+    school year and the term.
     """
 
     extracts: Mapping[tuple[str, str, str], Path]
     roster: Mapping[str, Path] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    days: Mapping[str, dt.date] = field(default_factory=dict)
 
 
 def build_export(
@@ -97,7 +99,8 @@ def build_export(
     Returns None out of term: nothing was made. Raises: ConfigurationError for SQL that
     does not run; ExportError if the records have no unique key.
     """
-    options = {**target.model.options, TODAY: now.astimezone(zone).date()}
+    today = now.astimezone(zone).date()
+    options = {**inputs.days, **target.model.options, TODAY: today}
     secrets = secret_columns(target.name, target.model.format, inputs.secrets)
     with Workbench(options, folder / ".spill", secrets) as bench:
         for parts, parquet in inputs.extracts.items():

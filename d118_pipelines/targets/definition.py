@@ -35,6 +35,7 @@ from d118_pipelines.targets.model import (
     TargetModel,
     When,
 )
+from d118_pipelines.targets.school_days import DAY_OPTION
 
 # How long before a deadline a delivery counts for that deadline.
 DEADLINE_WINDOW = dt.timedelta(hours=6)
@@ -113,6 +114,13 @@ class Target:
         for text in self._texts():
             found |= {name.lower() for name in READS_ROSTER.findall(text)}
         return sorted(found)
+
+    @cached_property
+    def days_used(self) -> list[str]:
+        """`school_year` and `term`, where YAML or SQL uses their begin or end."""
+        texts = [*self._texts(), self.model.model_dump_json()]
+        used = {m for text in texts for m in DAY_OPTION.findall(text)}
+        return sorted({kind for name, kind in used if name not in self.model.options})
 
     def _texts(self) -> list[str]:
         """The SQL files without comments and quoted texts."""

@@ -7,6 +7,7 @@ extracts themselves, where all are there. Nothing is stored or sent.
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,8 @@ def _of_columns(columns: dict[str, str]) -> str:
 def _no_rows(relations: dict[Parts, str], target: Target, folder: Path) -> Inputs:
     """Files with the columns of all that the target reads, and no row."""
     roster = {name: _of_columns(relation_columns(name)) for name in target.roster_reads}
+    today = dt.date.today()
+    days = {f"{k}_{end}": today for k in target.days_used for end in ("begin", "end")}
     with closing(open_frames()) as duck:
 
         def written(name: str, sql: str) -> Path:
@@ -109,6 +112,7 @@ def _no_rows(relations: dict[Parts, str], target: Target, folder: Path) -> Input
             {parts: written(".".join(parts), sql) for parts, sql in relations.items()},
             {name: written(f"roster.{name}", sql) for name, sql in roster.items()},
             secret_values(target),
+            days,
         )
 
 

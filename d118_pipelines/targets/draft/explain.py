@@ -21,7 +21,7 @@ from d118_pipelines.targets.draft.conditions import (
     is_code,
 )
 from d118_pipelines.targets.draft.people import is_personal
-from d118_pipelines.targets.draft.sample import Sample, as_text
+from d118_pipelines.targets.draft.sample import Sample, as_text, school_days_known
 from d118_pipelines.targets.draft.shapes import DATE_FORMATS, Candidate, families, plain
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def explained(
         if column.distinct <= 1:
             column.add(1.0, _constant(column.usual))
     near = [c for alias, r, far in sample.aliased for c in plain(alias, r, far)]
-    known = _Known(sample, [*_days(), *near])
+    known = _Known(sample, [*_days(), *_school_days(sample), *near])
     known.offer(columns)
     _shape(sample, [c for c in columns if not c.is_good], known)
     open_ones = [c for c in columns if not c.is_good]
@@ -136,9 +136,27 @@ def _constant(text: str) -> Candidate:
 def _days() -> list[Candidate]:
     """The day of the file, in every form."""
     return [
-        Candidate(f"strftime($today, '{shape}')", f"the day, as {shape}", 0.5)
+        Candidate(
+            f"strftime($today, '{shape}')",
+            f"the day, as {shape}",
+            0.5 if shape == "%Y" else _COST_OF_CONSTANT - 0.05,
+        )
         for shape in DATE_FORMATS
         if not re.search("[HIMS]", shape)
+    ]
+
+
+def _school_days(sample: Sample) -> list[Candidate]:
+    """Begin and end of the school year and the term: simpler than a constant date."""
+    return [
+        Candidate(
+            f"strftime(${name}, '{shape}')",
+            f"the {name.replace('_', ' ')}, as {shape}",
+            _COST_OF_CONSTANT - 0.1 * (5 - place),
+        )
+        for place, name in enumerate(school_days_known(sample.duck))
+        for shape in DATE_FORMATS
+        if not re.search("[HIMS]", shape) and shape != "%Y"
     ]
 
 
