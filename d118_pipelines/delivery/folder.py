@@ -36,7 +36,7 @@ class FolderRemote:
     def __exit__(self, *_: object) -> None:
         """Do nothing: each call has closed what it opened."""
 
-    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> int:
         """Copy the file and flush it to the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with opened(local) as source, self._translated(f"write {name}"):
@@ -49,6 +49,7 @@ class FolderRemote:
                     on_bytes(target.tell())
                 # A rename may reach the disk before the data does.
                 os.fsync(descriptor)
+                return os.fstat(descriptor).st_size
 
     def stat(self, name: str) -> FileStat | None:
         """Size and time of a file, None if there is none."""
