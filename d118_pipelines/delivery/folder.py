@@ -23,14 +23,22 @@ CHUNK_BYTES = 1 << 20
 
 
 class FolderRemote:
-    """Keeps `Remote` in one folder, made with mode 0700; its files have mode 0600."""
+    """Keeps `Remote` in one folder, made with mode 0700; its files have mode 0600.
 
-    def __init__(self, path: Path) -> None:
+    is_ours: false for one of somebody else, which is never made: a share may be missing.
+    """
+
+    def __init__(self, path: Path, *, is_ours: bool = True) -> None:
         self._path = path
+        self._is_ours = is_ours
 
     def __enter__(self) -> Self:
-        with self._translated("create the folder"):
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._is_ours:
+            with self._translated("create the folder"):
+                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self
+        with self._translated("open the folder"):
+            os.scandir(self._path).close()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -27,7 +27,10 @@ from d118_pipelines.config.yaml_files import (
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.shipped import either, file_of
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+)
 from d118_pipelines.targets.model import (
     Population,
     Schedule,
@@ -152,6 +155,11 @@ class Target:
     def sends_users(self) -> bool:
         """Whether users are sent one by one, in place of a set of files."""
         return isinstance(self.model.destination, ScimDestination)
+
+    @property
+    def feeds_powerschool(self) -> bool:
+        """Whether PowerSchool imports what is sent."""
+        return isinstance(self.model.destination, AutocommDestination)
 
     @property
     def names_sent(self) -> list[str]:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
 from d118_pipelines.kernel.shipped import either
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+)
 from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
 Complaint = tuple[KeyPath, str]
@@ -50,6 +53,7 @@ def complaints_about(
         *_missing_sql(model, sql_folder),
         *_undeclared(model),
         *_unlike_scim(name, model),
+        *_unlike_autocomm(model),
     ]
 
 
@@ -68,6 +72,21 @@ def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
         ("package",): (model.package is None and model.delta is None, "not for SCIM"),
     }
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
+
+
+def _unlike_autocomm(model: TargetModel) -> Iterator[Complaint]:
+    """What a target that PowerSchool imports must be like, and is not."""
+    if not isinstance(model.destination, AutocommDestination):
+        return
+    if model.format.delimiter != "\t":
+        yield ("format", "delimiter"), 'must be "\\t" for autocomm'
+    if model.package or model.delta:
+        yield ("package",), "not for autocomm: no archive, no delta"
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if column.header not in model.destination.allow:
+                key = ("files", index, "columns", place)
+                yield key, f"destination.allow has no {column.header}"
 
 
 def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
