@@ -246,5 +246,7 @@ def test_a_target_that_is_there_is_not_replaced(project: Project) -> None:
 def test_a_name_that_the_catalog_lacks_is_refused_with_its_names(
     project: Project,
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"google_users, little_sis, school_data_sync"):
+    with pytest.raises(
+        ConfigurationError, match=r"google_users, little_sis, school_data_sync"
+    ):
         add_target(project, "../targets")

@@ -15,6 +15,7 @@ from d118_pipelines.kernel.sql_text import identifier
 from d118_pipelines.targets.draft.explain import Explained, explained, quick_score
 from d118_pipelines.targets.draft.keys import Key, possible_keys
 from d118_pipelines.targets.draft.order import order_of
+from d118_pipelines.targets.draft.people import note_names
 from d118_pipelines.targets.draft.population import Population, population
 from d118_pipelines.targets.draft.recognise import GivenFile
 from d118_pipelines.targets.draft.relations import Join, Relation, joins_of
@@ -86,6 +87,7 @@ def draft_file(
     Raises: ConfigurationError if there is no such column.
     """
     set_days(duck, {"today": day})
+    note_names(duck, relations)
     width = len(given.headers)
     _load(duck, given)
     place = _place_of(given, wanted_key)

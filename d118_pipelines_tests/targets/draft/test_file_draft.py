@@ -142,6 +142,26 @@ def test_what_nothing_explains_stays_a_todo_that_is_refused(
         read_target(tmp_path / "mappings/targets/people.yaml", tmp_path / "sql/exports")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Given7 Family11", "Given14 Family22"),
+        ("Mr. Family11", "Mrs. Family22"),
+        ("FAMILY11, Given7", "nobody"),
+    ],
+)
+def test_a_map_of_names_under_a_neutral_header_is_refused(
+    duck: duckdb.DuckDBPyConnection, names: tuple[str, str]
+) -> None:
+    other, usual = names
+    value = f"CASE WHEN schoolid IN (101, 104) THEN '{other}' ELSE '{usual}' END"
+    draft = drafted(duck, f"SELECT dcid AS id, {value} AS desk {STUDENTS}")
+
+    assert [column.header for column in draft.open_columns] == ["desk"]
+    texts = "".join(written(Draft("people", draft.given.layout, [draft])).values())
+    assert "family" not in texts.lower().replace("last", "")
+
+
 def test_the_keys_that_differ_are_named_and_their_values_are_not(
     duck: duckdb.DuckDBPyConnection,
 ) -> None:
