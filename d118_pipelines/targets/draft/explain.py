@@ -22,7 +22,13 @@ from d118_pipelines.targets.draft.conditions import (
 )
 from d118_pipelines.targets.draft.people import are_names, is_personal
 from d118_pipelines.targets.draft.sample import Sample, as_text, school_days_known
-from d118_pipelines.targets.draft.shapes import DATE_FORMATS, Candidate, families, plain
+from d118_pipelines.targets.draft.shapes import (
+    COST_OF_CONSTANT,
+    Candidate,
+    days,
+    families,
+    plain,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +39,6 @@ GOOD = 0.995
 LEAST_LIFT = 0.8
 _LOOKED_AT = 160
 _WORTH_KEEPING = 0.1
-# A constant is simpler than a source, unless the source has the name of the column.
-_COST_OF_CONSTANT = -0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def explained(
         if column.distinct <= 1:
             column.add(1.0, _constant(column.usual))
     near = [c for alias, r, far in sample.aliased for c in plain(alias, r, far)]
-    known = _Known(sample, [*_days(), *_school_days(sample), *near])
+    known = _Known(sample, [*days(school_days_known(sample.duck)), *near])
     known.offer(columns)
     _shape(sample, [c for c in columns if not c.is_good], known)
     open_ones = [c for c in columns if not c.is_good]
@@ -139,35 +143,8 @@ def _holds_names(sample: Sample, place: int, distinct: int) -> bool:
 
 def _constant(text: str) -> Candidate:
     if not text:
-        return Candidate("NULL", "always empty", _COST_OF_CONSTANT)
-    return Candidate(literal(text), f'always "{text}"', _COST_OF_CONSTANT)
-
-
-def _days() -> list[Candidate]:
-    """The day of the file, in every form."""
-    return [
-        Candidate(
-            f"strftime($today, '{shape}')",
-            f"the day, as {shape}",
-            0.5 if shape == "%Y" else _COST_OF_CONSTANT - 0.05,
-        )
-        for shape in DATE_FORMATS
-        if not re.search("[HIMS]", shape)
-    ]
-
-
-def _school_days(sample: Sample) -> list[Candidate]:
-    """Begin and end of the school year and the term: simpler than a constant date."""
-    return [
-        Candidate(
-            f"strftime(${name}, '{shape}')",
-            f"the {name.replace('_', ' ')}, as {shape}",
-            _COST_OF_CONSTANT - 0.1 * (5 - place),
-        )
-        for place, name in enumerate(school_days_known(sample.duck))
-        for shape in DATE_FORMATS
-        if not re.search("[HIMS]", shape) and shape != "%Y"
-    ]
+        return Candidate("NULL", "always empty", COST_OF_CONSTANT)
+    return Candidate(literal(text), f'always "{text}"', COST_OF_CONSTANT)
 
 
 class _Known:

@@ -45,9 +45,7 @@ def note_names(duck: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -
         last = next(filter(_LAST.fullmatch, relation.columns), None)
         if not first or not last:
             continue
-        plain = (
-            "trim(regexp_replace(lower(CAST({} AS VARCHAR)), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
-        )
+        plain = "trim(regexp_replace(lower(CAST({} AS VARCHAR)), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
         duck.execute(
             "INSERT INTO known_names SELECT DISTINCT unnest([a || ' ' || b, "
             "b || ' ' || a, a, b]), unnest([true, true, false, false]) FROM (SELECT "
