@@ -98,6 +98,7 @@ def test_the_same_mutation_from_the_own_page_launches_a_run(ui: DagsterUi) -> No
     assert answer["launchRun"]["__typename"] == "LaunchRunSuccess"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -120,6 +121,7 @@ def test_the_real_server_answers_as_the_guard_says(
     assert answer.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.long
 def test_nothing_but_the_guarded_port_listens(ui: DagsterUi) -> None:
     mark = f"HOME={ui.project.root}".encode()
     mine = {
@@ -168,6 +170,7 @@ def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
     assert pull.details["source"] == "csv"
 
 
+@pytest.mark.long
 def test_a_second_daemon_is_refused_in_one_sentence(ui: DagsterUi) -> None:
     answer = started(ui.project, port=free_port())
 

@@ -305,6 +305,7 @@ def test_a_run_holds_its_lease_between_its_steps_and_what_is_refused_stays_refus
     assert files.rows(db.sync_leases) == []
 
 
+@pytest.mark.long
 def test_where_each_step_is_a_process_of_its_own_the_later_run_proceeds(
     files: RosterProject,
 ) -> None:

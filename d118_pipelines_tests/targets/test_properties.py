@@ -126,6 +126,7 @@ def cleaned(value: Any, delimiter: str) -> str:
     return re.sub(f"[{controls}{re.escape(delimiter)}]+", " ", text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(DELIMITERS))
 @FEW
 @given(data=st.data())

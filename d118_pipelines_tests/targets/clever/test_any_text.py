@@ -29,6 +29,7 @@ TEXT = st.text(
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
+@pytest.mark.long
 @settings(
     max_examples=examples(1, 4),
     deadline=None,
