@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE
-from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
+from d118_pipelines_tests.support.dagster_ui import CLIENT, DagsterUi, running_dagster
 from d118_pipelines_tests.support.district import write_tables
 from d118_pipelines_tests.support.loopback_http import Quiet, serving
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -115,7 +114,7 @@ def test_the_real_server_answers_as_the_guard_says(
 ) -> None:
     sent = {"Content-Type": "application/json", **headers}
     body = b'{"query": "{ __typename }"}'
-    answer = httpx.post(f"{ui.url}/graphql", content=body, headers=sent)
+    answer = CLIENT.post(f"{ui.url}/graphql", content=body, headers=sent)
 
     assert answer.status_code == expected
     assert answer.headers["x-frame-options"] == "DENY"
