@@ -6,12 +6,18 @@ Called by the command line; one person's are in `explain.py`.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
+from d118_pipelines.cli.context import (
+    AsCsv,
+    AsJson,
+    NameOrAll,
+    Workbook,
+    find_provider,
+)
 from d118_pipelines.cli.output import (
     gathered,
     save_workbook,
@@ -27,25 +33,32 @@ from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
 from d118_pipelines.workflows.admission import newest_plan
-from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
 from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.feed import Feed
 
 _ROSTER_COLUMNS = (
     *("code", "level", "entity", "key", "field", "file", "line", "detail", "count"),
 )
+_COUNTED = ("name", "code", "records")
 Rows = list[dict[str, Any]]
 
 
 def findings(
-    target: AnyName,
+    target: NameOrAll = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: Workbook = None,
 ) -> None:
-    """List the findings of the newest export or staged roster: code, key, field."""
+    """List the findings of the newest export or staged roster: code, key, field.
+
+    Without a name: how many each target and provider has.
+    """
     project = Project.here()
+    if target is None:
+        _show_all(project, code, as_json=as_json, as_csv=as_csv)
+        return
     provider = find_provider(project, target)
     if provider is None:
         counted, rows = _of_export(named_feed(project, target), code)
@@ -66,6 +79,26 @@ def findings(
         show_lines("\nRecords", gathered(rows, "what", "code", "key"))
     if rows and provider:
         say("What each code means and what to do: docs/reference/rule_codes.md")
+
+
+def _show_all(
+    project: Project, code: str | None, *, as_json: bool, as_csv: bool
+) -> None:
+    """A line per code of each target and provider that may run and has a plan."""
+    rows: Rows = []
+    for feed in enabled_feeds(project, load_feeds(project)):
+        provider = find_provider(project, feed.name)
+        with suppress(ConfigurationError):  # nothing ran yet
+            counted, _ = (
+                _of_roster(project, provider, code)
+                if provider
+                else _of_export(feed, code)
+            )
+            named = ({"name": feed.name, **row} for row in counted)
+            rows += [{name: row[name] for name in _COUNTED} for row in named]
+    show_rows("Findings", rows, as_json=as_json, as_csv=as_csv, empty="No finding.")
+    if rows and not (as_json or as_csv):
+        say("The records of one: d118 findings NAME")
 
 
 def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:

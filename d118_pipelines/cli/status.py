@@ -20,6 +20,7 @@ from d118_pipelines.cli.output import (
     show_lines,
     show_table,
 )
+from d118_pipelines.cli.providers import NO_PROVIDER
 from d118_pipelines.cli.runs import found_runs
 from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
@@ -173,6 +174,8 @@ def _show(
         title = "\nRosters in"
     if providers:
         show(title, [state.row(now, is_wide=is_wide) for state in providers])
+    elif not is_of_one and not (project.providers() or load_feeds(project).broken):
+        say_narrow(f"\n{NO_PROVIDER}")
 
 
 def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
@@ -186,6 +189,8 @@ def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
     if is_wide:
         show_table(title, rows)
     else:
+        for row in rows:
+            row["sha256"] = row["sha256"][:12]  # the whole one: --wide, --json
         show_lines(title, gathered(rows, "delivered", "target", "file"))
 
 
