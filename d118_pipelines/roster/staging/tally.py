@@ -71,10 +71,9 @@ class Tally:
         """List the rows of `work.<entity>` that were omitted, with their code."""
         self._run("add_rejected", entity=entity)
 
-    def counts(self, entity: str) -> tuple[int, int, int]:
-        """Rows of the entity: fetched, rejected, rejected without a readable key."""
-        [(fetched, rejected, unreadable)] = self._run("counts", entity=entity)
-        return int(fetched), int(rejected), int(unreadable)
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Entity -> rows that were fetched, rejected, rejected without a readable key."""
+        return {name: tuple(map(int, many)) for name, *many in self._run("counts")}
 
     def findings(self) -> dict[str, int]:
         """Code -> number of findings."""
