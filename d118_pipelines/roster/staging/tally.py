@@ -73,7 +73,10 @@ class Tally:
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """Entity -> rows that were fetched, rejected, rejected without a readable key."""
-        return {name: tuple(map(int, many)) for name, *many in self._run("counts")}
+        return {
+            entity: (int(fetched), int(rejected), int(unreadable))
+            for entity, fetched, rejected, unreadable in self._run("counts")
+        }
 
     def findings(self) -> dict[str, int]:
         """Code -> number of findings."""
