@@ -196,7 +196,7 @@ class _Writing:
             if one.mode != "absent":
                 one, found = write_file(self.target, self.bench, one)
                 findings += found
-                sha256 = packing.add(one.path, is_delivered=file.deliver)
+                sha256 = packing.add(one.path, is_delivered=bool(file.deliver))
             written.append((one, sha256))
         return written, findings
 
@@ -225,7 +225,7 @@ class _Writing:
 
 def _goes(file: RenderedFile) -> bool:
     """Whether a delivery takes the file, alone or in the archive."""
-    return file.file.deliver and file.mode != "absent"
+    return bool(file.file.deliver) and file.mode != "absent"
 
 
 def _archive_entry(
