@@ -5,6 +5,7 @@ Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -91,10 +92,16 @@ def _deadline_policy(target: Target, district: District) -> dg.FreshnessPolicy |
     schedule = target.model.schedule
     if schedule is None or schedule.deadline is None:
         return None
+    return _policy(schedule.deadline, schedule.time_zone or district.time_zone)
+
+
+@cache
+def _policy(deadline: str, time_zone: str) -> dg.FreshnessPolicy:
+    """Dagster tries a thousand times of each; several targets have the same one."""
     return dg.FreshnessPolicy.cron(
-        deadline_cron=schedule.deadline,
+        deadline_cron=deadline,
         lower_bound_delta=DEADLINE_WINDOW,
-        timezone=schedule.time_zone or district.time_zone,
+        timezone=time_zone,
     )
 
 

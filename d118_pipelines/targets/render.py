@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import Column, Format, TargetFile
@@ -31,17 +30,19 @@ _BATCH_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """One finished file on the local disk; `rows` counts records without the header.
+    """One file of the set on the local disk; `rows` counts records without the header.
 
-    mode: the whole content, changes only, or not in the set.
+    relation: has the columns _row, _record, _line of its rows. mode: the whole content,
+    changes only, or not in the set; then it is not written and has no hash.
     """
 
     file: TargetFile
     path: Path
+    relation: str
     rows: int
-    size_bytes: int
-    sha256: str
-    mode: Mode = "bulk"
+    mode: Mode
+    size_bytes: int = 0
+    sha256: str = ""
 
 
 def make_table(
@@ -72,22 +73,13 @@ def make_table(
 
 
 def write_file(
-    target: Target,
-    bench: Workbench,
-    file: TargetFile,
-    folder: Path,
-    *,
-    relation: str | None = None,
-    mode: Mode = "bulk",
+    target: Target, bench: Workbench, made: RenderedFile
 ) -> tuple[RenderedFile, list[Finding]]:
-    """Write one file of the set in `folder` from its relation.
+    """Write one file of the set from its relation; it has no hash yet.
 
-    relation: another relation with the columns _row, _record, _line of what to write.
     A character that the encoding lacks becomes '?': a finding, one per record.
     """
-    rows = relation or file.name
-    layout = target.model.format
-    path = folder / file.file
+    file, rows, path, layout = made.file, made.relation, made.path, target.model.format
     path.touch(mode=0o600)  # before a byte is in it
     bad_rows: list[int] = []
     if layout.encoding == "utf-8":
@@ -95,10 +87,8 @@ def write_file(
     else:
         bad_rows = _write_encoded(bench, file, rows, path, layout)
     findings = [_unencodable(target, bench, file, rows, row) for row in bad_rows]
-    [(count,)] = bench.rows(f"SELECT count(*) FROM {rows}", file.file)
     path.chmod(0o600)  # COPY puts a file of its own in its place
-    size = path.stat().st_size
-    return RenderedFile(file, path, count, size, sha256_of(path), mode), findings
+    return replace(made, size_bytes=path.stat().st_size), findings
 
 
 def misshapen_keys(target: Target, bench: Workbench, file: TargetFile) -> list[str]:
