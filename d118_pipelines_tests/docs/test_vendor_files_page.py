@@ -1,0 +1,58 @@
+"""docs/reference/vendor_files.md has every key and code of a vendor's files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from d118_pipelines.config.provider_types import (
+    VendorColumn,
+    VendorFileConfig,
+    VendorTable,
+)
+from d118_pipelines.config.providers import load_providers
+from d118_pipelines_tests.docs.markdown import (
+    REPOSITORY,
+    page,
+    tables_headed,
+    ticked,
+)
+
+PAGE = page("reference/vendor_files.md")
+_CODE = re.compile(r'[" ]((?:file|results)\.[a-z_]+)[" ]')
+
+
+def codes_of(*modules: str) -> set[str]:
+    texts = [(REPOSITORY / "d118_pipelines" / name).read_text() for name in modules]
+    return {code for text in texts for code in _CODE.findall(text)}
+
+
+def test_tables_have_exactly_the_keys_of_a_file_and_of_a_column() -> None:
+    files, columns = tables_headed(PAGE, "key", "default", "meaning")[:2]
+
+    for rows, model in ((files, VendorTable), (columns, VendorColumn)):
+        assert {ticked(row["key"])[0] for row in rows} == set(model.model_fields)
+
+
+def test_table_has_exactly_the_codes_of_a_file() -> None:
+    rows = tables_headed(PAGE, "code", "level", "meaning", "what to do")[0]
+
+    used = codes_of("sources/vendor_file/source.py", "workflows/vendor_files.py")
+    assert {ticked(row["code"])[0] for row in rows} == used
+
+
+def test_example_is_an_entry_that_is_sound(tmp_path: Path) -> None:
+    folder = REPOSITORY / "examples/bus_routes"
+    header = (folder / "routes_template.csv").read_text().splitlines()[0]
+    (tmp_path / "config").mkdir()
+    shutil.copy(folder / "providers.yaml", tmp_path / "config")
+
+    sound, broken = load_providers(tmp_path)
+
+    assert broken == []
+    [provider] = sound
+    assert isinstance(provider.model.config, VendorFileConfig)
+    table = provider.model.config.files["routes"]
+    wanted = [table.header_of(column).casefold() for column in table.columns]
+    assert header.casefold().split(",") == wanted
