@@ -10,6 +10,7 @@ from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.freshness import provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
+from d118_pipelines.assets.results import results_asset
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.env_file import renew_env_file
@@ -68,6 +69,7 @@ def build_definitions(
         *(asset for one in enabled for asset in _assets_of(one, project)),
         *(export_assets(target, applies) for target in targets),
         *sending,
+        *(results_asset(target) for target in targets if target.model.results),
         disclosure_report(feeds, [one.key for one in sending]),
         retention,
     ]

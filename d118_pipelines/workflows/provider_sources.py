@@ -320,7 +320,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     assert isinstance(provider.model, CsvProvider)
     config = provider.model.config
     district = project.district()
-    largest = _largest_file()
+    largest = largest_file()
     source_of = partial(
         CsvSource,
         rules=read_rules(project.file(provider.model.mapping_file)),
@@ -352,10 +352,10 @@ def _vendor_files(project: Project, provider: Provider) -> RosterSource:
             return nullcontext(local_folder(project, provider))
         return fetched(
             login,
-            max_file_size=_largest_file(),
+            max_file_size=largest_file(),
             scratch=project.folder("tmp"),
-            wanted=lambda name: any(
-                is_wanted(name, table.file) for table in config.files.values()
+            wanted=lambda file: any(
+                is_wanted(file.name, table.file) for table in config.files.values()
             ),
         )
 
@@ -364,11 +364,12 @@ def _vendor_files(project: Project, provider: Provider) -> RosterSource:
         config.files,
         encoding=config.encoding,
         date_order=config.date_order,
-        max_file_size=_largest_file(),
+        max_file_size=largest_file(),
     )
 
 
-def _largest_file() -> int:
+def largest_file() -> int:
+    """Bytes that a file from outside may have at most."""
     return int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
 
 

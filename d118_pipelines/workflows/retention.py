@@ -214,6 +214,7 @@ def _prune_rows(
             return s.number <= old(s.number, s.started_at, days)
 
         last = old(p.number, p.created_at, limits.findings_days)
+        cut = now - dt.timedelta(days=limits.findings_days)
         done = [
             remove(
                 "plan rows",
@@ -232,6 +233,18 @@ def _prune_rows(
                         sa.or_(p.number > last, p.number.in_(newest))
                     )
                 ),
+            ),
+            remove(
+                "vendors' answers",
+                limits.findings_days,
+                db.delivery_results,
+                db.delivery_results.c.answered_at < cut,
+            ),
+            remove(
+                "result files",
+                limits.findings_days,
+                db.result_files,
+                db.result_files.c.read_at < cut,
             ),
             remove(
                 "webhooks",
