@@ -122,7 +122,8 @@ def kept_folders(
         # Nothing but a target's newest plan can be held or approved.
         sa.select(p.folder).where(p.number.in_(newest)),
     ):
-        found += [project.home / name for name in connection.scalars(query)]
+        # The plan of a vendor's files has no folder.
+        found += [project.home / name for name in connection.scalars(query) if name]
     found += [_staged_of(project, folder) for folder in found]
     for kind, parents in _parents(project.home).items():
         if kind != "archived":

@@ -36,6 +36,7 @@ MODELS = (
     places.SftpDestination,
     places.ScimDestination,
     keys.Schedule,
+    keys.Results,
     keys.Disclosure,
 )
 KEY_TABLES = tables_headed(PAGE, "key", "default", "meaning")

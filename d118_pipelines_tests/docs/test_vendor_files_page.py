@@ -6,12 +6,15 @@ import re
 import shutil
 from pathlib import Path
 
+import yaml
+
 from d118_pipelines.config.provider_types import (
     VendorColumn,
     VendorFileConfig,
     VendorTable,
 )
 from d118_pipelines.config.providers import load_providers
+from d118_pipelines.targets.model import Results
 from d118_pipelines_tests.docs.markdown import (
     REPOSITORY,
     page,
@@ -35,11 +38,20 @@ def test_tables_have_exactly_the_keys_of_a_file_and_of_a_column() -> None:
         assert {ticked(row["key"])[0] for row in rows} == set(model.model_fields)
 
 
-def test_table_has_exactly_the_codes_of_a_file() -> None:
-    rows = tables_headed(PAGE, "code", "level", "meaning", "what to do")[0]
+def test_tables_have_exactly_the_codes_of_files_and_of_results() -> None:
+    files, results = tables_headed(PAGE, "code", "level", "meaning", "what to do")
 
-    used = codes_of("sources/vendor_file/source.py", "workflows/vendor_files.py")
-    assert {ticked(row["code"])[0] for row in rows} == used
+    read = codes_of("sources/vendor_file/source.py", "workflows/vendor_files.py")
+    assert {ticked(row["code"])[0] for row in files} == read
+    answered = codes_of("targets/results.py")
+    answered |= {f"results.{kind}" for kind in ("unknown_key", "unknown_status")}
+    assert {ticked(row["code"])[0] for row in results} == answered
+
+
+def test_results_on_the_page_are_sound() -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", page("other_files.md"), re.S)
+
+    assert Results.model_validate(yaml.safe_load(block)["results"]).rejected
 
 
 def test_example_is_an_entry_that_is_sound(tmp_path: Path) -> None:

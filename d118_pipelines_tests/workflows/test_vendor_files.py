@@ -17,6 +17,7 @@ from d118_pipelines.errors import ConfigurationError, HeldError, IncompleteExtra
 from d118_pipelines.sources.pull import Pull, find_pull
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.vendor_files import pull_vendor_files
+from d118_pipelines_tests.support.canaries import PERSON, people_in_wrong_places
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.roster_sync import RosterProject
@@ -260,7 +261,8 @@ def test_target_joins_the_file_and_the_roster_stays_as_it_is(tmp_path: Path) -> 
     assert "d118 run buses" in project.d118("run", "badges").err
     inbox = project.home / "inbox/buses"
     inbox.mkdir(parents=True, exist_ok=True)
-    (inbox / "routes_1.csv").write_text(GOOD)
+    bad = f"{PERSON},R1,,,{PERSON}\n4009,R1,{PERSON},{PERSON},{PERSON}\n"
+    (inbox / "routes_1.csv").write_text(GOOD.replace(",x", f",{PERSON}") + bad)
 
     read = project.d118("run", "buses")
     sent = project.d118("run", "badges")
@@ -268,6 +270,7 @@ def test_target_joins_the_file_and_the_roster_stays_as_it_is(tmp_path: Path) -> 
     assert (read.code, sent.code) == (0, 0), read.err + sent.err
     assert "raw.buses.routes" in read.out
     assert b"R0" in project.outbox("badges")["badges.csv"]
+    assert people_in_wrong_places(project) == []
     assert project.d118("targets", "list").code == 0
     assert project.d118("providers", "list").code == 0
     (folder / "people.sql").write_text(sql.replace("buses.routes", "buses.stops"))

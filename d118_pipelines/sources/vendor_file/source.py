@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _CHUNK = 10_000
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _DETAIL = "file:"  # prefix of a file's entry in the pull's details
-Row = list[Value | None]
+Row = dict[str, Value | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +197,17 @@ class _Reader:
     lines: int = 0
 
     def rows(self, records: Iterator[Record]) -> Iterator[tuple[int, Row]]:
-        """The line and the values of each good row, in the order of the columns."""
+        """The line and the values of each good row."""
         seen: set[tuple[Value | None, ...]] = set()
-        names = list(self.table.columns)
-        key_at = [names.index(name) for name in self.table.key]
+        names = self.table.key
         for record in records:
             self.lines += 1
             row = self._row(record)
             if row is None:
                 continue
-            key = tuple(row[place] for place in key_at)
+            key = tuple(row[name] for name in names)
             if key and key in seen:
-                self._note("file.duplicate_key", "reject", record, names[key_at[0]])
+                self._note("file.duplicate_key", "reject", record, names[0], row)
                 continue
             seen.add(key)
             yield record.line, row
@@ -218,34 +217,31 @@ class _Reader:
             code = UNREADABLE_ROWS[record.problem]
             self.findings.add(code, "reject", self.origin, line=record.line)
             return None
-        row: Row = []
-        is_good = True
+        row: dict[str, Value | None] = {}
+        faults: list[tuple[str, Level, str]] = []
         for name, column in self.table.columns.items():
             place = self.places.get(name)
-            text = record.cells[place].strip() if place is not None else ""
-            value = (
-                read_value(clean_text(text), column.type, self.date_form)
-                if text
-                else None
-            )
-            if value is None and self.table.is_needed(name):
+            text = clean_text(record.cells[place]).strip() if place is not None else ""
+            row[name] = read_value(text, column.type, self.date_form) if text else None
+            if row[name] is None and (text or self.table.is_needed(name)):
                 code = "file.bad_value" if text else "file.missing_value"
-                self._note(code, "reject", record, name)
-                is_good = False
-            elif value is None and text:
-                self._note("file.bad_value", "warn", record, name)
-            row.append(value)
+                is_needed = self.table.is_needed(name)
+                faults.append((code, "reject" if is_needed else "warn", name))
+        for code, level, name in faults:
+            self._note(code, level, record, name, row)
+        is_good = all(level == "warn" for _, level, _ in faults)
         return row if is_good else None
 
-    def _note(self, code: str, level: Level, record: Record, field: str) -> None:
-        """A finding with the row's key; what the cell held stays out of it."""
-        at = [self.places[name] for name in self.table.key if name in self.places]
-        key = " ".join(record.cells[place].strip() for place in at)
+    def _note(
+        self, code: str, level: Level, record: Record, field: str, row: Row
+    ) -> None:
+        """A finding with the row's key, if it has a whole one; no value is in it."""
+        key = [row[name] for name in self.table.key]
         self.findings.add(
             *(code, level, self.origin),
             line=record.line,
             field=field,
-            key=clean_text(key) or None,
+            key=None if None in key else " ".join(map(str, key)),
         )
 
 
@@ -295,8 +291,8 @@ def _batch(rows: Sequence[tuple[int, Row]], table: VendorTable) -> pa.RecordBatc
 
     kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
     arrays = {}
-    for place, (name, column) in enumerate(table.columns.items()):
-        values = [row[place] for _, row in rows]
+    for name, column in table.columns.items():
+        values = [row[name] for _, row in rows]
         if column.type == "date":
             days = [
                 v.toordinal() - _EPOCH if isinstance(v, dt.date) else v for v in values
