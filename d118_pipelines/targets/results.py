@@ -147,7 +147,7 @@ def answers_about(
 ) -> Sequence[sa.Row[Any]]:
     """What the vendor said last of records, at every destination."""
     c = db.delivery_results.c
-    mine = [c.key.in_(keys)]
+    mine: list[sa.ColumnElement[bool]] = [c.key.in_(keys)]
     mine += [c.key.startswith(f"{key}/", autoescape=True) for key in sorted(keys)]
     return connection.execute(
         sa.select(db.delivery_results)

@@ -19,9 +19,10 @@ import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import D118Error, IncompleteExtractError
-from d118_pipelines.sources.csv_files.remote import RemoteFile, fetched, local_files
+from d118_pipelines.sources.csv_files.remote import fetched, local_files
 from d118_pipelines.sources.vendor_file.answers import read_answers
 from d118_pipelines.sources.vendor_file.source import is_wanted
+from d118_pipelines.ssh.folder import RemoteFile
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import CLOCK_TOLERANCE, Database
 from d118_pipelines.state.open import state_database
