@@ -25,8 +25,8 @@ from d118_pipelines.workflows.admission import admit
 from d118_pipelines.workflows.provider_sources import provider_source
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.run_events import RunEvent, tell_event
-from d118_pipelines.workflows.sync import noted
-from d118_pipelines.workflows.sync_runs import sync_step
+from d118_pipelines.workflows.sync import frames, noted
+from d118_pipelines.workflows.sync_runs import sync_step, write_log
 from d118_pipelines.workflows.vendor_file_feed import VendorFileFeed, planned_files
 
 
@@ -72,6 +72,9 @@ def pull_vendor_files(run: Run, provider: Provider, on_progress: Progress) -> Pu
             judge=judge,
         )
         (folder / REFUSED_FILE).unlink(missing_ok=True)
+        if made.findings_file.is_file():
+            with frames(project) as duck:
+                write_log(run, provider, duck, made.findings_file)
         stats = _statistics(made)
         left_out = any(one["errors"] for one in stats.values())
         status = "PARTIAL" if left_out else "SUCCESS"

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from d118_pipelines.errors import ConfigurationError, HeldError, IncompleteExtractError
+from d118_pipelines.roster.model.tables import sync_logs
 from d118_pipelines.sources.pull import Pull, find_pull
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.vendor_files import pull_vendor_files
@@ -113,6 +114,8 @@ def test_good_rows_flow_with_their_types_and_bad_ones_are_findings(
         ("file.duplicate_key", "number", 9),
         ("csv.ragged_row", "", 10),
     }
+    logged = {row.message for row in buses.rows(sync_logs)}
+    assert logged >= {"file.bad_value", "file.duplicate_key", "csv.ragged_row"}
 
 
 def test_column_that_rows_need_stops_all_and_another_one_is_a_finding(
@@ -142,6 +145,8 @@ def test_file_that_shrank_is_held_until_it_is_approved(buses: Buses) -> None:
     buses.read_again()
     assert len(buses.newest()) == 2
     buses.read_again()  # the approval is used, and the limit counts from now
+    assert buses.d118("prune").code == 0
+    assert len(buses.newest()) == 2
 
 
 def test_empty_file_and_one_with_bad_rows_alone_are_held_at_first(buses: Buses) -> None:
