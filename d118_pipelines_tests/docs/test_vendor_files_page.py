@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
 import yaml
 
@@ -54,17 +52,13 @@ def test_results_on_the_page_are_sound() -> None:
     assert Results.model_validate(yaml.safe_load(block)["results"]).rejected
 
 
-def test_example_is_an_entry_that_is_sound(tmp_path: Path) -> None:
-    folder = REPOSITORY / "examples/bus_routes"
-    header = (folder / "routes_template.csv").read_text().splitlines()[0]
-    (tmp_path / "config").mkdir()
-    shutil.copy(folder / "providers.yaml", tmp_path / "config")
+def test_template_fits_the_entry_that_is_shown() -> None:
+    header = (REPOSITORY / "examples/bus_routes/routes_template.csv").read_text()
 
-    sound, broken = load_providers(tmp_path)
+    sound, _ = load_providers(REPOSITORY)
 
-    assert broken == []
-    [provider] = sound
+    [provider] = [one for one in sound if one.id == "bus_routes"]
     assert isinstance(provider.model.config, VendorFileConfig)
     table = provider.model.config.files["routes"]
     wanted = [table.header_of(column).casefold() for column in table.columns]
-    assert header.casefold().split(",") == wanted
+    assert header.casefold().splitlines()[0].split(",") == wanted
