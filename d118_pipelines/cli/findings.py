@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +27,7 @@ from d118_pipelines.cli.output import (
     show_rows,
 )
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.providers import Provider, VendorFileProvider
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
@@ -36,6 +37,7 @@ from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
 from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.vendor_files import findings_file
 
 _ROSTER_COLUMNS = (
     *("code", "level", "entity", "key", "field", "file", "line", "detail", "count"),
@@ -116,20 +118,28 @@ def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
     return counted, rows
 
 
+def _findings_of_roster(project: Project, provider: Provider) -> Path | None:
+    folder = project.home / "staged" / provider.id
+    if (folder / REFUSED_FILE).is_file():
+        return folder / REFUSED_FILE
+    staged = find_staged(folder)
+    return staged.findings_file if staged else None
+
+
 def _of_roster(
     project: Project, provider: Provider, code: str | None
 ) -> tuple[Rows, Rows]:
-    """The same of the provider's newest staged roster, or of what was refused since."""
-    folder = project.home / "staged" / provider.id
-    path = folder / REFUSED_FILE
+    """The same of the provider's newest files or roster, or of what was refused since."""
+    if isinstance(provider.model, VendorFileProvider):
+        path, what = findings_file(project, provider), "extract"
+    else:
+        path, what = _findings_of_roster(project, provider), "staged roster"
+    if path is None:
+        raise ConfigurationError(
+            f"{provider.id} has no {what} yet.", next_step=f"d118 run {provider.id}"
+        )
     if not path.is_file():
-        staged = find_staged(folder)
-        if staged is None:
-            raise ConfigurationError(
-                f"{provider.id} has no staged roster yet.",
-                next_step=f"d118 run {provider.id}",
-            )
-        path = staged.findings_file
+        return [], []
     with closing(open_frames()) as duck:
         found = duck.execute(
             "SELECT code, severity, entity, external_id, field, source_file, "

@@ -43,9 +43,10 @@ from d118_pipelines.workflows.health import (
     workers,
 )
 from d118_pipelines.workflows.job_status import job_status
-from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
+from d118_pipelines.workflows.provider_feed import ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
+from d118_pipelines.workflows.vendor_file_feed import provider_feed
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
@@ -139,7 +140,7 @@ def _chosen(
         if broken:
             return [], broken
     if provider:
-        return [ProviderFeed(project, named_provider(project, provider))], []
+        return [provider_feed(project, named_provider(project, provider))], []
     if target:
         return [TargetFeed(project, named_target(project, target))], []
     return enabled_feeds(project, found), list(found.broken)

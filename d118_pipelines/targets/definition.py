@@ -146,6 +146,13 @@ class Target:
         return next((f for f in files if f.name == self.model.main), files[0])
 
     @property
+    def answered_file(self) -> TargetFile:
+        """The file whose records the vendor's result files are about."""
+        name = self.model.results.of if self.model.results else None
+        files = (f for f in self.record_files if f.name == name)
+        return next(files, self.main_file)
+
+    @property
     def population(self) -> Population:
         """Whom the target is about; only for a target that has a population."""
         assert self.model.population is not None

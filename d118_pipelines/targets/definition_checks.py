@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from keyword import kwlist
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def complaints_about(
         *_missing_sql(model, sql_folder),
         *_undeclared(model),
         *_unlike_scim(name, model),
+        *_results(model),
         *_unlike_autocomm(model),
     ]
 
@@ -72,6 +74,34 @@ def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
         ("package",): (model.package is None and model.delta is None, "not for SCIM"),
     }
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
+
+
+def _results(model: TargetModel) -> Iterator[Complaint]:
+    """What `results` names that the target does not have."""
+    wanted = model.results
+    if wanted is None:
+        return
+    if isinstance(model.destination, ScimDestination | AutocommDestination):
+        yield ("results",), "only for files by SFTP"
+        return
+    records = [file for file in model.files if not file.control]
+    named = [file for file in records if file.name == (wanted.of or model.main)]
+    if wanted.of and not named:
+        yield ("results", "of"), f"no file of records is called {wanted.of}"
+    for file in (named or records)[:1]:
+        own = [*file.columns, *model.columns.get(file.name, [])]
+        if wanted.column not in {column.header for column in own}:
+            yield ("results", "column"), f"{file.file} has no column {wanted.column}"
+    sent = [file.file for file in model.files]
+    sent += [model.package.archive] if model.package else []
+    for name in sent:
+        if fnmatchcase(name.casefold(), wanted.file.casefold()):
+            yield ("results", "file"), f"{name} is sent under such a name"
+    both = {w.casefold() for w in wanted.accepted} & {
+        w.casefold() for w in wanted.rejected
+    }
+    if both:
+        yield ("results", "rejected"), f"{min(both)} is in accepted too"
 
 
 def _unlike_autocomm(model: TargetModel) -> Iterator[Complaint]:

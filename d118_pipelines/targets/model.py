@@ -206,6 +206,26 @@ class Delta(Model):
     modified: str
 
 
+class Results(Model):
+    """The file in which the vendor says what became of a set.
+
+    file: name or pattern. directory: where it is, if not in that of the destination.
+    key, status, reason: its columns. of, column: the file of the set, and its column
+    that `key` repeats. accepted, rejected: words of the status.
+    """
+
+    file: FileName
+    directory: str | None = None
+    of: Identifier | None = None
+    key: str
+    column: str
+    status: str
+    reason: str | None = None
+    accepted: list[str] = []
+    rejected: list[str] = Field(min_length=1)
+    encoding: str | None = None
+
+
 class Disclosure(Model):
     """Who gets the data and why, for the disclosure register."""
 
@@ -334,4 +354,5 @@ class TargetModel(Hearing):
     limits: RunLimits = RunLimits()
     destination: AnyDestination
     schedule: Annotated[Schedule | None, BeforeValidator(_schedule)] = None
+    results: Results | None = None
     disclosure: Disclosure | None = None

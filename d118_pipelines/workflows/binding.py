@@ -34,6 +34,7 @@ from d118_pipelines.workflows.powerschool_source import (
     SYSTEM,
     query_columns,
 )
+from d118_pipelines.workflows.vendor_files import declared_columns
 
 RUN_ID = "doctor"
 _NOTHING = LedgerSnapshot((), None, False, None)
@@ -74,6 +75,10 @@ def columns_of(project: Project, parts: Parts) -> dict[str, str]:
         return ENTITIES[entity].staged_columns()
     if (layer, system) == ("raw", SYSTEM):
         return query_columns(project, entity)
+    for provider in project.providers():
+        declared = declared_columns(provider, entity)
+        if (layer, system) == ("raw", provider.id) and declared:
+            return declared
     raise IncompleteExtractError(
         f"There is no complete extract {'/'.join(parts)} yet.",
         rule="Its columns are those that the provider sends.",

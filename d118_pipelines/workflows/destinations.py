@@ -152,6 +152,21 @@ def _sftp(project: Project, target: Target, wanted: SftpDestination) -> FileDest
     return FileDestination(name, label, False, wanted, connect)
 
 
+def file_settings(project: Project, target: Target) -> SftpSettings | None:
+    """The server of a target of files; None while its address is unset.
+
+    Raises: ConfigurationError for a bad address; MissingSecretError.
+    """
+    from d118_pipelines.ssh.address import parse_address
+
+    wanted = target.model.destination
+    text = os.environ.get(wanted.address_env)
+    if not text or not isinstance(wanted, SftpDestination):
+        return None
+    address = parse_address(text, describe=f"${wanted.address_env}")
+    return sftp_settings(project, target, wanted, address)
+
+
 def sftp_settings(
     project: Project, target: Target, wanted: SftpDestination, address: Address
 ) -> SftpSettings:

@@ -21,6 +21,7 @@ from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.build import OUTCOME_FILE
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.records import findings_of
+from d118_pipelines.targets.results import answers_about
 from d118_pipelines.targets.show import changes_of
 from d118_pipelines.targets.tables import read_rows
 from d118_pipelines.workflows.people import (
@@ -132,6 +133,7 @@ class TargetFiles:
             if self.plan.baseline
             else [],
             "sent": self._ledger_rows(known, wanted) or self._delivered_rows(person),
+            "answers": self._answers(known),
             "deliveries": len(self._sent),
         }
 
@@ -295,6 +297,20 @@ class TargetFiles:
                 (row.first_delivered_at, row.last_delivered_at),
                 row.destination,
             )
+            for row in rows
+        ]
+
+    def _answers(self, keys: set[str]) -> Rows:
+        with state_database(self.project).reading() as connection:
+            rows = answers_about(connection, self.target.name, keys)
+        return [
+            {
+                "record": f"{row.record_type} {row.key}",
+                "outcome": row.outcome,
+                "reason": row.reason,
+                "answered": self.project.local(row.answered_at),
+                "to": row.destination,
+            }
             for row in rows
         ]
 

@@ -29,7 +29,11 @@ from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.school_days import KINDS, Span, days_of, spans_of
 from d118_pipelines.targets.secret_columns import secret_variables
-from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
+from d118_pipelines.workflows.powerschool_source import (
+    SYSTEM,
+    extract_command,
+    find_extract,
+)
 
 Parts = tuple[str, str, str]
 
@@ -140,7 +144,8 @@ def find_input(
     extract = find_extract(project, system, entity, run_id)
     if extract is None:
         name = "/".join(parts)
-        raise _not_made(name, extract_command(name))
+        command = extract_command(name) if system == SYSTEM else f"d118 run {system}"
+        raise _not_made(name, command)
     return extract.rows_file(entity), extract
 
 
@@ -158,7 +163,10 @@ def _roster_state(database: Database, district: str) -> tuple[dt.datetime, bool]
     with database.reading() as connection:
         rows = connection.execute(
             sa.select(c.id, c.last_sync_at).where(
-                c.tenant_id == district, c.enabled, c.last_sync_at.is_not(None)
+                c.tenant_id == district,
+                c.enabled,
+                c.provider_type != "VENDOR_FILE",  # it feeds no roster
+                c.last_sync_at.is_not(None),
             )
         ).all()
         plans = [latest_plan(connection, row.id) for row in rows]

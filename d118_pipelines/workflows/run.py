@@ -36,7 +36,7 @@ HARD_LIMIT, SOFT_LIMIT = "dagster/max_runtime", "d118/soft_limit"
 CLEANUP_JOB = "cleanup_old_jobs"
 """The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
-    **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
+    **dict.fromkeys(("exports", "deliveries", "scim", "results"), "target"),
     **dict.fromkeys(("staged", "roster"), "provider"),
     "raw": "raw",
 }

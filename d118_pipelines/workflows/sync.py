@@ -210,7 +210,7 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 kept=kept,
                 content=key,
             )
-        write_log(run, provider, duck, staged)
+        write_log(run, provider, duck, staged.findings_file)
     run.note(provider.id, 60, "Comparing with the roster")
     return staged
 

@@ -37,6 +37,7 @@ MODELS = (
     places.AutocommDestination,
     places.ScimDestination,
     keys.Schedule,
+    keys.Results,
     keys.Disclosure,
 )
 KEY_TABLES = tables_headed(PAGE, "key", "default", "meaning")
