@@ -63,7 +63,7 @@ def _head(found: Figures) -> str:
         "at once. CPU seconds rise by up to a half under such a load and wall time is "
         "several times as long: compare figures of this page with each other, not with "
         "those of another machine or day.\n"
-        if load > cores
+        if load > cores + 1  # its own threads are among them
         else ""
     )
     return (

@@ -10,11 +10,16 @@ from d118_pipelines.assets.exports import export_assets
 from d118_pipelines.assets.freshness import longest_wait, provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
+from d118_pipelines.assets.results import results_asset
 from d118_pipelines.assets.roster import apply_key, roster_assets
 from d118_pipelines.assets.staged import staged_assets, staged_entities
 from d118_pipelines.config.env_file import renew_env_file
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import PowerSchoolProvider, Provider
+from d118_pipelines.config.providers import (
+    PowerSchoolProvider,
+    Provider,
+    VendorFileProvider,
+)
 from d118_pipelines.jobs import (
     approve,
     cleanup_job,
@@ -41,6 +46,7 @@ from d118_pipelines.sensors import (
     send_webhook_notification,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
+from d118_pipelines.workflows.export_inputs import roster_relations
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
@@ -57,18 +63,24 @@ def build_definitions(
     district, feeds = project.district(), load_feeds(project)
     targets = feeds.targets
     enabled = [one for one in feeds.providers if one.model.enabled]
-    applies = [apply_key(provider) for provider in enabled]
+    files = {one.id for one in enabled if isinstance(one.model, VendorFileProvider)}
+    applies = [apply_key(one) for one in enabled if one.id not in files]
     arrivals = [arrival_sensor(provider, project) for provider in enabled]
     sending = [delivery_asset(target, district) for target in targets]
     assets = [
         *(query_asset(query) for query in target_queries(project, targets, enabled)),
         *(asset for one in enabled for asset in _assets_of(one, project)),
-        *(export_assets(target, applies) for target in targets),
+        *(
+            export_assets(one, applies if roster_relations(one, district) else ())
+            for one in targets
+        ),
         *sending,
+        *(results_asset(target) for target in targets if target.model.results),
         disclosure_report(feeds, [one.key for one in sending]),
         retention,
     ]
-    made = {key for asset in assets for key in asset.keys}
+    # A target takes the newest file of a vendor; its own run does not ask for another.
+    made = {k for one in assets for k in one.keys if k.path[1] not in files}
     jobs = [
         approve,
         cleanup_job(district.id),
@@ -107,14 +119,16 @@ def build_definitions(
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
     """A provider's assets, from its raw extracts to the roster."""
     collections = collections_of(project, provider)
+    zone = project.district().zone
+    freshness = provider_freshness(provider, zone)
+    if isinstance(provider.model, VendorFileProvider):
+        return [pull_assets(provider, collections, freshness=freshness)]
     mapping = provider_mapping(project, provider)
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
-    zone = project.district().zone
     blackouts = ProviderFeed(project, provider).blackouts
     waits = longest_wait(blackouts, utc_now().astimezone(zone).date())
-    freshness = provider_freshness(provider, zone)
     raw = pull_assets(provider, collections, queries)
     staged = staged_assets(provider, collections, entities, mapping, freshness)
     apply = provider_freshness(provider, zone, waits)

@@ -13,10 +13,11 @@ import dagster as dg
 from pydantic import Field
 
 from d118_pipelines.assets.boundary import reported
+from d118_pipelines.assets.pulls import raw_group
 from d118_pipelines.assets.reports import RETENTION
 from d118_pipelines.assets.roster import apply_key
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.providers import Provider, VendorFileProvider
 from d118_pipelines.config.quarantine import STATE, Misconfigured
 from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.resources import label
@@ -56,10 +57,14 @@ def target_job(target: Target, district_id: str, made: Collection[dg.AssetKey]) 
 
 def sync_job(provider: Provider, district_id: str) -> Any:
     """The job `sync_<provider>`: everything from its raw extracts to the roster."""
+    is_files = isinstance(provider.model, VendorFileProvider)
+    steps = "read, check, keep" if is_files else "pull, stage, plan, guard, apply"
     return dg.define_asset_job(
         f"sync_{provider.id}",
-        selection=dg.AssetSelection.assets(apply_key(provider)).upstream(),
-        description=f"{provider.model.name}: pull, stage, plan, guard, apply.",
+        selection=dg.AssetSelection.groups(raw_group(provider.id))
+        if is_files
+        else dg.AssetSelection.assets(apply_key(provider)).upstream(),
+        description=f"{provider.model.name}: {steps}.",
         tags={
             "sis/provider": provider.id,
             "sis/district": district_id,

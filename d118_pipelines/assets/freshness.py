@@ -5,6 +5,7 @@ Used by `definitions.py` and `deliveries.py`. Rule: docs/reference/schedules.md,
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -36,10 +37,13 @@ def longest_wait(blackouts: Sequence[Blackout], today: dt.date) -> dt.timedelta:
     return max(lengths, default=dt.timedelta(0))
 
 
+@cache
 def deadline_policy(
     deadline: str, zone: ZoneInfo, waits: dt.timedelta
 ) -> dg.FreshnessPolicy | None:
     """Failed when a deadline passed without a delivery.
+
+    Kept: Dagster tries a thousand times of each, and several targets have the same one.
 
     waits: so much longer nothing may be delivered. With that there is only a time since
     the last delivery; Dagster's deadlines know no exception. None for a deadline that

@@ -12,7 +12,7 @@ import dagster as dg
 
 from d118_pipelines.assets.boundary import reported
 from d118_pipelines.assets.progress import now_and_then
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.providers import Provider, VendorFileProvider
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.sources.powerschool.pull import READ_FROM
 from d118_pipelines.sources.powerschool.source import Query
@@ -22,6 +22,7 @@ from d118_pipelines.workflows.powerschool_source import extract as pull_query
 from d118_pipelines.workflows.provider_sources import host_pool
 from d118_pipelines.workflows.run import Run
 from d118_pipelines.workflows.sync import noted, pull_provider
+from d118_pipelines.workflows.vendor_files import pull_vendor_files
 
 MEANING = {
     "proven": "absence counts at once",
@@ -34,20 +35,28 @@ _COLUMN = re.compile(r"^\s+(.+?)\s+AS\s+(\w+),?$", re.I | re.M)
 _PART = re.compile(r"\b(\w+)\.(\w+)")
 
 
+def raw_group(system: str) -> str:
+    """The group of a system's extracts."""
+    return f"{system}_raw"
+
+
 def pull_assets(
-    provider: Provider, names: Sequence[str], queries: Mapping[str, Query] | None = None
+    provider: Provider,
+    names: Sequence[str],
+    queries: Mapping[str, Query] | None = None,
+    freshness: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetsDefinition:
     """The assets `raw/<provider>/<collection>`, made together: a pull is complete or nothing.
 
-    names: of its collections, in the order in which they are read. queries: of those that
-    come from PowerSchool. There a part of the assets can be selected: each of them is then
+    names: of its collections, in the order in which they are read. freshness: of extracts
+    that no roster is made of. queries: of those that come from PowerSchool. There a part of the assets can be selected: each of them is then
     an extract of one query, and no roster is staged from it.
     """
     queries = queries or {}
     specs = [
         _query_spec(provider.id, queries[name])
         if name in queries
-        else _collection_spec(provider, name)
+        else _collection_spec(provider, name, freshness)
         for name in names
     ]
 
@@ -65,8 +74,10 @@ def pull_assets(
                 if spec.key in context.selected_asset_keys:
                     yield _extracted(context, run, spec.key, queries[spec.key.path[-1]])
             return
+        is_files = isinstance(provider.model, VendorFileProvider)
         with reported():
-            made = pull_provider(run, provider, progress(context.log))
+            read = pull_vendor_files if is_files else pull_provider
+            made = read(run, provider, progress(context.log))
         _say(context.log, made)
         for spec, name in zip(specs, names, strict=True):
             yield _result(spec.key, made, queries.get(name))
@@ -89,13 +100,16 @@ def query_asset(query: Query) -> dg.AssetsDefinition:
     return extract
 
 
-def _collection_spec(provider: Provider, name: str) -> dg.AssetSpec:
+def _collection_spec(
+    provider: Provider, name: str, freshness: dg.FreshnessPolicy | None
+) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["raw", provider.id, name],
-        group_name=f"{provider.id}_raw",
+        group_name=raw_group(provider.id),
         kinds={provider.model.type.lower().split("_")[0], "parquet"},
         owners=["team:data"],
         code_version=provider.fingerprint[:12],
+        freshness_policy=freshness,
         description=f"{name} as {provider.model.name} sent them; kept for debugging "
         "until somebody deletes them.",
     )
@@ -105,7 +119,7 @@ def _query_spec(system: str, query: Query) -> dg.AssetSpec:
     """The asset of one query of PowerSchool."""
     return dg.AssetSpec(
         ["raw", system, query.name],
-        group_name=f"{system}_raw",
+        group_name=raw_group(system),
         kinds={"oracle", "parquet"},
         owners=["team:data"],
         code_version=query.fingerprint[:12],

@@ -139,7 +139,7 @@ def _apply_asset(
                 yield none_failed(check.asset_key)
                 return
         context.log.info(
-            f"{provider.id}: {result.status}, {result.changed:,} records changed, "
+            f"{provider.id}: applied, {result.changed:,} records changed, "
             f"roster revision {result.revision}"
         )
         counts = result.stats.values()

@@ -65,6 +65,7 @@ def _show(answer: dict[str, Any]) -> None:
         "change": ("Change against the last delivery", ""),
         "plan": ("In the newest plan", ""),
         "sent": ("Sent and read back", never),
+        "answers": ("The vendor's answer", ""),
         "history": ("History in the roster", ""),
         "extracts": ("Extracts with the person", "None."),
     }

@@ -6,12 +6,19 @@ Called by the command line; one person's are in `explain.py`.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
+from d118_pipelines.cli.context import (
+    AsCsv,
+    AsJson,
+    NameOrAll,
+    Workbook,
+    find_provider,
+)
 from d118_pipelines.cli.output import (
     gathered,
     save_workbook,
@@ -20,32 +27,40 @@ from d118_pipelines.cli.output import (
     show_rows,
 )
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.providers import Provider, VendorFileProvider
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
 from d118_pipelines.workflows.admission import newest_plan
-from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
 from d118_pipelines.workflows.audit_trail import record_export
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.vendor_files import findings_file
 
 _ROSTER_COLUMNS = (
     *("code", "level", "entity", "key", "field", "file", "line", "detail", "count"),
 )
+_COUNTED = ("name", "code", "records")
 Rows = list[dict[str, Any]]
 
 
 def findings(
-    target: AnyName,
+    target: NameOrAll = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: Workbook = None,
 ) -> None:
-    """List the findings of the newest export or staged roster: code, key, field."""
+    """List the findings of the newest export or staged roster: code, key, field.
+
+    Without a name: how many each target and provider has.
+    """
     project = Project.here()
+    if target is None:
+        _show_all(project, code, as_json=as_json, as_csv=as_csv)
+        return
     provider = find_provider(project, target)
     if provider is None:
         counted, rows = _of_export(named_feed(project, target), code)
@@ -68,6 +83,26 @@ def findings(
         say("What each code means and what to do: docs/reference/rule_codes.md")
 
 
+def _show_all(
+    project: Project, code: str | None, *, as_json: bool, as_csv: bool
+) -> None:
+    """A line per code of each target and provider that may run and has a plan."""
+    rows: Rows = []
+    for feed in enabled_feeds(project, load_feeds(project)):
+        provider = find_provider(project, feed.name)
+        with suppress(ConfigurationError):  # nothing ran yet
+            counted, _ = (
+                _of_roster(project, provider, code)
+                if provider
+                else _of_export(feed, code)
+            )
+            named = ({"name": feed.name, **row} for row in counted)
+            rows += [{name: row[name] for name in _COUNTED} for row in named]
+    show_rows("Findings", rows, as_json=as_json, as_csv=as_csv, empty="No finding.")
+    if rows and not (as_json or as_csv):
+        say("The records of one: d118 findings NAME")
+
+
 def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
     """How many records each code has, and the records."""
     stored = newest_plan(feed)
@@ -83,20 +118,28 @@ def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
     return counted, rows
 
 
+def _findings_of_roster(project: Project, provider: Provider) -> Path | None:
+    folder = project.home / "staged" / provider.id
+    if (folder / REFUSED_FILE).is_file():
+        return folder / REFUSED_FILE
+    staged = find_staged(folder)
+    return staged.findings_file if staged else None
+
+
 def _of_roster(
     project: Project, provider: Provider, code: str | None
 ) -> tuple[Rows, Rows]:
-    """The same of the provider's newest staged roster, or of what was refused since."""
-    folder = project.home / "staged" / provider.id
-    path = folder / REFUSED_FILE
+    """The same of the provider's newest files or roster, or of what was refused since."""
+    if isinstance(provider.model, VendorFileProvider):
+        path, what = findings_file(project, provider), "extract"
+    else:
+        path, what = _findings_of_roster(project, provider), "staged roster"
+    if path is None:
+        raise ConfigurationError(
+            f"{provider.id} has no {what} yet.", next_step=f"d118 run {provider.id}"
+        )
     if not path.is_file():
-        staged = find_staged(folder)
-        if staged is None:
-            raise ConfigurationError(
-                f"{provider.id} has no staged roster yet.",
-                next_step=f"d118 run {provider.id}",
-            )
-        path = staged.findings_file
+        return [], []
     with closing(open_frames()) as duck:
         found = duck.execute(
             "SELECT code, severity, entity, external_id, field, source_file, "

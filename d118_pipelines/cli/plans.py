@@ -24,6 +24,7 @@ from d118_pipelines.cli.output import say, show_csv, show_json, show_table
 from d118_pipelines.cli.providers import UNDO, undo
 from d118_pipelines.cli.run import run
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.open import state_database
@@ -102,7 +103,8 @@ def _show_page(
         say(feed.target.undisclosed)
     if stored.verdict in ("held", "waiting") and not (is_approved or done):
         say(release_text(feed.name, stored.plan_hash))
-    _show_changes(feed, stored, page, all_by=f"d118 plan {feed.name} --all")
+    all_by = f"d118 plan {feed.name} --all"
+    _show_changes(feed, stored, page, all_by=all_by, is_done=bool(done))
 
 
 def show_broken(rules: Iterable[GuardRule]) -> None:
@@ -112,9 +114,17 @@ def show_broken(rules: Iterable[GuardRule]) -> None:
 
 
 def _show_changes(
-    feed: Feed, stored: StoredPlan, page: PlanPage, *, all_by: str
+    feed: Feed,
+    stored: StoredPlan,
+    page: PlanPage,
+    *,
+    all_by: str,
+    is_done: bool = False,
 ) -> None:
-    """Counts, then single records; all_by: the command that shows every one."""
+    """Counts, then single records.
+
+    all_by: the command that shows every one. is_done: it was carried out.
+    """
     title, counts = page.counts
     columns = "changed columns"
     show_table(title, _filled([{**row, columns: ""} for row in counts]))
@@ -126,7 +136,10 @@ def _show_changes(
         if len(rows) > SHOWN_CHANGES:
             say(f"{len(rows) - SHOWN_CHANGES:,} more")
     is_first = not page.total and feed.size(stored)[0] != "0"
-    empty = "Every record is new: there is no delivery yet." if is_first else "None."
+    first = "Every record was new: it was the first delivery."
+    if not is_done:
+        first = "Every record is new: there is no delivery yet."
+    empty = first if is_first else "None."
     show_table("Changes", _filled(_as_counted(feed, page.changes)), empty=empty)
     if len(page.changes) < page.total:
         say(f"{page.total - len(page.changes):,} more: {all_by}")
@@ -182,7 +195,8 @@ def preview(target: TargetName, as_json: AsJson = False) -> None:
     data_at = local_time(stored.data_at, project.district().zone)
     say(
         f"{target}: would be {stored.verdict.upper()}. {feed.size(stored)}.\n"
-        f"Against {page.against}, from data of {data_at}. Nothing was stored or sent."
+        f"Of {shown_path(feed.target.path)} and its SQL, from data of {data_at}, against "
+        f"{page.against}. Nothing was stored or sent."
     )
     show_broken(stored.rules)
     counted = codes_counted(export.findings).items()

@@ -20,6 +20,11 @@ from d118_pipelines.workflows.audit_trail import audited_run
 from d118_pipelines.workflows.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
+NO_PROVIDER = (
+    "No provider in config/providers.yaml, so no roster comes in. Add one below "
+    "providers: as docs/reference/providers.md says; examples: "
+    "d118 diff config/providers.yaml"
+)
 UNDO = "undo-"  # begins the run id of an undo
 conflicts_app = typer.Typer(
     help="People and schools that could not be matched for certain.",
@@ -68,7 +73,7 @@ def providers_list(
     ]
     kept = ("provider", "next run", "last sync")
     shown = gathered(rows, "more", *kept)
-    show_lines("Providers", shown, empty="No provider in config/providers.yaml.")
+    show_lines("Providers", shown, empty=NO_PROVIDER)
 
 
 @conflicts_app.command("list")

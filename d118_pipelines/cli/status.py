@@ -20,6 +20,7 @@ from d118_pipelines.cli.output import (
     show_lines,
     show_table,
 )
+from d118_pipelines.cli.providers import NO_PROVIDER
 from d118_pipelines.cli.runs import found_runs
 from d118_pipelines.config.crons import crons_shown
 from d118_pipelines.config.project import Project
@@ -42,9 +43,10 @@ from d118_pipelines.workflows.health import (
     workers,
 )
 from d118_pipelines.workflows.job_status import job_status
-from d118_pipelines.workflows.provider_feed import ProviderFeed, ProviderState
+from d118_pipelines.workflows.provider_feed import ProviderState
 from d118_pipelines.workflows.scim_state import scim_counts
 from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
+from d118_pipelines.workflows.vendor_file_feed import provider_feed
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
@@ -138,7 +140,7 @@ def _chosen(
         if broken:
             return [], broken
     if provider:
-        return [ProviderFeed(project, named_provider(project, provider))], []
+        return [provider_feed(project, named_provider(project, provider))], []
     if target:
         return [TargetFeed(project, named_target(project, target))], []
     return enabled_feeds(project, found), list(found.broken)
@@ -173,6 +175,8 @@ def _show(
         title = "\nRosters in"
     if providers:
         show(title, [state.row(now, is_wide=is_wide) for state in providers])
+    elif not is_of_one and not (project.providers() or load_feeds(project).broken):
+        say_narrow(f"\n{NO_PROVIDER}")
 
 
 def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
@@ -186,6 +190,8 @@ def _show_files(states: Sequence[State], *, is_wide: bool) -> None:
     if is_wide:
         show_table(title, rows)
     else:
+        for row in rows:
+            row["sha256"] = row["sha256"][:12]  # the whole one: --wide, --json
         show_lines(title, gathered(rows, "delivered", "target", "file"))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from d118_pipelines.config.yaml_files import Model
 
@@ -228,5 +228,70 @@ class CsvConfig(FilesConfig):
     """Plain CSV files; by default those dropped into `D118_HOME/inbox/<provider>/`."""
 
     files: dict[str, FileType] = {}
+    date_order: Literal["mdy", "dmy"] = "mdy"
+    encoding: str | None = None
+
+
+class VendorColumn(ProviderConfig):
+    """One column of a vendor's file. header: its name there, by default its own.
+
+    required: a row without a value is left out.
+    """
+
+    header: str | None = None
+    type: Literal["text", "integer", "number", "date"] = "text"
+    required: bool = False
+
+
+def _column(value: object) -> object:
+    """Accept `stop: text` for a column."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class VendorTable(ProviderConfig):
+    """One file of a vendor, and the extract that is made of it.
+
+    file: its name, or a pattern such as `routes_*.csv`, of which the newest counts.
+    key: the columns that no two rows share. max_drop_percent: so many rows fewer than in
+    the extract before, or than the file has lines, are held. max_age_hours: an older file
+    is held or, with `report`, only a finding.
+    """
+
+    file: str
+    columns: dict[_Name, Annotated[VendorColumn, BeforeValidator(_column)]] = Field(
+        min_length=1
+    )
+    key: list[str] = []
+    max_drop_percent: int = Field(default=20, ge=0, le=100)
+    max_age_hours: int | None = Field(default=None, ge=1)
+    when_late: Literal["hold", "report"] = "hold"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if unknown := [name for name in self.key if name not in self.columns]:
+            raise ValueError(f"key: {', '.join(unknown)} is not one of the columns")
+        headers = [self.header_of(name).casefold() for name in self.columns]
+        if twice := {one for one in headers if headers.count(one) > 1}:
+            raise ValueError(f"columns: {', '.join(sorted(twice))} is read twice")
+        if "/" in self.file or "\\" in self.file:
+            raise ValueError("file is a name or pattern, without a folder")
+        return self
+
+    def header_of(self, column: str) -> str:
+        """The name of a column in the file."""
+        return self.columns[column].header or column
+
+    def is_needed(self, column: str) -> bool:
+        """Whether a row without this column is no row."""
+        return self.columns[column].required or column in self.key
+
+
+class VendorFileConfig(FilesConfig):
+    """Files of a vendor; by default those in `D118_HOME/inbox/<provider>/`."""
+
+    files: dict[_Name, VendorTable] = Field(min_length=1)
     date_order: Literal["mdy", "dmy"] = "mdy"
     encoding: str | None = None

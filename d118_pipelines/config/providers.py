@@ -1,4 +1,4 @@
-"""`config/providers.yaml`: the systems that rosters come from.
+"""`config/providers.yaml`: the systems that rosters and other files come from.
 
 Called by `definitions.py`, `cli/` and `workflows/`; the key `config` of each type is in
 `provider_types.py`. Every error names file, line and key.
@@ -13,9 +13,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, ValidationError, field_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from d118_pipelines.config.crons import Crons
 from d118_pipelines.config.guard_limits import RosterGuard, merged_guard
@@ -27,6 +33,7 @@ from d118_pipelines.config.provider_types import (
     OneRosterApiConfig,
     OneRosterCsvConfig,
     PowerSchoolConfig,
+    VendorFileConfig,
 )
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.config.run_limits import RunLimits
@@ -201,6 +208,27 @@ class CsvProvider(ProviderModel):
     default_mapping: ClassVar[str] = "mappings/csv.yaml"
 
 
+# What an entry says of a roster.
+_OF_ROSTERS = {
+    *("mapping", "sync", "matching", "deactivate_missing", "merge_same_person"),
+    *("guard", "priority"),
+}
+
+
+class VendorFileProvider(ProviderModel):
+    """Files of a vendor that are no roster: extracts that targets join."""
+
+    type: Literal["VENDOR_FILE"]
+    config: VendorFileConfig
+    limits: FileLimits = FileLimits()
+
+    @model_validator(mode="after")
+    def _is_no_roster(self) -> Self:
+        if said := sorted(_OF_ROSTERS & self.model_fields_set):
+            raise ValueError(f"{said[0]} belongs to rosters, and this is none")
+        return self
+
+
 AnyProvider = (
     PowerSchoolProvider
     | OneRosterApiProvider
@@ -208,6 +236,7 @@ AnyProvider = (
     | CleverProvider
     | OneRosterCsvProvider
     | CsvProvider
+    | VendorFileProvider
 )
 TYPES = [
     str(get_args(model.model_fields["type"].annotation)[0])

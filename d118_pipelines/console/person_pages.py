@@ -30,6 +30,7 @@ _TITLES = {
     "change": "Change against the last delivery",
     "plan": "In the newest plan",
     "sent": "Sent and read back",
+    "answers": "The vendor's answer",
     "history": "History in the roster",
 }
 

@@ -33,10 +33,10 @@ from d118_pipelines.workflows.provider_changes import (
     remove_provider,
 )
 from d118_pipelines.workflows.provider_feed import (
-    ProviderFeed,
     ProviderState,
     misconfigured_provider,
 )
+from d118_pipelines.workflows.vendor_file_feed import provider_feed
 
 NEVER_BY_WEB = ("POWERSCHOOL",)
 """Types whose login is in the environment: they are added in the file alone."""
@@ -159,7 +159,7 @@ def states(world: World) -> list[ProviderState]:
     """All providers, disabled and misconfigured ones too."""
     project, feeds = world.project, world.feeds
     with world.history() as history:
-        found = [ProviderFeed(project, one).state(history) for one in feeds.providers]
+        found = [provider_feed(project, one).state(history) for one in feeds.providers]
     broken = (one for one in feeds.broken if one.kind == "provider")
     return [*found, *(misconfigured_provider(project, one) for one in broken)]
 

@@ -56,8 +56,9 @@ class Finding:
 
 
 def refusal(error: D118Error) -> Finding:
-    """The finding that refuses all, of an error `FAILED code  text`."""
-    code, _, text = error.what.removeprefix("FAILED ").partition("  ")
+    """The finding that refuses all, of an error `FAILED code  text`, or `HELD`."""
+    what = error.what.removeprefix("FAILED ").removeprefix("HELD ")
+    code, _, text = what.partition("  ")
     return Finding(code, "fatal", detail=text, file=error.where)
 
 

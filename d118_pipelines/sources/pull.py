@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from d118_pipelines.errors import (
     AuthenticationError,
     D118Error,
+    HeldError,
     IncompleteExtractError,
     RetriableError,
 )
@@ -323,12 +324,13 @@ def run_pull(
     on_progress: Progress = lambda name, rows, pages, seconds: None,
     max_records: int | None = None,
     refused: Path | None = None,
+    judge: Callable[[PullStore], None] = lambda store: None,
 ) -> Pull:
     """Pull everything and store it, or store nothing and raise what the source raised.
 
     max_records: see `PullStore`. refused: the file for the findings of a pull that
-    is refused. Raises: IncompleteExtractError
-    (`pull.too_many_records`) for one more.
+    is refused. judge: looks at what was written, and may raise too. Raises:
+    IncompleteExtractError (`pull.too_many_records`) for one more.
     """
     store = PullStore(
         provider_folder,
@@ -339,8 +341,9 @@ def run_pull(
     )
     try:
         source.pull(store)
+        judge(store)
         return store.commit(provider=provider, kind=source.kind)
-    except IncompleteExtractError as exc:
+    except (IncompleteExtractError, HeldError) as exc:
         if refused is not None:
             _write_findings(refused, [refusal(exc), *store.findings])
         raise

@@ -110,6 +110,27 @@ delivery_ledger = sa.Table(
     *columns("state_at first_delivered_at last_delivered_at", Time),
 )
 
+# What the vendor said last of a record; a reason can name a person.
+delivery_results = sa.Table(
+    "delivery_results",
+    metadata,
+    *columns("target destination record_type key", primary_key=True),
+    *columns("delivery outcome reason"),  # outcome: accepted, rejected
+    *columns("answered_at", Time),
+)
+
+result_files = sa.Table(
+    "result_files",
+    metadata,
+    *columns("target destination name", primary_key=True),
+    sa.Column("size_bytes", Integer, primary_key=True, autoincrement=False),
+    sa.Column("modified", Time, primary_key=True),
+    *columns("delivery", nullable=True),
+    *columns("problem"),  # the code of the finding, or empty
+    *columns("counts", sa.JSON),
+    *columns("read_at", Time),
+)
+
 ledger_seeds = sa.Table(
     "ledger_seeds",
     metadata,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.run_folders import write_manifest
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.targets.definition import TODAY, Target
@@ -24,7 +24,7 @@ from d118_pipelines.targets.facts import FileFacts, facts_of
 from d118_pipelines.targets.guard import READ_BACK, judge
 from d118_pipelines.targets.ledger import LedgerSnapshot, load_ledger
 from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.targets.package import write_archive
+from d118_pipelines.targets.package import Packing
 from d118_pipelines.targets.plan import Plan, make_plan
 from d118_pipelines.targets.population import (
     apply_rules,
@@ -32,16 +32,20 @@ from d118_pipelines.targets.population import (
     record_counts,
 )
 from d118_pipelines.targets.render import (
+    Mode,
     RenderedFile,
     make_table,
     misshapen_keys,
     write_file,
 )
+from d118_pipelines.targets.secret_columns import secret_columns
 from d118_pipelines.targets.workbench import Workbench
 
 PLAN_FILE = "plan.parquet"
 OUTCOME_FILE = "outcome.parquet"
 ReadBack = Callable[[Path], Sequence[str]]
+# A file of the set, and its SHA-256 once it is known; None where it is absent.
+Written = tuple[RenderedFile, Future[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,16 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a target's SQL reads: a Parquet file per asset, and per roster relation."""
+    """What a target's SQL reads: a Parquet file per asset, and per roster relation.
+
+    secrets: variable -> value, of the columns that are secrets. days: options of the
+    school year and the term.
+    """
 
     extracts: Mapping[tuple[str, str, str], Path]
     roster: Mapping[str, Path] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    days: Mapping[str, dt.date] = field(default_factory=dict)
 
 
 def build_export(
@@ -92,8 +102,10 @@ def build_export(
     Returns None out of term: nothing was made. Raises: ConfigurationError for SQL that
     does not run; ExportError if the records have no unique key.
     """
-    options = {**target.model.options, TODAY: now.astimezone(zone).date()}
-    with Workbench(options, spill_folder=folder / ".spill") as bench:
+    today = now.astimezone(zone).date()
+    options = {**inputs.days, **target.model.options, TODAY: today}
+    secrets = secret_columns(target.name, target.model.format, inputs.secrets)
+    with Workbench(options, folder / ".spill", secrets) as bench:
         for parts, parquet in inputs.extracts.items():
             bench.add_input(parts, parquet)
         for relation, parquet in inputs.roster.items():
@@ -121,11 +133,17 @@ def build_export(
         since = baseline if is_delta(target, plan.delivered) else None
         delivered_at = since.finished_at if since else None
         writing = _Writing(target, bench, folder, now, delivered_at)
-        files, found = writing.all_files()
-        to_send = _to_send(target, files, folder)
-        broken = _broken_facts(target, bench)
-        if read_back is not None:
-            broken[READ_BACK] = list(read_back(folder / to_send[0]["name"]))
+        with Packing(target.model.package, folder) as packing:
+            written, found = writing.all_files(packing)
+            whole = packing.finish(read_back) if target.model.package else None
+            broken = _broken_facts(target, bench)
+            facts = {f.name: facts_of(bench, f) for f in target.record_files}
+            files = [replace(f, sha256=s.result() if s else "") for f, s in written]
+            to_send = tuple(file_entry(file) for file in files if _goes(file))
+            if whole is not None:
+                archive, wrong = whole.result()
+                to_send = (_archive_entry(packing.path, archive, files),)
+                broken |= {} if wrong is None else {READ_BACK: list(wrong)}
         rules = judge(
             target,
             plan,
@@ -143,7 +161,7 @@ def build_export(
             plan,
             tuple(rules),
             to_send,
-            {f.name: facts_of(bench, f) for f in target.record_files},
+            facts,
         )
     write_manifest(folder, _manifest(target, export, destination, now))
     return export
@@ -173,57 +191,64 @@ class _Writing:
     now: dt.datetime
     delivered_at: dt.datetime | None
 
-    def all_files(self) -> tuple[list[RenderedFile], list[Finding]]:
-        """Write them all, in the order of the set; control files are made last."""
-        done: dict[str, RenderedFile] = {}
+    def all_files(self, packing: Packing) -> tuple[list[Written], list[Finding]]:
+        """Write them all, in the order of the set; a control file tells of the others."""
+        made = {file.name: self._made(file) for file in self.target.record_files}
         findings: list[Finding] = []
-        controls = [file for file in self.target.model.files if file.control]
-        for file in [*self.target.record_files, *controls]:
+        written: list[Written] = []
+        for file in self.target.model.files:
             if file.control:
-                self._tell_files(done)
+                self._tell_files(made)
                 findings += make_table(self.target, self.bench, file, self.folder)
-            done[file.name], found = self._write(file)
-            findings += found
-        return [done[file.name] for file in self.target.model.files], findings
+                made[file.name] = self._made(file)
+            one, sha256 = made[file.name], None
+            if one.mode != "absent":
+                one, found = write_file(self.target, self.bench, one)
+                findings += found
+                sha256 = packing.add(one.path, is_delivered=bool(file.deliver))
+            written.append((one, sha256))
+        return written, findings
 
-    def _write(self, file: TargetFile) -> tuple[RenderedFile, list[Finding]]:
-        given = (self.target, self.bench, file)
-        since = None if file.control else self.delivered_at
-        if since is None:
-            rendered, findings = write_file(*given, self.folder)
-        else:
-            changes = make_changes(*given, now=self.now, delivered_at=since)
-            rendered, findings = write_file(
-                *given, self.folder, relation=changes, mode="delta"
+    def _made(self, file: TargetFile) -> RenderedFile:
+        """What is to be written: everything, or the relation of the changes."""
+        relation = file.name
+        mode: Mode = "bulk"
+        if self.delivered_at is not None and not file.control:
+            given = (self.target, self.bench, file)
+            relation = make_changes(
+                *given, now=self.now, delivered_at=self.delivered_at
             )
-        leaves_out = since is not None or file.empty == "omit"
-        if leaves_out and not rendered.rows:
-            rendered.path.unlink()
-            rendered = replace(rendered, mode="absent", size_bytes=0, sha256="")
-        return rendered, findings
+            mode = "delta"
+        [(rows,)] = self.bench.rows(f"SELECT count(*) FROM {relation}", file.file)
+        leaves_out = mode == "delta" or file.empty == "omit"
+        if leaves_out and not rows:
+            mode = "absent"
+        return RenderedFile(file, self.folder / file.file, relation, rows, mode)
 
-    def _tell_files(self, done: Mapping[str, RenderedFile]) -> None:
+    def _tell_files(self, made: Mapping[str, RenderedFile]) -> None:
         """The relation `set_files`, for a control file's SQL."""
         kinds = dict.fromkeys(("name", "file", "mode"), "VARCHAR") | {"rows": "BIGINT"}
-        rows = [(n, f.file.file, f.mode, f.rows) for n, f in done.items()]
+        rows = [(n, f.file.file, f.mode, f.rows) for n, f in made.items()]
         self.bench.add_rows("set_files", kinds, rows)
 
 
-def _to_send(
-    target: Target, files: Sequence[RenderedFile], folder: Path
-) -> tuple[dict[str, Any], ...]:
-    """What a delivery takes: the files that go, or the one archive of them."""
-    going = [f for f in files if f.file.deliver and f.mode != "absent"]
-    package = target.model.package
-    if package is None:
-        return tuple(file_entry(file) for file in going)
-    path = write_archive(package, [file.path for file in going], folder)
-    rows = sum(file.rows for file in going if not file.file.control)
-    entry = {"name": package.archive, "rows": rows, "size_bytes": path.stat().st_size}
-    members = [file_entry(file) for file in going]
-    for file in going:
-        file.path.unlink()
-    return ({**entry, "sha256": sha256_of(path), "members": members},)
+def _goes(file: RenderedFile) -> bool:
+    """Whether a delivery takes the file, alone or in the archive."""
+    return bool(file.file.deliver) and file.mode != "absent"
+
+
+def _archive_entry(
+    path: Path, sha256: str, files: Sequence[RenderedFile]
+) -> dict[str, Any]:
+    """The archive and its members as plans, manifests and delivery records keep them."""
+    going = [file for file in files if _goes(file)]
+    return {
+        "name": path.name,
+        "rows": sum(file.rows for file in going if not file.file.control),
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256,
+        "members": [file_entry(file) for file in going],
+    }
 
 
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from keyword import kwlist
 from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
 from d118_pipelines.kernel.shipped import either
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+)
 from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
 Complaint = tuple[KeyPath, str]
@@ -50,6 +54,8 @@ def complaints_about(
         *_missing_sql(model, sql_folder),
         *_undeclared(model),
         *_unlike_scim(name, model),
+        *_results(model),
+        *_unlike_autocomm(model),
     ]
 
 
@@ -68,6 +74,49 @@ def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
         ("package",): (model.package is None and model.delta is None, "not for SCIM"),
     }
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
+
+
+def _results(model: TargetModel) -> Iterator[Complaint]:
+    """What `results` names that the target does not have."""
+    wanted = model.results
+    if wanted is None:
+        return
+    if isinstance(model.destination, ScimDestination | AutocommDestination):
+        yield ("results",), "only for files by SFTP"
+        return
+    records = [file for file in model.files if not file.control]
+    named = [file for file in records if file.name == (wanted.of or model.main)]
+    if wanted.of and not named:
+        yield ("results", "of"), f"no file of records is called {wanted.of}"
+    for file in (named or records)[:1]:
+        own = [*file.columns, *model.columns.get(file.name, [])]
+        if wanted.column not in {column.header for column in own}:
+            yield ("results", "column"), f"{file.file} has no column {wanted.column}"
+    sent = [file.file for file in model.files]
+    sent += [model.package.archive] if model.package else []
+    for name in sent:
+        if fnmatchcase(name.casefold(), wanted.file.casefold()):
+            yield ("results", "file"), f"{name} is sent under such a name"
+    both = {w.casefold() for w in wanted.accepted} & {
+        w.casefold() for w in wanted.rejected
+    }
+    if both:
+        yield ("results", "rejected"), f"{min(both)} is in accepted too"
+
+
+def _unlike_autocomm(model: TargetModel) -> Iterator[Complaint]:
+    """What a target that PowerSchool imports must be like, and is not."""
+    if not isinstance(model.destination, AutocommDestination):
+        return
+    if model.format.delimiter != "\t":
+        yield ("format", "delimiter"), 'must be "\\t" for autocomm'
+    if model.package or model.delta:
+        yield ("package",), "not for autocomm: no archive, no delta"
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if column.header not in model.destination.allow:
+                key = ("files", index, "columns", place)
+                yield key, f"destination.allow has no {column.header}"
 
 
 def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
@@ -100,7 +149,7 @@ def _problem_of(path: Path) -> str:
 
 def _undeclared(model: TargetModel) -> Iterator[Complaint]:
     """Codes, options and columns that nothing declares, and names that are taken."""
-    yield from (*_options(model), *_rules(model), *_delta(model))
+    yield from (*_options(model), *_rules(model), *_delta(model), *_secrets(model))
     for index, file in enumerate(model.files):
         here = (
             *_columns(file),
@@ -181,6 +230,22 @@ def _delta(model: TargetModel) -> Iterator[Complaint]:
         for name in (model.delta.status, model.delta.modified):
             if not file.control and name not in known:
                 yield ("files", index, "columns"), f"no column {name}"
+
+
+def _secrets(model: TargetModel) -> Iterator[Complaint]:
+    """Secrets where a line, or a value, is kept and sent again on another day."""
+    users = isinstance(model.destination, ScimDestination)
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if not column.secret:
+                continue
+            here = ("files", index, "columns", place)
+            named = {file.command, *file.match_by}
+            if users or model.delta or file.keep_line or column.header in named:
+                yield (
+                    here,
+                    "a secret cannot go with SCIM, delta, keep_line, command or match_by",
+                )
 
 
 def _columns(file: TargetFile) -> Iterator[Complaint]:

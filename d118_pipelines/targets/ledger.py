@@ -10,11 +10,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite compiles it too
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.sql_text import literal, statement
@@ -23,6 +22,9 @@ from d118_pipelines.state import database as db
 from d118_pipelines.state.bulk import load_rows
 from d118_pipelines.targets.model import Ledger, TargetFile
 from d118_pipelines.targets.workbench import Workbench
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert
 
 # A day in which the clocks go back.
 LONGEST_CYCLE = dt.timedelta(hours=25)
@@ -215,7 +217,7 @@ def commit_entries(
         **{name: sa.literal(value) for name, value in known.items()},
         **{name: sa.literal(now, db.UtcDateTime) for name in times},
     }
-    statement = insert(db.delivery_ledger).from_select(
+    statement = inserting(db.delivery_ledger).from_select(
         [*constants, *(column.name for column in _incoming.c)],
         # The WHERE keeps SQLite from reading ON CONFLICT as part of a join.
         sa.select(*[*constants.values(), *_incoming.c]).where(sa.true()),
@@ -223,6 +225,13 @@ def commit_entries(
     connection.execute(updating_known(statement))
     _incoming.drop(connection)
     return len(rows)
+
+
+def inserting(table: sa.Table) -> Insert:
+    """An INSERT that can say what is done on a conflict; SQLite compiles it too."""
+    from sqlalchemy.dialects.postgresql import insert  # heavy: with drivers' dialects
+
+    return insert(table)
 
 
 def updating_known(statement: Insert) -> Insert:
@@ -261,7 +270,7 @@ def import_seed(
     """Store the watermark; a later import replaces it."""
     values = {"newest_dcid": newest_dcid, "imported_at": now, "imported_by": account}
     connection.execute(
-        insert(db.ledger_seeds)
+        inserting(db.ledger_seeds)
         .values(target=target, destination=destination, **values)
         .on_conflict_do_update(index_elements=["target", "destination"], set_=values)
     )

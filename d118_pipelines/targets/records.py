@@ -20,6 +20,7 @@ from d118_pipelines.kernel.guard_rule import verdict
 from d118_pipelines.state import database as db
 from d118_pipelines.state.plans import StoredPlan, store_plan
 from d118_pipelines.targets.build import Export
+from d118_pipelines.targets.results import result_findings
 
 # What the state database keeps of a finding, and what is shown of it.
 FINDING_COLUMNS = ("code", "level", "key", "field", "detail", "todo")
@@ -90,7 +91,10 @@ def _counts(export: Export) -> dict[str, Any]:
 
 
 def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
-    """The findings of the run that made the plan, errors first, then by code and key."""
+    """The findings of the run that made the plan, errors first, then by code and key.
+
+    Before them those of the vendor's answers to what is at the plan's destination.
+    """
     c = db.findings.c
     level = sa.case({"error": 0, "warning": 1}, value=c.level, else_=2)
     rows = connection.execute(
@@ -98,7 +102,8 @@ def findings_of(connection: sa.Connection, plan: StoredPlan) -> list[Finding]:
         .where(c.target == plan.target, c.run_id == plan.run_id)
         .order_by(level, c.code, c.id)
     )
-    return [Finding(*row) for row in rows]
+    answers = result_findings(connection, plan.target, plan.destination)
+    return [*answers, *(Finding(*row) for row in rows)]
 
 
 def codes_counted(findings: Iterable[Finding]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import (
     PowerSchoolProvider,
     Provider,
+    VendorFileProvider,
     name_taken,
 )
 from d118_pipelines.config.quarantine import Misconfigured
@@ -25,7 +26,6 @@ from d118_pipelines.targets.definition import Target, load_targets
 from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
 from d118_pipelines.workflows.provider_feed import (
-    ProviderFeed,
     ProviderState,
     misconfigured_provider,
 )
@@ -36,6 +36,7 @@ from d118_pipelines.workflows.target_feed import (
     TargetState,
     misconfigured_target,
 )
+from d118_pipelines.workflows.vendor_file_feed import provider_feed
 
 State = TargetState | ProviderState
 
@@ -85,7 +86,10 @@ def load_feeds(project: Project) -> Feeds:
 def _check_queries(
     project: Project, target: Target, providers: Sequence[Provider]
 ) -> None:
-    """Raise ConfigurationError for a query that the target reads and nobody can run."""
+    """Raise ConfigurationError for what the target reads and nobody can make."""
+    for one in providers:
+        if isinstance(one.model, VendorFileProvider):
+            _check_files(target, one, one.model)
     if any(
         one.id == SYSTEM and not isinstance(one.model, PowerSchoolProvider)
         for one in providers
@@ -106,11 +110,26 @@ def _check_queries(
         Query.read(known[entity])
 
 
+def _check_files(target: Target, provider: Provider, model: VendorFileProvider) -> None:
+    """Raise ConfigurationError for a file that the provider does not declare."""
+    for layer, system, entity in target.reads:
+        if system != provider.id or (layer == "raw" and entity in model.config.files):
+            continue
+        raise ConfigurationError(
+            f"{target.name} reads {layer}.{system}.{entity}, which nothing makes.",
+            where=target.place_of(f"{layer}.{system}.{entity}"),
+            rule=f"{system} has: "
+            + ", ".join(f"raw.{system}.{name}" for name in model.config.files),
+            not_done="Nothing of this target was started.",
+            next_step="Correct the name, or declare the file; then: d118 doctor",
+        )
+
+
 def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
     """All that may run: first the providers, from whose rosters targets are fed."""
     enabled = [one for one in feeds.providers if one.model.enabled]
     return [
-        *(ProviderFeed(project, provider) for provider in enabled),
+        *(provider_feed(project, provider) for provider in enabled),
         *(TargetFeed(project, target) for target in feeds.targets),
     ]
 
@@ -121,7 +140,7 @@ def all_provider_states(project: Project) -> list[ProviderState]:
     broken = (one for one in feeds.broken if one.kind == "provider")
     with state_database(project).reading() as connection:
         history = RunHistory(connection)
-        sound = [ProviderFeed(project, one).state(history) for one in feeds.providers]
+        sound = [provider_feed(project, one).state(history) for one in feeds.providers]
     return [*sound, *(misconfigured_provider(project, one) for one in broken)]
 
 
@@ -168,7 +187,7 @@ def named_feed(project: Project, name: str) -> Feed:
     feeds = load_feeds(project)
     for provider in feeds.providers:
         if provider.id == name:
-            return ProviderFeed(project, provider)
+            return provider_feed(project, provider)
     for target in feeds.targets:
         if target.name == name:
             return TargetFeed(project, target)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -17,7 +19,7 @@ from d118_pipelines.config.project import is_district_folder
 from d118_pipelines.config.yaml_files import check_time_zone
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.hashes import sha256_of
-from d118_pipelines.kernel.shipped import SHIPPED
+from d118_pipelines.kernel.shipped import IN_WHEEL, SHIPPED
 
 RECORD = ".shipped.json"
 """In the folder: file -> SHA-256 of the shipped original when it was copied."""
@@ -91,13 +93,26 @@ def _as_of(example: str, named: str, name: str, time_zone: str) -> str:
         found = line.search(example)
         assert found is not None
         example = f"{example[: found.start()]}{key}: {value}{example[found.end() :]}"
-    targets = sorted(
-        path.stem for path in (SHIPPED / "mappings/targets").glob("*.yaml")
-    )
+    targets = _shipped_targets()
     return (
         f"{example}\n# The shipped targets in use; each own file in mappings/targets/ is "
         f"in use as well.\ntargets: [{', '.join(targets)}]\n"
     )
+
+
+def _shipped_targets() -> list[str]:
+    """Names of the shipped targets; of a clone not those that somebody added there."""
+    folder = SHIPPED / "mappings/targets"
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    git = None if IN_WHEEL else shutil.which("git")
+    if git is None:
+        return names
+    # Root's clone is not the district's account's: git would refuse it.
+    command = [git, "-c", "safe.directory=*", "ls-files", "*.yaml"]
+    known = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False
+    ).stdout.split()
+    return [name for name in names if f"{name}.yaml" in known] if known else names
 
 
 def copy_shipped(folder: Path, name: str) -> list[str]:

@@ -241,7 +241,7 @@ class ProviderFeed(Feed):
             {"entity": name, **{column: counts[column] for column in _REPORTED}}
             for name, counts in state.statistics.items()
         ]
-        text = f"{self.name}: {state.last_status}. {state.last_error}".rstrip()
+        text = f"{self.name}: {state.state}. {state.last_error}".rstrip()
         hint = f"See: {state.to_do}" if state.to_do else ""
         return RunReport(state, text, "Roster", rows, hint)
 

@@ -25,6 +25,7 @@ from d118_pipelines.config.providers import (
     OneRosterCsvProvider,
     PowerSchoolProvider,
     Provider,
+    VendorFileProvider,
 )
 from d118_pipelines.config.secrets import resolved
 from d118_pipelines.errors import ConfigurationError
@@ -56,6 +57,9 @@ def provider_mapping(project: Project, provider: Provider) -> MappingFile:
 
 def check_provider(project: Project, provider: Provider) -> None:
     """Raise ConfigurationError unless every file that an enabled provider names is sound."""
+    if isinstance(provider.model, VendorFileProvider):
+        _check_columns(provider, provider.model)
+        return
     provider_mapping(project, provider)
     if isinstance(provider.model, PowerSchoolProvider):
         for name in RAW_COLLECTIONS:
@@ -64,6 +68,22 @@ def check_provider(project: Project, provider: Provider) -> None:
         from d118_pipelines.sources.csv_files.rules import read_rules
 
         read_rules(project.file(provider.model.mapping_file))
+
+
+def _check_columns(provider: Provider, model: VendorFileProvider) -> None:
+    """Raise ConfigurationError for a column that is never kept, whoever sends it."""
+    from d118_pipelines.sources.denied import is_denied
+
+    for name, table in model.config.files.items():
+        for column in table.columns:
+            if is_denied(column) or is_denied(table.header_of(column)):
+                raise ConfigurationError(
+                    f"The column {column} of {name} may not be read.",
+                    where=provider.where,
+                    rule="Such a field is never kept, whatever a source sends.",
+                    not_done="Nothing of this provider was started.",
+                    next_step="Remove the column, then run: d118 doctor",
+                )
 
 
 def wanted_entities(provider: Provider) -> list[str]:
@@ -95,6 +115,8 @@ def collections_of(project: Project, provider: Provider) -> list[str]:
             )
 
             return list(CSV_COLLECTIONS)
+        case VendorFileProvider():
+            return list(provider.model.config.files)
         case _:
             return list(rest_paths(project, provider))
 
@@ -136,6 +158,8 @@ def provider_source(project: Project, provider: Provider) -> RosterSource:
             return _bundle(project, provider)
         case CsvProvider():
             return _csv(project, provider)
+        case VendorFileProvider():
+            return _vendor_files(project, provider)
         case PowerSchoolProvider():
             return roster_queries(project)
 
@@ -296,7 +320,7 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
     assert isinstance(provider.model, CsvProvider)
     config = provider.model.config
     district = project.district()
-    largest = int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
+    largest = largest_file()
     source_of = partial(
         CsvSource,
         rules=read_rules(project.file(provider.model.mapping_file)),
@@ -311,6 +335,42 @@ def _csv(project: Project, provider: Provider) -> RosterSource:
         return source_of(local_folder(project, provider))
     scratch = project.folder("tmp")
     return source_of(partial(fetched, login, max_file_size=largest, scratch=scratch))
+
+
+def _vendor_files(project: Project, provider: Provider) -> RosterSource:
+    from contextlib import AbstractContextManager, nullcontext
+
+    from d118_pipelines.sources.csv_files.remote import fetched
+    from d118_pipelines.sources.vendor_file.source import VendorFileSource, is_wanted
+
+    assert isinstance(provider.model, VendorFileProvider)
+    config = provider.model.config
+    login = sftp_login(project, provider)
+
+    def place() -> AbstractContextManager[Path]:
+        if login is None:
+            return nullcontext(local_folder(project, provider))
+        return fetched(
+            login,
+            max_file_size=largest_file(),
+            scratch=project.folder("tmp"),
+            wanted=lambda file: any(
+                is_wanted(file.name, table.file) for table in config.files.values()
+            ),
+        )
+
+    return VendorFileSource(
+        place,
+        config.files,
+        encoding=config.encoding,
+        date_order=config.date_order,
+        max_file_size=largest_file(),
+    )
+
+
+def largest_file() -> int:
+    """Bytes that a file from outside may have at most."""
+    return int(_number("CSV_MAX_FILE_SIZE", 104_857_600))
 
 
 def local_folder(project: Project, provider: Provider) -> Path:

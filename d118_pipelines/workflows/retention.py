@@ -122,7 +122,8 @@ def kept_folders(
         # Nothing but a target's newest plan can be held or approved.
         sa.select(p.folder).where(p.number.in_(newest)),
     ):
-        found += [project.home / name for name in connection.scalars(query)]
+        # The plan of a vendor's files has no folder.
+        found += [project.home / name for name in connection.scalars(query) if name]
     found += [_staged_of(project, folder) for folder in found]
     for kind, parents in _parents(project.home).items():
         if kind != "archived":
@@ -214,6 +215,7 @@ def _prune_rows(
             return s.number <= old(s.number, s.started_at, days)
 
         last = old(p.number, p.created_at, limits.findings_days)
+        cut = now - dt.timedelta(days=limits.findings_days)
         done = [
             remove(
                 "plan rows",
@@ -232,6 +234,18 @@ def _prune_rows(
                         sa.or_(p.number > last, p.number.in_(newest))
                     )
                 ),
+            ),
+            remove(
+                "vendors' answers",
+                limits.findings_days,
+                db.delivery_results,
+                db.delivery_results.c.answered_at < cut,
+            ),
+            remove(
+                "result files",
+                limits.findings_days,
+                db.result_files,
+                db.result_files.c.read_at < cut,
             ),
             remove(
                 "webhooks",

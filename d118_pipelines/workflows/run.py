@@ -38,7 +38,7 @@ LAUNCHED = "launched"
 CLEANUP_JOB = "cleanup_old_jobs"
 """The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
-    **dict.fromkeys(("exports", "deliveries", "scim"), "target"),
+    **dict.fromkeys(("exports", "deliveries", "scim", "results"), "target"),
     **dict.fromkeys(("staged", "roster"), "provider"),
     "raw": "raw",
 }

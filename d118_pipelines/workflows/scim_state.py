@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert  # SQLite compiles it as well
 
 from d118_pipelines.delivery.scim.changes import ScimOutcome
 from d118_pipelines.delivery.scim.resource import Row
@@ -25,7 +24,7 @@ from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
 from d118_pipelines.state import database as db
 from d118_pipelines.state.arrow import arrow_reading
-from d118_pipelines.targets.ledger import Baseline, updating_known
+from d118_pipelines.targets.ledger import Baseline, inserting, updating_known
 from d118_pipelines.targets.model import TargetFile
 
 # Statuses of users without a good answer.
@@ -209,7 +208,7 @@ def record_outcomes(
         if outcome.scim_id is not None and outcome.status in _CONFIRMED
     ]
     if entries:
-        connection.execute(updating_known(insert(_ledger)), entries)
+        connection.execute(updating_known(inserting(_ledger)), entries)
 
 
 def scim_counts(connection: sa.Connection, district: str) -> dict[str, Any]:

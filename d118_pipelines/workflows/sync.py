@@ -27,6 +27,7 @@ from d118_pipelines.roster.planning.baseline import (
     load_kept,
     load_values,
     read_revision,
+    with_kept,
 )
 from d118_pipelines.roster.planning.plan import (
     PlanRequest,
@@ -169,12 +170,14 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
         mapping = shaped(project, provider, provider_mapping(project, provider), raw)
         options = staging_options(project, provider, raw)
         parent, now = project.folder("staged", provider.id), utc_now()
+        whose = {"district": options.district_id, "provider": provider.id}
         kept = kept_entities(provider, mapping, raw)
         is_delta = any(one.is_delta for one in raw.collections.values())
         key = ""
+        with database.reading() as connection:
+            revision = baseline_revision(connection, options.district_id)
+            kept = with_kept(connection, kept, **whose)
         if not is_delta:
-            with database.reading() as connection:
-                revision = baseline_revision(connection, options.district_id)
             key = content_key(
                 *(project, provider, raw, mapping, options),
                 revision=revision if kept else None,
@@ -193,7 +196,6 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 with arrow_reading(database) as reader:
                     if is_delta:
                         known = load_known(reader, duck, project, provider)
-                    whose = {"district": options.district_id, "provider": provider.id}
                     load_kept(reader, duck, kept, **whose)
             staged = stage(
                 duck,
@@ -208,7 +210,7 @@ def stage_provider(run: Run, provider: Provider) -> Staged | None:
                 kept=kept,
                 content=key,
             )
-        write_log(run, provider, duck, staged)
+        write_log(run, provider, duck, staged.findings_file)
     run.note(provider.id, 60, "Comparing with the roster")
     return staged
 

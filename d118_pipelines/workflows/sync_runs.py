@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.crons import crons_shown
@@ -16,7 +17,6 @@ from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.outages import NamedOutages
-from d118_pipelines.roster.staging.staged import Staged
 from d118_pipelines.roster.store import runs as history
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import is_held
@@ -143,11 +143,11 @@ def close_row(
 
 
 def write_log(
-    run: Run, provider: Provider, duck: duckdb.DuckDBPyConnection, staged: Staged
+    run: Run, provider: Provider, duck: duckdb.DuckDBPyConnection, findings: Path
 ) -> None:
-    """Log the findings of a staged roster: the first records of each code, and how many
+    """Log the findings of a staged roster or of files: the first records of each code, and how many
     more there are."""
-    rows = _finding_rows(duck, staged)
+    rows = _finding_rows(duck, findings)
     with run.database.transaction() as connection:
         history.name_records(connection, provider.id, rows)
         history.add_logs(
@@ -160,7 +160,7 @@ def write_log(
 
 
 def _finding_rows(
-    duck: duckdb.DuckDBPyConnection, staged: Staged
+    duck: duckdb.DuckDBPyConnection, findings: Path
 ) -> list[dict[str, Any]]:
     found = duck.execute(
         "SELECT entity, code, severity, field, source_file, source_line, external_id, "
@@ -168,7 +168,7 @@ def _finding_rows(
         "row_number() OVER (PARTITION BY entity, code, severity "
         "ORDER BY source_file, source_line, external_id) AS place "
         "FROM read_parquet(?) QUALIFY place <= ? ORDER BY entity, code, severity, place",
-        [str(staged.findings_file), LOGGED_RECORDS],
+        [str(findings), LOGGED_RECORDS],
     ).fetchall()
     rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     totals: dict[tuple[str, ...], int] = {}

@@ -35,7 +35,7 @@ def test_a_sync_launched_by_its_button_ends_in_success(
     assert browser.end_of_run(sync) == "Success"
 
     browser.visit(f"/runs/{sync}?levels=info")
-    browser.sees("powerschool: PARTIAL, ")
+    browser.sees("powerschool: applied, ")
 
 
 @pytest.mark.parametrize(

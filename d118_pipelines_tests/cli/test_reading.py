@@ -88,6 +88,7 @@ def test_a_preview_shows_what_an_edit_would_change_and_keeps_nothing(
     assert answer.code == 0, answer.err
     assert answer.out.startswith("hr_records: would be READY. 2 changes.")
     assert "Nothing was stored or sent." in answer.out
+    assert "Of mappings/targets/hr_records.yaml and its SQL" in answer.out
     assert answer.out.count(str(NO_PERSON)) == 2
     assert stored(project) == before
     assert (
@@ -233,6 +234,14 @@ def test_findings_are_counted_by_code_and_listed(delivered: ProjectFolder) -> No
         ("left_file", str(LEFT)),
         ("bad_name", str(NO_PERSON)),
     ]
+
+
+def test_findings_without_a_name_are_counted_for_all(delivered: ProjectFolder) -> None:
+    rows = delivered.d118("findings", "--json").json()
+
+    assert {row["name"] for row in rows} == {"hr_records", "smartfind"}
+    assert {"name": "hr_records", "code": "bad_name", "records": 1} in rows
+    assert "d118 findings NAME" in delivered.d118("findings").out
 
 
 def test_findings_can_be_asked_for_by_code(delivered: ProjectFolder) -> None:

@@ -71,6 +71,8 @@ def test_the_files_of_the_last_delivery_can_be_listed(delivered: ProjectFolder) 
             assert file["name"] in answer.out
             assert file["name"] in narrow
             assert file["sha256"] in answer.out
+            assert file["sha256"][:12] in narrow
+            assert file["sha256"][:13] not in narrow
 
 
 def test_times_are_those_of_the_district(delivered: ProjectFolder) -> None:

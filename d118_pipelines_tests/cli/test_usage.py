@@ -107,6 +107,15 @@ def test_a_project_without_a_target_is_a_short_answer(tmp_path: Path) -> None:
     assert "No target in mappings/targets." in project.d118("targets", "list").out
 
 
+def test_a_project_without_a_provider_says_how_to_add_one(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path / "project", [])
+
+    for words in (("providers", "list"), ("status",)):
+        told = " ".join(project.d118(*words).out.split())
+        assert "no roster comes in" in told
+        assert "docs/reference/providers.md" in told
+
+
 def test_a_mistake_in_a_target_is_2_for_commands_about_it_alone(
     tmp_path: Path,
 ) -> None:

@@ -54,6 +54,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "CLEVER": {"districtId": "d", "accessToken": "fernet:abc-_="},
     "ONEROSTER_CSV": {"path": "incoming"},
     "CSV": {},
+    "VENDOR_FILE": {"files": {"routes": {"file": "r.csv", "columns": {"id": "text"}}}},
 }
 
 
@@ -83,7 +84,8 @@ def test_an_entry_with_what_its_type_requires_loads(kind: str, tmp_path: Path) -
     assert found.model.priority == 100
     assert found.model.schedule == []
     assert found.where.startswith("config/providers.yaml:")
-    assert (REPOSITORY / found.model.mapping_file).is_file()
+    mapping = found.model.mapping_file  # of rosters alone
+    assert (REPOSITORY / mapping).is_file() is (kind != "VENDOR_FILE")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if CONFIGS[kind]])

@@ -54,7 +54,7 @@ def marked(dcid: int, **changes: object) -> Person:
 
 
 def people_in_wrong_places(project: ProjectFolder) -> list[str]:
-    """Where a person's value stands beside extracts, exports, outbox and `last_line`."""
+    """Where a person's value stands beside extracts, exports, inbox, outbox and `last_line`."""
     return [
         place
         for place, data in everything(project)
@@ -94,7 +94,7 @@ def everything(project: ProjectFolder) -> Iterator[Text]:
 
 def _is_for_people(place: str) -> bool:
     name = Path(place).name
-    if place.startswith(("tables/", "var/outbox/", "var/raw/")):
+    if place.startswith(("tables/", "var/outbox/", "var/raw/", "var/inbox/")):
         return name != "manifest.json"
     return place.startswith("var/exports/") and (
         name != "manifest.json" and name not in FOR_KEYS_ONLY

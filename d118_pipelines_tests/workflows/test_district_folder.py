@@ -148,6 +148,22 @@ def test_relations_of_powerschool_and_its_tables_can_be_its_own(
             make_shared(duck, settings, north.root)
 
 
+def test_a_target_that_somebody_added_to_the_clone_is_not_listed(
+    tmp_path: Path,
+) -> None:
+    added = SHIPPED / "mappings/targets/d118_test_of_init.yaml"
+    added.touch()
+    try:
+        district_folder.make_folder(
+            tmp_path / "west", name="", time_zone="America/Chicago"
+        )
+    finally:
+        added.unlink()
+
+    text = (tmp_path / "west/config/district.yaml").read_text(encoding="utf-8")
+    assert "targets: [clever_sftp, hr_records, oneroster, scim, smartfind]" in text
+
+
 def test_a_shipped_target_is_used_only_if_it_is_listed(north: ProjectFolder) -> None:
     listed = "targets: [clever_sftp, hr_records, oneroster, scim, smartfind]"
     north.edit("config/district.yaml", listed, "targets: [oneroster, gone]")

@@ -17,7 +17,7 @@ from d118_pipelines.workflows import sync
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
-AT_MOST = {"stage": 175, "plan": 95, "apply": 20}
+AT_MOST = {"stage": 151, "plan": 92, "apply": 20}
 SIZES = {"without students": 0, "small": 3, "large": 400}
 
 

@@ -58,3 +58,20 @@ JOIN external_ids AS x
 WHERE
     u.district_id = :district
     AND (u.birth_date IS NOT NULL OR u.gender IS NOT NULL)
+
+-- Whether there are any: one look at the table, without a join.
+
+-- name: has_kept_classes
+SELECT EXISTS (
+    SELECT 1 FROM classes
+    WHERE
+        district_id = :district AND provider_id = :provider
+        AND primary_teacher_id IS NOT NULL)
+
+-- name: has_kept_users
+-- People are those of the whole district.
+SELECT EXISTS (
+    SELECT 1 FROM users
+    WHERE
+        district_id = :district
+        AND (birth_date IS NOT NULL OR gender IS NOT NULL))

@@ -305,13 +305,15 @@ JOIN out.{{entity}} USING (n)
 WHERE code IS NOT NULL
 
 -- name: counts
--- Rows that were fetched, rejected, and rejected without a readable key.
-SELECT
-    (SELECT coalesce(sum(fetched), 0) FROM fetched WHERE entity = {{'entity'}}),
-    coalesce(sum(weight), 0),
-    coalesce(sum(weight) FILTER (is_unreadable), 0)
-FROM rejected_weights
-WHERE entity = {{'entity'}}
+-- Of each entity the rows that were fetched, rejected, and rejected without a readable key.
+SELECT entity, coalesce(fetched, 0), coalesce(rejected, 0), coalesce(unreadable, 0)
+FROM (SELECT entity, sum(fetched) AS fetched FROM fetched GROUP BY entity)
+FULL JOIN (
+    SELECT
+        entity, sum(weight) AS rejected,
+        sum(weight) FILTER (is_unreadable) AS unreadable
+    FROM rejected_weights
+    GROUP BY entity) USING (entity)
 
 -- name: rejected_of_files
 SELECT entity, source_file, sum(fetched), sum(rejected)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from d118_pipelines.roster.model.entities import ENTITIES, Entity
 from d118_pipelines.state import accounts  # noqa: F401  its tables are of the schema
 from d118_pipelines.state.database import UtcDateTime, columns, metadata, numbered
 
 # Internal ids: 16 bytes on PostgreSQL, their usual text on SQLite.
-Id = sa.Text().with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+Id = sa.Text().with_variant(sa.UUID(as_uuid=False), "postgresql")
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Time = UtcDateTime
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from d118_pipelines.kernel.sql_text import statement
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.record_views import MATCHED, ROLE_GROUP
@@ -82,6 +84,19 @@ def load_baseline(
         query = statement(f"roster/baseline.{name}")
         reader.table(duck, query, whose, f"base.{name}", columns)
     duck.execute(statement("roster/baseline.spread_roles", role_group=ROLE_GROUP))
+
+
+def with_kept(
+    connection: sa.Connection,
+    entities: Collection[str],
+    *,
+    district: str,
+    provider: str,
+) -> set[str]:
+    """Those of the entities for which `load_kept` would find anything."""
+    whose = {"district": district, "provider": provider}
+    asked = {name: statement(f"roster/baseline.has_kept_{name}") for name in entities}
+    return {n for n, sql in asked.items() if connection.scalar(sa.text(sql), whose)}
 
 
 def load_kept(

@@ -28,6 +28,7 @@ from d118_pipelines.roster.staging.transforms import (
     VALUE,
     Check,
     Converted,
+    among,
     choose,
     distinct_list,
     elements_without_placeholder,
@@ -199,7 +200,7 @@ class FieldCompiler:
             enum = parse_enum(column, vocabulary_of, self._aliases(rows, one.name))
             if one.name != "org_type":
                 return enum
-            alias = f"lower({column}) IN {words(list(vocabulary.ORG_TYPE_ALIASES))}"
+            alias = among(f"lower({column})", vocabulary.ORG_TYPE_ALIASES)
             return Converted(enum.sql, (*enum.checks, Check("row.enum_alias", alias)))
         if one.name in GRADES or transform == "gradeCode":
             return parse_grade(column)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.absence import Absence
-from d118_pipelines.kernel.frames import count_of
 from d118_pipelines.kernel.sql_text import identifier, literal
 from d118_pipelines.roster.model.mapping import Endpoint
 from d118_pipelines.roster.model.source_paths import Source
@@ -48,45 +47,75 @@ def attach_raw(
 ) -> None:
     """Make the schema `raw` with one view per collection."""
     duck.execute("CREATE SCHEMA raw")
-    for one in collections:
-        source = f"read_parquet({literal(str(one.file))}, file_row_number = true)"
-        columns = duck.sql(f"FROM {source} LIMIT 0").columns
-        own = [c for c in ("_file", "_line", "_collection", "_row") if c in columns]
-        clean = _without_nul(duck, one, source)
+    shapes = {one: duck.sql(f"FROM {_rows_of(one)} LIMIT 0") for one in collections}
+    texts = {one: _texts(shape) for one, shape in shapes.items()}
+    with_nul = _with_nul(duck, texts)
+    for one, shape in shapes.items():
+        own = [
+            c for c in ("_file", "_line", "_collection", "_row") if c in shape.columns
+        ]
+        clean = ""
+        if one in with_nul:
+            clean = _without_nul(duck, one, shape.columns[0], texts[one])
         hidden = ", ".join([*own, "file_row_number"])
         line = "_line" if "_line" in own else "file_row_number + 1"
         file = "_file" if "_file" in own else literal(one.name)
         duck.execute(
             f"CREATE VIEW raw.{identifier(one.name)} AS SELECT * EXCLUDE ({hidden}){clean}, "
             f"{file} AS _file, {line} AS _line, {literal(one.name)} AS _collection, "
-            f"file_row_number AS _row FROM {source}"
+            f"file_row_number AS _row FROM {_rows_of(one)}"
         )
 
 
-def _without_nul(
-    duck: duckdb.DuckDBPyConnection, one: RawCollection, source: str
-) -> str:
-    """Report the rows of a table that have a NUL; the SQL that takes it out.
+def _rows_of(one: RawCollection) -> str:
+    return f"read_parquet({literal(str(one.file))}, file_row_number = true)"
 
-    JSON has none: it is taken out while the pull is written.
-    """
-    relation = duck.sql(f"FROM {source} LIMIT 0")
-    kinds = zip(relation.columns, map(str, relation.types), strict=True)
-    texts = [c for c, kind in kinds if kind == "VARCHAR" and c not in NEVER_NUL]
+
+def _texts(shape: duckdb.DuckDBPyRelation) -> list[str]:
+    """The columns that may have a NUL. JSON has none: it is taken out while the pull is
+    written."""
+    kinds = zip(shape.columns, map(str, shape.types), strict=True)
+    return [c for c, kind in kinds if kind == "VARCHAR" and c not in NEVER_NUL]
+
+
+def _has_nul(texts: Iterable[str]) -> str:
+    return f"contains(concat_ws('', {', '.join(map(identifier, texts))}), chr(0))"
+
+
+def _with_nul(
+    duck: duckdb.DuckDBPyConnection, texts: Mapping[RawCollection, Sequence[str]]
+) -> set[RawCollection]:
+    """The collections with a NUL in any row: one statement for all of them."""
+    asked = {one: _has_nul(names) for one, names in texts.items() if names}
+    if not asked:
+        return set()
+    found = ", ".join(
+        f"EXISTS (FROM {_rows_of(one)} WHERE {has_nul})"
+        for one, has_nul in asked.items()
+    )
+    [answers] = duck.execute(f"SELECT {found}").fetchall()
+    return {one for one, answer in zip(asked, answers, strict=True) if answer}
+
+
+def _without_nul(
+    duck: duckdb.DuckDBPyConnection,
+    one: RawCollection,
+    key: str,
+    texts: Sequence[str],
+) -> str:
+    """Report the rows of a table that have a NUL; the SQL that takes it out."""
     names = [identifier(c) for c in texts]
-    has_nul = f"contains(concat_ws('', {', '.join(names)}), chr(0))"
-    if not texts or not count_of(duck, f"{source} WHERE {has_nul}"):
-        return ""
     fields = ", ".join(
         f"CASE WHEN contains({name}, chr(0)) THEN {literal(text)} END"
         for name, text in zip(names, texts, strict=True)
     )
     # Files that are made of others are not reported twice.
     select = (
-        f"SELECT replace(CAST({identifier(relation.columns[0])} AS VARCHAR), chr(0), '')"
+        f"SELECT replace(CAST({identifier(key)} AS VARCHAR), chr(0), '')"
         f" AS external_id, {literal(one.name)} AS source_file, "
         "file_row_number + 1 AS source_line, "
-        f"concat_ws(', ', {fields}) AS fields FROM {source} WHERE {has_nul}"
+        f"concat_ws(', ', {fields}) AS fields FROM {_rows_of(one)} "
+        f"WHERE {_has_nul(texts)}"
     )
     if one.path:
         rule = Rule("row.bad_character", "warn", detail="'NUL; removed: ' || fields")

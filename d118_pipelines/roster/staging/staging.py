@@ -71,6 +71,7 @@ PLAIN_CSV_CAP = RejectCap(ratio=0.01, minimum=101, holds=True)
 _MORE_TARGETS = {"enrollments": {"terms"}, "users": {"orgs"}, "demographics": {"users"}}
 # In a smaller file a look for what is empty costs less than the rules of it.
 SMALL_FILE = 2**20
+NONE = (0, 0, 0)
 _STRENGTH: list[Absence] = ["never", "ended", "proven"]
 
 
@@ -238,7 +239,7 @@ class _Run:
 
     def write(self) -> dict[str, EntityCounts]:
         """Write every frame, the rejected rows and the findings."""
-        counts = {}
+        staged = {}
         for entity in self.endpoints:
             path = self.folder / f"{entity}.parquet"
             select = final_select(
@@ -247,12 +248,14 @@ class _Run:
                 frozenset(self.endpoints),
                 self.kept,
             )
-            staged = write_parquet(self.duck, select, path)
-            counts[entity] = self._count(entity, staged)
+            staged[entity] = write_parquet(self.duck, select, path)
         write_parquet(self.duck, "FROM rejected", self.folder / REJECTED_FILE)
         write_parquet(self.duck, "FROM findings", self.folder / FINDINGS_FILE)
         write_parquet(self.duck, _shape(), self.folder / SHAPE_FILE)
-        return counts
+        sent = self.tally.counts()
+        return {
+            n: self._count(n, rows, sent.get(n, NONE)) for n, rows in staged.items()
+        }
 
     def _has_delta(self, *entities: str) -> bool:
         """Whether only changes were sent of one of the entities."""
@@ -350,8 +353,10 @@ class _Run:
             known = f"{self.home}.known.{entity}"
         keep_keys(self.duck, entity, known=known, is_staged=True)
 
-    def _count(self, entity: str, staged: int) -> EntityCounts:
-        fetched, rejected, unreadable = self.tally.counts(entity)
+    def _count(
+        self, entity: str, staged: int, sent: tuple[int, int, int]
+    ) -> EntityCounts:
+        fetched, rejected, unreadable = sent
         collections = [self.raw[e.collection] for e in self.endpoints[entity]]
         absence = min((c.absence for c in collections), key=_STRENGTH.index)
         return EntityCounts(

@@ -71,10 +71,12 @@ class Tally:
         """List the rows of `work.<entity>` that were omitted, with their code."""
         self._run("add_rejected", entity=entity)
 
-    def counts(self, entity: str) -> tuple[int, int, int]:
-        """Rows of the entity: fetched, rejected, rejected without a readable key."""
-        [(fetched, rejected, unreadable)] = self._run("counts", entity=entity)
-        return int(fetched), int(rejected), int(unreadable)
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Entity -> rows that were fetched, rejected, rejected without a readable key."""
+        return {
+            entity: (int(fetched), int(rejected), int(unreadable))
+            for entity, fetched, rejected, unreadable in self._run("counts")
+        }
 
     def findings(self) -> dict[str, int]:
         """Code -> number of findings."""

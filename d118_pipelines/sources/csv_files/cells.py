@@ -20,7 +20,7 @@ _DATED = {
     **dict.fromkeys(DATE_COLUMNS, iso_date),
     **dict.fromkeys(("created_at", "updated_at"), iso_moment),
 }
-_REJECTED = {
+UNREADABLE_ROWS = {
     "bad_quote": "csv.bad_quotes",
     "too_long": "csv.bad_quotes",
     "nul": "csv.nul_byte",
@@ -52,7 +52,7 @@ class RowReader:
             # What comes first is the id only where no earlier cell can have moved it.
             is_id = self.layout.places.get("id") == 0
             self.findings.add(
-                _REJECTED[record.problem],
+                UNREADABLE_ROWS[record.problem],
                 "reject",
                 self.file,
                 line=record.line,

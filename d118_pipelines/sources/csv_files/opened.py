@@ -62,15 +62,15 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedFile:
-    """A recognised file."""
+class ReadableFile:
+    """A file that can be read as a whole. header: the names as they stand in it."""
 
     path: Path
     size: int
     stamp: str
     form: Form
     header_line: int
-    layout: Layout
+    header: Sequence[str]
     skip_empty_rows: bool
 
     @property
@@ -78,17 +78,12 @@ class OpenedFile:
         """The file's name."""
         return self.path.name
 
-    @property
-    def origin(self) -> str:
-        """`<file>/<collection>`: a person finds the file in it, staging the collection."""
-        return f"{self.path.name}/{self.layout.collection}"
-
     def rows(self) -> Iterator[Record]:
         """The rows below the header, without empty ones unless they are wanted.
 
         Raises: IncompleteExtractError (csv.cut_off) if the file ends within a row.
         """
-        form, width = self.form, len(self.layout.header)
+        form, width = self.form, len(self.header)
         try:
             for row in read_records(self.path, form.dialect, form.encoding, width):
                 is_empty = row.problem in ("", "blank", "ragged") and not any(
@@ -107,16 +102,6 @@ class OpenedFile:
                 next_step="Drop the file again, whole.",
             ) from None
 
-    def dates(self) -> Counter[str]:
-        """Every non-empty date of the file and how often; a reading of its own."""
-        places = [p for c, p in self.layout.places.items() if c in DATE_COLUMNS]
-        values: Counter[str] = Counter()
-        for row in self.rows() if places else ():
-            if not row.problem:
-                values.update(row.cells[place].strip() for place in places)
-        del values[""]
-        return values
-
     def check_unchanged(self) -> None:
         """Raises: IncompleteExtractError (csv.file_changed) if the file changed."""
         if stamp(self.path) != self.stamp:
@@ -127,6 +112,60 @@ class OpenedFile:
                 not_done="Nothing of this pull was stored.",
                 next_step="Run again when the upload has ended.",
             )
+
+    def report_encoding(self, findings: Findings, origin: str) -> None:
+        """Note what is not in the encoding first thought of."""
+        if self.form.encoding == MIXED:
+            for line, _, is_utf8 in odd_lines(Blocks(file_chunks(self.path), 0)):
+                if not is_utf8:
+                    told = "what is not UTF-8 in this row is read as cp1252"
+                    findings.add("csv.encoding", "warn", origin, line=line, detail=told)
+        elif self.form.is_fallback:
+            told = f"read as {self.form.encoding}"
+            findings.add("csv.encoding", "warn", origin, detail=told)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile(ReadableFile):
+    """A recognised file."""
+
+    layout: Layout
+
+    @property
+    def origin(self) -> str:
+        """`<file>/<collection>`: a person finds the file in it, staging the collection."""
+        return f"{self.path.name}/{self.layout.collection}"
+
+    def dates(self) -> Counter[str]:
+        """Every non-empty date of the file and how often; a reading of its own."""
+        places = [p for c, p in self.layout.places.items() if c in DATE_COLUMNS]
+        values: Counter[str] = Counter()
+        for row in self.rows() if places else ():
+            if not row.problem:
+                values.update(row.cells[place].strip() for place in places)
+        del values[""]
+        return values
+
+
+def open_readable(
+    path: Path,
+    *,
+    encoding: str | None,
+    max_size: int,
+    detect: bool = True,
+    skip_empty_rows: bool = True,
+) -> ReadableFile:
+    """Look at a file, in the order size, encoding, header; encoding, detect: `find_form`.
+
+    Raises: IncompleteExtractError naming the file, if it cannot be used as a whole.
+    """
+    seen = stamp(path)
+    size = path.stat().st_size
+    if size > max_size:
+        raise too_large(path.name, size, max_size)
+    form = find_form(path, encoding=encoding, detect=detect)
+    line, header = _header(path, form)
+    return ReadableFile(path, size, seen, form, line, header, skip_empty_rows)
 
 
 def open_file(
@@ -144,30 +183,26 @@ def open_file(
 
     Raises: IncompleteExtractError naming the file, if it cannot be used as a whole.
     """
-    seen = stamp(path)
-    size = path.stat().st_size
-    if size > max_size:
-        raise too_large(path.name, size, max_size)
     processing, detection = rules.file_processing, rules.format_detection
-    form = find_form(path, encoding=encoding, detect=processing.encoding_detection)
-    line, raw = _header(path, form)
-    header = [normalised(name) for name in raw]
+    read = open_readable(
+        path,
+        encoding=encoding,
+        max_size=max_size,
+        detect=processing.encoding_detection,
+        skip_empty_rows=processing.skip_empty_rows,
+    )
+    header = [normalised(name) for name in read.header]
     layout = match_columns(
         path.name, find_type(path.name, header, rules, explicit), header, detection
     )
-    skip = processing.skip_empty_rows
-    file = OpenedFile(path, size, seen, form, line, layout, skip)
-    report_header(findings, file.origin, line, raw, layout, detection)
-    if form.encoding == MIXED:
-        for line, _, is_utf8 in odd_lines(Blocks(file_chunks(path), 0)):
-            if not is_utf8:
-                told = "what is not UTF-8 in this row is read as cp1252"
-                findings.add(
-                    "csv.encoding", "warn", file.origin, line=line, detail=told
-                )
-    elif form.is_fallback:
-        told = f"read as {form.encoding}"
-        findings.add("csv.encoding", "warn", file.origin, detail=told)
+    file = OpenedFile(
+        *(read.path, read.size, read.stamp, read.form, read.header_line),
+        *(read.header, read.skip_empty_rows, layout),
+    )
+    report_header(
+        findings, file.origin, read.header_line, read.header, layout, detection
+    )
+    file.report_encoding(findings, file.origin)
     return file
 
 

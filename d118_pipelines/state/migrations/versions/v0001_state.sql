@@ -20,6 +20,18 @@ CREATE TABLE delivery_ledger (
   last_delivery TEXT NOT NULL, last_hash TEXT NOT NULL, last_line TEXT,
   PRIMARY KEY (target, destination, record_type, key, identity)
 );
+CREATE TABLE delivery_results (
+  target TEXT NOT NULL, destination TEXT NOT NULL, record_type TEXT NOT NULL,
+  key TEXT NOT NULL, delivery TEXT NOT NULL, outcome TEXT NOT NULL,
+  reason TEXT NOT NULL, answered_at {time} NOT NULL,
+  PRIMARY KEY (target, destination, record_type, key)
+);
+CREATE TABLE result_files (
+  target TEXT NOT NULL, destination TEXT NOT NULL, name TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL, modified {time} NOT NULL, delivery TEXT,
+  problem TEXT NOT NULL, counts JSON NOT NULL, read_at {time} NOT NULL,
+  PRIMARY KEY (target, destination, name, size_bytes, modified)
+);
 CREATE TABLE ledger_seeds (
   target TEXT NOT NULL, destination TEXT NOT NULL, newest_dcid INTEGER NOT NULL,
   imported_at {time} NOT NULL, imported_by TEXT NOT NULL,
