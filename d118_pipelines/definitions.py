@@ -7,7 +7,7 @@ import dagster as dg
 
 from d118_pipelines.assets.deliveries import delivery_asset
 from d118_pipelines.assets.exports import export_assets
-from d118_pipelines.assets.freshness import provider_freshness
+from d118_pipelines.assets.freshness import longest_wait, provider_freshness
 from d118_pipelines.assets.pulls import pull_assets, query_asset
 from d118_pipelines.assets.reports import disclosure_report, renewal_sensor, retention
 from d118_pipelines.assets.results import results_asset
@@ -27,6 +27,7 @@ from d118_pipelines.jobs import (
     sync_job,
     target_job,
 )
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.loggers import console_logger
 from d118_pipelines.resources import run_resource
 from d118_pipelines.schedules import (
@@ -47,6 +48,7 @@ from d118_pipelines.sensors import (
 from d118_pipelines.workflows.all_feeds import load_feeds
 from d118_pipelines.workflows.export_inputs import roster_relations
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
+from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
 
@@ -117,16 +119,20 @@ def build_definitions(
 def _assets_of(provider: Provider, project: Project) -> list[dg.AssetsDefinition]:
     """A provider's assets, from its raw extracts to the roster."""
     collections = collections_of(project, provider)
-    freshness = provider_freshness(provider, project.district().zone)
+    zone = project.district().zone
+    freshness = provider_freshness(provider, zone)
     if isinstance(provider.model, VendorFileProvider):
         return [pull_assets(provider, collections, freshness=freshness)]
     mapping = provider_mapping(project, provider)
     entities = staged_entities(provider, mapping)
     is_sis = isinstance(provider.model, PowerSchoolProvider)
     queries = {n: read_query(project, n) for n in collections} if is_sis else {}
+    blackouts = ProviderFeed(project, provider).blackouts
+    waits = longest_wait(blackouts, utc_now().astimezone(zone).date())
     raw = pull_assets(provider, collections, queries)
     staged = staged_assets(provider, collections, entities, mapping, freshness)
-    return [raw, staged, *roster_assets(provider, entities, freshness)]
+    apply = provider_freshness(provider, zone, waits)
+    return [raw, staged, *roster_assets(provider, entities, freshness, apply)]
 
 
 renew_env_file(Project.here().root)

@@ -25,7 +25,8 @@ from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.workflows.admission import release
 from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import CLEANUP_JOB, account, limit_tags
+from d118_pipelines.workflows.run import CLEANUP_JOB, actor_of, limit_tags
+from d118_pipelines.workflows.run_history import UI
 
 _CREATE = "create_run_for_job"
 _CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}
@@ -177,10 +178,15 @@ def release_plan(
 ) -> None:
     """Approve exactly one held plan, as `d118 approve` does."""
     with reported():
-        label(context.instance, context.run, project, target=config.target)
+        tags = label(context.instance, context.run, project, target=config.target)
+        person = actor_of(tags).triggered_by.removeprefix("console/")
         feed = named_feed(project, config.target)
         approval = release(
-            feed, config.plan_hash, reason=config.reason, account=f"ui/{account()}"
+            feed,
+            config.plan_hash,
+            reason=config.reason,
+            # So that the history does not list it beside this run.
+            account=f"{UI}{person.removeprefix(UI)}",
         )
     context.log.info(
         f"Plan {approval.plan_hash[:8]} of {feed.name} is released until "

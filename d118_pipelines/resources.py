@@ -16,10 +16,18 @@ from d118_pipelines.instance import failures_of, shall_stop, show_progress
 from d118_pipelines.kernel.log_level import set_log_level
 from d118_pipelines.kernel.stopping import time_limits
 from d118_pipelines.schedules import DUE, SCHEDULE, good_runs
+from d118_pipelines.state import audit
 from d118_pipelines.state.leases import Leases
+from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import keep_history_private
 from d118_pipelines.workflows.audit_trail import audited_run, note_configuration
-from d118_pipelines.workflows.run import Run, actor_of, limits_of, run_tags
+from d118_pipelines.workflows.run import (
+    LAUNCHED,
+    Run,
+    actor_of,
+    limits_of,
+    run_tags,
+)
 from d118_pipelines.workflows.run_history import STOPPED
 
 
@@ -99,12 +107,15 @@ def label(
 
     more: names without `sis/`, and values.
     """
+    with state_database(project).reading() as connection:
+        launch = audit.last_of(connection, LAUNCHED, run.run_id)
     tags = run_tags(
         run.job_name,
         [key.path for key in run.asset_selection or ()],
         run.tags,
         district=project.district().id,
         is_shell=is_shell(run),
+        launched_by=launch["actor"] if launch else "",
     )
     tags |= {f"sis/{name}": value for name, value in more.items()}
     instance.add_run_tags(run.run_id, tags)

@@ -5,13 +5,14 @@ Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from d118_pipelines.assets.boundary import reported, waits
 from d118_pipelines.assets.exports import export_key
+from d118_pipelines.assets.freshness import deadline_policy, longest_wait
 from d118_pipelines.assets.guard_checks import (
     failed_records,
     failed_records_spec,
@@ -22,7 +23,8 @@ from d118_pipelines.assets.progress import now_and_then
 from d118_pipelines.config.district import District
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.errors import WaitingError
-from d118_pipelines.targets.definition import DEADLINE_WINDOW, Target
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.targets.definition import Target
 from d118_pipelines.workflows.deliver import Delivered, deliver_plan
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.run import Run
@@ -60,6 +62,8 @@ def delivery_asset(target: Target, district: District) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         with reported(context):
             run.hold(target.name)
+            if target.undisclosed:
+                run.warn(target.undisclosed)
             way = delivery_of(run.project, target, now_and_then(context.log.info))
             by = run.actor.triggered_by
             try:
@@ -92,17 +96,10 @@ def _deadline_policy(target: Target, district: District) -> dg.FreshnessPolicy |
     schedule = target.model.schedule
     if schedule is None or schedule.deadline is None:
         return None
-    return _policy(schedule.deadline, schedule.time_zone or district.time_zone)
-
-
-@cache
-def _policy(deadline: str, time_zone: str) -> dg.FreshnessPolicy:
-    """Dagster tries a thousand times of each; several targets have the same one."""
-    return dg.FreshnessPolicy.cron(
-        deadline_cron=deadline,
-        lower_bound_delta=DEADLINE_WINDOW,
-        timezone=time_zone,
-    )
+    today = utc_now().astimezone(district.zone).date()
+    waits = longest_wait(target.model.guard.blackouts, today)
+    zone = ZoneInfo(schedule.time_zone or district.time_zone)
+    return deadline_policy(schedule.deadline, zone, waits)
 
 
 def _files_metadata(done: Delivered[DeliveryReport]) -> Metadata:

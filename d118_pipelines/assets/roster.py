@@ -51,6 +51,7 @@ def roster_assets(
     provider: Provider,
     staged: Sequence[str],
     freshness: dg.FreshnessPolicy | None = None,
+    apply_freshness: dg.FreshnessPolicy | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets `roster/<provider>/plan` and `roster/<provider>/apply`.
 
@@ -58,7 +59,7 @@ def roster_assets(
     """
     return [
         _plan_asset(provider, staged, freshness),
-        _apply_asset(provider, freshness),
+        _apply_asset(provider, apply_freshness),
     ]
 
 

@@ -58,6 +58,11 @@ def doctor(as_json: AsJson = False) -> None:
         checks += [
             *_configuration(project, feeds),
             *_guards(project, feeds),
+            *(
+                Check(f"disclosure: {target.name}", "note", target.undisclosed)
+                for target in feeds.targets
+                if target.undisclosed
+            ),
             _next_runs(project, feeds),
             *_installation(project),
             attempt("what expires", lambda: expiries_shown(project, feeds)),

@@ -99,6 +99,8 @@ def _show_page(
         f"Plan {stored.plan_hash[:8]} of {feed.name}, made {made}, against {page.against}"
     )
     show_broken(stored.rules)
+    if isinstance(feed, TargetFeed) and feed.target.undisclosed:
+        say(feed.target.undisclosed)
     if stored.verdict in ("held", "waiting") and not (is_approved or done):
         say(release_text(feed.name, stored.plan_hash))
     all_by = f"d118 plan {feed.name} --all"

@@ -18,6 +18,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.errors import D118Error, HeldError
 from d118_pipelines.kernel.after_commit import after_commit
+from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.outbox import tell_of_run
@@ -135,7 +136,7 @@ def _run_one(
     run_id = str(uuid.uuid4())
     if webhook_url is not None:
         with state_database(project).transaction() as connection:
-            tell_of_run(connection, run_id, webhook_url)
+            tell_of_run(connection, run_id, webhook_url, utc_now())
     job = definitions.resolve_job_def(feed.job)
     result = execute_here(job, instance, run_id=run_id)
     if not result.success:

@@ -19,6 +19,7 @@ from d118_pipelines.errors import ConfigurationError, NoFolderError
 FROM_FILE = "D118_FROM_ENV_FILE"
 # Folders and ports that a running process keeps until it is started again.
 AT_START = {"D118_HOME", "DAGSTER_HOME", "D118_UI_PORT", "D118_UI_HOSTS"}
+AT_START |= {"D118_UI_PROXY"}
 AT_START |= {"SECRET_KEY", "API_HOST", "API_PORT"}
 
 

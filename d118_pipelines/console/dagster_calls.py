@@ -5,7 +5,6 @@ Called by the routes, in their threads; it goes through Dagster's GraphQL in thi
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from d118_pipelines.config.project import LOCATION
@@ -26,23 +25,19 @@ _STOP = """mutation($id: String!) {
     ... on PythonError { message } } }"""
 _RELOAD = """mutation($name: String!) {
   reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"""
-REQUEST = "d118/console_request"
-"""The tag of a run that the console launched: the audit has who asked for it."""
 _SELECTOR = {"repositoryLocationName": LOCATION, "repositoryName": "__repository__"}
 
 
 def launch(world: World, job: str, *, account: str, subject: str) -> str:
     """Launch a job; returns the run's id.
 
-    It is in the audit before it begins, with a number that the run has as a tag.
+    It is in the audit before it begins.
     Raises: ConfigurationError if Dagster does not know the job; FatalError.
     """
-    request = uuid.uuid4().hex
-    world.record(account, "launch", subject, f"request {request}")
+    world.record(account, "launch", subject)
     params = {
         "selector": {**_SELECTOR, "jobName": job},
         "runConfigData": {"loggers": {"console": {}}},
-        "executionMetadata": {"tags": [{"key": REQUEST, "value": request}]},
     }
     answer = ask(world, _LAUNCH, params=params)["launchRun"]
     if answer["__typename"] == "LaunchRunSuccess":

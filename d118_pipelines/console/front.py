@@ -15,7 +15,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from d118_pipelines.console.guard import App, Message, Receive, Scope, Send
+from d118_pipelines.console.guard import PERSON, App, Message, Receive, Scope, Send
 from d118_pipelines.console.guard import Request as Asked
 from d118_pipelines.console.identity import CALLER, READS, Caller, Refused, caller_of
 from d118_pipelines.console.world import World
@@ -56,6 +56,7 @@ class Front:
             await self._refuse(scope, receive, send, 401, NO_SESSION)
             return
         scope[CALLER] = caller
+        PERSON.set(caller.account)
         try:
             if path == DAGSTER or path.startswith(f"{DAGSTER}/"):
                 await self._to_dagster(caller, scope, receive, send)

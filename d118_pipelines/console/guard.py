@@ -8,6 +8,7 @@ this any web page could release a held plan. Rules: docs/reference/web_guard.md.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +29,9 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+PERSON: ContextVar[str] = ContextVar("person", default="")
+"""Who sends the request that is at work, by their name in the audit; empty: not known."""
+USER_HEADER = "x-forwarded-user"
 _READS = {"GET", "HEAD"}
 _JSON = "application/json"
 _POLICY_VIOLATION = 1008  # WebSocket close code
@@ -88,9 +92,14 @@ class Request:
 class Guard:
     """An ASGI application around another one; only what may pass reaches it."""
 
-    def __init__(self, app: App, *, hosts: Iterable[str] = ()) -> None:
-        """hosts: names beside the loopback ones that people use to reach the server."""
-        self._app = app
+    def __init__(
+        self, app: App, *, hosts: Iterable[str] = (), proxies: Iterable[str] = ()
+    ) -> None:
+        """hosts: names beside the loopback ones that people use to reach the server.
+
+        proxies: addresses whose word for who has signed in is taken.
+        """
+        self._app, self._proxies = app, frozenset(proxies)
         self._hosts = LOOPBACK_NAMES | {host.strip().lower() for host in hosts} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +107,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        found = refusal(Request.of(scope), self._hosts)
+        request = Request.of(scope)
+        found = refusal(request, self._hosts)
+        PERSON.set(_person(request, scope, self._proxies))
         if found is None:
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
@@ -106,6 +117,13 @@ class Guard:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
             await _answer(send, found)
+
+
+def _person(request: Request, scope: Scope, proxies: frozenset[str]) -> str:
+    """Whom the proxy in front has let in, as `ui/NAME`; empty if nobody says so."""
+    names = request.headers.get(USER_HEADER, ())
+    is_trusted = (scope.get("client") or ("",))[0] in proxies
+    return f"ui/{names[0]}" if is_trusted and len(names) == 1 and names[0] else ""
 
 
 def refusal(request: Request, hosts: frozenset[str]) -> Refusal | None:

@@ -100,7 +100,7 @@ def start_job(
     job_id = start(world, caller, found[0].id)
     if body.webhook_url:
         with world.database.transaction() as connection:
-            tell_of_run(connection, job_id, body.webhook_url)
+            tell_of_run(connection, job_id, body.webhook_url, utc_now())
     response.headers["location"] = f"/jobs/{job_id}/status"
     answer = {"job_id": job_id, "status": "pending", "provider": found[0].id}
     return {**answer, "message": "Sync started", "notes": [UNUSED]}

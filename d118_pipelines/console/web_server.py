@@ -12,10 +12,16 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from d118_pipelines.console.guard import App, Guard
+from d118_pipelines.config.project import Project
+from d118_pipelines.console.guard import PERSON, App, Guard
 from d118_pipelines.errors import D118Error, FatalError
+from d118_pipelines.state import audit
+from d118_pipelines.state.database import Database
+from d118_pipelines.state.open import state_database
+from d118_pipelines.workflows.run import LAUNCHED, account
 
 HOSTS_VARIABLE = "D118_UI_HOSTS"
+PROXY_VARIABLE = "D118_UI_PROXY"
 _MAKE_APP = "create_app_from_workspace_process_context"
 _SERVER = "uvicorn"
 
@@ -31,11 +37,39 @@ def main() -> None:
 
 def allowed_hosts() -> list[str]:
     """The names in `D118_UI_HOSTS`, separated by commas."""
-    return [h for h in os.environ.get(HOSTS_VARIABLE, "").split(",") if h.strip()]
+    return _listed(HOSTS_VARIABLE)
+
+
+def _listed(variable: str) -> list[str]:
+    words = (word.strip() for word in os.environ.get(variable, "").split(","))
+    return [word for word in words if word]
 
 
 def _only_guarded(app: App, hosts: list[str]) -> Guard:
-    return Guard(app, hosts=hosts)
+    return Guard(app, hosts=hosts, proxies=_listed(PROXY_VARIABLE))
+
+
+def audit_launches(instance: Any, database: Database) -> None:
+    """Enter into the audit log who launches a run, for every run that is made here.
+
+    A run starts only after this row is there. It counts for who started the run, and not
+    a tag, which whoever launches it may type. Rule: docs/reference/audit.md.
+    """
+    storage = instance.run_storage
+    add_run = storage.add_run
+
+    def add_audited(run: Any) -> Any:
+        added = add_run(run)
+        audit.record_alone(
+            database,
+            actor=PERSON.get() or f"ui/{account()}",
+            action=LAUNCHED,
+            subject=run.run_id,
+            detail=run.job_name,
+        )
+        return added
+
+    storage.add_run = add_audited
 
 
 def guarded_command(
@@ -60,6 +94,7 @@ def guarded_command(
         )
 
     def make_guarded(*args: Any, **options: Any) -> Guard:
+        audit_launches(args[0].instance, state_database(Project.here()))
         return around(make_app(*args, **options), hosts)
 
     def run_guarded(app: Any, **options: Any) -> None:
@@ -68,7 +103,8 @@ def guarded_command(
                 "Dagster's web server would have started without the guard.",
                 not_done="The web server was not started.",
             )
-        uvicorn.run(app, **options)
+        # Who is connected, and not whom X-Forwarded-For names: any browser may send that.
+        uvicorn.run(app, proxy_headers=False, **options)
 
     setattr(cli, _MAKE_APP, make_guarded)
     setattr(cli, _SERVER, SimpleNamespace(run=run_guarded))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.kernel.stopping import end_with_signals
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +55,7 @@ def open_frames(temp_folder: Path | None = None) -> duckdb.DuckDBPyConnection:
     if temp_folder is not None:
         config["temp_directory"] = str(temp_folder)
     connection = duckdb.connect(config=config)
+    end_with_signals(connection)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

@@ -1,7 +1,8 @@
 """Ending this process's own work from another thread, as Ctrl-C does or at a time limit.
 
-Called by `state/leases.py`, whose thread hears a request, and by `resources.py`, which
-bounds a run. Rule: docs/reference/schedules.md, section 4.
+Called by `state/leases.py`, whose thread hears a request, by `resources.py`, which
+bounds a run, and by `frames.py`, whose queries end too. Rule: docs/reference/schedules.md,
+section 4.
 """
 
 from __future__ import annotations
@@ -11,18 +12,61 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from d118_pipelines.errors import RunTimeError
 
+if TYPE_CHECKING:
+    import duckdb
+
+_sessions: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+"""What a signal interrupts beside Python's own code."""
 _passed: list[RunTimeError] = []
 """The limit that this process has passed, while its run ends."""
+_heard: list[int] = []
+"""Where the thread hears of signals, once there is one."""
 
 
 def interrupt() -> None:
     """Interrupt what the main thread does."""
     _signal(signal.SIGINT)
+
+
+def end_with_signals(session: duckdb.DuckDBPyConnection) -> None:
+    """Let a signal end the query that the session is at.
+
+    Python runs a signal's handler only when DuckDB comes back to it, which a long step of
+    a query does not; so another thread hears of the signal, and interrupts the query.
+    """
+    _sessions.add(session)
+    if threading.current_thread() is not threading.main_thread() or _heard:
+        return
+    ours, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    if before != -1:  # somebody else listens, who has the main thread
+        signal.set_wakeup_fd(before)
+        os.close(ours)
+        os.close(told)
+        return
+    _heard.extend((ours, told))
+    threading.Thread(target=_interrupt_queries, args=[ours], daemon=True).start()
+
+
+def _interrupt_queries(signals: int) -> None:
+    while number := os.read(signals, 1):
+        if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            _interrupt_all()
+
+
+def _interrupt_all() -> None:
+    """In a function of its own, so that the thread keeps no session alive."""
+    for session in list(_sessions):
+        with suppress(Exception):  # it was closed meanwhile
+            session.interrupt()
 
 
 def limit_passed() -> RunTimeError | None:

@@ -224,6 +224,7 @@ webhook_runs = sa.Table(
     "webhook_runs",
     metadata,
     *columns("run_id url", primary_key=True),  # given when the run was started
+    *columns("created_at", Time),
 )
 
 audit_log = sa.Table(

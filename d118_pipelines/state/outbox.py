@@ -66,9 +66,13 @@ def add_entry(
     return True
 
 
-def tell_of_run(connection: sa.Connection, run_id: str, url: str) -> None:
+def tell_of_run(
+    connection: sa.Connection, run_id: str, url: str, now: dt.datetime
+) -> None:
     """Send the events of one run to this address too."""
-    connection.execute(webhook_runs.insert().values(run_id=run_id, url=url))
+    connection.execute(
+        webhook_runs.insert().values(run_id=run_id, url=url, created_at=now)
+    )
 
 
 def urls_of_run(connection: sa.Connection, run_id: str) -> list[str]:

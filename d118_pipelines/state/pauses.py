@@ -98,6 +98,12 @@ def pause_of(connection: sa.Connection, name: str, *, now: dt.datetime) -> Pause
     return Pause(*row) if row else None
 
 
+def is_locked(connection: sa.Connection) -> bool:
+    """Whether this is a restored copy that nobody has unlocked: it tells nobody anything."""
+    lock = sa.select(db.pauses.c.name).where(db.pauses.c.name == RESTORED)
+    return connection.execute(lock).first() is not None
+
+
 def refuse_paused(connection: sa.Connection, name: str, zone: ZoneInfo) -> None:
     """Raises: PausedError if the target or provider is paused now."""
     found = pause_of(connection, name, now=utc_now())

@@ -180,6 +180,21 @@ class Target:
         """The files that hold records, without the control files."""
         return [file for file in self.model.files if not file.control]
 
+    @property
+    def undisclosed(self) -> str:
+        """What to tell of a target that gets people and says not why; else empty.
+
+        Rule: docs/reference/disclosures.md.
+        """
+        has_people = any(file.person for file in self.record_files)
+        if self.model.disclosure or not has_people:
+            return ""
+        return (
+            f"{self.name} gets data of people, and its YAML does not say who that is and "
+            "why: the disclosure register has its title and description only. "
+            f"Next: key disclosure in mappings/targets/{self.name}.yaml"
+        )
+
 
 def read_target(path: Path, sql_folder: Path, layouts: Path | None = None) -> Target:
     """Read and check one target.

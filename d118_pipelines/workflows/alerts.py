@@ -22,6 +22,7 @@ from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import is_locked
 from d118_pipelines.workflows.all_feeds import State, feed_name
 from d118_pipelines.workflows.status import CANNOT_LOOK
 
@@ -51,7 +52,8 @@ def send_alert(
     c, feeds = db.alerts.c, set(alert.feeds or alert.targets)
     with database.reading() as connection:
         known = connection.execute(sa.select(c.cause, c.kind, c.feeds)).all()
-    if any(row.cause == alert.cause for row in known):
+        is_copy = is_locked(connection)
+    if is_copy or any(row.cause == alert.cause for row in known):
         return []
     replaced = [
         row.cause
@@ -136,6 +138,8 @@ def review(
     said = [tell(project, alert, now) for alert in watched]
     with database.reading() as connection:
         rows = connection.execute(sa.select(db.alerts)).all()
+        if is_locked(connection):
+            return ["This copy is locked; nobody is told anything."]
     ended = list(_ended(rows, {alert.cause for alert in watched}, states, now))
     zone = project.district().zone
     for row, is_known in ended:

@@ -26,6 +26,7 @@ from d118_pipelines.roster.store.runs import (
 )
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.pauses import is_locked
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.records import codes_counted, findings_of
 from d118_pipelines.workflows.all_feeds import (
@@ -47,6 +48,9 @@ def digest_due(project: Project, now: dt.datetime) -> bool:
     local = now.astimezone(zone)
     if not settings.digest or local.time() < dt.time.fromisoformat(settings.digest):
         return False
+    with state_database(project).reading() as connection:
+        if is_locked(connection):
+            return False
     last = _last_sent(project)
     return last is None or last.astimezone(zone).date() < local.date()
 

@@ -281,6 +281,13 @@ def _prune_rows(
                 db.sync_progress.c.updated_at
                 < now - dt.timedelta(days=limits.logs_days),
             )
+            remove(
+                "addresses of runs",
+                limits.webhooks_days,
+                db.webhook_runs,
+                db.webhook_runs.c.created_at
+                < now - dt.timedelta(days=limits.webhooks_days),
+            )
         until = now - dt.timedelta(days=limits.inactive_days)
         people = erase_inactive(
             connection,

@@ -33,6 +33,8 @@ from d118_pipelines.targets.definition_checks import SCIM_NAME
 from d118_pipelines.workflows.run_events import RunEvent, hearing_of, tell_event
 
 HARD_LIMIT, SOFT_LIMIT = "dagster/max_runtime", "d118/soft_limit"
+LAUNCHED = "launched"
+"""The audit's word for a run that a person made in Dagster's UI; the object is its id."""
 CLEANUP_JOB = "cleanup_old_jobs"
 """The daily job that removes what is too old; it is about no target or provider."""
 _KINDS = {
@@ -137,17 +139,20 @@ def run_tags(
     *,
     district: str,
     is_shell: bool,
+    launched_by: str = "",
 ) -> dict[str, str]:
     """What a run is for and who started it, from what Dagster alone sets.
 
     job, assets: the run's job, and the keys chosen for a job without a name of ours.
     given: the run's tags; of these no `sis/*` is believed, since whoever launches a run
-    may type one.
+    may type one. launched_by: who did, where the audit log knows; no tag counts then.
     """
     trigger, by = "manual", account() if is_shell else f"ui/{account()}"
     for kind in ("schedule", "sensor"):
         if name := given.get(f"dagster/{kind}_name"):
             trigger, by = kind, name
+    if launched_by:
+        trigger, by = "manual", launched_by
     return {
         # A run keeps every tag that it was given, so ours are emptied.
         **{key: "" for key in given if key.startswith("sis/")},

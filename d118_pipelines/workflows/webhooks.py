@@ -32,6 +32,7 @@ from d118_pipelines.state.outbox import (
     settle,
     waiting_receivers,
 )
+from d118_pipelines.state.pauses import is_locked
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds, named_feed
 from d118_pipelines.workflows.run_events import OUTCOMES, RunEvent, tell_event
 from d118_pipelines.workflows.run_history import PastRun
@@ -82,12 +83,13 @@ def _hearings(feeds: Feeds) -> dict[str, Hearing]:
 
 def send_due(project: Project, clock: Clock = utc_now) -> Counter[str]:
     """Send what is due, to several receivers at once, to each in order; counts of what
-    came of it: delivered, failed.
+    came of it: delivered, failed. A restored copy sends nothing before it is unlocked.
     """
     database = state_database(project)
     with database.reading() as connection:
         receivers = waiting_receivers(connection, clock())
-    if not receivers:
+        is_copy = is_locked(connection)
+    if is_copy or not receivers:
         return Counter()
     stop = time.monotonic() + BUDGET_SECONDS
     hosts = private_hosts(project)
@@ -214,6 +216,9 @@ def ping_daemon(project: Project) -> str:
     url = project.district().daemon_ping
     if url is None:
         return "No daemon_ping is configured."
+    with state_database(project).reading() as connection:
+        if is_locked(connection):
+            return "This copy is locked; the machine that it is of must be heard."
     try:
         found = resolved(url, needed_for="daemon_ping")
         hosts = private_hosts(project)

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from d118_pipelines.state.database import audit_log
 from d118_pipelines_tests.browser.chromium import FLAGS, find_chromium
 from d118_pipelines_tests.support.console import (
     ADMIN,
@@ -16,6 +18,7 @@ from d118_pipelines_tests.support.console import (
     VIEWER,
     served_console,
 )
+from d118_pipelines_tests.support.dagster_ui import DagsterUi
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1500)]
@@ -170,6 +173,25 @@ def test_a_telephone_shows_every_page_without_scrolling_sideways(
         picture(page, f"phone_{scheme}_{path.strip('/').replace('/', '_')[:20]}")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ("246" in dark) is (scheme == "light")
+
+
+def test_what_is_launched_in_dagsters_pages_has_the_name_of_the_account(
+    project: ProjectFolder, url: str
+) -> None:
+    person = httpx.Client(base_url=url)
+    person.post("/sign-in", data={"name": ADMIN, "password": PASSWORD})
+    [(name, value)] = person.cookies.items()
+    dagster = DagsterUi(f"{url}/dagster", project, {"Cookie": f"{name}={value}"})
+
+    forged = {"sis/triggered_by": VIEWER, "dagster/schedule_name": "nightly"}
+    run_id = dagster.launch("cleanup_old_jobs", **forged)
+    assert dagster.wait_for_run(run_id) == "SUCCESS"
+
+    rows = project.rows(audit_log)
+    of_it = [row for row in rows if run_id in (row.object, row.detail[4:40])]
+    told = {row.action: row.actor for row in of_it}
+    actions = ("launched", "run started", "run ended")
+    assert told == dict.fromkeys(actions, f"console/{ADMIN}")
 
 
 def test_dagsters_own_page_lets_a_viewer_launch_nothing(page: Page, url: str) -> None:

@@ -75,12 +75,15 @@ def test_the_way_of_alerts_is_told_without_its_address(fresh: ProjectFolder) -> 
 
 
 @pytest.mark.long
-def test_odd_windows_of_the_guard_are_notes(fresh: ProjectFolder) -> None:
+def test_odd_windows_and_a_missing_disclosure_are_notes(fresh: ProjectFolder) -> None:
     past = "{name: July, from: 2020-07-01, to: 2020-07-31}"
     days = {"from": dt.date(2020, 1, 1), "to": dt.date(9999, 12, 31)}
     fresh.edit("config/district.yaml", "guard:\n", f"guard:\n  windows: [{past}]\n")
     entry = {"id": "sis", "type": "POWERSCHOOL", "name": "SIS"}
     fresh.set_providers({**entry, "guard": {"windows": [{"name": "ever", **days}]}})
+    hr = fresh.root / HR_YAML
+    before, _, rest = hr.read_text(encoding="utf-8").partition("disclosure:")
+    hr.write_text(f"{before}schedule:{rest.partition('schedule:')[2]}", "utf-8")
 
     code, found = checks(fresh)
 
@@ -89,6 +92,13 @@ def test_odd_windows_of_the_guard_are_notes(fresh: ProjectFolder) -> None:
         "note: The guard window July ended on 2020-07-31; remove it."
     )
     assert found["guard of sis"].startswith("note: The guard window ever is open for")
+    told = found["disclosure: hr_records"]
+    assert told.startswith(
+        "note: hr_records gets data of people, and its YAML does not"
+    )
+    assert "disclosure: smartfind" not in found
+    assert told.removeprefix("note: ") in fresh.d118("run", "hr_records").err
+    assert told.removeprefix("note: ") in fresh.d118("plan", "hr_records").out
 
 
 @pytest.mark.parametrize(

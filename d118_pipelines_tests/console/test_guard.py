@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.console.guard import Guard, Message, Receive, Scope, Send
+from d118_pipelines.console.guard import PERSON, Guard, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1:3000"
 JSON = ("content-type", "application/json")
@@ -207,3 +207,36 @@ def test_a_refusal_says_why_without_repeating_the_request() -> None:
     text = body["body"].decode()
     assert "guard.origin" in text
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("client", "users", "person"),
+    [
+        ("10.1.1.1", ["otto"], "ui/otto"),
+        ("10.1.1.1", [], ""),
+        ("10.1.1.1", [""], ""),
+        ("10.1.1.1", ["otto", "anna"], ""),
+        ("10.1.1.2", ["otto"], ""),
+        ("127.0.0.1", ["otto"], ""),
+        (None, ["otto"], ""),
+    ],
+)
+def test_who_signed_in_is_believed_of_the_proxy_alone(
+    client: str | None, users: list[str], person: str
+) -> None:
+    headers = [(b"host", HOST.encode())]
+    headers += [(b"X-Forwarded-User", user.encode()) for user in users]
+    peer = (client, 40000) if client else None
+    scope: Scope = {"type": "http", "path": "/", "headers": headers, "client": peer}
+    heard: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append(PERSON.get())
+
+    async def nothing(*_: object) -> Message:
+        return {}
+
+    guard = Guard(app, proxies=["10.1.1.1"])
+    asyncio.run(guard(scope, nothing, nothing))
+
+    assert heard == [person]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ import pytest
 
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.sources.pull import find_pull
+from d118_pipelines.state.database import audit_log
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.dagster_ui import CLIENT, DagsterUi, running_dagster
@@ -33,6 +35,7 @@ LAUNCH = """mutation { launchRun(executionParams: {selector: {
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUi]:
     project = ProjectFolder(tmp_path_factory.mktemp("guarded") / "project")
+    project.environment["D118_UI_PROXY"] = "127.0.0.1"
     with running_dagster(project) as running:
         yield running
 
@@ -153,18 +156,42 @@ def _sockets(process: Path, mark: bytes) -> list[str]:
     return [link[8:-1] for link in links if link.startswith("socket:[")]
 
 
-@pytest.mark.long
-def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
-    """Else made-up people would go out over the real files in the outbox."""
+@pytest.fixture(scope="module")
+def ottos_run(ui: DagsterUi) -> str:
+    """A run that Otto launched behind a sign-in, under other names; `.env` is new."""
     write_tables(ui.project.root / "tables", PEOPLE)
     (ui.project.root / ".env").touch(mode=0o600)
     (ui.project.root / ".env").write_text("POWERSCHOOL_CSV_DIR=tables\n")
-    run_id = ui.launch("hr_records")
+    otto = replace(ui, headers={"X-Forwarded-User": "otto"})
+    forged = {
+        "sis/triggered_by": "ui/anna",
+        "dagster/schedule_name": "hr_records_schedule",
+    }
+    run_id = otto.launch("hr_records", **forged)
     ui.wait_for_run(run_id)
     (ui.project.root / ".env").unlink()
+    return run_id
 
+
+@pytest.mark.long
+def test_a_run_has_the_name_that_signed_in_and_none_that_was_typed(
+    ui: DagsterUi, ottos_run: str
+) -> None:
+    told = {
+        row.action: row.actor
+        for row in ui.project.rows(audit_log)
+        if ottos_run in (row.object, row.detail[4:40])
+    }
+
+    actions = ("launched", "run started", "delivered", "run ended")
+    assert told == dict.fromkeys(actions, "ui/otto")
+
+
+@pytest.mark.long
+def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi, ottos_run: str) -> None:
+    """Else made-up people would go out over the real files in the outbox."""
     folder = ui.project.home / "raw/powerschool/hr_records_staff"
-    pull = find_pull(folder, run_id=run_id)
+    pull = find_pull(folder, run_id=ottos_run)
     assert pull is not None
     assert pull.details["source"] == "csv"
 

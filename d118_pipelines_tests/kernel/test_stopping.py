@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 
 import pytest
 
 from d118_pipelines.config.run_limits import RunLimits
 from d118_pipelines.errors import RunTimeError
+from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.stopping import interrupt, limit_passed, time_limits
 from d118_pipelines.workflows.run import limit_tags, limits_of
@@ -40,6 +44,20 @@ def test_what_a_library_makes_of_the_limit_is_the_limit_again(text: str) -> None
             time.sleep(LONG)
         except RunTimeError:
             raise RuntimeError(text) from None
+
+
+@pytest.mark.timeout(60)
+def test_a_query_ends_where_python_has_no_say() -> None:
+    pairs = "SELECT count(*) FROM range(3000000) a(x), range(1000000) b(y)"
+    long = f"{pairs} WHERE hash(x + y) = 5"
+    with closing(open_frames()) as duck:
+        with pytest.raises(RunTimeError), time_limits(0.3, LONG), NamedOutages():
+            duck.execute(long)
+        timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt), NamedOutages():
+            duck.execute(long)
+        assert duck.execute("SELECT 118").fetchall() == [(118,)]
 
 
 def test_work_within_its_limits_is_left_alone() -> None:

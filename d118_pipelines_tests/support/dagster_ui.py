@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,27 +50,42 @@ _LAUNCH = """mutation($params: ExecutionParams!) {
 
 @dataclass(frozen=True, slots=True)
 class DagsterUi:
-    """A running server: `url` without a slash at its end, and the project it serves."""
+    """A running server: `url` without a slash at its end, and the project it serves.
+
+    headers: what is sent beside each question.
+    """
 
     url: str
     project: ProjectFolder
 
+    headers: Mapping[str, str] = field(default_factory=dict)
+
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """Ask the server; returns `data` and fails on any GraphQL error."""
         body = {"query": query, "variables": variables}
-        answer = CLIENT.post(f"{self.url}/graphql", json=body, timeout=30).json()
+        answer = CLIENT.post(
+            f"{self.url}/graphql", json=body, headers=self.headers, timeout=30
+        ).json()
         assert "errors" not in answer, answer["errors"]
         data: dict[str, Any] = answer["data"]
         return data
 
-    def launch(self, job: str, run_config: Mapping[str, Any] | None = None) -> str:
-        """Launch a job and return the run's id."""
+    def launch(
+        self, job: str, run_config: Mapping[str, Any] | None = None, **tags: str
+    ) -> str:
+        """Launch a job with tags, as typed by a person, and return the run's id."""
         selector = {
             "repositoryLocationName": "d118",
             "repositoryName": "__repository__",
             "jobName": job,
         }
-        params = {"selector": selector, "runConfigData": dict(run_config or {})}
+        params = {
+            "selector": selector,
+            "runConfigData": dict(run_config or {}),
+            "executionMetadata": {
+                "tags": [{"key": key, "value": value} for key, value in tags.items()]
+            },
+        }
         launched = self.graphql(_LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id: str = launched["run"]["runId"]

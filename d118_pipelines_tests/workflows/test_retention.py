@@ -171,6 +171,23 @@ def test_a_held_plan_keeps_the_roster_it_was_made_from(small: Project) -> None:
     assert days_of(small, "staged/powerschool") == [1, 3]
 
 
+def test_addresses_that_were_given_with_runs_go_as_webhooks_do(small: Project) -> None:
+    rows = [
+        {
+            "run_id": str(day),
+            "url": "https://x.example",
+            "created_at": FIRST + day * DAY,
+        }
+        for day in (-40, 2)
+    ]
+    with state_database(small).transaction() as connection:
+        connection.execute(db.webhook_runs.insert(), rows)
+
+    pruned(small, day=3)
+
+    assert [row.run_id for row in rows_of(small, db.webhook_runs)] == ["2"]
+
+
 def test_a_dry_run_removes_nothing_and_says_the_same(small: Project) -> None:
     before = sorted(small.home.rglob("*"))
 

@@ -53,6 +53,20 @@ def test_a_run_says_who_started_it() -> None:
     assert (actor_of(sensed).is_manual, actor_of(ui).is_manual) == (False, True)
 
 
+def test_of_a_launched_run_no_tag_says_who_started_it() -> None:
+    given = {"dagster/schedule_name": "hr_records_schedule"}
+
+    found = run_tags(
+        *("hr_records", [], given),
+        **{"district": "d", "is_shell": False, "launched_by": "console/ann"},
+    )
+
+    assert (found["sis/trigger"], found["sis/triggered_by"]) == (
+        "manual",
+        "console/ann",
+    )
+
+
 def test_a_tag_of_ours_that_a_caller_passes_in_is_overwritten() -> None:
     forged = {
         "sis__target": "oneroster",

@@ -19,6 +19,7 @@ from d118_pipelines.errors import ConfigurationError, D118Error, QueryError
 from d118_pipelines.kernel.frames import memory_limit
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.kernel.shipped import SHIPPED
+from d118_pipelines.kernel.stopping import end_with_signals
 from d118_pipelines.sources.powerschool import schema
 from d118_pipelines.sources.powerschool.csv_tables import load_table
 from d118_pipelines.sources.powerschool.prepared import Prepared, prepare
@@ -100,10 +101,12 @@ class EmbeddedSource:
     def _connect(self, spill_folder: str) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        return duckdb.connect(
+        session = duckdb.connect(
             ":memory:",
             config={"memory_limit": memory_limit(), "temp_directory": spill_folder},
         )
+        end_with_signals(session)
+        return session
 
     def _path(self, table: str) -> Path:
         return self.folder / f"{table}.csv"

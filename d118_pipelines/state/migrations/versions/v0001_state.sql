@@ -90,7 +90,8 @@ CREATE TABLE webhook_outbox (
 CREATE UNIQUE INDEX ix_webhook_outbox_id ON webhook_outbox (id);
 CREATE INDEX ix_webhook_outbox_run_id ON webhook_outbox (run_id);
 CREATE TABLE webhook_runs (
-  run_id TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (run_id, url)
+  run_id TEXT NOT NULL, url TEXT NOT NULL, created_at {time} NOT NULL,
+  PRIMARY KEY (run_id, url)
 );
 CREATE TABLE audit_log (
   id {serial}, at {time} NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
