@@ -26,7 +26,6 @@ from d118_pipelines.console import (
     sign_in,
 )
 from d118_pipelines.console.front import DAGSTER, Front
-from d118_pipelines.console.guard import App, Guard, Scope
 from d118_pipelines.console.identity import CALLER, Reader, Refused
 from d118_pipelines.console.rendering import page
 from d118_pipelines.console.world import World
@@ -39,6 +38,7 @@ from d118_pipelines.errors import (
     RetriableError,
 )
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.service.guard import App, Guard, Scope
 
 PROBLEM = "application/problem+json"
 HEADERS = {

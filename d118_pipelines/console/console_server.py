@@ -11,13 +11,13 @@ import sys
 import traceback
 from typing import Any
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
 from d118_pipelines.console.app import console_app
-from d118_pipelines.console.guard import App, Guard
-from d118_pipelines.console.settings import ConsoleSettings
-from d118_pipelines.console.web_server import allowed_hosts, guarded_command
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import D118Error
+from d118_pipelines.service.guard import App, Guard
+from d118_pipelines.service.web_server import allowed_hosts, guarded_command
 
 
 class _WithoutValues(logging.Filter):

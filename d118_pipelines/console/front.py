@@ -15,11 +15,11 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from d118_pipelines.console.guard import App, Message, Receive, Scope, Send
-from d118_pipelines.console.guard import Request as Asked
 from d118_pipelines.console.identity import CALLER, READS, Caller, Refused, caller_of
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.service.guard import App, Message, Receive, Scope, Send
+from d118_pipelines.service.guard import Request as Asked
 
 DAGSTER = "/dagster"
 PUBLIC = ("/sign-in", "/oidc/start", "/oidc/return", "/static/console.css")

@@ -15,9 +15,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from d118_pipelines.config.console import OidcSettings
 from d118_pipelines.console.identity import Refused
 from d118_pipelines.console.rendering import page, world_of
-from d118_pipelines.console.settings import OidcSettings
 from d118_pipelines.console.sign_in import opened
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now

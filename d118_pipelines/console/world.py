@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
-from d118_pipelines.console.guard import App
 from d118_pipelines.console.sessions import Attempts, Sessions
-from d118_pipelines.console.settings import ConsoleSettings
+from d118_pipelines.service.guard import App
 from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database

@@ -1,4 +1,4 @@
-"""`python -m d118_pipelines.console.web_server`: Dagster's web server behind the guard.
+"""`python -m d118_pipelines.service.web_server`: Dagster's web server behind the guard.
 
 Takes the options of `dagster-webserver`. `services.py` starts it beside the daemon; the
 units and images of a deployment start it too, so that no unguarded port exists.
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from d118_pipelines.console.guard import App, Guard
 from d118_pipelines.errors import D118Error, FatalError
+from d118_pipelines.service.guard import App, Guard
 
 HOSTS_VARIABLE = "D118_UI_HOSTS"
 _MAKE_APP = "create_app_from_workspace_process_context"
