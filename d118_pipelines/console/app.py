@@ -6,6 +6,7 @@ Called by `console_server.py`. What reaches it has passed `front.py`.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from d118_pipelines.console import (
     sign_in,
 )
 from d118_pipelines.console.front import DAGSTER, Front
-from d118_pipelines.console.identity import CALLER, Reader, Refused
+from d118_pipelines.console.identity import CALLER, READS, Reader, Refused
 from d118_pipelines.console.rendering import page
+from d118_pipelines.console.sign_in import sign_in_page
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import (
     BusyError,
@@ -70,7 +72,8 @@ _log = logging.getLogger(__name__)
 
 def console_app(world: World, hosts: list[str]) -> Guard:
     """The console in front of Dagster, behind the guard. hosts: names that people use."""
-    return Guard(Front(world, _own(world), world.dagster, refusal), hosts=hosts)
+    answer = partial(refusal, world=world)
+    return Guard(Front(world, _own(world), world.dagster, answer), hosts=hosts)
 
 
 def _own(world: World) -> App:
@@ -104,16 +107,24 @@ def _own(world: World) -> App:
     return _with_headers(app)
 
 
-def refusal(scope: Scope, status: int, text: str, **more: Any) -> Response:
-    """What says no: a page for people, problem+json for programs."""
+def refusal(
+    scope: Scope, status: int, text: str, *, world: World | None = None, **more: Any
+) -> Response:
+    """What says no: a page for people, problem+json for programs.
+
+    world: for the sign-in, where nobody has signed in.
+    """
     headers = dict(HEADERS)
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="d118"'
     if is_for_program(scope):
         body = {"type": "about:blank", "title": text, "status": status, **more}
         return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
-    if status == 401:
-        answer = page("sign_in.html", None, status=401, is_first=True)
+    answer: Response
+    if world is not None and status == 401:
+        query = scope["query_string"].decode("latin-1")
+        asked = f"{scope['path']}?{query}" if query else scope["path"]
+        answer = sign_in_page(world, 401, asked if scope["method"] in READS else "")
     else:
         lines = text.splitlines()
         caller = scope.get(CALLER)

@@ -8,22 +8,22 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from d118_pipelines.console import dagster_calls
 from d118_pipelines.console.identity import Caller, Reader, Refused, Sender
 from d118_pipelines.console.morning import plain_reason
-from d118_pipelines.console.rendering import page, to, world_of
-from d118_pipelines.console.world import World
+from d118_pipelines.console.rendering import page, to
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import pauses
 from d118_pipelines.state.pauses import ALL, Pause
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.workflows.admission import approval_of, newest_plan, release
-from d118_pipelines.workflows.all_feeds import named_feed
+from d118_pipelines.workflows.all_feeds import sound_feeds
 from d118_pipelines.workflows.feed import Feed, Shown
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.run_history import PastRun, RunHistory
@@ -36,9 +36,8 @@ Word = Annotated[str, Form(max_length=500)]
 
 
 @routes.get("/feeds/{name}")
-def feed(request: Request, caller: Reader, name: str, school: str = "") -> HTMLResponse:
+def feed(world: Here, caller: Reader, name: str, school: str = "") -> HTMLResponse:
     """One target or provider: state, plan, what would change, the newest runs."""
-    world = world_of(request)
     one = known_feed(world, name)
     with world.history() as history:
         state = one.state(history)
@@ -90,9 +89,9 @@ def _plan(world: World, one: Feed, school: str) -> dict[str, Any] | None:
 
 
 @routes.post("/feeds/{name}/run")
-def run(request: Request, caller: Sender, name: str) -> Response:
+def run(world: Here, caller: Sender, name: str) -> Response:
     """Start its job, and show the run."""
-    return to(f"/runs/{start(world_of(request), caller, name)}")
+    return to(f"/runs/{start(world, caller, name)}")
 
 
 def start(world: World, caller: Caller, name: str) -> str:
@@ -108,7 +107,7 @@ def start(world: World, caller: Caller, name: str) -> str:
 
 @routes.post("/feeds/{name}/approve")
 def approve(
-    request: Request,
+    world: Here,
     caller: Sender,
     name: str,
     plan_hash: Word,
@@ -116,7 +115,6 @@ def approve(
     then: Word = "",
 ) -> Response:
     """Release exactly the plan that was shown; then: `run` starts it at once."""
-    world = world_of(request)
     one = known_feed(world, name)
     release(one, plan_hash, reason=reason, account=caller.account)
     is_undo = newest_plan(one).run_id.startswith(_UNDO)
@@ -127,10 +125,9 @@ def approve(
 
 @routes.post("/feeds/{name}/pause")
 def pause(
-    request: Request, caller: Sender, name: str, until: Word = "", reason: Word = ""
+    world: Here, caller: Sender, name: str, until: Word = "", reason: Word = ""
 ) -> Response:
     """Stop it until a local time."""
-    world = world_of(request)
     wanted = ALL if name == ALL else known_feed(world, name).name
     try:
         moment = dt.datetime.fromisoformat(until)
@@ -145,9 +142,8 @@ def pause(
 
 
 @routes.post("/feeds/{name}/resume")
-def resume(request: Request, caller: Sender, name: str) -> Response:
+def resume(world: Here, caller: Sender, name: str) -> Response:
     """End its pause, and that of everything if that is what keeps it."""
-    world = world_of(request)
     known = known_feed(world, name).name
     with world.database.transaction() as connection:
         found = pauses.pause_of(connection, known, now=utc_now())
@@ -158,10 +154,9 @@ def resume(request: Request, caller: Sender, name: str) -> Response:
 
 @routes.get("/runs")
 def runs(
-    request: Request, caller: Reader, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
+    world: Here, caller: Reader, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
 ) -> HTMLResponse:
     """What ran, newest first."""
-    world = world_of(request)
     with world.history(None) as history:
         keys = history.runs_of()
         rows = [
@@ -173,11 +168,10 @@ def runs(
 
 
 @routes.get("/runs/{run_id}")
-def show_run(request: Request, caller: Reader, run_id: str) -> HTMLResponse:
+def show_run(world: Here, caller: Reader, run_id: str) -> HTMLResponse:
     """One run: outcome, steps, log; while it works the page renews itself."""
     from d118_pipelines.instance import log_of, steps_of
 
-    world = world_of(request)
     zone = world.project.district().zone
     with world.history(None) as history:
         entries = entries_of(history, run_id)
@@ -197,9 +191,8 @@ def show_run(request: Request, caller: Reader, run_id: str) -> HTMLResponse:
 
 
 @routes.post("/runs/{run_id}/cancel")
-def cancel(request: Request, caller: Sender, run_id: str) -> Response:
+def cancel(world: Here, caller: Sender, run_id: str) -> Response:
     """Ask a run to stop."""
-    world = world_of(request)
     with world.history(None) as history:
         entries_of(history, run_id)
     dagster_calls.stop(world, run_id, account=caller.account)
@@ -234,11 +227,11 @@ def run_row(world: World, run: PastRun) -> dict[str, Any]:
 
 def known_feed(world: World, name: str) -> Feed:
     """The sound target or provider of that name. Raises: Refused, ConfigurationError."""
-    feeds = world.feeds
-    names = {target.name for target in feeds.targets} | {p.id for p in feeds.providers}
-    if name not in names | {one.name for one in feeds.broken}:
-        raise Refused(404, "There is no such target or provider.")
-    return named_feed(world.project, name)
+    for feed in sound_feeds(world.project, world.feeds):
+        if feed.name == name:
+            return feed
+    world.feeds.refuse(name)
+    raise Refused(404, "There is no such target or provider.")
 
 
 def _tomorrow(world: World) -> str:

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from d118_pipelines.console.identity import CALLER, READS, Caller, Refused, caller_of
+from d118_pipelines.console.sign_in import set_cookie
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.service.guard import App, Message, Receive, Scope, Send
@@ -56,6 +57,7 @@ class Front:
             await self._refuse(scope, receive, send, 401, NO_SESSION)
             return
         scope[CALLER] = caller
+        send = _renewing(send, caller, scope)
         try:
             if path == DAGSTER or path.startswith(f"{DAGSTER}/"):
                 await self._to_dagster(caller, scope, receive, send)
@@ -117,6 +119,24 @@ class Front:
         await run_in_threadpool(
             self._world.record, caller.account, f"dagster {name}", subject
         )
+
+
+def _renewing(send: Send, caller: Caller, scope: Scope) -> Send:
+    """The answer with a newer cookie, where the session's has become old."""
+    if caller.newer_cookie is None or scope["type"] != "http":
+        return send
+    carrier = Response()
+    set_cookie(carrier, caller.newer_cookie, is_secure=scope["scheme"] == "https")
+    added = [pair for pair in carrier.raw_headers if pair[0] == b"set-cookie"]
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", []))
+            is_own = any(name.lower() == b"set-cookie" for name, _ in headers)
+            message = {**message, "headers": headers if is_own else headers + added}
+        await send(message)
+
+    return sent
 
 
 def mutations(body: bytes) -> list[tuple[str, str]]:

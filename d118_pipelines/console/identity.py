@@ -16,7 +16,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from d118_pipelines.console.sessions import COOKIE, Sessions
-from d118_pipelines.state.accounts import account_by_token, find_account
+from d118_pipelines.state.accounts import account_by_token
 from d118_pipelines.state.database import Database
 
 CALLER = "d118.caller"
@@ -27,12 +27,17 @@ READS = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sends a request. form_token: of the session; empty for a program's token."""
+    """Whoever sends a request.
+
+    form_token: of the session; empty for a program's token. newer_cookie: what the browser
+    gets with the answer, so that the session does not end while it is used.
+    """
 
     name: str
     role: str
     may_write: bool
     form_token: str = ""
+    newer_cookie: str | None = None
 
     @property
     def account(self) -> str:
@@ -69,15 +74,11 @@ def caller_of(
         account, scope = found
         return Caller(account.name, account.role, account.is_admin and scope == "write")
     cookie = cookie_of(headers)
-    session = sessions.find(cookie, now) if cookie else None
-    if session is None:
+    known = sessions.find(cookie, now) if cookie else None
+    if known is None:
         return None
-    with database.reading() as connection:
-        known = find_account(connection, session.account)
-    if known is None or known.changed_at > session.opened_at:
-        sessions.close(cookie)
-        return None
-    return Caller(known.name, known.role, known.is_admin, sessions.form_token(cookie))
+    token, newer = sessions.form_token(cookie), sessions.renewed(cookie, now)
+    return Caller(known.name, known.role, known.is_admin, token, newer)
 
 
 def cookie_of(headers: Mapping[str, str]) -> str:
@@ -107,6 +108,14 @@ def program(request: Request) -> Caller:
     return found
 
 
+def admin(request: Request) -> Caller:
+    """The caller of a page for administrators. Raises: Refused."""
+    found = caller(request)
+    if not found.may_write:
+        raise Refused(403, "Only administrators see this page.")
+    return found
+
+
 async def form_sender(request: Request) -> Caller:
     """The caller of a form. Raises: Refused if the form is not of this session."""
     found = caller(request)
@@ -116,6 +125,14 @@ async def form_sender(request: Request) -> Caller:
     return found
 
 
+async def given_fields(request: Request) -> dict[str, str]:
+    """The texts of a form whose fields depend on what it is about."""
+    form = await request.form()
+    return {name: text for name, text in form.items() if isinstance(text, str)}
+
+
+Given = Annotated[dict[str, str], Depends(given_fields)]
+Admin = Annotated[Caller, Depends(admin)]
 Reader = Annotated[Caller, Depends(caller)]
 Program = Annotated[Caller, Depends(program)]
 Sender = Annotated[Caller, Depends(form_sender)]

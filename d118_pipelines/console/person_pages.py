@@ -10,12 +10,12 @@ import hashlib
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
-from d118_pipelines.console.identity import Reader, Refused, Sender
-from d118_pipelines.console.rendering import page, world_of
-from d118_pipelines.console.world import World
+from d118_pipelines.console.identity import Admin, Refused, Sender
+from d118_pipelines.console.rendering import page
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.text import clean_text
 from d118_pipelines.workflows.all_feeds import enabled_feeds
@@ -35,22 +35,20 @@ _TITLES = {
 
 
 @routes.get("/person")
-def ask(caller: Reader) -> HTMLResponse:
+def ask(caller: Admin) -> HTMLResponse:
     """The question."""
-    if not caller.may_write:
-        raise Refused(403, "Only administrators look people up.")
     return page("person.html", caller, key="", answers=None, show_values=False)
 
 
 @routes.post("/person")
 def answer(
-    request: Request,
+    world: Here,
     caller: Sender,
     key: Annotated[str, Form(max_length=200)],
     show_values: Annotated[bool, Form()] = False,
 ) -> HTMLResponse:
     """What every enabled target and provider has of the person."""
-    world, key = world_of(request), clean_text(key).strip()
+    key = clean_text(key).strip()
     if not key:
         raise Refused(422, "Type an id of the person.")
     values = "with values" if show_values else ""

@@ -11,12 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from d118_pipelines.console.identity import Caller
-from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.kernel.text import printable
 
@@ -54,12 +52,6 @@ def page(
 def to(path: str) -> RedirectResponse:
     """Show another page of the console after a form was carried out."""
     return RedirectResponse(path, 303)
-
-
-def world_of(request: Request) -> World:
-    """What all routes share."""
-    found: World = request.app.state.world
-    return found
 
 
 def tone(state: str) -> str:

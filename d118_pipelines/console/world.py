@@ -5,12 +5,14 @@ Made by `console_server.py`; handed to `front.py` and to the routes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
 
 from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
@@ -20,7 +22,9 @@ from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
-from d118_pipelines.workflows.run_history import RunHistory, SeenRun
+from d118_pipelines.workflows.health import DagsterFacts
+from d118_pipelines.workflows.run_history import RunHistory
+from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest."""
@@ -40,7 +44,7 @@ class World:
     @cached_property
     def sessions(self) -> Sessions:
         """The open sessions."""
-        return Sessions(self.settings.secret_key)
+        return Sessions(self.settings.secret_key, self.database)
 
     @cached_property
     def database(self) -> Database:
@@ -79,11 +83,29 @@ class World:
                 stat = path.stat()
                 yield str(path), stat.st_mtime_ns, stat.st_size
 
-    def seen(self, limit: int | None = LOOKED_AT) -> list[SeenRun]:
-        """Dagster's runs, newest first."""
+    def syncs(
+        self, providers: Collection[str] = (), *, limit: int, offset: int = 0
+    ) -> tuple[list[Sync], int]:
+        """A page of syncs, newest first, and how many there are; of all if none is named."""
         from d118_pipelines.instance import seen_runs
 
-        return seen_runs(self.instance, limit)
+        seen = seen_runs(self.instance, LOOKED_AT)
+        with self.database.reading() as connection:
+            return syncs(connection, seen, providers, limit=limit, offset=offset)
+
+    def sync(self, run_id: str) -> Sync | None:
+        """The sync of a run, or None."""
+        from d118_pipelines.instance import seen_runs
+
+        seen = seen_runs(self.instance, LOOKED_AT)
+        with self.database.reading() as connection:
+            return find_sync(connection, seen, run_id)
+
+    def dagster_facts(self) -> DagsterFacts:
+        """What health and workers need to know of Dagster."""
+        from d118_pipelines.instance import facts_of
+
+        return facts_of(self.instance, self.project)
 
     @contextmanager
     def history(self, limit: int | None = LOOKED_AT) -> Iterator[RunHistory]:
@@ -104,3 +126,12 @@ class World:
             subject=subject,
             detail=detail,
         )
+
+
+def world_of(request: Request) -> World:
+    """What all routes share."""
+    found: World = request.app.state.world
+    return found
+
+
+Here = Annotated[World, Depends(world_of)]

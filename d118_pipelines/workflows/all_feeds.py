@@ -20,7 +20,6 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, load_targets
 from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
@@ -106,23 +105,31 @@ def _check_queries(
         Query.read(known[entity])
 
 
-def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
-    """All that may run: first the providers, from whose rosters targets are fed."""
-    enabled = [one for one in feeds.providers if one.model.enabled]
+def sound_feeds(project: Project, feeds: Feeds) -> list[Feed]:
+    """All that are sound: first the providers, from whose rosters targets are fed."""
     return [
-        *(ProviderFeed(project, provider) for provider in enabled),
+        *(ProviderFeed(project, provider) for provider in feeds.providers),
         *(TargetFeed(project, target) for target in feeds.targets),
     ]
 
 
-def all_provider_states(project: Project) -> list[ProviderState]:
-    """All providers, disabled ones too; those that are misconfigured come last."""
-    feeds = load_feeds(project)
+def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
+    """Those of them that may run."""
+    return [feed for feed in sound_feeds(project, feeds) if feed.refused is None]
+
+
+def all_provider_states(
+    project: Project, feeds: Feeds, history: RunHistory | None = None
+) -> list[ProviderState]:
+    """All providers, disabled ones too; those that are misconfigured come last.
+
+    history: with what Dagster has seen; by default only what the state database has.
+    """
     broken = (one for one in feeds.broken if one.kind == "provider")
-    with state_database(project).reading() as connection:
-        history = RunHistory(connection)
-        sound = [ProviderFeed(project, one).state(history) for one in feeds.providers]
-    return [*sound, *(misconfigured_provider(project, one) for one in broken)]
+    return [
+        *(ProviderFeed(project, one).state(history) for one in feeds.providers),
+        *(misconfigured_provider(project, one) for one in broken),
+    ]
 
 
 def feed_name(state: State) -> str:
@@ -166,12 +173,9 @@ def named_feed(project: Project, name: str) -> Feed:
     Raises: ConfigurationError that says what is wrong with it, or lists the names.
     """
     feeds = load_feeds(project)
-    for provider in feeds.providers:
-        if provider.id == name:
-            return ProviderFeed(project, provider)
-    for target in feeds.targets:
-        if target.name == name:
-            return TargetFeed(project, target)
+    for feed in sound_feeds(project, feeds):
+        if feed.name == name:
+            return feed
     feeds.refuse(name)
     targets = ", ".join(target.name for target in feeds.targets)
     ids = ", ".join(p.id for p in feeds.providers) or "none yet"

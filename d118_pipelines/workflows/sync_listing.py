@@ -16,17 +16,9 @@ import sqlalchemy as sa
 
 from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.roster.store.runs import stats_total
+from d118_pipelines.workflows.job_status import HELD
 from d118_pipelines.workflows.run_history import SeenRun
 
-HELD = "held for review"
-JOB_STATUS = {
-    "PENDING": "pending",
-    "IN_PROGRESS": "running",
-    "SUCCESS": "completed",
-    "PARTIAL": "completed",
-    "CANCELLED": "cancelled",
-}
-"""Status of a sync -> status of a job; all others have failed."""
 _WITHOUT_ROW = {
     "STARTED": "IN_PROGRESS",
     "CANCELING": "IN_PROGRESS",
@@ -51,9 +43,11 @@ class Sync:
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
-    def job_status(self) -> str:
-        """The status in the words of jobs."""
-        return JOB_STATUS.get(self.status, "failed")
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        if self.completed_at is None:
+            return None
+        return round((self.completed_at - self.started_at).total_seconds(), 1)
 
     def total(self, *names: str) -> int:
         """The sum of counts over all entities."""
