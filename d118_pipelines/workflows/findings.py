@@ -38,8 +38,9 @@ def findings_in(feed: Feed, code: str | None = None) -> tuple[Rows, Rows]:
     """
     if isinstance(feed, ProviderFeed):
         return _of_roster(feed, code)
-    with state_database(feed.project).transaction() as connection:
-        found = findings_of(connection, newest_plan(feed))
+    stored = newest_plan(feed)
+    with state_database(feed.project).reading() as connection:
+        found = findings_of(connection, stored)
     chosen = [f for f in found if code in (None, f.code)]
     level = {f.code: f.level for f in chosen}
     counted = [

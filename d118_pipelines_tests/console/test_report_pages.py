@@ -22,7 +22,7 @@ def sent(console: RunningConsole) -> RunningConsole:
     """A console whose target has delivered a file, with two findings."""
     now = utc_now()
     file = {"name": "STAFF_DATA.txt", "rows": 3, "size_bytes": 90, "sha256": SHA}
-    facts = {"staff_data": {"filled": ["EMAIL_ADDR"], "people": {"staff": 3}}}
+    facts = {"staff_data": {"filled": {"EMAIL_ADDR": 3}, "people": {"staff": 3}}}
     plan = StoredPlan(
         *("p" * 32, NAME, "outbox", "f" * 64, None, "run-1", "ready", [], {}, []),
         *("exports/none", True, now, now),
