@@ -34,7 +34,7 @@ from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.run_history import PastRun, RunHistory
 
 routes = APIRouter(include_in_schema=False)
-SHOWN_CHANGES = 200
+SHOWN_CHANGES, SHOWN_VALUES = 200, 50
 PAGE = 25
 _UNDO = "undo-"
 Word = Annotated[str, Form(max_length=500)]
@@ -60,6 +60,7 @@ def _feed_page(
     world: World, caller: Caller, name: str, school: str, *, has_values: bool = False
 ) -> HTMLResponse:
     one = known_feed(world, name)
+    limit = SHOWN_VALUES if has_values else SHOWN_CHANGES
     with world.history() as history:
         state = one.state(history)
         runs = [history.entry(*key) for key in history.runs_of(name)[:10]]
@@ -70,7 +71,7 @@ def _feed_page(
         state=state,
         standing=state.standing,
         is_provider=isinstance(one, ProviderFeed),
-        plan=_plan(world, one, Shown(school or None, None, SHOWN_CHANGES), has_values),
+        plan=_plan(world, one, Shown(school or None, None, limit), has_values),
         has_values=has_values,
         school=school,
         runs=runs,

@@ -21,7 +21,7 @@ HTML = "<b>bold</b>"
 def sent(console: RunningConsole) -> RunningConsole:
     """A console whose target has delivered a file, with two findings."""
     now = utc_now()
-    file = {"name": "STAFF_DATA.txt", "rows": 3, "size_bytes": 90, "sha256": SHA}
+    file = {"name": "StaffData.txt", "rows": 3, "size_bytes": 90, "sha256": SHA}
     facts = {"staff_data": {"filled": {"EMAIL_ADDR": 3}, "people": {"staff": 3}}}
     plan = StoredPlan(
         *("p" * 32, NAME, "outbox", "f" * 64, None, "run-1", "ready", [], {}, []),
@@ -97,8 +97,8 @@ def test_the_register_is_for_administrators_and_what_is_taken_is_told(
     told = sent.audited()[-3:]
     assert admin.submit("/register/posted").status_code == 303
 
-    assert "Never posted" in page and "STAFF_DATA.txt" in page
-    assert all("STAFF_DATA.txt" in file.text for file in files)
+    assert "Never posted" in page and "StaffData.txt" in page
+    assert all("StaffData.txt" in file.text for file in files)
     assert told == [(f"console/{ADMIN}", "exported", "register")] * 3
     assert f"Last posted: {utc_now():%Y}" in admin.get("/register").text
     assert admin.get("/register/xml").status_code == 422
