@@ -57,9 +57,10 @@ test: $(READY)
 	test $$tested -eq 0 && test $$clean -eq 0
 
 # What takes more than a second: several processes, browsers, every kill point, every
-# property with many examples, all of the store on PostgreSQL.
+# property with many examples, all of the store on PostgreSQL. Much of it waits for other
+# processes, which leaves room for one test process more than there are cores.
 test-long: $(READY)
-	$(PYTEST) -m "long or hypothesis" --hypothesis-profile=long
+	$(PYTEST) -n $$(($$(nproc) + 1)) -m "long or hypothesis" --hypothesis-profile=long
 
 lint: $(READY)
 	$(LINT)

@@ -40,6 +40,7 @@ from d118_pipelines.sensors import (
     send_webhook_notification,
 )
 from d118_pipelines.workflows.all_feeds import load_feeds
+from d118_pipelines.workflows.export_inputs import roster_relations
 from d118_pipelines.workflows.powerschool_source import read_query, target_queries
 from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
 
@@ -61,7 +62,10 @@ def build_definitions(
     assets = [
         *(query_asset(query) for query in target_queries(project, targets, enabled)),
         *(asset for one in enabled for asset in _assets_of(one, project)),
-        *(export_assets(target, applies) for target in targets),
+        *(
+            export_assets(one, applies if roster_relations(one, district) else ())
+            for one in targets
+        ),
         *sending,
         disclosure_report(feeds, [one.key for one in sending]),
         retention,

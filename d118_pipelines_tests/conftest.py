@@ -20,6 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Its models search all loaded modules for their docstrings: four times as long later.
     import scim2_client  # noqa: F401
 
+from d118_pipelines_tests.support.demonstrated import demonstrate
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.examples import LONG
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -94,6 +95,12 @@ def _deliver_twice(folder: Path) -> None:
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
     """Both targets delivered, and again by `d118 run` without LEFT; read it only."""
     return ProjectFolder.at(made_once(tmp_path_factory, "delivered", _deliver_twice))
+
+
+@pytest.fixture(scope="session")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
+    """The demonstration district after `make demo`; read it only."""
+    return ProjectFolder.at(made_once(tmp_path_factory, "demonstrated", demonstrate))
 
 
 @pytest.fixture(scope="session")

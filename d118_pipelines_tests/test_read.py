@@ -64,6 +64,7 @@ def test_a_collection_of_another_provider(here: RosterProject) -> None:
     assert set(dtypes(users).values()) == {"string", "Int64"}
 
 
+@pytest.mark.long
 def test_a_staged_roster(here: RosterProject) -> None:
     rows = read.staged("powerschool", "enrollments")
 
@@ -186,6 +187,7 @@ def test_the_roster_on_postgresql_is_found_by_the_projects_env(
         assert done.stdout == "6 datetime64[us] boolean\n", done.stderr
 
 
+@pytest.mark.long
 def test_the_example_of_the_page_runs(here: RosterProject) -> None:
     page = (REPOSITORY / "docs/read_with_pandas.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)

@@ -36,11 +36,10 @@ def export_assets(
 ) -> dg.AssetsDefinition:
     """All files of a target as one step: they come from the same people at one moment.
 
-    applies: the assets that write the roster of record; a target that reads it comes
-    after them. Out of term nothing is materialized, and what follows is skipped.
+    applies: the assets that write the roster of record, for a target that reads it. Out of term nothing is materialized, and what follows is skipped.
     """
     reads = [dg.AssetKey(list(parts)) for parts in target.reads]
-    reads += applies if target.roster_reads else ()
+    reads += applies
     main = export_key(target, target.main_file)
     specs = [
         dg.AssetSpec(

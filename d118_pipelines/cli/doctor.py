@@ -30,8 +30,10 @@ from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.destination_model import AutocommDestination
 from d118_pipelines.workflows.alerts import configured_ways
 from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
+from d118_pipelines.workflows.autocomm import not_picked_up
 from d118_pipelines.workflows.binding import bind
 from d118_pipelines.workflows.connection_test import (
     Reached,
@@ -257,11 +259,19 @@ def _connections(project: Project, feeds: Feeds) -> Iterator[Check]:
     for target in feeds.targets:
         try:
             is_outbox = resolve(project, target).is_outbox
+            left = not_picked_up(project, target, utc_now())
         except D118Error:
             continue  # reported above, as the connection's fault
         if is_outbox:
-            variable = target.model.destination.address_env
-            text = f"{variable} is unset: files go to the outbox only"
+            wanted = target.model.destination
+            reason = f"{wanted.address_env} is unset"
+            if isinstance(wanted, AutocommDestination) and not wanted.enabled:
+                reason = "destination.enabled is false"
+            text = f"{reason}: files go to the outbox only"
+            yield Check(f"destination {target.name}", "note", text)
+        if left:
+            names = ", ".join(finding.key for finding in left)
+            text = f"PowerSchool has not imported the last delivery: {names}"
             yield Check(f"destination {target.name}", "note", text)
 
 

@@ -29,6 +29,9 @@ class DeliveryOptions(Model):
     verify_after_rename: look at the real names at the end. Off for a server that takes
         files away at once; the checks of the temporary files then count (and without
         temporary names, `confirm_size` and `confirm_hash` have to be off too).
+    removed_on_close: the server takes every file away as soon as it is closed, `.part`
+        too. Then each goes straight to its real name, and its size is asked before it is
+        closed; nothing is looked at afterwards, whatever the other switches say.
     settle_seconds: the vendor reads this long after the last activity, so the real names
         must all change within this time; None: it does not say.
     Source: docs/reference/delivery.md.
@@ -40,4 +43,14 @@ class DeliveryOptions(Model):
     set_mtime: bool = False
     ordered_mtimes: bool = False
     verify_after_rename: bool = True
+    removed_on_close: bool = False
     settle_seconds: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def in_force(self) -> DeliveryOptions:
+        """The switches as a delivery keeps them."""
+        if not self.removed_on_close:
+            return self
+        looks = ("use_temp_names", "confirm_size", "confirm_hash", "set_mtime")
+        off = dict.fromkeys((*looks, "verify_after_rename"), False)
+        return self.model_copy(update=off)

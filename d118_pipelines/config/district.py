@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from d118_pipelines.config.guard_limits import RosterGuard
+from d118_pipelines.config.guard_limits import DateRange, RosterGuard
 from d118_pipelines.config.hearing import Hearing, Url
 from d118_pipelines.config.retention import Retention
 from d118_pipelines.config.yaml_files import Model, check_time_zone
@@ -43,6 +43,7 @@ class District(Hearing):
     """`config/district.yaml`: this district's settings.
 
     targets: the shipped targets in use; the folder's own `mappings/targets/` always are.
+    school_years, terms: for the SQL of targets; without them those of the roster.
     """
 
     id: str
@@ -54,6 +55,8 @@ class District(Hearing):
     guard: RosterGuard = RosterGuard()
     retention: Retention = Retention()
     targets: list[str] = []
+    school_years: list[DateRange] = []
+    terms: list[DateRange] = []
 
     _zone = field_validator("time_zone")(check_time_zone)
 

@@ -30,12 +30,17 @@ def resolved(text: str, *, needed_for: str) -> str:
     Raises: MissingSecretError naming the variable; ConfigurationError if no key opens
     the token.
     """
-    variable = _VARIABLE.match(text)
-    if variable:
-        return environment_value(variable[1], needed_for=needed_for)
+    if variable := variable_of(text):
+        return environment_value(variable, needed_for=needed_for)
     if text.startswith("fernet:"):
         return _opened(_keys().decrypt, text.removeprefix("fernet:"), needed_for)
     return text
+
+
+def variable_of(text: str) -> str | None:
+    """The variable behind `${NAME}`; None for any other text."""
+    found = _VARIABLE.match(text)
+    return found[1] if found else None
 
 
 def new_key() -> str:

@@ -23,20 +23,28 @@ CHUNK_BYTES = 1 << 20
 
 
 class FolderRemote:
-    """Keeps `Remote` in one folder, made with mode 0700; its files have mode 0600."""
+    """Keeps `Remote` in one folder, made with mode 0700; its files have mode 0600.
 
-    def __init__(self, path: Path) -> None:
+    is_ours: false for one of somebody else, which is never made: a share may be missing.
+    """
+
+    def __init__(self, path: Path, *, is_ours: bool = True) -> None:
         self._path = path
+        self._is_ours = is_ours
 
     def __enter__(self) -> Self:
-        with self._translated("create the folder"):
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._is_ours:
+            with self._translated("create the folder"):
+                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self
+        with self._translated("open the folder"):
+            os.scandir(self._path).close()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Do nothing: each call has closed what it opened."""
 
-    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> int:
         """Copy the file and flush it to the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with opened(local) as source, self._translated(f"write {name}"):
@@ -49,6 +57,7 @@ class FolderRemote:
                     on_bytes(target.tell())
                 # A rename may reach the disk before the data does.
                 os.fsync(descriptor)
+                return os.fstat(descriptor).st_size
 
     def stat(self, name: str) -> FileStat | None:
         """Size and time of a file, None if there is none."""

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol, Self
 
 TAKES_AWAY = (
     "for a server that takes files away at once, set verify_after_rename: false in the "
-    "target; if it takes .part files too, also use_temp_names, confirm_size and "
-    "confirm_hash: false"
+    "target; if it takes .part files too, removed_on_close: true (or use_temp_names, "
+    "confirm_size and confirm_hash: false)"
 )
 """What helps where a file is gone, or empty, as soon as it was written."""
 
@@ -38,11 +38,14 @@ class Remote(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+    def put(
+        self, local: Path, name: str, on_bytes: Callable[[int], None]
+    ) -> int | None:
         """Write the local file to `name`, replacing what is there, byte by byte.
 
         on_bytes: called with 0 once `name` is open (and so empty), then with the
-        number of bytes sent so far.
+        number of bytes sent so far. Returns the size that the destination tells before
+        the file is closed; None where it does not.
         Raises: also ExportError when the local file cannot be read.
         """
 

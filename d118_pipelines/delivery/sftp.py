@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,7 +38,9 @@ class SftpRemote(OpenedFolder):
         "create the folder at the vendor, or correct `directory` in the target"
     )
 
-    def put(self, local: Path, name: str, on_bytes: Callable[[int], None]) -> None:
+    def put(
+        self, local: Path, name: str, on_bytes: Callable[[int], None]
+    ) -> int | None:
         """Upload with many writes under way; every answer of the server is read."""
         step = "check free space, quota and write permission of the folder"
         with (
@@ -47,6 +50,9 @@ class SftpRemote(OpenedFolder):
         ):
             on_bytes(0)
             _send(source, target, watch, on_bytes)
+            with suppress(OSError):  # a server need not tell
+                return target.stat().st_size
+        return None
 
     def stat(self, name: str) -> FileStat | None:
         """Size and time of a file, None if there is none."""

@@ -46,7 +46,8 @@ class Steps:
         on_progress: Progress | None,
     ) -> None:
         self._files = tuple(files)
-        self._options = options
+        self._options = options.in_force
+        self._sizes_told = True
         self._now = now
         self._sleep = sleep
         self._on_progress = on_progress
@@ -103,7 +104,8 @@ class Steps:
         """What a finished attempt has confirmed."""
         options = self._options
         mtime = options.ordered_mtimes and options.verify_after_rename
-        kinds = {"size": options.confirm_size, "hash": options.confirm_hash}
+        told = options.removed_on_close and self._sizes_told
+        kinds = {"size": options.confirm_size or told, "hash": options.confirm_hash}
         return tuple(kind for kind, on in {**kinds, "mtime": mtime}.items() if on)
 
     def _look(self, remote: Remote) -> None:
@@ -183,13 +185,16 @@ class Steps:
         was_in_doubt, self._in_doubt = self._in_doubt, True
         self._has_begun = False
         try:
-            self._upload(remote, index, file.name)
+            size = self._upload(remote, index, file.name)
         except FatalError:
             # Refused before the file was opened: it is what it was.
             self._in_doubt = was_in_doubt or self._has_begun
             raise
+        if self._options.removed_on_close and size is not None:
+            _check_size(file, file.name, size)
+        self._sizes_told &= size is not None
 
-    def _upload(self, remote: Remote, index: int, name: str) -> None:
+    def _upload(self, remote: Remote, index: int, name: str) -> int | None:
         file = self._files[index]
         if index > 0 and self._options.ordered_mtimes and not self._options.set_mtime:
             self._sleep(MTIME_GAP_SECONDS)
@@ -199,7 +204,7 @@ class Steps:
             if self._on_progress is not None:
                 self._on_progress(file.name, sent, file.size_bytes)
 
-        remote.put(file.path, name, on_bytes)
+        return remote.put(file.path, name, on_bytes)
 
     def _set_mtime(self, remote: Remote, index: int, name: str) -> None:
         if not self._options.set_mtime:

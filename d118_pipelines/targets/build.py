@@ -37,6 +37,7 @@ from d118_pipelines.targets.render import (
     misshapen_keys,
     write_file,
 )
+from d118_pipelines.targets.secret_columns import secret_columns
 from d118_pipelines.targets.workbench import Workbench
 
 PLAN_FILE = "plan.parquet"
@@ -65,10 +66,16 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a target's SQL reads: a Parquet file per asset, and per roster relation."""
+    """What a target's SQL reads: a Parquet file per asset, and per roster relation.
+
+    secrets: variable -> value, of the columns that are secrets. days: options of the
+    school year and the term.
+    """
 
     extracts: Mapping[tuple[str, str, str], Path]
     roster: Mapping[str, Path] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    days: Mapping[str, dt.date] = field(default_factory=dict)
 
 
 def build_export(
@@ -92,8 +99,10 @@ def build_export(
     Returns None out of term: nothing was made. Raises: ConfigurationError for SQL that
     does not run; ExportError if the records have no unique key.
     """
-    options = {**target.model.options, TODAY: now.astimezone(zone).date()}
-    with Workbench(options, spill_folder=folder / ".spill") as bench:
+    today = now.astimezone(zone).date()
+    options = {**inputs.days, **target.model.options, TODAY: today}
+    secrets = secret_columns(target.name, target.model.format, inputs.secrets)
+    with Workbench(options, folder / ".spill", secrets) as bench:
         for parts, parquet in inputs.extracts.items():
             bench.add_input(parts, parquet)
         for relation, parquet in inputs.roster.items():

@@ -63,6 +63,7 @@ def compare_file(
     paired, counterpart = left.loc[in_both], right.loc[in_both]
     differs = (paired != counterpart).to_numpy()
     names = [*(column.header for column in file.columns), BEYOND]
+    secret = {column.header for column in file.columns if column.secret}
     return FileComparison(
         file=file.file,
         is_identical=ours == theirs,
@@ -75,8 +76,11 @@ def compare_file(
             FieldDifference(
                 in_both[row][0],
                 names[column],
-                paired.iat[row, column],
-                counterpart.iat[row, column],
+                *(
+                    ("(secret)", "(another value)")
+                    if names[column] in secret
+                    else (paired.iat[row, column], counterpart.iat[row, column])
+                ),
             )
             for row, column in zip(*differs.nonzero(), strict=True)
         ],
@@ -121,6 +125,8 @@ def _frame(rows: list[list[str]], layout: Format, file: TargetFile) -> pd.DataFr
     import pandas as pd  # heavy, and never in a run
 
     headers = [column.header for column in file.columns]
+    # A secret would name no record, and be shown as its name.
+    open_ones = [column.header for column in file.columns if not column.secret]
     size, most = len(headers), len(headers) + layout.trailing_delimiter
     cells = [
         [
@@ -131,7 +137,7 @@ def _frame(rows: list[list[str]], layout: Format, file: TargetFile) -> pd.DataFr
         for row in rows
     ]
     frame = pd.DataFrame(cells, columns=range(size + 1), dtype="str")
-    first, *more = (headers.index(key) for key in file.match_by or headers[:1])
+    first, *more = (headers.index(key) for key in file.match_by or open_ones[:1])
     record = frame[first].str.cat([frame[place] for place in more], sep="/")
     return frame.set_index([record, record.groupby(record).cumcount()])
 

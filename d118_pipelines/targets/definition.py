@@ -27,7 +27,10 @@ from d118_pipelines.config.yaml_files import (
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.shipped import either, file_of
 from d118_pipelines.targets.definition_checks import TARGET_NAME, complaints_about
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+)
 from d118_pipelines.targets.model import (
     Population,
     Schedule,
@@ -35,6 +38,7 @@ from d118_pipelines.targets.model import (
     TargetModel,
     When,
 )
+from d118_pipelines.targets.school_days import DAY_OPTION
 
 # How long before a deadline a delivery counts for that deadline.
 DEADLINE_WINDOW = dt.timedelta(hours=6)
@@ -114,6 +118,13 @@ class Target:
             found |= {name.lower() for name in READS_ROSTER.findall(text)}
         return sorted(found)
 
+    @cached_property
+    def days_used(self) -> list[str]:
+        """`school_year` and `term`, where YAML or SQL uses their begin or end."""
+        texts = [*self._texts(), self.model.model_dump_json()]
+        used = {m for text in texts for m in DAY_OPTION.findall(text)}
+        return sorted({kind for name, kind in used if name not in self.model.options})
+
     def _texts(self) -> list[str]:
         """The SQL files without comments and quoted texts."""
         return [_COMMENT_OR_TEXT.sub(" ", self.sql(name)) for name in self.sql_files]
@@ -144,6 +155,11 @@ class Target:
     def sends_users(self) -> bool:
         """Whether users are sent one by one, in place of a set of files."""
         return isinstance(self.model.destination, ScimDestination)
+
+    @property
+    def feeds_powerschool(self) -> bool:
+        """Whether PowerSchool imports what is sent."""
+        return isinstance(self.model.destination, AutocommDestination)
 
     @property
     def names_sent(self) -> list[str]:
@@ -268,6 +284,9 @@ def as_optioned(model: TargetModel) -> TargetModel:
         file.model_copy(
             update={
                 "columns": [c for c in file.columns if holds(c.when)],
+                # A secret tells nothing about anybody.
+                "elements": file.elements
+                | {c.header: "" for c in file.columns if c.secret},
                 "deliver": file.deliver
                 if isinstance(file.deliver, bool)
                 else bool(options.get(file.deliver)),

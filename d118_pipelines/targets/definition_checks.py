@@ -12,7 +12,10 @@ from pathlib import Path
 
 from d118_pipelines.config.yaml_files import KeyPath
 from d118_pipelines.kernel.shipped import either
-from d118_pipelines.targets.destination_model import ScimDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+)
 from d118_pipelines.targets.model import Format, TargetFile, TargetModel, When
 
 Complaint = tuple[KeyPath, str]
@@ -50,6 +53,7 @@ def complaints_about(
         *_missing_sql(model, sql_folder),
         *_undeclared(model),
         *_unlike_scim(name, model),
+        *_unlike_autocomm(model),
     ]
 
 
@@ -68,6 +72,21 @@ def _unlike_scim(name: str, model: TargetModel) -> list[Complaint]:
         ("package",): (model.package is None and model.delta is None, "not for SCIM"),
     }
     return [(key, text) for key, (holds, text) in rules.items() if not holds]
+
+
+def _unlike_autocomm(model: TargetModel) -> Iterator[Complaint]:
+    """What a target that PowerSchool imports must be like, and is not."""
+    if not isinstance(model.destination, AutocommDestination):
+        return
+    if model.format.delimiter != "\t":
+        yield ("format", "delimiter"), 'must be "\\t" for autocomm'
+    if model.package or model.delta:
+        yield ("package",), "not for autocomm: no archive, no delta"
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if column.header not in model.destination.allow:
+                key = ("files", index, "columns", place)
+                yield key, f"destination.allow has no {column.header}"
 
 
 def _missing_sql(model: TargetModel, folder: Path) -> list[Complaint]:
@@ -100,7 +119,7 @@ def _problem_of(path: Path) -> str:
 
 def _undeclared(model: TargetModel) -> Iterator[Complaint]:
     """Codes, options and columns that nothing declares, and names that are taken."""
-    yield from (*_options(model), *_rules(model), *_delta(model))
+    yield from (*_options(model), *_rules(model), *_delta(model), *_secrets(model))
     for index, file in enumerate(model.files):
         here = (
             *_columns(file),
@@ -181,6 +200,22 @@ def _delta(model: TargetModel) -> Iterator[Complaint]:
         for name in (model.delta.status, model.delta.modified):
             if not file.control and name not in known:
                 yield ("files", index, "columns"), f"no column {name}"
+
+
+def _secrets(model: TargetModel) -> Iterator[Complaint]:
+    """Secrets where a line, or a value, is kept and sent again on another day."""
+    users = isinstance(model.destination, ScimDestination)
+    for index, file in enumerate(model.files):
+        for place, column in enumerate(file.columns):
+            if not column.secret:
+                continue
+            here = ("files", index, "columns", place)
+            named = {file.command, *file.match_by}
+            if users or model.delta or file.keep_line or column.header in named:
+                yield (
+                    here,
+                    "a secret cannot go with SCIM, delta, keep_line, command or match_by",
+                )
 
 
 def _columns(file: TargetFile) -> Iterator[Complaint]:

@@ -1,4 +1,4 @@
-"""The key `destination` of a target: a server for files, or a service for users.
+"""The key `destination` of a target: a place for files, or a service for users.
 
 Read as a part of `model.py`; connections are in `delivery/`.
 The page for people is docs/reference/target_yaml.md.
@@ -37,6 +37,31 @@ class SftpDestination(DeliveryOptions):
         return self
 
 
+class AutocommDestination(SftpDestination):
+    """The folder from which PowerSchool itself imports (AutoComm).
+
+    address_env: the variable with a server, or with a folder of this machine, which
+    begins with `/` and needs no login. enabled: false, and the set goes to the outbox.
+    allow: the only columns that may be sent. Rule: docs/reference/autocomm.md.
+    """
+
+    protocol: Literal["autocomm"]
+    enabled: bool = False
+    allow: Annotated[list[str], Field(min_length=1)]
+    username_env: str = ""
+    directory: str = "."
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> AutocommDestination:
+        logins = (self.password_env is not None) + (self.key_file is not None)
+        if logins != bool(self.username_env):
+            raise ValueError(
+                "username_env and exactly one of password_env and key_file, or for a "
+                "folder none of them"
+            )
+        return self
+
+
 class ScimDestination(Model):
     """A service provider that gets the users one by one over SCIM 2.0, and no files.
 
@@ -55,12 +80,14 @@ class ScimDestination(Model):
 
 def _protocol(value: object) -> str:
     """Which model a destination is read with."""
-    if isinstance(value, dict):
-        return "scim" if value.get("protocol") == "scim" else "sftp"
-    return "scim" if isinstance(value, ScimDestination) else "sftp"
+    named = value.get("protocol") if isinstance(value, dict) else None
+    named = named or getattr(value, "protocol", None)
+    return str(named) if named in ("scim", "autocomm") else "sftp"
 
 
 AnyDestination = Annotated[
-    Annotated[SftpDestination, Tag("sftp")] | Annotated[ScimDestination, Tag("scim")],
+    Annotated[SftpDestination, Tag("sftp")]
+    | Annotated[AutocommDestination, Tag("autocomm")]
+    | Annotated[ScimDestination, Tag("scim")],
     Discriminator(_protocol),
 ]

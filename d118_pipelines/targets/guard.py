@@ -19,6 +19,7 @@ from d118_pipelines.targets.plan import FileCounts, Plan
 READ_BACK = "guard.read_back"
 USER_NAME, USER_NAMES = "userName", "guard.user_names_within_limit"
 FIRST = "guard.first_delivery"
+INTO_POWERSCHOOL = "guard.into_powerschool"
 _SHOWN_KEYS = 10
 _NO_BASELINE = "No verified delivery to compare with yet."
 _FILES_GONE = (
@@ -48,6 +49,8 @@ def rule_meanings(target: Target) -> dict[str, str]:
         rules["guard.ledger_seeded"] = "The ledger knows who was sent before."
     if guard.hold_first:
         rules[FIRST] = "Somebody has looked at the first delivery."
+    if target.feeds_powerschool:
+        rules[INTO_POWERSCHOOL] = "Somebody has approved what PowerSchool imports."
     limits = {
         "drop": (
             guard.max_drop_percent,
@@ -103,6 +106,8 @@ def judge(
         )
     if target.model.guard.hold_first:
         rules.append(_first_delivery(target, plan))
+    if target.feeds_powerschool:
+        rules.append(_into_powerschool(target, plan))
     rules += [*_limits(target, plan), *_file_limits(target, plan)]
     rules += _user_names(target, plan)
     if target.model.guard.blackouts:
@@ -162,6 +167,13 @@ def _first_delivery(target: Target, plan: Plan) -> GuardRule:
         f"{target.name}, compare them with those sent before, then approve them."
     )
     return GuardRule(FIRST, "held", passed, "Delivered before." if passed else text)
+
+
+def _into_powerschool(target: Target, plan: Plan) -> GuardRule:
+    """Always held: an import changes the source of everything. docs/reference/autocomm.md"""
+    counts = (f"{f.file}: {plan.counts[f.name].rows:,}" for f in _sent_files(target))
+    text = f"PowerSchool would import these records: {', '.join(counts)}."
+    return GuardRule(INTO_POWERSCHOOL, "held", False, text)
 
 
 def _limits(target: Target, plan: Plan) -> list[GuardRule]:

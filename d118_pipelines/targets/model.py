@@ -15,6 +15,7 @@ from d118_pipelines.config.crons import Crons, cron_of
 from d118_pipelines.config.guard_limits import Blackout
 from d118_pipelines.config.hearing import Hearing
 from d118_pipelines.config.run_limits import RunLimits
+from d118_pipelines.config.secrets import variable_of
 from d118_pipelines.config.yaml_files import Model, check_time_zone
 from d118_pipelines.targets.destination_model import AnyDestination
 
@@ -52,10 +53,18 @@ class Rule(Model):
 
 
 class Population(Model):
-    """The records that a target is about: one row each, before the rules."""
+    """The records that a target is about: one row each, before the rules.
+
+    key: a column or an expression; for pairs `student_id || '/' || guardian_id`.
+    """
 
     sql: str
     key: str
+
+    @property
+    def key_parts(self) -> list[str]:
+        """The columns of the key: one, or those of a pair."""
+        return self.key.split(" || '/' || ")
 
 
 class Format(Model):
@@ -82,11 +91,19 @@ class Table(Model):
 
 
 class Column(Model):
-    """One column: its name in the header, and the column of the SQL it comes from."""
+    """One column: its name in the header, and the column of the SQL it comes from.
+
+    A source `${NAME}` is a secret of the environment (`secret_columns.py`).
+    """
 
     header: str
     source: str
     when: When = {}
+
+    @property
+    def secret(self) -> str | None:
+        """The variable of a secret; None for a column that comes from SQL."""
+        return variable_of(self.source)
 
 
 def _column(value: object) -> object:

@@ -16,7 +16,7 @@ from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.sql_text import identifier, literal, statement
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.model import Format, TargetFile
+from d118_pipelines.targets.model import Column, Format, TargetFile
 from d118_pipelines.targets.population import RENDER_CODES
 from d118_pipelines.targets.workbench import Workbench
 
@@ -187,10 +187,12 @@ def _rows_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
     )
     described = bench.rows(f"DESCRIBE SELECT * FROM (\n{source}\n)", origin)
     columns = [row[0] for row in described]
-    person = target.population.key if target.model.population else file.key
+    record = file.key
+    if target.model.population and set(target.population.key_parts) <= set(columns):
+        record = target.population.key
     return _sql(
         "rows",
-        record=person if person in columns else file.key,
+        record=record,
         key=file.key,
         identity=file.identity or file.key,
         state="ledger_state" if "ledger_state" in columns else "'active'",
@@ -199,7 +201,7 @@ def _rows_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
         kind=file.kind or "NULL",
         school=file.school or "NULL",
         columns=", ".join(
-            f"CAST({column.source} AS VARCHAR) AS {identifier(column.header)}"
+            f"CAST({_source(bench, column)} AS VARCHAR) AS {identifier(column.header)}"
             for column in file.columns
         ),
         source=source,
@@ -207,18 +209,35 @@ def _rows_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
     )
 
 
+def _source(bench: Workbench, column: Column) -> str:
+    """SQL for a column's value; for a secret its mark, which no table has to hide."""
+    secret = column.secret
+    return literal(bench.secrets[secret].mark) if secret else column.source
+
+
+def _final_line(bench: Workbench, file: TargetFile) -> tuple[str, dict[str, str]]:
+    """SQL for a line as it is written, with its secrets; these as parameters."""
+    line, values = "_line", {}
+    for number, name in enumerate({c.secret for c in file.columns if c.secret}):
+        secret = bench.secrets[name]
+        line = f"replace({line}, {literal(secret.mark)}, $secret_{number})"
+        values[f"secret_{number}"] = secret.written
+    return line, values
+
+
 def _copy_lines(
     bench: Workbench, file: TargetFile, rows: str, path: Path, layout: Format
 ) -> None:
     """Write the lines by DuckDB itself: millions of rows in seconds."""
     end = " || chr(13)" if layout.newline == "crlf" else ""
-    lines = f"SELECT _line{end} AS line FROM {rows}"
+    line, secrets = _final_line(bench, file)
+    lines = f"SELECT {line}{end} AS line FROM {rows}"
     if layout.header:
         lines = (
             f"SELECT {literal(_header(file, layout))}{end} AS line UNION ALL {lines}"
         )
     bench.connection.execute(
-        _sql("written", lines=lines, path=str(path), never=_NO_DELIMITER)
+        _sql("written", lines=lines, path=str(path), never=_NO_DELIMITER), secrets
     )
 
 
@@ -227,12 +246,13 @@ def _write_encoded(
 ) -> list[int]:
     """Write the lines in another encoding; the rows that it could not carry."""
     end = NEWLINES[layout.newline]
+    line_made, secrets = _final_line(bench, file)
     bad_rows: list[int] = []
     with path.open("wb") as out:
         if layout.header:
             out.write((_header(file, layout) + end).encode(layout.encoding))
         lines = bench.connection.execute(
-            f"SELECT _row, _line || {literal(end)} FROM {rows}"
+            f"SELECT _row, {line_made} || {literal(end)} FROM {rows}", secrets
         )
         while batch := lines.fetchmany(_BATCH_ROWS):
             for row, line in batch:

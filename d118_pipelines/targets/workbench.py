@@ -18,6 +18,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.kernel.sql_text import literal
+from d118_pipelines.targets.secret_columns import SecretColumn
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,9 +33,14 @@ class Workbench:
         self,
         options: Mapping[str, Any],
         spill_folder: Path | None = None,
+        secrets: Mapping[str, SecretColumn] | None = None,
     ) -> None:
-        """spill_folder: where goes what exceeds the memory; the caller removes it."""
+        """spill_folder: where goes what exceeds the memory; the caller removes it.
+
+        secrets: variable -> what the columns of that secret have.
+        """
         self._options = options
+        self.secrets = secrets or {}
         self.connection = open_frames(spill_folder)
 
     def __enter__(self) -> Workbench:

@@ -7,6 +7,7 @@ extracts themselves, where all are there. Nothing is stored or sent.
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,12 @@ from d118_pipelines.targets.build import Inputs, build_export
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.ledger import LedgerSnapshot
 from d118_pipelines.targets.population import doubled_by
-from d118_pipelines.workflows.export_inputs import Parts, find_input, gather
+from d118_pipelines.workflows.export_inputs import (
+    Parts,
+    find_input,
+    gather,
+    secret_values,
+)
 from d118_pipelines.workflows.powerschool_source import (
     SYSTEM,
     query_columns,
@@ -38,7 +44,7 @@ def bind(project: Project, target: Target) -> str:
 
     Raises: ConfigurationError for SQL that does not fit its relations; ExportError if
     a join doubles records; IncompleteExtractError if the columns of an extract that was
-    never made are unknown.
+    never made are unknown; MissingSecretError for a secret column without a value.
     """
     with tempfile.TemporaryDirectory(dir=project.folder("tmp")) as place:
         folder = Path(place)
@@ -93,6 +99,8 @@ def _of_columns(columns: dict[str, str]) -> str:
 def _no_rows(relations: dict[Parts, str], target: Target, folder: Path) -> Inputs:
     """Files with the columns of all that the target reads, and no row."""
     roster = {name: _of_columns(relation_columns(name)) for name in target.roster_reads}
+    today = dt.date.today()
+    days = {f"{k}_{end}": today for k in target.days_used for end in ("begin", "end")}
     with closing(open_frames()) as duck:
 
         def written(name: str, sql: str) -> Path:
@@ -103,6 +111,8 @@ def _no_rows(relations: dict[Parts, str], target: Target, folder: Path) -> Input
         return Inputs(
             {parts: written(".".join(parts), sql) for parts, sql in relations.items()},
             {name: written(f"roster.{name}", sql) for name, sql in roster.items()},
+            secret_values(target),
+            days,
         )
 
 

@@ -145,6 +145,13 @@ def resend_last(way: Delivery[S_co], *, run_id: str) -> Delivered[S_co]:
     ExportError if the kept files are gone or changed; otherwise as `deliver_plan`.
     """
     target, database = way.target, state_database(way.project)
+    if target.feeds_powerschool:
+        raise ConfigurationError(
+            f"{target.name} goes into PowerSchool: it is not sent again by itself.",
+            rule="Every delivery is approved (docs/reference/autocomm.md).",
+            not_done="Nothing was sent.",
+            next_step=f"Make a new plan: d118 run {target.name}",
+        )
     with lease(database, target.name, run_id):
         with database.transaction() as connection:
             refuse_paused(connection, target.name, way.project.district().zone)

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.config.delivery_options import DeliveryOptions
@@ -19,7 +20,11 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.delivery.remote import Remote
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.targets.destination_model import ScimDestination, SftpDestination
+from d118_pipelines.targets.destination_model import (
+    AutocommDestination,
+    ScimDestination,
+    SftpDestination,
+)
 
 if TYPE_CHECKING:
     from d118_pipelines.delivery.scim.changes import ScimSettings
@@ -56,11 +61,14 @@ def resolve(project: Project, target: Target) -> Destination:
     """
     wanted = target.model.destination
     address = os.environ.get(wanted.address_env)
-    if not address:
+    is_off = isinstance(wanted, AutocommDestination) and not wanted.enabled
+    if not address or is_off:
         return _outbox(project, target)
     if isinstance(wanted, ScimDestination):
         name = f"scim-{_digest(address.rstrip('/'))}"
         return Destination(name, f"${wanted.address_env}", False)
+    if isinstance(wanted, AutocommDestination) and address.startswith("/"):
+        return _folder(wanted, Path(address) / wanted.directory)
     return _sftp(project, target, wanted)
 
 
@@ -77,6 +85,18 @@ def refuse_demonstration(
             next_step="Set POWERSCHOOL_PROD_DB or POWERSCHOOL_CSV_DIR, or unset "
             f"{target.model.destination.address_env}",
         )
+
+
+def _folder(wanted: AutocommDestination, folder: Path) -> FileDestination:
+    """A folder of this machine from which PowerSchool imports, such as a mounted share."""
+
+    def connect() -> Remote:
+        from d118_pipelines.delivery.folder import FolderRemote
+
+        return FolderRemote(folder, is_ours=False)
+
+    name, label = f"folder-{_digest(str(folder))}", f"${wanted.address_env}"
+    return FileDestination(name, label, False, wanted, connect)
 
 
 def _outbox(project: Project, target: Target) -> FileDestination:
@@ -137,6 +157,13 @@ def sftp_settings(
 ) -> SftpSettings:
     """The server, folder and login of a target. Raises: MissingSecretError."""
     from d118_pipelines.ssh.settings import SftpSettings
+
+    if not wanted.username_env:
+        raise ConfigurationError(
+            f"${wanted.address_env} is a server, and {target.name} has no login for it.",
+            rule="A server needs username_env and password_env or key_file.",
+            not_done="No connection was made.",
+        )
 
     def value(name: str) -> str:
         return environment_value(name, needed_for=f"the delivery of {target.name}")

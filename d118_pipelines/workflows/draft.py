@@ -28,8 +28,10 @@ from d118_pipelines.targets.definition_checks import TARGET_NAME
 from d118_pipelines.targets.draft.file_draft import draft_file
 from d118_pipelines.targets.draft.recognise import GivenFile, one_format, recognise
 from d118_pipelines.targets.draft.relations import Relation, described
+from d118_pipelines.targets.draft.sample import set_days
 from d118_pipelines.targets.draft.write import Draft, of_oneroster, written
-from d118_pipelines.workflows.export_inputs import Parts, find_input
+from d118_pipelines.targets.school_days import KINDS, days_of, spans_of
+from d118_pipelines.workflows.export_inputs import Parts, find_input, given_spans
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,11 +83,24 @@ def draft_target(
         return Drafted(Draft(name, given[0].layout, []), _write(project, text))
     layout = one_format(given)
     with readable(project) as (duck, relations):
+        set_days(duck, _school_days(project, duck, day))
         drafts = [
             draft_file(duck, file, relations, day=day, wanted_key=key) for file in given
         ]
     draft = Draft(name, layout, drafts, archive)
     return Drafted(draft, _write(project, written(draft)))
+
+
+def _school_days(
+    project: Project, duck: duckdb.DuckDBPyConnection, day: dt.date
+) -> dict[str, dt.date]:
+    """Those of the school year and the term on the day of the file, where any is known."""
+    days: dict[str, dt.date] = {}
+    for kind in KINDS:
+        spans = given_spans(project.district(), kind)
+        with suppress(ConfigurationError):
+            days |= days_of(kind, spans or spans_of(duck, kind, "roster.terms"), day)
+    return days
 
 
 def given_files(source: Path) -> tuple[list[GivenFile], dt.date]:

@@ -70,7 +70,12 @@ class TargetFiles:
 
     @cached_property
     def kept(self) -> list[PeopleTable]:
-        """The tables of people behind the newest export and every delivery."""
+        """The tables of people behind the newest export and every delivery.
+
+        A row about two people tells nothing of who has which id.
+        """
+        if self._has_pairs:
+            return []
         home = self.project.home
         folders = dict.fromkeys([self.folder, *(home / s.folder for s in self._sent)])
         columns = (c.header for f in self.target.record_files for c in f.columns)
@@ -91,8 +96,9 @@ class TargetFiles:
         for row in person:
             if row.label in kept:
                 found |= {row.values[c] for c in _KEY_COLUMNS if c in row.values}
-            elif known and row.label in own and known.key in row.values:
-                found.add(row.values[known.key])
+            elif known and row.label in own:
+                parts = set(known.key_parts) & row.values.keys()
+                found |= {row.values[part] for part in parts}
         return found
 
     def _inputs(self) -> set[str]:
@@ -107,7 +113,8 @@ class TargetFiles:
         keys = self.keys(person)
         # Without a key of its own: the ids that are nobody else's here.
         known = keys or ids - self._taken(ids)
-        lines = self._lines(keys, show_values=show_values)
+        mine = known if self._has_pairs else keys
+        lines = self._lines(mine, show_values=show_values)
         findings = self._findings(known)
         changes = changes_of(self.folder) if self.folder.is_dir() else []
         return {
@@ -120,13 +127,24 @@ class TargetFiles:
             "change": [
                 {"file": c.file, "change": c.action, "columns": ", ".join(c.fields)}
                 for c in changes
-                if c.key in known or c.key.split("/")[0] in known
+                if known & self._people_in(c.key)
             ]
             if self.plan.baseline
             else [],
             "sent": self._ledger_rows(known, wanted) or self._delivered_rows(person),
             "deliveries": len(self._sent),
         }
+
+    @property
+    def _has_pairs(self) -> bool:
+        """Whether a record of the target is about two people, such as pupil and guardian."""
+        known = self.target.model.population
+        return known is not None and len(known.key_parts) > 1
+
+    def _people_in(self, key: str) -> set[str]:
+        """A key, and the people that it names."""
+        parts = key.split("/")
+        return {key, *(parts if self._has_pairs else parts[:1])}
 
     def _taken(self, ids: set[str]) -> set[str]:
         """Those that are somebody's key in the files."""
@@ -203,15 +221,21 @@ class TargetFiles:
         path = self.folder / OUTCOME_FILE
         if self.target.model.population is None or not path.is_file():
             return None
-        for row in (row for key in keys for row in read_rows(path, where=("key", key))):
-            code, action = row["code"], row["action"]
-            if code is None:
-                return "exported", "exported."
-            meaning = self.target.model.codes.get(code)
-            words = {"ignore": "not selected", "skip": "skipped", "hold": "held back"}
-            todo = f" {meaning.todo}" if meaning else ""
-            return code, f"{words[action]} by the rule {code}.{todo}"
-        return None
+        if self._has_pairs:
+            rows = [r for r in read_rows(path) if keys & self._people_in(r["key"])]
+        else:
+            rows = [r for key in keys for r in read_rows(path, where=("key", key))]
+        if not rows:
+            return None
+        # Of a person's pairs some may go and others not; the findings name these.
+        row = next((row for row in rows if row["code"] is None), rows[0])
+        code, action = row["code"], row["action"]
+        if code is None:
+            return "exported", "exported."
+        meaning = self.target.model.codes.get(code)
+        words = {"ignore": "not selected", "skip": "skipped", "hold": "held back"}
+        todo = f" {meaning.todo}" if meaning else ""
+        return code, f"{words[action]} by the rule {code}.{todo}"
 
     def _lines(self, keys: set[str], *, show_values: bool) -> Rows:
         header = 1 if self.target.model.format.header else 0
@@ -221,9 +245,15 @@ class TargetFiles:
             if not table.is_file():
                 continue
             column = "_person" if file.person else "_record"
-            for row in (
-                row for key in keys for row in read_rows(table, where=(column, key))
-            ):
+            if self._has_pairs:
+                mine = [
+                    row
+                    for row in read_rows(table)
+                    if keys & {row["_person"], *self._people_in(row["_record"])}
+                ]
+            else:
+                mine = [r for k in keys for r in read_rows(table, where=(column, k))]
+            for row in mine:
                 line = {
                     "file": file.file,
                     "line": row["_row"] + header,
@@ -249,6 +279,8 @@ class TargetFiles:
         c = db.delivery_ledger.c
         mine = [c.key.in_(keys), c.identity == wanted]
         mine += [c.key.startswith(f"{key}/", autoescape=True) for key in sorted(keys)]
+        if self._has_pairs:
+            mine += [c.key.endswith(f"/{key}", autoescape=True) for key in sorted(keys)]
         with state_database(self.project).reading() as connection:
             rows = connection.execute(
                 sa.select(db.delivery_ledger)

@@ -18,8 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.after_commit import Warn, after_commit, log_warning
 from d118_pipelines.kernel.clock import local_time
+from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.kernel.run_folders import run_folder_name
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -33,6 +35,7 @@ from d118_pipelines.targets.ledger import (
     read_snapshot,
 )
 from d118_pipelines.targets.records import plan_of, store_export
+from d118_pipelines.workflows.autocomm import not_picked_up
 from d118_pipelines.workflows.deliver import Delivery
 from d118_pipelines.workflows.deliveries import delivery_of
 from d118_pipelines.workflows.destinations import Destination, refuse_demonstration
@@ -123,10 +126,23 @@ def _built(
     passing = folder / ".inputs"
     passing.mkdir(mode=0o700)
     try:
-        return _filled(way, folder, run_id, now, seeds=seeds)
+        export, plan, read = _filled(way, folder, run_id, now, seeds=seeds)
+        if export is not None and seeds:
+            left = _left_behind(way, now, warn)
+            export = replace(export, findings=(*export.findings, *left))
+        return export, plan, read
     finally:
         with after_commit("Removing what the export was made from", warn):
             _remove_passing(folder)
+
+
+def _left_behind(way: Delivery[Any], now: dt.datetime, warn: Warn) -> list[Finding]:
+    """What PowerSchool did not import; a folder that cannot be reached stops nothing here."""
+    try:
+        return not_picked_up(way.project, way.target, now)
+    except D118Error as exc:
+        warn(f"Nobody looked whether PowerSchool imported the last files. {exc.what}")
+        return []
 
 
 def _filled(

@@ -6,15 +6,17 @@ Called by `export.py`; it finds them and says since when they are true.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from d118_pipelines.config.project import Project
+from d118_pipelines.config.district import District
+from d118_pipelines.config.project import Project, environment_value
 from d118_pipelines.errors import IncompleteExtractError
-from d118_pipelines.kernel.frames import open_frames
+from d118_pipelines.kernel.frames import open_frames, parquet
 from d118_pipelines.roster.model.tables import sis_providers
 from d118_pipelines.roster.staging.staged import Staged, find_staged
 from d118_pipelines.roster.store.snapshot import write_snapshot
@@ -25,6 +27,8 @@ from d118_pipelines.state.database import Database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.definition import Target
+from d118_pipelines.targets.school_days import KINDS, Span, days_of, spans_of
+from d118_pipelines.targets.secret_columns import secret_variables
 from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
 
 Parts = tuple[str, str, str]
@@ -56,15 +60,16 @@ def gather(
     """Find what this run made, else the newest; the roster is copied into `folder`.
 
     Raises: IncompleteExtractError if an extract, a staged roster or the roster that the
-    SQL reads was never made.
+    SQL reads was never made; MissingSecretError for a secret column without a value.
     """
     found = {parts: find_input(project, parts, run_id) for parts in target.reads}
     times = [source.made_at for _, source in found.values()]
     demonstration = any(source.is_demonstration for _, source in found.values())
     roster: dict[str, Path] = {}
-    if target.roster_reads:
-        district = project.district().id
-        synced, is_made_up = _roster_state(database, district)
+    district = project.district()
+    relations = roster_relations(target, district)
+    if relations:
+        synced, is_made_up = _roster_state(database, district.id)
         times.append(synced)
         demonstration |= is_made_up
         with (
@@ -72,16 +77,51 @@ def gather(
             arrow_reading(database) as reader,
         ):
             roster = write_snapshot(
-                reader, duck, target.roster_reads, district=district, folder=folder
+                reader, duck, relations, district=district.id, folder=folder
             )
-    inputs = Inputs({parts: file for parts, (file, _) in found.items()}, roster)
+    extracts = {parts: file for parts, (file, _) in found.items()}
+    days = _school_days(target, district, roster, now.astimezone(district.zone).date())
+    inputs = Inputs(extracts, roster, secret_values(target), days)
     pulls = [source for _, source in found.values() if isinstance(source, Pull)]
     read = {pull.details.get(READ_FROM, pull.provider) for pull in pulls}
-    read |= {"the roster"} if target.roster_reads else set()
+    read |= {"the roster"} if relations else set()
     read |= {f"staged/{parts[1]}" for parts in found if parts[0] == "staged"}
-    made_up = " (made-up people)" if demonstration and target.roster_reads else ""
+    made_up = " (made-up people)" if demonstration and relations else ""
     told = ", ".join(sorted(read)) + made_up
     return Gathered(inputs, min(times, default=now), demonstration, told)
+
+
+def roster_relations(target: Target, district: District) -> list[str]:
+    """The relations of the roster that a target needs: its SQL's, and those of its days."""
+    needed = any(not given_spans(district, kind) for kind in target.days_used)
+    return sorted({*target.roster_reads, *(["terms"] if needed else [])})
+
+
+def given_spans(district: District, kind: str) -> list[Span]:
+    """The school years or terms of `config/district.yaml`."""
+    return [(one.first, one.last) for one in getattr(district, KINDS[kind])]
+
+
+def _school_days(
+    target: Target, district: District, roster: Mapping[str, Path], day: dt.date
+) -> dict[str, dt.date]:
+    """The days of the school year and the term that a target's SQL uses."""
+    days: dict[str, dt.date] = {}
+    for kind in target.days_used:
+        spans = given_spans(district, kind)
+        if not spans:
+            with closing(open_frames()) as duck:
+                spans = spans_of(duck, kind, parquet(roster["terms"]))
+        days |= days_of(kind, spans, day)
+    return days
+
+
+def secret_values(target: Target) -> dict[str, str]:
+    """The secrets that are columns of the target. Raises: MissingSecretError."""
+    return {
+        name: environment_value(name, needed_for=f"the column {where} ({target.name})")
+        for name, where in secret_variables(target.model).items()
+    }
 
 
 def find_input(

@@ -39,7 +39,7 @@ class FileSet(Delivery[DeliveryReport]):
         """Names of files that are gone or other ones, by size and SHA-256."""
         if not files:
             return "this copy knows of no delivery to compare with."
-        if not self.destination.options.confirm_hash:
+        if not self.destination.options.in_force.confirm_hash:
             return "its server lets nothing be read."
         with self.destination.connect() as remote:
             there = {name: remote.stat(name) for name in (f["name"] for f in files)}

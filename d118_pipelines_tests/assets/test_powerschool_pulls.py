@@ -41,6 +41,7 @@ def project(pulled: RosterProject, tmp_path: Path) -> RosterProject:
     return pulled.copied(tmp_path / "project")
 
 
+@pytest.mark.long
 def test_all_roster_queries_together_are_one_pull(pulled: RosterProject) -> None:
     pull = find_pull(pulled.home / "raw/powerschool")
 

@@ -177,6 +177,7 @@ def test_out_of_term_the_run_succeeds_and_nothing_is_sent(
     assert len(deliveries(project)) == 1
 
 
+@pytest.mark.long
 def test_nothing_of_the_roster_stays_beside_the_export(sent: Sent) -> None:
     left = [
         path

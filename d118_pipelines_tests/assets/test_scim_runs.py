@@ -100,6 +100,7 @@ def test_a_held_plan_stops_before_the_service_is_asked(project: ScimProject) -> 
     assert sum(not user["active"] for user in service.users.values()) == 2
 
 
+@pytest.mark.long
 def test_a_refused_token_fails_the_run_and_is_not_shown(project: ScimProject) -> None:
     def fault(request: Request) -> Reply | None:
         return refusal(401)

@@ -237,6 +237,7 @@ def age_newest_extract(project: ProjectFolder, hours: float) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("hours", "held"), [(47.5, False), (48.5, True)])
 def test_an_extract_may_be_48_hours_old(
     project: ProjectFolder, hours: float, held: bool

@@ -104,6 +104,7 @@ NAMES = {
 }
 
 
+@pytest.mark.long
 def test_case_36_active_students_with_a_mark_are_kept_and_reported(
     tmp_path: Path,
 ) -> None:

@@ -242,6 +242,7 @@ def test_other_words_of_the_same_kinds_are_read_alike(odd: Staged) -> None:
     assert (read["Y1"], read["Y2"], read["Y3"]) == (2027, None, None)
 
 
+@pytest.mark.long
 def test_a_key_with_control_characters_is_unreadable_with_one_finding(
     odd: Staged,
 ) -> None:

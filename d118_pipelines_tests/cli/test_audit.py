@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
+
 from d118_pipelines.workflows.run import account
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 
 
+@pytest.mark.long
 def test_a_run_and_what_a_person_took_out_are_in_the_log(
     project: ProjectFolder,
 ) -> None:

@@ -85,6 +85,7 @@ def test_explain_knows_who_left_from_the_ledger(delivered: ProjectFolder) -> Non
     assert [finding["code"] for finding in answer["findings"]] == ["left_file"]
 
 
+@pytest.mark.long
 def test_explain_shows_values_only_when_asked(project: ProjectFolder) -> None:
     project.set_people([*STAFF, Person(4300, last_name=f"{CANARY} [Ruiz]")])
     project.export("hr_records")

@@ -92,6 +92,7 @@ def test_a_file_that_cannot_be_written_is_2(
     assert not path.exists()
 
 
+@pytest.mark.long
 def test_findings_of_a_provider(tmp_path: Path) -> None:
     project = RosterProject(tmp_path / "project", PROVIDER)
     # A user without a name is set aside.

@@ -64,6 +64,7 @@ def test_what_is_paused_is_not_run_by_anybody_until_it_is_resumed(
     assert project.d118("resend", "hr_records").code == 0
 
 
+@pytest.mark.long
 def test_a_pause_of_all_stops_a_run_that_is_at_work_before_it_sends(
     project: ProjectFolder,
 ) -> None:

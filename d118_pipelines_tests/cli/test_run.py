@@ -207,6 +207,7 @@ def test_a_failure_is_1_and_cannot_be_approved(project: ProjectFolder) -> None:
     assert project.outbox("hr_records") == before
 
 
+@pytest.mark.long
 def test_zero_rows_are_1_and_change_nothing(project: ProjectFolder) -> None:
     before = project.outbox("hr_records")
     plans = len(project.rows(db.plans))

@@ -59,6 +59,7 @@ def test_all_well_is_0(delivered: ProjectFolder) -> None:
     assert check(delivered) == (0, ["All well: hr_records, smartfind."])
 
 
+@pytest.mark.long
 def test_late_is_1_and_held_is_3_with_a_line_each(project: ProjectFolder) -> None:
     project.set_people(HALF)
     project.export("hr_records")

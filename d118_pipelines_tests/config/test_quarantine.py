@@ -332,6 +332,7 @@ def test_the_alert_says_misconfigured_once(
     assert markdown("providers[1].colour: unknown key") in alert["text"]
 
 
+@pytest.mark.long
 def test_status_shows_the_state_deadline_and_place(fresh: ProjectFolder) -> None:
     add(fresh, {**FILES, NEW: TYPO + SCHEDULE})
     fresh.set_providers({**SHEETS, "enabled": False, "colour": 1})

@@ -90,6 +90,7 @@ def test_no_route_contacts_or_keeps_a_foreign_address(
     assert file.read_bytes() == (REPOSITORY / "config/providers.yaml").read_bytes()
 
 
+@pytest.mark.long
 def test_an_address_alone_does_not_take_the_secret_with_it(
     own_console: RunningConsole,
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from d118_pipelines_tests.support.console import URL, RunningConsole
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
-EXAMPLES = 10
+EXAMPLES = 5
 
 
 @pytest.mark.filterwarnings("ignore")

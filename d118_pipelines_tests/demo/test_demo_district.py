@@ -144,6 +144,7 @@ def test_every_day_lies_in_the_school_year_and_its_terms(
         assert year["firstday"].year == first_year
 
 
+@pytest.mark.long
 def test_students_move_up_in_july(tmp_path: Path) -> None:
     sql = "SELECT dcid, last_name, grade_level FROM students WHERE enroll_status = 0"
     years: list[dict[int, tuple[str, int]]] = []

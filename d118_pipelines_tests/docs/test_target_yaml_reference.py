@@ -34,6 +34,7 @@ MODELS = (
     keys.FileLimits,
     keys.Transition,
     places.SftpDestination,
+    places.AutocommDestination,
     places.ScimDestination,
     keys.Schedule,
     keys.Disclosure,
@@ -60,6 +61,11 @@ def shown_default(field: FieldInfo) -> str:
     return f"`{value}`"
 
 
+def defaults_of(model: type[Model]) -> dict[str, str]:
+    fields = model.model_fields.items()
+    return {name: shown_default(field) for name, field in fields}
+
+
 def test_every_model_of_a_target_has_a_table() -> None:
     defined = {
         model
@@ -82,8 +88,10 @@ def test_table_has_exactly_the_keys_of_the_model_with_their_defaults(
 ) -> None:
     documented = {key_of(row): row["default"] for row in rows}
 
-    fields = model.model_fields.items()
-    assert documented == {name: shown_default(field) for name, field in fields}
+    wanted = defaults_of(model)
+    if model is places.AutocommDestination:  # the page has what differs
+        wanted = dict(wanted.items() - defaults_of(places.SftpDestination).items())
+    assert documented == wanted
     assert len(documented) == len(rows), "a key stands twice"
 
 

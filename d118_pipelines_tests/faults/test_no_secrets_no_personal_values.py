@@ -189,6 +189,7 @@ def test_h10_s26_no_failure_names_a_secret_or_a_person(
     assert leaks(sync, failure(sync, FAILURES[cause])) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
 def test_h10_s26_credentials_of_a_server_stay_out_of_its_errors(
     tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch

@@ -129,6 +129,7 @@ def test_a6_empty_users_fail_the_pull_and_change_nothing(
     assert project.runs("sis")[-1][0] == "FAILURE"
 
 
+@pytest.mark.long
 def test_a6_empty_users_that_are_allowed_are_held_and_change_nothing(
     sis: SyncedDistrict, tmp_path: Path
 ) -> None:

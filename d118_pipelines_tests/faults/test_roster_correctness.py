@@ -69,6 +69,7 @@ def roles(project: RosterProject) -> dict[str, str]:
     )
 
 
+@pytest.mark.long
 def test_c1_unknown_or_missing_role_rejects_the_row_and_is_never_a_student(
     sis: SyncedDistrict,
 ) -> None:

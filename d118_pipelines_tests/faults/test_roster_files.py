@@ -138,6 +138,7 @@ def test_d13_row5_ragged_row_is_set_aside_stays_active_and_the_rest_flows(
     assert inactive(synced.project, "users") == []
 
 
+@pytest.mark.long
 def test_d14_second_role_and_second_dates_in_one_class_are_rows_of_their_own(
     tmp_path: Path,
 ) -> None:

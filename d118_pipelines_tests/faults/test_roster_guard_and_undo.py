@@ -164,6 +164,7 @@ def test_undo_puts_back_what_a_bad_sync_changed(
     assert len(project.dump(*tables)["users"]) == 14
 
 
+@pytest.mark.long
 def test_undo_that_would_empty_the_roster_is_held_until_it_is_approved(
     sis: SyncedDistrict, project: RosterProject
 ) -> None:

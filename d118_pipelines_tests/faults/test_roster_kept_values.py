@@ -34,6 +34,7 @@ def test_set_without_enrollments_and_demographics_keeps_what_they_gave(
     assert result.changed == 0
 
 
+@pytest.mark.long
 def test_every_run_leaves_its_findings_in_the_sync_log(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     users = BASE_1_1["users"].replace(",teacher,", ",wizard,")

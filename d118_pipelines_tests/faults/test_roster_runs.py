@@ -70,6 +70,7 @@ def test_c11_row12_second_run_gives_way_and_a_killed_holder_does_not_block(
         assert counts(project.sync("sis")) == {"created": 1}
 
 
+@pytest.mark.long
 def test_c13_run_that_was_lost_is_closed_by_the_next_one(
     project: RosterProject,
 ) -> None:

@@ -143,6 +143,7 @@ def test_two_people_who_swap_numbers_are_changes(delivered: Sync) -> None:
     assert keys(delivered, "left") == set()
 
 
+@pytest.mark.long
 def test_s18_staff_who_become_substitutes_and_back_are_reported(tmp_path: Path) -> None:
     stays = Person(4003, status=2)
     people = [Person(4001), Person(4002, homeschoolid=SUBSTITUTES), stays]

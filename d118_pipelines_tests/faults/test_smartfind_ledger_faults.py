@@ -287,6 +287,7 @@ def test_cycle_day_ends_at_midnight_of_the_district(tmp_path: Path) -> None:
     assert set(commands(sync).values()) == {"C"}
 
 
+@pytest.mark.long
 def test_ledger_of_another_destination_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

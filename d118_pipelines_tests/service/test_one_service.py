@@ -15,6 +15,7 @@ import pytest
 
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines_tests.service.test_services import LAUNCH
+from d118_pipelines_tests.support.dagster_ui import CLIENT
 from d118_pipelines_tests.support.project import ProjectFolder, program
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
@@ -58,7 +59,7 @@ def wait_for(url: str) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         try:
-            httpx.get(url)
+            CLIENT.get(url)
             return
         except httpx.TransportError:
             time.sleep(0.2)
@@ -67,7 +68,7 @@ def wait_for(url: str) -> None:
 
 def asked(port: int, query: str) -> str:
     url = f"http://127.0.0.1:{port}/graphql"
-    return httpx.post(url, json={"query": query}, timeout=60).text
+    return CLIENT.post(url, json={"query": query}, timeout=60).text
 
 
 def test_they_meet_at_the_socket_and_the_view_changes_nothing(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_they_meet_at_the_socket_and_the_view_changes_nothing(tmp_path: Path) ->
         assert len(daemons(project.root)) == 1
         sockets = project.home / "run"
         assert sockets.stat().st_mode & 0o777 == 0o700
-        strange = httpx.get(
+        strange = CLIENT.get(
             f"http://127.0.0.1:{port + 1}/", headers={"Host": "other.example"}
         )
 

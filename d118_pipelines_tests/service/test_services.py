@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from d118_pipelines.kernel.processes import daemons
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines_tests.browser.chromium import find_chromium, open_browser
 from d118_pipelines_tests.conftest import PEOPLE
-from d118_pipelines_tests.support.dagster_ui import DagsterUi, running_dagster
+from d118_pipelines_tests.support.dagster_ui import CLIENT, DagsterUi, running_dagster
 from d118_pipelines_tests.support.district import write_tables
 from d118_pipelines_tests.support.loopback_http import Quiet, serving
 from d118_pipelines_tests.support.project import ProjectFolder
@@ -98,6 +97,7 @@ def test_the_same_mutation_from_the_own_page_launches_a_run(ui: DagsterUi) -> No
     assert answer["launchRun"]["__typename"] == "LaunchRunSuccess"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -114,12 +114,13 @@ def test_the_real_server_answers_as_the_guard_says(
 ) -> None:
     sent = {"Content-Type": "application/json", **headers}
     body = b'{"query": "{ __typename }"}'
-    answer = httpx.post(f"{ui.url}/graphql", content=body, headers=sent)
+    answer = CLIENT.post(f"{ui.url}/graphql", content=body, headers=sent)
 
     assert answer.status_code == expected
     assert answer.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.long
 def test_nothing_but_the_guarded_port_listens(ui: DagsterUi) -> None:
     mark = f"HOME={ui.project.root}".encode()
     mine = {
@@ -168,6 +169,7 @@ def test_a_run_reads_the_env_file_as_it_is_now(ui: DagsterUi) -> None:
     assert pull.details["source"] == "csv"
 
 
+@pytest.mark.long
 def test_a_second_daemon_is_refused_in_one_sentence(ui: DagsterUi) -> None:
     answer = started(ui.project, port=free_port())
 

@@ -20,6 +20,7 @@ def store(tmp_path: Path) -> PullStore:
     return PullStore(tmp_path / "raw", run_id="0123456789", now=NOW)
 
 
+@pytest.mark.long
 def test_large_rows_are_written_before_they_fill_the_memory(store: PullStore) -> None:
     large = {"sourcedId": "U1", "note": "x" * (WRITE_CHARACTERS // 4)}
     writer = store.collection("users")

@@ -123,6 +123,7 @@ def test_rows_that_the_database_numbers_go_on_from_the_last(
     assert max(row.id for row in project.rows(db.audit_log)) == last + 1
 
 
+@pytest.mark.long
 def test_a_database_with_rows_is_refused_as_a_whole(
     project: RosterProject, url: str
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_row_that_postgresql_refuses_leaves_it_empty(
     assert not any(contents(project).values())
 
 
+@pytest.mark.long
 def test_not_while_a_run_is_at_work(project: RosterProject, url: str) -> None:
     with lease_held(project, "hr_records"):
         answer = project.d118("upgrade", "--to", url)

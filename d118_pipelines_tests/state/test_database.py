@@ -204,6 +204,7 @@ except BusyError:
 """
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_of_two_processes_one_holds_a_lease_and_a_killed_one_frees_it(
     place: tuple[Path, str],

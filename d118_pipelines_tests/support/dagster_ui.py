@@ -25,6 +25,8 @@ from d118_pipelines_tests.support.project import ProjectFolder
 START_SECONDS = 400.0
 STOP_SECONDS = 15.0
 RUN_SECONDS = 400.0
+CLIENT = httpx.Client(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+"""A new one for each question would read all certificates, which takes longer."""
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 _ASSETS = "{ assetNodes { assetKey { path } } }"
@@ -56,7 +58,7 @@ class DagsterUi:
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """Ask the server; returns `data` and fails on any GraphQL error."""
         body = {"query": query, "variables": variables}
-        answer = httpx.post(f"{self.url}/graphql", json=body, timeout=30).json()
+        answer = CLIENT.post(f"{self.url}/graphql", json=body, timeout=30).json()
         assert "errors" not in answer, answer["errors"]
         data: dict[str, Any] = answer["data"]
         return data
@@ -152,9 +154,9 @@ def _is_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         with suppress(httpx.TransportError, ValueError, KeyError, TypeError):
-            httpx.get(f"{url}/server_info", timeout=5).raise_for_status()
+            CLIENT.get(f"{url}/server_info", timeout=5).raise_for_status()
             body = {"query": _ASSETS}
-            answer = httpx.post(f"{url}/graphql", json=body, timeout=10).json()
+            answer = CLIENT.post(f"{url}/graphql", json=body, timeout=10).json()
             if answer["data"]["assetNodes"]:
                 return True
         time.sleep(0.2)

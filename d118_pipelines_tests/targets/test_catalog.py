@@ -18,13 +18,28 @@ from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.targets.build import Export, Inputs
 from d118_pipelines.targets.definition import Target, read_target
+from d118_pipelines.targets.secret_columns import secret_variables
 from d118_pipelines.workflows.catalog import add_target, catalog
 from d118_pipelines_tests.support.exports import first_export
 from d118_pipelines_tests.support.project import REPOSITORY
 
 NOW = dt.datetime(2026, 11, 2, 11, tzinfo=dt.UTC)
 GOLDEN = REPOSITORY / "d118_pipelines_tests/golden/catalog"
-NAMES = ("google_users", "school_data_sync")
+NAMES = (
+    "destiny_patrons",
+    "fitnessgram",
+    "google_users",
+    "little_sis",
+    "school_data_sync",
+)
+SECRETS = {
+    "FITNESSGRAM_STUDENT_PASSWORD": "first-Pass1",
+    "FITNESSGRAM_STAFF_PASSWORD": "staff,Pass2",
+}
+DAYS = {
+    "school_year_begin": dt.date(2026, 8, 17),
+    "school_year_end": dt.date(2027, 5, 28),
+}
 Rows = Mapping[str, list[dict[str, Any]]]
 
 
@@ -68,6 +83,8 @@ ROSTER: Rows = {
             student_number="222150",
             grade_level="09",
             graduation_year=2030,
+            gender="female",
+            birth_date=dt.date(2012, 1, 31),
         ),
         _record("Left", first_name="Bo", last_name="Moe", email="bo@d118.example"),
         _record("Nameless"),
@@ -90,14 +107,67 @@ ROSTER: Rows = {
 }
 
 
-def written(relation: str, folder: Path) -> Path:
+# And a class of physical education, and a guardian.
+WIDER: Rows = {
+    **ROSTER,
+    "users": [
+        *ROSTER["users"],
+        _record(
+            "G1", first_name="Kai", last_name="Lind", email="kai.lind@mail.example"
+        ),
+        _record("G2", first_name="Lee", last_name="Lind"),
+    ],
+    "user_roles": [
+        *ROSTER["user_roles"],
+        _role("G1", "guardian"),
+        _role("G2", "guardian"),
+    ],
+    "user_agents": [
+        {"user_id": _id("P2"), "agent_id": _id("G1")},
+        {"user_id": _id("P2"), "agent_id": _id("G2")},
+    ],
+    "courses": [_record("K2", name="Physical Education 9", course_code="PE9")],
+    "terms": [
+        _record(
+            "T1",
+            name="2026-2027",
+            type="schoolYear",
+            school_year=2027,
+            start_date="2026-08-17",
+            end_date="2027-05-29",
+        )
+    ],
+    "class_terms": [{"class_id": _id("C2"), "term_id": _id("T1")}],
+    "classes": [
+        *ROSTER["classes"],
+        _record(
+            "C2",
+            name="Physical Education 9",
+            school_id=_id("S5"),
+            course_id=_id("K2"),
+            section_number="2",
+            period="3",
+            room="Gym",
+        ),
+    ],
+    "enrollments": [
+        *ROSTER["enrollments"],
+        _enrolled("P1", "teacher", class_id=_id("C2")),
+        _enrolled("P2", "student", class_id=_id("C2")),
+        _enrolled("Nameless", "student", class_id=_id("C2")),
+    ],
+}
+NARROW = ("google_users", "school_data_sync")
+
+
+def written(relation: str, folder: Path, roster: Rows) -> Path:
     """The rows of one relation as an export reads them."""
     path = folder / f"{relation}.parquet"
     columns = relation_columns(relation)
     with closing(open_frames()) as duck:
         layout = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         duck.execute(f"CREATE TABLE t ({layout})")
-        for row in ROSTER.get(relation, []):
+        for row in roster.get(relation, []):
             marks = ", ".join("?" * len(row))
             duck.execute(
                 f"INSERT INTO t ({', '.join(row)}) VALUES ({marks})", list(row.values())
@@ -125,8 +195,10 @@ def made(target: Target, folder: Path) -> Export:
     folder.mkdir()
     inputs = folder / "inputs"
     inputs.mkdir()
-    rows = {name: written(name, inputs) for name in target.roster_reads}
-    return first_export(target, Inputs({}, rows), folder, NOW)
+    roster = ROSTER if target.name in NARROW else WIDER
+    rows = {name: written(name, inputs, roster) for name in target.roster_reads}
+    secrets = {name: SECRETS[name] for name in secret_variables(target.model)}
+    return first_export(target, Inputs({}, rows, secrets, DAYS), folder, NOW)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,5 +246,7 @@ def test_a_target_that_is_there_is_not_replaced(project: Project) -> None:
 def test_a_name_that_the_catalog_lacks_is_refused_with_its_names(
     project: Project,
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"google_users, school_data_sync"):
+    with pytest.raises(
+        ConfigurationError, match=r"google_users, little_sis, school_data_sync"
+    ):
         add_target(project, "../targets")

@@ -165,6 +165,7 @@ def test_every_column_with_values_of_every_written_file_is_in_the_register(
         assert columns[file.file] == held - {""}
 
 
+@pytest.mark.long
 def test_the_command_speaks_every_form(delivered: ProjectFolder) -> None:
     table = delivered.d118("ledger", "disclosures")
     page = delivered.d118("ledger", "disclosures", "--markdown")

@@ -175,6 +175,7 @@ def test_somebody_who_is_erased_comes_back_as_the_same_record(store: Store) -> N
     assert len(store.rows("SELECT 1 FROM enrollments WHERE status = 'active'")) == 2
 
 
+@pytest.mark.long
 def test_nobody_is_erased_before_the_time_by_clock_and_by_order(store: Store) -> None:
     before = everything(store)
 

@@ -85,6 +85,7 @@ def test_of_sheets(tmp_path: Path) -> None:
     check(tmp_path, entry("p", "CSV", {"path": str(tmp_path / "sheets")}), 2)
 
 
+@pytest.mark.long
 def test_of_powerschool(tmp_path: Path) -> None:
     config: dict[str, Any] = {"term_window": {"lead_days": 400, "tail_days": 400}}
     one = entry("p", "POWERSCHOOL", config, limits={"max_records": 10})

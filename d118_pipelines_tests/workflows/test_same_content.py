@@ -65,6 +65,7 @@ def test_a_repeated_run_says_what_a_full_one_says(
     assert after["plan_hash"] == before["plan_hash"]
 
 
+@pytest.mark.long
 def test_findings_are_those_of_the_content_and_are_logged_again(
     project: RosterProject,
 ) -> None:
@@ -110,6 +111,7 @@ def test_who_is_absent_for_the_second_time_leaves_although_the_content_is_the_sa
     assert _is_repeated(project)
 
 
+@pytest.mark.long
 def test_a_blackout_that_began_since_lets_an_empty_plan_wait(
     project: RosterProject,
 ) -> None:

@@ -45,6 +45,7 @@ def test_every_base_url_has_its_own_confirmed_users(project: ScimProject) -> Non
     assert len(destinations) == 2
 
 
+@pytest.mark.long
 def test_without_a_base_url_the_requests_are_written_and_nobody_moves(
     project: ScimProject,
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_single_refused_change_does_not_fail_a_run(project: ScimProject) -> No
         assert project.send().number("failed") == 1
 
 
+@pytest.mark.long
 def test_an_attribute_without_a_value_is_removed(project: ScimProject) -> None:
     with serving(project, ScriptedScim()) as service:
         project.change_state(

@@ -80,9 +80,9 @@ ORDER BY 1
 
 -- name: outcome
 -- What became of every record: code and action are null where it is exported.
-SELECT CAST(p.{{key}} AS VARCHAR) AS key, o.code, o.action
-FROM population AS p
-LEFT JOIN outcome AS o ON o.key = CAST(p.{{key}} AS VARCHAR)
+SELECT p.key, o.code, o.action
+FROM (SELECT CAST({{key}} AS VARCHAR) AS key FROM population) AS p
+LEFT JOIN outcome AS o ON o.key = p.key
 
 -- name: people
 SELECT _kind, count(DISTINCT _person) FROM {{file}} GROUP BY _kind ORDER BY _kind

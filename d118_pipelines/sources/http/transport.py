@@ -5,7 +5,9 @@ Called by `client.py`, which has attempts, waiting, redirects and the meaning of
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -53,6 +55,17 @@ class HttpLimits:
     attempts: int = 6
     wait: float = 300.0
     size_bytes: int = 64 * MEBIBYTE
+
+
+@functools.cache
+def _trusted(*places: str | None) -> ssl.SSLContext:
+    """The certificates that are trusted; reading them takes a tenth of a second.
+
+    places: what the variables say that name others, which httpx reads.
+    """
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=bool(places))
 
 
 class Transport:
@@ -183,8 +196,12 @@ class Transport:
             # They log addresses with their queries, and headers.
             for name in ("httpx", "httpcore"):
                 logging.getLogger(name).setLevel(logging.WARNING)
+            # Loopback has no proxy, and no certificates of its own either.
+            names = () if is_local else ("SSL_CERT_FILE", "SSL_CERT_DIR")
             self._clients[is_local] = httpx.Client(
-                trust_env=not is_local, headers=HEADERS
+                verify=_trusted(*map(os.environ.get, names)),
+                trust_env=not is_local,
+                headers=HEADERS,
             )
         return self._clients[is_local]
 

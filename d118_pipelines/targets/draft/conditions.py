@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.kernel.sql_text import identifier, literal
-from d118_pipelines.targets.draft.people import is_personal
+from d118_pipelines.targets.draft.people import are_names, is_personal
 from d118_pipelines.targets.draft.relations import Relation
 from d118_pipelines.targets.draft.sample import column_arrays
 
@@ -108,7 +108,8 @@ class Rows:
                     f"SELECT DISTINCT hash({text}), {text} FROM {table}"
                 ).fetchall()
             )
-            self.codes.append((field, code, [values[int(one)] for one in known]))
+            if field.kind != "VARCHAR" or not are_names(duck, values.values()):
+                self.codes.append((field, code, [values[int(one)] for one in known]))
 
         tests = list(_tests(fields))
         self.tests = list(

@@ -20,9 +20,15 @@ from d118_pipelines.targets.draft.conditions import (
     fields_of,
     is_code,
 )
-from d118_pipelines.targets.draft.people import is_personal
-from d118_pipelines.targets.draft.sample import Sample, as_text
-from d118_pipelines.targets.draft.shapes import DATE_FORMATS, Candidate, families, plain
+from d118_pipelines.targets.draft.people import are_names, is_personal
+from d118_pipelines.targets.draft.sample import Sample, as_text, school_days_known
+from d118_pipelines.targets.draft.shapes import (
+    COST_OF_CONSTANT,
+    Candidate,
+    days,
+    families,
+    plain,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +39,6 @@ GOOD = 0.995
 LEAST_LIFT = 0.8
 _LOOKED_AT = 160
 _WORTH_KEEPING = 0.1
-# A constant is simpler than a source, unless the source has the name of the column.
-_COST_OF_CONSTANT = -0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class _Column:
     distinct: int
     usual: str
     usual_share: float
+    is_personal: bool
+    """Whether its header, or its few values, say that it holds what is a person's."""
     found: list[tuple[float, Candidate]] = field(default_factory=list)
 
     def add(self, share: float, candidate: Candidate) -> None:
@@ -91,7 +97,7 @@ def explained(
         if column.distinct <= 1:
             column.add(1.0, _constant(column.usual))
     near = [c for alias, r, far in sample.aliased for c in plain(alias, r, far)]
-    known = _Known(sample, [*_days(), *near])
+    known = _Known(sample, [*days(school_days_known(sample.duck)), *near])
     known.offer(columns)
     _shape(sample, [c for c in columns if not c.is_good], known)
     open_ones = [c for c in columns if not c.is_good]
@@ -123,23 +129,22 @@ def _columns(sample: Sample, headers: Sequence[str]) -> list[_Column]:
             f"SELECT count(DISTINCT c{place}), mode(c{place}), "
             f"count(*) FILTER (c{place} = (SELECT mode(c{place}) FROM f)), count(*) FROM f"
         ).fetchall()
-        made.append(_Column(place, header, distinct, usual, count / rows))
+        is_own = is_personal(header) or _holds_names(sample, place, distinct)
+        made.append(_Column(place, header, distinct, usual, count / rows, is_own))
     return made
+
+
+def _holds_names(sample: Sample, place: int, distinct: int) -> bool:
+    if not 2 <= distinct <= MOST_VALUES:
+        return False
+    values = sample.duck.execute(f"SELECT DISTINCT c{place} FROM f").fetchall()
+    return are_names(sample.duck, (value for (value,) in values))
 
 
 def _constant(text: str) -> Candidate:
     if not text:
-        return Candidate("NULL", "always empty", _COST_OF_CONSTANT)
-    return Candidate(literal(text), f'always "{text}"', _COST_OF_CONSTANT)
-
-
-def _days() -> list[Candidate]:
-    """The day of the file, in every form."""
-    return [
-        Candidate(f"strftime($today, '{shape}')", f"the day, as {shape}", 0.5)
-        for shape in DATE_FORMATS
-        if not re.search("[HIMS]", shape)
-    ]
+        return Candidate("NULL", "always empty", COST_OF_CONSTANT)
+    return Candidate(literal(text), f'always "{text}"', COST_OF_CONSTANT)
 
 
 class _Known:
@@ -252,7 +257,7 @@ def _carried(text: str, encoding: str) -> str:
 
 def _map_codes(sample: Sample, column: _Column) -> None:
     """A few values of a source column, each with the same value in the file."""
-    if not 2 <= column.distinct <= MOST_VALUES or is_personal(column.header):
+    if not 2 <= column.distinct <= MOST_VALUES or column.is_personal:
         return
     import numpy as np  # heavy: only where a target is drafted
 
@@ -287,16 +292,21 @@ def _map_codes(sample: Sample, column: _Column) -> None:
     )
     column.found = [one for one in column.found if one not in maps]
     for share, candidate in maps[:2]:
-        column.add(share, _with_map(sample, column, candidate))
+        if made := _with_map(sample, column, candidate):
+            column.add(share, made)
 
 
-def _with_map(sample: Sample, column: _Column, candidate: Candidate) -> Candidate:
-    """The map as SQL, from all rows of the sample."""
+def _with_map(
+    sample: Sample, column: _Column, candidate: Candidate
+) -> Candidate | None:
+    """The map as SQL, from all rows of the sample; None for one from names of people."""
     x = candidate.sql.removeprefix("MAP ")
     rows = sample.duck.execute(
         f"SELECT CAST({x} AS VARCHAR), mode(f.c{column.place}) FROM s GROUP BY 1 ORDER BY 1"
     ).fetchall()
     pairs = dict(rows)
+    if are_names(sample.duck, pairs):
+        return None
     targets = Counter(pairs.values())
     [(usual, count)] = targets.most_common(1)
     rest = usual if count * 2 > len(pairs) and count > 2 else pairs.get(None, "")
@@ -339,7 +349,7 @@ def _default(sample: Sample, column: _Column, known: _Known) -> None:
         x = f"nullif(CAST({first.sql} AS VARCHAR), '')"
         usual = _usual(sample, column, f"{as_text(first.sql)} = ''")
         made = []
-        if not is_personal(column.header) or there[n] < sample.rows - 2:
+        if not column.is_personal or there[n] < sample.rows - 2:
             words = f'{first.words}, else "{usual}"'
             sql = f"coalesce({x}, {literal(usual)})"
             made = [Candidate(sql, words, first.cost + 0.3, first.alias, first.source)]
@@ -376,7 +386,7 @@ def _decide(sample: Sample, column: _Column, known: _Known, rows: Rows) -> None:
         for n in order[:4]
         if 0.02 < shares[n] < GOOD
     ]
-    if 2 <= column.distinct <= 5 and not is_personal(column.header):
+    if 2 <= column.distinct <= 5 and not column.is_personal:
         usual = _constant(column.usual)
         first.append((usual, sample.hashes([usual.sql])[0] == wanted))
     for one, hits in first:
@@ -419,7 +429,7 @@ def _others(
         [(text,)] = sample.duck.execute(
             f"SELECT f.c{column.place} FROM s LIMIT 1 OFFSET {where}"
         ).fetchall()
-        if not text or (not is_personal(column.header) and counts.max() > 2):
+        if not text or (not column.is_personal and counts.max() > 2):
             constant = _constant(text)
             yield constant, sample.hashes([constant.sql])[0] == wanted
     shares = (known.hashes[:, rest] == wanted[rest]).mean(axis=1)

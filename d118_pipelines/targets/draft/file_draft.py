@@ -15,10 +15,11 @@ from d118_pipelines.kernel.sql_text import identifier
 from d118_pipelines.targets.draft.explain import Explained, explained, quick_score
 from d118_pipelines.targets.draft.keys import Key, possible_keys
 from d118_pipelines.targets.draft.order import order_of
+from d118_pipelines.targets.draft.people import note_names
 from d118_pipelines.targets.draft.population import Population, population
 from d118_pipelines.targets.draft.recognise import GivenFile
 from d118_pipelines.targets.draft.relations import Join, Relation, joins_of
-from d118_pipelines.targets.draft.sample import Sample, as_text
+from d118_pipelines.targets.draft.sample import Sample, as_text, set_days
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,7 +86,8 @@ def draft_file(
     day: the day of the file, for dates. wanted_key: header of the column that names a line.
     Raises: ConfigurationError if there is no such column.
     """
-    duck.execute("SET VARIABLE today = CAST(? AS DATE)", [day.isoformat()])
+    set_days(duck, {"today": day})
+    note_names(duck, relations)
     width = len(given.headers)
     _load(duck, given)
     place = _place_of(given, wanted_key)

@@ -6,7 +6,8 @@ thousands of candidates cost seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from d118_pipelines.targets.draft.relations import (
     with_distance,
 )
 from d118_pipelines.targets.draft.shapes import Candidate
+from d118_pipelines.targets.school_days import DAY_OPTION, KINDS
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,8 +30,24 @@ EMPTY = "''"
 
 
 def runnable(sql: str) -> str:
-    """SQL of a target as this session runs it: the day is a variable of the session."""
-    return sql.replace("$today", "getvariable('today')")
+    """SQL of a target as this session runs it: days are variables of the session."""
+    return DAY_OPTION.sub(
+        r"getvariable('\1')", sql.replace("$today", "getvariable('today')")
+    )
+
+
+def set_days(duck: duckdb.DuckDBPyConnection, days: Mapping[str, dt.date]) -> None:
+    """Give the session the days that `runnable` reads."""
+    for name, day in days.items():
+        duck.execute(f"SET VARIABLE {name} = CAST(? AS DATE)", [day.isoformat()])
+
+
+def school_days_known(duck: duckdb.DuckDBPyConnection) -> list[str]:
+    """The begins and ends of the school year and the term that the session has."""
+    names = [f"{kind}_{end}" for kind in KINDS for end in ("begin", "end")]
+    made = ", ".join(f"getvariable('{name}') IS NOT NULL" for name in names)
+    [there] = duck.execute(f"SELECT {made}").fetchall()
+    return [name for name, is_there in zip(names, there, strict=True) if is_there]
 
 
 def as_text(sql: str) -> str:

@@ -6,6 +6,7 @@ docs/reference/drafting.md, shapes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ DATE_FORMATS = (
     *("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M", "%m/%d/%Y %H:%M"),
     *("%m/%d/%Y %I:%M %p", "%Y", "%H:%M", "%H:%M:%S", "%I:%M %p", "%-I:%M %p"),
 )
+# A constant is simpler than a source, unless the source has the name of the column.
+COST_OF_CONSTANT = -0.25
 _DIGITS = "regexp_replace({x}, '[^0-9]', '', 'g')"
 _TEXTS = {
     "trim({x})": "trimmed",
@@ -67,6 +70,29 @@ class Candidate:
     cost: float
     alias: str = ""
     source: str = ""
+
+
+def days(school_days: Sequence[str]) -> Iterator[Candidate]:
+    """The day of the file and days of the school year, in every form of a date.
+
+    Simpler than a constant date, those of the school year first; but a year alone is
+    a constant.
+    """
+    names = {name: 0.5 - 0.1 * n for n, name in enumerate(school_days)} | {
+        "today": 0.05
+    }
+    for shape in DATE_FORMATS:
+        if re.search("[HIMS]", shape):
+            continue
+        for name, less in names.items():
+            words = "the day" if name == "today" else f"the {name.replace('_', ' ')}"
+            is_year = shape == "%Y"
+            if is_year and name != "today":
+                continue
+            cost = 0.5 if is_year else COST_OF_CONSTANT - less
+            yield Candidate(
+                f"strftime(${name}, '{shape}')", f"{words}, as {shape}", cost
+            )
 
 
 def plain(alias: str, relation: Relation, distance: int) -> list[Candidate]:

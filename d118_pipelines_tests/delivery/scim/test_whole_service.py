@@ -183,6 +183,7 @@ def test_a_silent_service_is_a_matter_of_time() -> None:
     assert "0.2 s" in text
 
 
+@pytest.mark.long
 def test_outcomes_are_handed_over_in_order_and_in_batches_of_a_hundred() -> None:
     notebook = Notebook()
     progress: list[tuple[int, int]] = []

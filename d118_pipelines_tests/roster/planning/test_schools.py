@@ -136,6 +136,7 @@ def clever_ada(**more: Any) -> Row:
     return person("c1", at="c10", email="a@s.example", **more)
 
 
+@pytest.mark.long
 def test_provider_of_smaller_number_keeps_the_values(world: World) -> None:
     both(world)
 
@@ -176,6 +177,7 @@ def test_owner_who_comes_back_takes_the_record_again(world: World) -> None:
     assert world.plan({"users": [clever_ada()]}, "clever").changes == 0
 
 
+@pytest.mark.long
 def test_second_provider_of_greater_number_only_links(world: World) -> None:
     world.sync({"orgs": [school("10")], "users": [ada()]})
 

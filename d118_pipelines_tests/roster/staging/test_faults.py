@@ -246,6 +246,7 @@ def test_too_many_rejects_refuse_a_bundle_and_hold_a_plain_file(tmp_path: Path) 
     assert find_staged(tmp_path / "b/staged/source", RUN) == held
 
 
+@pytest.mark.long
 def test_rows_rejected_while_reading_count_as_present(tmp_path: Path) -> None:
     findings = pa.table(
         {

@@ -86,6 +86,7 @@ def test_views_hold_every_row_with_its_raw_record_and_outcome(tmp_path: Path) ->
     assert classes == [("MAT101", "2026-08-17", "2027-01-16")]
 
 
+@pytest.mark.long
 def test_rows_stay_readable_when_retention_has_removed_the_raw_ones(
     tmp_path: Path,
 ) -> None:

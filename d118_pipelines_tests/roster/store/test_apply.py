@@ -81,6 +81,7 @@ def test_the_first_sync_creates_all(store: Store) -> None:
     assert status == "SUCCESS"
 
 
+@pytest.mark.long
 def test_values_arrive_in_their_types(store: Store) -> None:
     store.sync(roster())
 

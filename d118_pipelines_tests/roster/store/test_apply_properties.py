@@ -21,6 +21,7 @@ from d118_pipelines_tests.roster.planning.rosters import (
 from d118_pipelines_tests.roster.store.stores import Store
 from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.support.postgres import new_database
+from d118_pipelines_tests.support.templates import new_state
 
 NAMES = st.sampled_from(["Ada", "Ben", "", "O'Neil", 'A "B", C', "%s", "Zoë\n"])
 
@@ -108,19 +109,25 @@ def check(store: Store, days: list[Roster]) -> None:
 
 @pytest.mark.long
 @settings(
-    max_examples=examples(3, 20),
+    max_examples=examples(3, 7),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(days=st.lists(rosters(), min_size=2, max_size=3))
 def test_the_active_records_are_what_was_sent_last(days: list[Roster]) -> None:
     with TemporaryDirectory() as folder:
-        check(Store(Database(Path(folder) / "d118.sqlite", ""), Path(folder)), days)
+        file = Path(folder) / "d118.sqlite"
+        new_state(file)
+        check(Store(Database(file, ""), Path(folder)), days)
 
 
 @pytest.mark.real
 @pytest.mark.long
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(3, 7),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(days=st.lists(rosters(), min_size=2, max_size=3))
 def test_the_same_holds_on_postgresql(days: list[Roster]) -> None:
     for url in new_database():

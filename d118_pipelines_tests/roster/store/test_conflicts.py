@@ -97,6 +97,7 @@ def test_dismissed_cases_stay_closed(conflicted: Store) -> None:
     assert cases(conflicted) == []
 
 
+@pytest.mark.long
 def test_what_cannot_be_resolved_is_refused(conflicted: Store) -> None:
     case = cases(conflicted)[0]["id"]
     other = "00000000-0000-0000-0000-000000000000"

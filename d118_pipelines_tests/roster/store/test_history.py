@@ -139,6 +139,7 @@ def test_who_started_a_run_is_kept(store: Store) -> None:
     assert (who_started, bool(manual)) == ("schedule", False)
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_a_lost_server_is_a_lost_connection(tmp_path: Path) -> None:
     server = new_database()

@@ -117,6 +117,7 @@ def test_a_plan_for_another_revision_is_refused(store: Store) -> None:
     assert store.dump(*EVERYTHING) == before
 
 
+@pytest.mark.long
 def test_a_cancelled_run_stays_cancelled(store: Store) -> None:
     plan = store.plan(roster())
     who = {"provider": "sis", "run_id": plan.run_id, "now": plan.made_at}

@@ -127,6 +127,7 @@ def odd_sections() -> list[Record]:
     return found
 
 
+@pytest.mark.long
 def test_case_31_a_section_without_members_is_a_class_without_members(
     tmp_path: Path,
 ) -> None:

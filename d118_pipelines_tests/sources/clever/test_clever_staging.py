@@ -95,6 +95,7 @@ def test_v2_gives_the_same_roster_as_v3(tmp_path: Path) -> None:
         assert records[0] == records[1], name
 
 
+@pytest.mark.long
 def test_newest_object_of_a_person_counts(tmp_path: Path) -> None:
     data = small_district()
     user = teacher(2, staff={"staff_id": "77", "schools": []})

@@ -91,6 +91,7 @@ def test_set_of_either_version_gives_the_same_roster(
     assert teacher["primary_school_external_id"] == "S5"
 
 
+@pytest.mark.long
 def test_worked_example_is_judged_line_by_line(tmp_path: Path) -> None:
     body = (
         "E-1,,,51234,S5,S-9001,student,,2026-08-17,2027-01-16\n"

@@ -29,7 +29,7 @@ BODIES = st.tuples(
 )
 
 
-@settings(max_examples=examples(10, 100), deadline=None)
+@settings(max_examples=examples(10, 30), deadline=None)
 @given(body=BODIES, ending=st.sampled_from(["\n", "\r\n"]), closed=st.booleans())
 def test_both_ways_of_reading_give_the_same(
     tmp_path_factory: pytest.TempPathFactory, body: Any, ending: str, closed: bool

@@ -31,7 +31,7 @@ quirks_of_a_service = st.builds(
 
 
 @pytest.mark.long
-@settings(max_examples=examples(10, 100), deadline=None)
+@settings(max_examples=examples(10, 30), deadline=None)
 @given(
     order=st.permutations(range(12)),
     count=st.integers(1, 12),
@@ -57,7 +57,7 @@ def test_all_rows_arrive_or_the_pull_fails(
     assert set(got) == {row["sourcedId"] for row in people}
 
 
-@settings(max_examples=examples(8, 100), deadline=None)
+@settings(max_examples=examples(8, 30), deadline=None)
 @given(
     count=st.integers(1, 12),
     page_size=st.integers(1, 15),

@@ -208,6 +208,7 @@ def test_a_cast_that_fails_on_the_way_does_not_show_the_value(tmp_path: Path) ->
     assert "q.sql" in text
 
 
+@pytest.mark.long
 def test_rows_come_in_order_in_several_batches(tmp_path: Path) -> None:
     with (tmp_path / "users.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["dcid"], *([n] for n in range(120_000, 0, -1))])

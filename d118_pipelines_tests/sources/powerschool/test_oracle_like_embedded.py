@@ -104,7 +104,7 @@ def test_driver_and_files_give_the_same_rows(name: str) -> None:
 
     with listening(*columns) as oracle:
         # Without shrinking: an example costs a login and five files.
-        @settings(max_examples=examples(20, 60), deadline=None, phases=[Phase.generate])
+        @settings(max_examples=examples(10, 20), deadline=None, phases=[Phase.generate])
         @given(content=tables_of_query)
         def same(content: Tables) -> None:
             fill_database(oracle, content)

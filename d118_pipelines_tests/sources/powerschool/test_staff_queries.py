@@ -198,7 +198,7 @@ def tables_of(people: list[tuple[Any, ...]], *, with_home_rows: bool) -> list[Ro
 
 
 @settings(
-    max_examples=examples(8, 100),
+    max_examples=examples(8, 30),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -29,8 +29,9 @@ TEXT = st.text(
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
+@pytest.mark.long
 @settings(
-    max_examples=examples(1, 10),
+    max_examples=examples(1, 4),
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],

@@ -21,6 +21,7 @@ from d118_pipelines_tests.targets.clever.small_district import CleverSync
 SENT = ("Students.csv", "Teachers.csv", "Sections.csv")
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_three_files_arrive_in_the_home_folder_and_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -122,6 +122,7 @@ def test_among_equals_the_section_s_own_teacher_comes_first_then_by_begin(
     assert teachers(off, EQUALS) == ["4001", "203", "202"]
 
 
+@pytest.mark.long
 def test_the_order_of_the_rows_does_not_change_the_teachers(
     off: Made, sync: CleverSync, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

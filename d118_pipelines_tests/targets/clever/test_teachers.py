@@ -127,6 +127,7 @@ def test_home_schools_without_teachers_are_left_out(many: Made) -> None:
     assert many.codes(*range(101, 107)) == set()
 
 
+@pytest.mark.long
 def test_active_is_who_is_current_anywhere_and_has_an_email(many: Made) -> None:
     assert sent(many, GONE, 5) == [ELSEWHERE]
     assert many.teachers()[str(ELSEWHERE)]["School_id"] == "5"

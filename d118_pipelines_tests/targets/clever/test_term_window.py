@@ -94,6 +94,7 @@ def test_of_two_running_years_the_newest_row_counts_and_is_reported(
     assert ("years_doubled", "5") in made.findings()
 
 
+@pytest.mark.long
 def test_a_year_without_its_days_is_ignored_and_reported(tmp_path: Path) -> None:
     district = District()
     district.tables["terms"][3]["lastday"] = None

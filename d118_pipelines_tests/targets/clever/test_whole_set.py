@@ -102,6 +102,7 @@ def test_without_the_last_enrollment_nothing_is_sent(tmp_path: Path) -> None:
     assert sync.files() == before
 
 
+@pytest.mark.long
 def test_enrollments_have_begun_or_begin_soon_and_have_not_ended(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,7 @@ from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.draft.file_draft import FileDraft, draft_file
 from d118_pipelines.targets.draft.recognise import recognise
 from d118_pipelines.targets.draft.relations import described
+from d118_pipelines.targets.draft.sample import set_days
 from d118_pipelines.targets.draft.write import Draft, written
 
 DAY = dt.date(2026, 11, 2)
@@ -58,6 +59,34 @@ def drafted(duck: duckdb.DuckDBPyConnection, select: str) -> FileDraft:
     text = "".join("|".join(line) + "\n" for line in lines)
     relations = described(duck, ["raw.sis.schools", "raw.sis.students"])
     return draft_file(duck, recognise("people.txt", text.encode()), relations, day=DAY)
+
+
+def test_a_date_of_the_school_year_is_drafted_as_such(
+    duck: duckdb.DuckDBPyConnection,
+) -> None:
+    begin = dt.date(2026, 8, 17)
+    set_days(duck, {"school_year_begin": begin, "term_begin": begin, "term_end": DAY})
+
+    found = drafted(
+        duck,
+        "SELECT CAST(student_number AS BIGINT) AS number, '08/17/2026' AS since, "
+        f"'2026-11-02' AS until, '2026' AS year {STUDENTS}",
+    )
+
+    assert [column.sql for column in found.columns][1:] == [
+        "strftime($school_year_begin, '%m/%d/%Y')",
+        "strftime($term_end, '%Y-%m-%d')",
+        "'2026'",
+    ]
+    duck.execute("RESET VARIABLE school_year_begin")
+    duck.execute("RESET VARIABLE term_begin")
+    duck.execute("RESET VARIABLE term_end")
+    day = drafted(
+        duck,
+        "SELECT CAST(student_number AS BIGINT) AS number, '2026-11-02' AS day "
+        f"{STUDENTS}",
+    )
+    assert day.columns[1].sql == "strftime($today, '%Y-%m-%d')"
 
 
 STUDENTS = "FROM raw.sis.students ORDER BY dcid"
@@ -111,6 +140,26 @@ def test_what_nothing_explains_stays_a_todo_that_is_refused(
         ConfigurationError, match="TODO: say in SQL where the value of pin"
     ):
         read_target(tmp_path / "mappings/targets/people.yaml", tmp_path / "sql/exports")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Given7 Family11", "Given14 Family22"),
+        ("Mr. Family11", "Mrs. Family22"),
+        ("FAMILY11, Given7", "nobody"),
+    ],
+)
+def test_a_map_of_names_under_a_neutral_header_is_refused(
+    duck: duckdb.DuckDBPyConnection, names: tuple[str, str]
+) -> None:
+    other, usual = names
+    value = f"CASE WHEN schoolid IN (101, 104) THEN '{other}' ELSE '{usual}' END"
+    draft = drafted(duck, f"SELECT dcid AS id, {value} AS desk {STUDENTS}")
+
+    assert [column.header for column in draft.open_columns] == ["desk"]
+    texts = "".join(written(Draft("people", draft.given.layout, [draft])).values())
+    assert "family" not in texts.lower().replace("last", "")
 
 
 def test_the_keys_that_differ_are_named_and_their_values_are_not(

@@ -161,6 +161,7 @@ def test_roles_without_a_word_are_named(export: Export) -> None:
     assert of_code(export, "write.role_unmapped") == UNMAPPED
 
 
+@pytest.mark.long
 def test_what_was_mended_is_counted(export: Export) -> None:
     assert of_code(export, "write.corrected") == CORRECTED
 
@@ -220,6 +221,7 @@ def test_an_identifier_that_does_not_conform_stops_the_set(tmp_path: Path) -> No
     assert internal is not None and broken(internal) == {}
 
 
+@pytest.mark.long
 def test_an_empty_core_stops_the_set(tmp_path: Path) -> None:
     roster = district()
     roster["enrollments"] = []

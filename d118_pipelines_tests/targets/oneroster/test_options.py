@@ -132,6 +132,7 @@ def test_every_optional_column_can_be_left_out_and_no_other(tmp_path: Path) -> N
     assert all(name in broken(export)["guard.leave_out_optional"] for name in wrong)
 
 
+@pytest.mark.long
 def test_words_of_options_that_mean_nothing_stop_the_set(tmp_path: Path) -> None:
     wrong: dict[str, list[str]] = {
         "schools": ["S5", "S99"],

@@ -110,6 +110,7 @@ def test_every_word_has_its_twin(both: tuple[str, Export, Reading]) -> None:
             assert got[f"X-{number}"] == [wanted]
 
 
+@pytest.mark.long
 def test_a_word_without_twin_is_named(both: tuple[str, Export, Reading]) -> None:
     version, export, _ = both
     named = {k: d for c, k, d in found(export) if c == "write.role_unmapped"}
@@ -118,6 +119,7 @@ def test_a_word_without_twin_is_named(both: tuple[str, Export, Reading]) -> None
     assert named == (missing if version == "1.1" else {})
 
 
+@pytest.mark.long
 def test_of_several_words_1_1_writes_one(tmp_path: Path) -> None:
     export = exported(tmp_path, staffed(), version="1.1", reads_back=False)
     rows = by_id(Reading(archive(export), "1.1").rows["users"])

@@ -66,6 +66,7 @@ def test_a_set_that_cannot_be_read_at_all_is_one_finding(tmp_path: Path) -> None
     assert fault.startswith("FAILED bundle.incomplete")
 
 
+@pytest.mark.long
 def test_what_the_importer_only_doubts_is_no_fault(tmp_path: Path) -> None:
     sessions = (
         f"{TERM}schoolYear\n"

@@ -70,6 +70,7 @@ def test_equal_rosters_give_equal_bytes_whatever_the_order_of_rows(
     assert archive(first).read_bytes() == archive(second).read_bytes()
 
 
+@pytest.mark.long
 def test_awkward_texts_are_written_clean(tmp_path: Path) -> None:
     export = exported(tmp_path, district(), demographics=True, reads_back=False)
 

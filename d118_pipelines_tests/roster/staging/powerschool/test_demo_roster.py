@@ -307,6 +307,7 @@ def test_homerooms_are_told_by_the_course_number(roster: Roster) -> None:
     assert found == [("homeroom", True), ("scheduled", False)]
 
 
+@pytest.mark.long
 def test_without_a_domain_students_have_no_email_and_out_of_term_nothing_is_due(
     roster: Roster, tmp_path: Path
 ) -> None:

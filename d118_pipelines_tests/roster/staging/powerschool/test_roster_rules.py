@@ -112,6 +112,7 @@ def test_only_a_whole_student_number_is_one(tmp_path: Path) -> None:
     ) == ["S72"]
 
 
+@pytest.mark.long
 def test_an_enrollment_ends_on_the_day_after_the_last_one(tmp_path: Path) -> None:
     first, left = dt.datetime(2025, 8, 13), dt.datetime(2025, 9, 3)
     rows = [
