@@ -19,7 +19,8 @@ from d118_pipelines_tests.support.console import (
     running_console,
 )
 
-NOW = dt.datetime(2026, 11, 30, 6, 0, tzinfo=dt.UTC)
+# After the accounts were made; cookies know seconds.
+NOW = (utc_now() + dt.timedelta(hours=1)).replace(microsecond=0)
 PATHS = (
     *("/findings", "/deliveries", "/register", "/register/csv"),
     *("/", "/runs", "/integrations/sis", "/person", "/docs", "/redoc", "/openapi.json"),
@@ -114,7 +115,7 @@ def test_a_session_ends_when_nobody_uses_it(console: RunningConsole) -> None:
 def test_a_session_ends_however_much_it_is_used(console: RunningConsole) -> None:
     sessions, now = sessions_of(console), NOW
     cookie = sessions.open(ADMIN, NOW)
-    while now < NOW + ABSOLUTE - IDLE:
+    while now < NOW + ABSOLUTE - IDLE / 2:
         now += IDLE / 2
         assert sessions.find(cookie, now) is not None
         cookie = sessions.renewed(cookie, now) or cookie
@@ -141,7 +142,9 @@ def test_a_restart_signs_nobody_out_and_brings_nobody_back(
 def test_a_visit_makes_the_cookie_new_after_a_while(console: RunningConsole) -> None:
     person = console.person(ADMIN)
     assert "set-cookie" not in person.get("/runs").headers
-    earlier = utc_now() - IDLE / 2
+    earlier, made = utc_now() - IDLE / 2, utc_now() - IDLE
+    table = accounts.console_accounts
+    console.project.change_state(table.update().values(changed_at=made))
     cookie = console.world.sessions.open(ADMIN, earlier)
     person.cookies.clear()
     person.cookies.set(COOKIE, cookie, domain="127.0.0.1")
@@ -280,8 +283,9 @@ def test_nothing_is_changed_by_following_a_link(console: RunningConsole) -> None
 def test_signing_in_leads_nowhere_else(console: RunningConsole, place: str) -> None:
     person = console.person()
     form = {"name": ADMIN, "password": PASSWORD, "back": place}
+    sent = {"params": {"back": place}, "data": form, "follow_redirects": False}
 
-    answer = person.post(f"/sign-in?back={place}", data=form, follow_redirects=False)
+    answer = person.post("/sign-in", **sent)  # type: ignore[arg-type]
 
     assert answer.headers["location"] == "/"
 
