@@ -93,11 +93,22 @@ def look(
     project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
 ) -> tuple[list[State], list[str], list[str]]:
     """How each stands by name, what is wrong with their automation, and a note on it."""
-    with run_history(project, limit=LOOKED_AT) as (instance, history):
+    with dagster_instance(project) as instance:
+        return look_at(instance, project, feeds, broken)
+
+
+def look_at(
+    instance: dg.DagsterInstance,
+    project: Project,
+    feeds: Sequence[Feed],
+    broken: Sequence[Misconfigured],
+) -> tuple[list[State], list[str], list[str]]:
+    """The same with an instance that is open."""
+    with history_of(instance, project, limit=LOOKED_AT) as history:
         states = states_of(project, history, feeds, broken)
-        faults = list(automation_faults(instance, feeds))
-        running = daemons_here(project.root)
-        heartbeat = last_heartbeat(instance)
+    faults = list(automation_faults(instance, feeds))
+    running = daemons_here(project.root)
+    heartbeat = last_heartbeat(instance)
     way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
     if len(running) > 1:
         ids = " and ".join(map(str, running))

@@ -46,10 +46,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "targets": BELOW_ROSTER,
     **{room: {*ROSTER[:place], *BELOW_ROSTER} for place, room in enumerate(ROSTER)},
     "workflows": JOINED,
-    "console": {"workflows", "dagster", *BELOW_ROSTER},
+    "service": BELOW_ROSTER,
+    "console": {"service", "workflows", "dagster", *BELOW_ROSTER},
     "read": {"workflows", *JOINED},
     "dagster": {"workflows", *JOINED},
-    "cli": {"workflows", "dagster", "console", "read", *JOINED},
+    "cli": {"workflows", "dagster", "console", "service", "read", *JOINED},
 }
 VAGUE = {"utils", "util", "common", "misc", "helpers", "helper", "base", "core", "lib"}
 
@@ -191,7 +192,7 @@ def test_only_some_rooms_talk_to_other_machines(modules: Modules) -> None:
         if {i.name.split(".")[0] for i in found} & SOCKETS
     }
 
-    assert talkers == {"sources", "delivery", "ssh", "state", "console"}
+    assert talkers == {"sources", "delivery", "ssh", "state", "console", "service"}
 
 
 def test_heavy_libraries_are_imported_where_they_are_used(modules: Modules) -> None:

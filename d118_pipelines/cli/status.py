@@ -259,17 +259,12 @@ def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
     """The state of one run, also while it is at work in another process."""
     from d118_pipelines.instance import run_history
 
-    with run_history(project) as (instance, history):
-        entries = found_runs(history, wanted)
-        seen = instance.get_run_by_id(entries[0].run_id)
-    with state_database(project).reading() as connection:
-        found = job_status(
-            connection,
-            entries,
-            seen_as=seen.status.value if seen else "",
-            zone=project.district().zone,
-            now=utc_now(),
-        )
+    with (
+        run_history(project) as (_, history),
+        state_database(project).reading() as connection,
+    ):
+        entries, zone = found_runs(history, wanted), project.district().zone
+        found = job_status(connection, history, entries, zone=zone, now=utc_now())
     if as_json:
         show_json(found)
         return
@@ -280,8 +275,8 @@ def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
         f"{found.total_updated:,} changed, {found.total_failed:,} failed, "
         f"{found.duration_seconds:,.0f} s"
     )
-    if found.error:
-        say_narrow(found.error)
+    for entry in entries if found.error else ():
+        say_narrow(entry.reason)
 
 
 @targets_app.command("list")

@@ -1,6 +1,6 @@
 """Dagster's daemons on this machine, told from its process list.
 
-Called by `console/services.py` before it starts one, by `instance.py` and `d118 doctor`. A heartbeat in the database would also be
+Called by `service/services.py` before it starts one, by `instance.py` and `d118 doctor`. A heartbeat in the database would also be
 fresh for a while after a daemon has ended.
 """
 

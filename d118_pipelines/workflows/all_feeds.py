@@ -21,7 +21,6 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.sources.powerschool.source import Query
-from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, load_targets
 from d118_pipelines.workflows.feed import Feed
 from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
@@ -125,23 +124,31 @@ def _check_files(target: Target, provider: Provider, model: VendorFileProvider) 
         )
 
 
-def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
-    """All that may run: first the providers, from whose rosters targets are fed."""
-    enabled = [one for one in feeds.providers if one.model.enabled]
+def sound_feeds(project: Project, feeds: Feeds) -> list[Feed]:
+    """All that are sound: first the providers, from whose rosters targets are fed."""
     return [
-        *(provider_feed(project, provider) for provider in enabled),
+        *(provider_feed(project, provider) for provider in feeds.providers),
         *(TargetFeed(project, target) for target in feeds.targets),
     ]
 
 
-def all_provider_states(project: Project) -> list[ProviderState]:
-    """All providers, disabled ones too; those that are misconfigured come last."""
-    feeds = load_feeds(project)
+def enabled_feeds(project: Project, feeds: Feeds) -> list[Feed]:
+    """Those of them that may run."""
+    return [feed for feed in sound_feeds(project, feeds) if feed.refused is None]
+
+
+def all_provider_states(
+    project: Project, feeds: Feeds, history: RunHistory | None = None
+) -> list[ProviderState]:
+    """All providers, disabled ones too; those that are misconfigured come last.
+
+    history: with what Dagster has seen; by default only what the state database has.
+    """
     broken = (one for one in feeds.broken if one.kind == "provider")
-    with state_database(project).reading() as connection:
-        history = RunHistory(connection)
-        sound = [provider_feed(project, one).state(history) for one in feeds.providers]
-    return [*sound, *(misconfigured_provider(project, one) for one in broken)]
+    return [
+        *(provider_feed(project, one).state(history) for one in feeds.providers),
+        *(misconfigured_provider(project, one) for one in broken),
+    ]
 
 
 def feed_name(state: State) -> str:
@@ -155,8 +162,7 @@ def cause_line(state: State) -> str:
     row = stands.row("name", feed_name(state), utc_now())
     head = f"{stands.state.upper()}  {feed_name(state)} {row['when']}".rstrip()
     # What a step says begins with these two, for the log.
-    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
-    reason = reason.replace(f"  {feed_name(state)}: ", ": ", 1).rstrip(".")
+    reason = stands.why.replace(f"{feed_name(state)}: ", "", 1).rstrip(".")
     parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
     return ". ".join(part for part in parts if part)
 
@@ -185,12 +191,9 @@ def named_feed(project: Project, name: str) -> Feed:
     Raises: ConfigurationError that says what is wrong with it, or lists the names.
     """
     feeds = load_feeds(project)
-    for provider in feeds.providers:
-        if provider.id == name:
-            return provider_feed(project, provider)
-    for target in feeds.targets:
-        if target.name == name:
-            return TargetFeed(project, target)
+    for feed in sound_feeds(project, feeds):
+        if feed.name == name:
+            return feed
     feeds.refuse(name)
     targets = ", ".join(target.name for target in feeds.targets)
     ids = ", ".join(p.id for p in feeds.providers) or "none yet"

@@ -6,10 +6,17 @@ Called by `cli/doctor.py` and `console/`. What is done there is in `sources/` an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
+from d118_pipelines.config.provider_edits import edit_providers, sent_values
+from d118_pipelines.config.providers import Provider, load_providers
+from d118_pipelines.errors import D118Error
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.destination_model import ScimDestination
 from d118_pipelines.workflows.destinations import (
@@ -48,6 +55,37 @@ def reach_provider(project: Project, provider: Provider | None) -> Reached:
     found = source.test()
     seconds = round(found.latency_seconds, 3)
     return Reached(found.success, found.message, seconds, dict(found.details))
+
+
+def try_provider(project: Project, provider: Provider) -> Reached:
+    """The same; why there is no test counts as a failure."""
+    try:
+        return reach_provider(project, provider)
+    except D118Error as exc:
+        return Reached(False, exc.what, 0.0)
+
+
+@contextmanager
+def provider_beside(
+    project: Project, kind: str, name: str, config: Mapping[str, Any]
+) -> Iterator[tuple[Project, Provider]]:
+    """A provider in a file of its own, which is gone afterwards, and the project for it.
+
+    Its files are looked for in its own, empty inbox: no test reads another's.
+    Raises: ConfigurationError if the entry is not sound.
+    """
+    entry: dict[str, Any] = {
+        "id": "tried",
+        "type": kind,
+        **sent_values({"name": name or "tried", "config": config}),
+    }
+    district = project.district().id
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "config").mkdir()
+        edit_providers(root, lambda entries: entries.append(entry), district=district)
+        [provider], _ = load_providers(root, district=district)
+        yield replace(project, home=root / "home"), provider
 
 
 def reach_target(project: Project, target: Target) -> Reached:

@@ -1,6 +1,6 @@
 """One run for a program that watches it: `d118 status --job RUN`.
 
-Called by `cli/status.py`; what came of the run is in `run_history.py`, how far it has come
+Called by `cli/status.py` and the console; what came of the run is in `run_history.py`, how far it has come
 in `state/progress.py`. Rule: docs/reference/schedules.md, section 6.
 """
 
@@ -17,10 +17,13 @@ from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.roster.store.runs import stats_total
 from d118_pipelines.state import database as db
 from d118_pipelines.state.progress import progress_of
-from d118_pipelines.workflows.run_history import DONE, PastRun
+from d118_pipelines.workflows.run_history import DONE, PastRun, RunHistory
 
 _WAITS = ("QUEUED", "NOT_STARTED", "STARTING")
 _ENDED_WELL = (*DONE, "not sent", "waiting")
+_FIRST = "Initializing job"
+_STEPS = {"pending": _FIRST, "running": _FIRST, "completed": "Done"}
+HELD = "held for review"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +50,33 @@ class JobStatus:
 
 def job_status(
     connection: sa.Connection,
+    history: RunHistory,
     entries: Sequence[PastRun],
     *,
-    seen_as: str,
     zone: dt.tzinfo,
     now: dt.datetime,
 ) -> JobStatus:
-    """The status of a run. entries: its targets and providers; seen_as: Dagster's word."""
-    run_id, status = entries[0].run_id, _status(entries, seen_as)
+    """The status of a run. entries: its targets and providers."""
+    run_id = entries[0].run_id
+    status = _status(entries, history.status_in_dagster(run_id))
     progress = progress_of(connection, run_id)
     totals = _totals(connection, run_id)
     is_open = status in ("pending", "running")
     ends = [entry.ended for entry in entries if entry.ended]
     ended = max(ends) if ends and not is_open else None
     started = min(entry.started for entry in entries)
-    reasons = (one.reason for one in entries if one.outcome not in _ENDED_WELL)
+    reasons = (
+        HELD if one.outcome == "held" else one.reason
+        for one in entries
+        if one.outcome not in _ENDED_WELL
+    )
     error = next((reason for reason in reasons if reason), "")
     percent = progress.percent if progress else 0
     return JobStatus(
         job_id=run_id,
         status=status,
         progress_percent=100 if status == "completed" else min(percent, 99),
-        current_step=progress.step if progress else "",
+        current_step=progress.step if progress else _STEPS.get(status, ""),
         started_at=started.astimezone(zone),
         completed_at=ended.astimezone(zone) if ended else None,
         duration_seconds=round(((ended or now) - started).total_seconds(), 1),

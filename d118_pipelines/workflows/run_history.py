@@ -172,6 +172,11 @@ class RunHistory:
         """The runs of Dagster's history, newest first."""
         return list(self._seen.values())
 
+    def status_in_dagster(self, run_id: str) -> str:
+        """Dagster's word for a run; empty for one that it has not seen."""
+        seen = self._seen.get(run_id)
+        return seen.status if seen else ""
+
     def names(self) -> set[str]:
         """Every target and provider that has ever run, removed ones too."""
         return {name for _, name in self._keys if name}

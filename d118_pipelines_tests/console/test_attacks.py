@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.console.hosts import host_in, refuse_hosts
-from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
 from d118_pipelines_tests.support.console import ADMIN, SECRET_KEY, RunningConsole
 from d118_pipelines_tests.support.project import REPOSITORY

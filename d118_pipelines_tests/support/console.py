@@ -25,8 +25,8 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.console.app import console_app
-from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts

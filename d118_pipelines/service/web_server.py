@@ -1,4 +1,4 @@
-"""`python -m d118_pipelines.console.web_server`: Dagster's web server behind the guard.
+"""`python -m d118_pipelines.service.web_server`: Dagster's web server behind the guard.
 
 Takes the options of `dagster-webserver`. `services.py` starts it beside the daemon; the
 units and images of a deployment start it too, so that no unguarded port exists.
@@ -6,15 +6,17 @@ units and images of a deployment start it too, so that no unguarded port exists.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.console.guard import PERSON, App, Guard
 from d118_pipelines.errors import D118Error, FatalError
+from d118_pipelines.service.guard import PERSON, App, Guard
 from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
@@ -24,6 +26,19 @@ HOSTS_VARIABLE = "D118_UI_HOSTS"
 PROXY_VARIABLE = "D118_UI_PROXY"
 _MAKE_APP = "create_app_from_workspace_process_context"
 _SERVER = "uvicorn"
+
+
+class _WithoutValues(logging.Filter):
+    """What the server logs of a fault: where it was, not its text, which may quote a row."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, with the places of its error alone."""
+        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
+            kind, _, frames = record.exc_info
+            places = "".join(traceback.format_tb(frames)[-6:])
+            record.exc_text = f"{kind.__name__}\n{places}"
+            record.exc_info = None
+        return True
 
 
 def main() -> None:
@@ -103,6 +118,7 @@ def guarded_command(
                 "Dagster's web server would have started without the guard.",
                 not_done="The web server was not started.",
             )
+        logging.getLogger("uvicorn.error").addFilter(_WithoutValues())
         # Who is connected, and not whom X-Forwarded-For names: any browser may send that.
         uvicorn.run(app, proxy_headers=False, **options)
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from d118_pipelines.kernel.processes import daemons
-from d118_pipelines_tests.console.test_services import LAUNCH
+from d118_pipelines_tests.service.test_services import LAUNCH
 from d118_pipelines_tests.support.dagster_ui import CLIENT
 from d118_pipelines_tests.support.project import ProjectFolder, program
 

@@ -1,6 +1,6 @@
-"""What the environment says of the console: address, secret key, OpenID Connect.
+"""What the environment says of the web servers: ports, secret key, OpenID Connect.
 
-Called by `serve.py` and `console_server.py`. Rule: docs/console.md.
+Called by `service/services.py` and `console/console_server.py`. Rule: docs/console.md.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ConsoleSettings:
         return cls(
             secret_key=_secret(environment.get(SECRET_VARIABLE, "")),
             host=environment.get("API_HOST") or "127.0.0.1",
-            port=_port(environment.get("API_PORT") or "8000"),
+            port=port_of("API_PORT", 8000, environment),
             oidc=_oidc(environment),
             test_hosts=frozenset(host.strip() for host in hosts) - {""},
             allows_private_hosts=environment.get("D118_TEST_PRIVATE_HOSTS") == "yes",
@@ -68,13 +68,17 @@ def _secret(text: str) -> str:
     )
 
 
-def _port(text: str) -> int:
+def port_of(
+    variable: str, default: int, environment: Mapping[str, str] = os.environ
+) -> int:
+    """The port that a variable names. Raises: ConfigurationError."""
+    text = environment.get(variable) or str(default)
     if text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
     raise ConfigurationError(
-        f"API_PORT is not a port number: {text[:40]}.",
+        f"{variable} is not a port number: {text[:40]}.",
         not_done="Nothing was started.",
-        next_step="Set API_PORT to a number from 1 to 65535.",
+        next_step=f"Set {variable} to a number from 1 to 65535.",
     )
 
 

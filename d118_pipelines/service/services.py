@@ -1,4 +1,4 @@
-"""`python -m d118_pipelines.console.services` (`make ui`): Dagster for people.
+"""`python -m d118_pipelines.service.services` (`make ui`): Dagster for people.
 
 Starts the code server, the daemon and a web server of the project in the working
 directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
@@ -25,10 +25,10 @@ from pathlib import Path
 
 import yaml
 
+from d118_pipelines.config.console import ConsoleSettings, port_of
 from d118_pipelines.config.env_file import follow_env_file
 from d118_pipelines.config.project import LOCATION, MODULE, Project
-from d118_pipelines.console.settings import ConsoleSettings
-from d118_pipelines.errors import ConfigurationError, D118Error, FatalError
+from d118_pipelines.errors import D118Error, FatalError
 from d118_pipelines.kernel.processes import daemons_here
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.run_history import keep_history_private
@@ -48,7 +48,7 @@ Services = dict[str, subprocess.Popen[bytes]]
 class WebServer:
     """What people open: its module, address, options, and how it is called and started."""
 
-    module: str = "d118_pipelines.console.web_server"
+    module: str = "d118_pipelines.service.web_server"
     host: str = HOST
     port: int = DEFAULT_PORT
     options: tuple[str, ...] = ()
@@ -62,16 +62,32 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 def main() -> None:
     """Run until Ctrl-C or SIGTERM; exit 1 if one of the services ends unexpectedly."""
-    # A script that starts this with & hands SIGINT down as ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        serve(prepared_project(), WebServer(port=ui_port()))
-    except KeyboardInterrupt:
-        print("Stopped.")
+        serve(lambda: WebServer(port=ui_port()))
     except D118Error as exc:
         print(printable(str(exc)), file=sys.stderr)
         sys.exit(exc.exit_code)
+
+
+def serve_console() -> None:
+    """`d118 serve`: the same with the console as web server, until it is interrupted.
+
+    Raises: as `serve`; ConfigurationError if a setting of the console is missing.
+    """
+    serve(_console)
+
+
+def _console() -> WebServer:
+    settings = ConsoleSettings.of()
+    return WebServer(
+        module="d118_pipelines.console.console_server",
+        host=settings.host,
+        port=settings.port,
+        options=("--path-prefix", "/dagster"),
+        title="Console",
+        variable="API_PORT",
+        command="d118 serve",
+    )
 
 
 def prepared_project() -> Project:
@@ -88,46 +104,26 @@ def prepared_project() -> Project:
 
 def ui_port() -> int:
     """`D118_UI_PORT`, by default 3000. Raises: ConfigurationError."""
-    text = os.environ.get(PORT_VARIABLE, "") or str(DEFAULT_PORT)
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise ConfigurationError(
-        f"{PORT_VARIABLE} is not a port number: {text}.",
-        not_done="Nothing was started.",
-        next_step=f"Set {PORT_VARIABLE} to a number from 1 to 65535.",
-    )
+    return port_of(PORT_VARIABLE, DEFAULT_PORT)
 
 
-def serve_console() -> None:
-    """`d118 serve`: the same with the console as web server, until it is interrupted.
+def serve(of: Callable[[], WebServer]) -> None:
+    """Start all services and wait, until Ctrl-C or SIGTERM.
 
-    Raises: as `serve`; ConfigurationError if a setting of the console is missing.
+    of: the web server, asked when `.env` has been read. Raises: FatalError if the port is
+    taken, another daemon works on this project, or a service ends unexpectedly.
     """
+    # A script that starts this with & hands SIGINT down as ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
-    project = prepared_project()
-    settings = ConsoleSettings.of()
-    console = WebServer(
-        module="d118_pipelines.console.console_server",
-        host=settings.host,
-        port=settings.port,
-        options=("--path-prefix", "/dagster"),
-        title="Console",
-        variable="API_PORT",
-        command="d118 serve",
-    )
     try:
-        serve(project, console)
+        project = prepared_project()
+        _serve(project, of())
     except KeyboardInterrupt:
         print("Stopped.")
 
 
-def serve(project: Project, web: WebServer) -> None:
-    """Start all services and wait.
-
-    Raises: FatalError if the port is taken, another daemon works on this project, or a
-    service ends unexpectedly.
-    """
+def _serve(project: Project, web: WebServer) -> None:
     refuse_second_daemon(project)
     refuse_busy_port(web)
     with ExitStack() as stack:

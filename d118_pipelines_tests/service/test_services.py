@@ -234,7 +234,7 @@ def test_all_services_end_with_the_launcher(
 ) -> None:
     project = ProjectFolder(tmp_path / "project")
     process = subprocess.Popen(
-        [sys.executable, "-m", "d118_pipelines.console.services"],
+        [sys.executable, "-m", "d118_pipelines.service.services"],
         cwd=project.root,
         env=project.variables({"D118_UI_PORT": str(free_port())}),
         stdout=subprocess.PIPE,
@@ -259,7 +259,7 @@ def started(
 ) -> subprocess.CompletedProcess[str]:
     """The launcher, which is expected to refuse at once."""
     return subprocess.run(
-        [sys.executable, "-m", "d118_pipelines.console.services"],
+        [sys.executable, "-m", "d118_pipelines.service.services"],
         cwd=project.root,
         env=project.variables({"D118_UI_PORT": str(port)} if port else {}),
         capture_output=True,

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from d118_pipelines.console.services import (
+from d118_pipelines.errors import ConfigurationError, FatalError
+from d118_pipelines.service.services import (
     START_SECONDS,
     WebServer,
     code_server,
@@ -26,7 +27,6 @@ from d118_pipelines.console.services import (
     web_server,
     written_workspace,
 )
-from d118_pipelines.errors import ConfigurationError, FatalError
 
 PARTS = ("code", "daemon", "web", "view")
 SOCKET = "code.sock"

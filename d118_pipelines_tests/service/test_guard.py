@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.console.guard import PERSON, Guard, Message, Receive, Scope, Send
+from d118_pipelines.service.guard import PERSON, Guard, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1:3000"
 JSON = ("content-type", "application/json")
