@@ -39,11 +39,19 @@ def backup(
         Path | None, typer.Argument(help="The archive; default: in D118_HOME/backups/.")
     ] = None,
     secrets_key: SecretsKey = None,
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable",
+            help="Copy a state on PostgreSQL into a SQLite file, for a machine without a "
+            "server.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write state, last deliveries, this folder and the run history into one archive."""
     project = Project.here()
-    made = verified_backup(project, file, secrets_key)
+    made = verified_backup(project, file, secrets_key, is_portable=portable)
     if as_json:
         show_json(_plain(made))
         return
@@ -56,14 +64,20 @@ def backup(
 
 
 def verified_backup(
-    project: Project, file: Path | None = None, secrets_key: Path | None = None
+    project: Project,
+    file: Path | None = None,
+    secrets_key: Path | None = None,
+    *,
+    is_portable: bool = False,
 ) -> Backup:
     """Make an archive and record it; by default under a name of this moment."""
     now = utc_now()
     if file is None:
         name = f"{project.district().id}-{now:%Y%m%dT%H%M%SZ}.tar.gz"
         file = project.folder(FOLDER) / name
-    made = make_backup(project, file, now=now, key_file=secrets_key)
+    made = make_backup(
+        project, file, now=now, key_file=secrets_key, is_portable=is_portable
+    )
     audit.record_alone(
         state_database(project),
         now=now,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from d118_pipelines.config.district import Email
 from d118_pipelines.config.project import environment_value
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError
+from d118_pipelines.kernel.addresses import may_be_asked
 from d118_pipelines.kernel.text import markdown, printable
 
 TIMEOUT_SECONDS = 30
@@ -42,7 +43,8 @@ class Alert:
 def post_alert(variable: str, alert: Alert) -> None:
     """Send an alert to the webhook whose address an environment variable holds.
 
-    Raises: ConnectionLostError, without the address, which is a credential.
+    It follows no redirect. Raises: ConnectionLostError, without the address, which is a
+    credential.
     """
     import httpx  # heavy: only when an alert goes out
 
@@ -56,17 +58,24 @@ def post_alert(variable: str, alert: Alert) -> None:
         "targets": list(alert.targets),
         "run_id": alert.run_id,
     }
+    address = os.environ[variable]
+    if not may_be_asked(address, may_have_query=True):
+        raise _not_posted(variable, "it is no https address") from None
     try:
-        response = httpx.post(os.environ[variable], json=body, timeout=TIMEOUT_SECONDS)
+        response = httpx.post(address, json=body, timeout=TIMEOUT_SECONDS)
         response.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         # The address of a webhook is a credential, and httpx's texts quote it.
-        raise ConnectionLostError(
-            f"The alert could not be posted ({type(exc).__name__}).",
-            where=f"${variable}",
-            not_done="The alert was not sent by webhook.",
-            next_step=f"Check {variable}, then run: d118 doctor",
-        ) from None
+        raise _not_posted(variable, type(exc).__name__) from None
+
+
+def _not_posted(variable: str, why: str) -> ConnectionLostError:
+    return ConnectionLostError(
+        f"The alert could not be posted ({why}).",
+        where=f"${variable}",
+        not_done="The alert was not sent by webhook.",
+        next_step=f"Check {variable}, then run: d118 doctor",
+    )
 
 
 def mail_alert(settings: Email, alert: Alert) -> None:

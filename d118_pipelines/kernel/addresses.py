@@ -42,6 +42,7 @@ def may_be_asked(url: str, *, may_have_query: bool = False) -> bool:
         parts.scheme == "http" and is_loopback(parts.hostname)
     )
     is_plain = not (parts.username or parts.password or parts.fragment)
+    is_plain = is_plain and not _is_link_local(parts.hostname)
     return is_safe and is_plain and (may_have_query or not parts.query)
 
 
@@ -68,6 +69,16 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
+
+
+def _is_link_local(name: str) -> bool:
+    """Whether it is an address where clouds give out credentials, or of one cable."""
+    try:
+        found = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(found, "ipv4_mapped", None) or found
+    return bool(inner.is_link_local)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -1,7 +1,8 @@
 """Where Dagster keeps its run history, read from its dagster.yaml, and who may read it.
 
-Called by `cli/doctor.py`, and by whatever starts a run or the UI. Dagster opens that
-database itself; the project's own is in `database.py`. Page: docs/postgresql.md.
+Called by `cli/doctor.py`, by a backup, and by whatever starts a run or the UI. Dagster
+opens that database itself; the project's own is in `database.py`. Page:
+docs/postgresql.md.
 """
 
 from __future__ import annotations
@@ -40,7 +41,37 @@ def run_history_place(root: Path) -> str:
     Raises: ConfigurationError if DAGSTER_HOME has no dagster.yaml or its variable is not
     set; ConnectionLostError if the server does not answer. Neither quotes a password.
     """
-    path = Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
+    found = run_history_url(root)
+    if found is not None:
+        return _reached(*found)
+    folder = (_storage(root).get("sqlite") or {}).get("base_dir")
+    return str(root / folder) if folder else f"as {_settings_file(root)} says"
+
+
+def run_history_url(root: Path) -> tuple[str, str] | None:
+    """The URL of Dagster's storage and its variable; None where it is no server.
+
+    Raises: ConfigurationError as `run_history_place`.
+    """
+    url = (_storage(root).get("postgres") or {}).get("postgres_url")
+    if url is None:
+        return None
+    if not isinstance(url, dict):
+        return str(url), WRITTEN
+    variable = url.get("env", "")
+    text = os.environ.get(variable, "")
+    if not text:
+        raise ConfigurationError(
+            f"The environment variable {variable} is not set.",
+            where=str(_settings_file(root)),
+            rule="Dagster's run history is in that database.",
+            next_step=f"Set {variable} in .env, or remove DAGSTER_HOME.",
+        )
+    return text, variable
+
+
+def _storage(root: Path) -> dict[str, Any]:
+    path = _settings_file(root)
     if not path.is_file():
         raise ConfigurationError(
             f"There is no {path}.",
@@ -48,17 +79,16 @@ def run_history_place(root: Path) -> str:
             next_step="Correct DAGSTER_HOME, or remove it: docs/postgresql.md.",
         )
     settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    storage = settings.get("storage") or {}
-    url = (storage.get("postgres") or {}).get("postgres_url")
-    if url is None:
-        folder = (storage.get("sqlite") or {}).get("base_dir")
-        return str(root / folder) if folder else f"as {path} says"
-    return _reached(url, path)
+    return settings.get("storage") or {}
+
+
+def _settings_file(root: Path) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
 
 
 def queue_limit(root: Path) -> int | None:
     """How many runs Dagster's queue starts at a time; None where dagster.yaml is silent."""
-    path = Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
+    path = _settings_file(root)
     if not path.is_file():
         return None
     settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -67,16 +97,7 @@ def queue_limit(root: Path) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _reached(url: Any, path: Path) -> str:
-    variable = url.get("env", "") if isinstance(url, dict) else WRITTEN
-    text = os.environ.get(variable, "") if isinstance(url, dict) else str(url)
-    if not text:
-        raise ConfigurationError(
-            f"The environment variable {variable} is not set.",
-            where=str(path),
-            rule="Dagster's run history is in that database.",
-            next_step=f"Set {variable} in .env, or remove DAGSTER_HOME.",
-        )
+def _reached(text: str, variable: str) -> str:
     place = shown(text, variable)
     engine = sa.create_engine(
         normalised(text, variable),

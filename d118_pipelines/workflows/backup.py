@@ -13,16 +13,16 @@ import os
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.secret_files import private_text
 from d118_pipelines.errors import ConfigurationError, FatalError
 from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.kernel.run_folders import scratch_folder
@@ -30,12 +30,19 @@ from d118_pipelines.roster.model.tables import roster_revision
 from d118_pipelines.state import database as db
 from d118_pipelines.state.copy import copy_state
 from d118_pipelines.state.database import Database
-from d118_pipelines.state.engines import sqlite_engine
+from d118_pipelines.state.dumps import dump, found_program, is_sound_dump, moment_of
+from d118_pipelines.state.engines import normalised
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER as HISTORY
+from d118_pipelines.state.run_history import run_history_url
+from d118_pipelines.state.schema import found_revision
+from d118_pipelines.workflows.backup_secrets import plain_entry, sealed_secrets
 from d118_pipelines.workflows.retention import kept_folders
 
 MANIFEST, STATE, SECRETS = "manifest.json", "state/d118.sqlite", "secrets.fernet"
+STATE_DUMP, HISTORY_DUMP = "state/d118.dump", "dagster/history.dump"
+"""In place of SQLite's files; one that names both databases is the state's."""
+URL = "DATABASE_URL"
 HOME, ROOT, DAGSTER = "home", "folder", "dagster"
 """Folders of the archive: below `D118_HOME`, the district's folder, Dagster's storage."""
 FORMAT = 1
@@ -45,14 +52,14 @@ _OF_THE_FOLDER = (
     *("config", "mappings", "sql", "deploy"),
     *("dagster.yaml", "workspace.yaml", "known_hosts", ".shipped.json"),
 )
-_SECRET = (".env", "*.pem", "*.key")
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
     """A verified archive. files: name in the archive -> size and SHA-256.
 
-    left_out: what is not in it, for a person.
+    left_out: what is not in it, for a person. is_shared: Dagster's run history is in the
+    state's dump.
     """
 
     path: Path
@@ -61,6 +68,7 @@ class Backup:
     schema: str
     files: dict[str, dict[str, Any]]
     left_out: tuple[str, ...]
+    is_shared: bool
     size_bytes: int = 0
 
     @property
@@ -70,12 +78,19 @@ class Backup:
 
 
 def make_backup(
-    project: Project, path: Path, *, now: dt.datetime, key_file: Path | None = None
+    project: Project,
+    path: Path,
+    *,
+    now: dt.datetime,
+    key_file: Path | None = None,
+    is_portable: bool = False,
 ) -> Backup:
     """Write the archive, readable by its owner alone, and verify it.
 
     key_file: a Fernet key outside the district's folder; without one, secrets are left
-    out. Runs may be at work: the state is that of one moment.
+    out. is_portable: a state on PostgreSQL is copied into a SQLite file, for a machine
+    without a server; so it is where pg_dump is not installed. Runs may be at work: the
+    state is that of one moment.
     Raises: ConfigurationError for a bad key or an existing file; FatalError if what was
     written is not whole.
     """
@@ -85,30 +100,27 @@ def make_backup(
         )
     partial = path.with_name(f".{path.name}.part")
     partial.unlink(missing_ok=True)
-    with scratch_folder(project.folder("tmp")) as work:
-        _copy_databases(project, work)
-        left_out = (
-            []
-            if _has_sqlite_history(project)
-            else [
-                "Dagster's run history: it is on a PostgreSQL server. Back it up with pg_dump."
-            ]
-        )
+    left_out: list[str] = []
+    with scratch_folder(project.folder("tmp")) as work, ExitStack() as stack:
+        is_dumped = not is_portable and found_program("pg_dump") is not None
+        is_shared = _copy_history(project, work, is_dumped, left_out)
+        state = stack.enter_context(_copied_state(project, work, is_dumped))
         if key_file is None:
             left_out.append(
                 "Secrets (.env, keys): give --secrets-key, or keep them apart."
             )
         else:
-            sealed = _sealed(project.root, _key(project, key_file))
+            sealed = sealed_secrets(project.root, key_file)
             (work / SECRETS).write_bytes(sealed)
-        entries = dict(_entries(project, work, now))
+        entries = dict(_entries(project, work, state, now))
         manifest = {
             "format": FORMAT,
             "version": version("d118_pipelines"),
             "made_at": now.isoformat(),
             "district": project.district().id,
-            "schema": _schema(work / STATE),
+            "schema": found_revision(state),
             "left_out": left_out,
+            "is_shared": is_shared,
             "files": {
                 name: {"size": f.stat().st_size, "sha256": sha256_of(f)}
                 for name, f in sorted(entries.items())
@@ -116,16 +128,17 @@ def make_backup(
         }
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(partial, manifest, entries)
-        made = check_backup(partial, work / "check")
+        made = check_backup(partial, work / "check", state)
         partial.replace(path)
     return replace(made, path=path)
 
 
-def check_backup(path: Path, work: Path) -> Backup:
+def check_backup(path: Path, work: Path, state: sa.Connection | None = None) -> Backup:
     """Unpack an archive into an empty folder and prove that it is whole.
 
     Every file has its SHA-256, the databases are sound, and the files of each last
-    verified delivery are those that the ledger names.
+    verified delivery are those that the ledger names. state: the one that was dumped; a
+    dump alone does not tell its ledger.
     Raises: ConfigurationError if it is no archive of ours; FatalError if it is damaged.
     """
     work.mkdir(mode=0o700)
@@ -149,9 +162,13 @@ def check_backup(path: Path, work: Path) -> Backup:
     bad += [
         n for n in found & files.keys() if sha256_of(work / n) != files[n]["sha256"]
     ]
-    databases = [n for n in found if n == STATE or n.startswith(f"{DAGSTER}/")]
+    databases = [n for n in found if n.startswith(("state/", f"{DAGSTER}/"))]
     bad += [n for n in databases if n not in bad and not _is_sound(work / n)]
-    bad += [] if STATE in bad else _missing_sets(work)
+    if state is not None:
+        bad += _missing_sets(work, state)
+    elif STATE in found and STATE not in bad:
+        with _reading(work / STATE) as connection:
+            bad += _missing_sets(work, connection)
     if bad:
         raise FatalError(
             f"FAILED backup.damaged  {path.name}: {len(bad)} of {len(files)} files are "
@@ -161,21 +178,60 @@ def check_backup(path: Path, work: Path) -> Backup:
         )
     at = dt.datetime.fromisoformat(manifest["made_at"])
     told = manifest["version"], manifest["schema"], files, tuple(manifest["left_out"])
-    return Backup(path, at, *told, path.stat().st_size)
+    return Backup(path, at, *told, manifest["is_shared"], path.stat().st_size)
 
 
-def _copy_databases(project: Project, work: Path) -> None:
-    copy = work / STATE
-    copy.parent.mkdir(mode=0o700)
-    if os.environ.get("DATABASE_URL"):
+@contextmanager
+def _copied_state(
+    project: Project, work: Path, is_dumped: bool
+) -> Iterator[sa.Connection]:
+    """The state as it was when it was copied into `work`."""
+    url, copy = os.environ.get(URL, ""), work / STATE
+    if url and is_dumped:
+        with moment_of(url, URL) as (connection, moment):
+            dump(url, URL, work / STATE_DUMP, moment=moment)
+            yield connection
+        return
+    if url:
+        copy.parent.mkdir(mode=0o700)
         tables = roster_revision.metadata.sorted_tables
         copy_state(state_database(project), Database(copy, ""), tables, is_idle=False)
         _as_one_file(copy)
     else:
         _copy_sqlite(project.home / "d118.sqlite", copy)
+    with _reading(copy) as connection:
+        yield connection
+
+
+def _copy_history(
+    project: Project, work: Path, is_dumped: bool, left_out: list[str]
+) -> bool:
+    """Whether the run history is in the state's dump; otherwise it is copied into `work`."""
+    found = run_history_url(project.root)
     storage = project.root / HISTORY
-    for path in storage.rglob("*.db"):
-        _copy_sqlite(path, work / DAGSTER / path.relative_to(storage))
+    if found is None:
+        for path in storage.rglob("*.db"):
+            _copy_sqlite(path, work / DAGSTER / path.relative_to(storage))
+    elif not is_dumped:
+        left_out.append(
+            "Dagster's run history: it is on a PostgreSQL server, and pg_dump was not used."
+        )
+    elif is_one(found[0], os.environ.get(URL, "")):
+        return True
+    else:
+        dump(*found, work / HISTORY_DUMP)
+    return False
+
+
+def is_one(url: str, other: str) -> bool:
+    """Whether both name one database."""
+    if not other:
+        return False
+    one, two = normalised(url), normalised(other)
+    same = ("host", "port", "database")
+    return all(getattr(one, part) == getattr(two, part) for part in same) and (
+        one.query.get("host") == two.query.get("host")
+    )
 
 
 def _copy_sqlite(path: Path, to: Path) -> None:
@@ -198,12 +254,8 @@ def _as_one_file(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = DELETE")
 
 
-def _has_sqlite_history(project: Project) -> bool:
-    return any((project.root / HISTORY).rglob("*.db"))
-
-
 def _entries(
-    project: Project, work: Path, now: dt.datetime
+    project: Project, work: Path, state: sa.Connection, now: dt.datetime
 ) -> Iterator[tuple[str, Path]]:
     """Name in the archive and file; the copies in `work` are chosen first."""
     for path in work.rglob("*"):
@@ -215,9 +267,7 @@ def _entries(
             if path.is_file() and "__pycache__" not in path.parts:
                 yield f"{ROOT}/{path.relative_to(project.root).as_posix()}", path
     longest = now - dt.timedelta(days=project.district().retention.inactive_days)
-    with _reading(work / STATE) as connection:
-        folders = set(kept_folders(project, connection, longest))
-    for folder in folders:
+    for folder in set(kept_folders(project, state, longest)):
         for path in folder.rglob("*"):
             if path.is_file():
                 yield f"{HOME}/{path.relative_to(project.home).as_posix()}", path
@@ -228,13 +278,9 @@ def _entries(
 
 
 def _reading(path: Path) -> sa.Connection:
-    return sqlite_engine(path).connect().execution_options(reads_only=True)
-
-
-def _schema(path: Path) -> str:
-    with closing(sqlite3.connect(path)) as connection:
-        query = "SELECT version_num FROM d118_alembic_version"
-        return str(connection.execute(query).fetchone()[0])
+    """A reader that leaves the file, and what lies beside it, as it is."""
+    url = f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true"
+    return sa.create_engine(url, poolclass=sa.NullPool).connect()
 
 
 def _write(path: Path, manifest: dict[str, Any], entries: dict[str, Path]) -> None:
@@ -248,21 +294,15 @@ def _write(path: Path, manifest: dict[str, Any], entries: dict[str, Path]) -> No
         first.size = len(text)
         archive.addfile(first, io.BytesIO(text))
         for name, source in sorted(entries.items()):
-            archive.add(source, name, recursive=False, filter=_plain)
+            archive.add(source, name, recursive=False, filter=plain_entry)
         archive.close()
         file.flush()
         os.fsync(file.fileno())
 
 
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without the account of this machine; readable by the owner alone."""
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    entry.mode = 0o600
-    return entry
-
-
 def _is_sound(path: Path) -> bool:
+    if path.suffix == ".dump":
+        return is_sound_dump(path)
     try:
         with closing(sqlite3.connect(path)) as connection:
             return bool(connection.execute("PRAGMA quick_check").fetchone() == ("ok",))
@@ -270,76 +310,17 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _missing_sets(work: Path) -> list[str]:
+def _missing_sets(work: Path, state: sa.Connection) -> list[str]:
     """Files of last deliveries that are in the archive but not as the ledger has them."""
     d = db.deliveries.c
     newest = sa.select(sa.func.max(d.number)).where(d.status.in_(db.COUNTS))
     last = newest.group_by(d.target, d.destination)
     bad = []
-    with _reading(work / STATE) as connection:
-        for folder, files in connection.execute(
-            sa.select(d.folder, d.files).where(d.number.in_(last))
-        ):
-            place = work / HOME / folder
-            for file in files if place.is_dir() else []:
-                path = place / file["name"]
-                if not path.is_file() or sha256_of(path) != file["sha256"]:
-                    bad.append(f"{HOME}/{folder}/{file['name']}")
+    query = sa.select(d.folder, d.files).where(d.number.in_(last))
+    for folder, files in state.execute(query):
+        place = work / HOME / folder
+        for file in files if place.is_dir() else []:
+            path = place / file["name"]
+            if not path.is_file() or sha256_of(path) != file["sha256"]:
+                bad.append(f"{HOME}/{folder}/{file['name']}")
     return bad
-
-
-def _key(project: Project, path: Path) -> bytes:
-    """The key of the file. Raises: ConfigurationError if the archive could hold it."""
-    if path.resolve().is_relative_to(project.root.resolve()):
-        raise ConfigurationError(
-            f"The key {path} is in the district's folder.",
-            rule="Whoever has the archive must not have its key.",
-            not_done="No backup was made.",
-            next_step="Keep it elsewhere, and a copy of it outside this machine.",
-        )
-    return private_text(path).strip().encode("ascii")
-
-
-def _sealed(root: Path, key: bytes) -> bytes:
-    """The files with secrets as one encrypted tar."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        for path in sorted({f for pattern in _SECRET for f in root.glob(pattern)}):
-            if path.is_file():
-                archive.add(path, path.name, recursive=False, filter=_plain)
-    return bytes(_fernet(key).encrypt(data.getvalue()))
-
-
-def opened_secrets(sealed: bytes, key_file: Path) -> dict[str, bytes]:
-    """File name -> contents. Raises: ConfigurationError if the key does not open it."""
-    from cryptography.fernet import InvalidToken
-
-    try:
-        data = _fernet(private_text(key_file).strip().encode("ascii")).decrypt(sealed)
-    except InvalidToken:
-        raise ConfigurationError(
-            f"The key {key_file} does not open the secrets of this backup.",
-            not_done="Nothing was restored.",
-            next_step="Give the key that --secrets-key named when it was made.",
-        ) from None
-    found = {}
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for entry in archive:
-            file = archive.extractfile(entry)
-            if file is not None and Path(entry.name).name == entry.name:
-                found[entry.name] = file.read()
-    return found
-
-
-def _fernet(key: bytes) -> Any:
-    from cryptography.fernet import Fernet
-
-    try:
-        return Fernet(key)
-    except ValueError:
-        raise ConfigurationError(
-            "The file of --secrets-key has no key in it.",
-            rule="A key is 32 bytes in URL-safe base64.",
-            not_done="Nothing was done.",
-            next_step="Make one: d118 secrets new-key",
-        ) from None

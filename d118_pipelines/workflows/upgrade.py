@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from d118_pipelines.config.project import Project
-from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.state import audit, database
 from d118_pipelines.state.database import Database
-from d118_pipelines.state.engines import normalised, postgres_engine, sqlite_engine
+from d118_pipelines.state.dumps import require_program
+from d118_pipelines.state.engines import postgres_engine, sqlite_engine
 from d118_pipelines.state.schema import MIGRATIONS, found_revision, newest_revision
 from d118_pipelines.workflows.backup import FOLDER, make_backup
 from d118_pipelines.workflows.district_folder import own_files
@@ -88,44 +84,8 @@ def _revision(project: Project) -> str:
 
 
 def _saved(project: Project, now: dt.datetime) -> Path:
-    name = f"before-upgrade-{now:%Y%m%dT%H%M%SZ}"
-    folder, url = project.folder(FOLDER), os.environ.get("DATABASE_URL", "")
-    if not url:
-        return make_backup(project, folder / f"{name}.tar.gz", now=now).path
-    return _dumped(normalised(url), folder / f"{name}.dump")
-
-
-def _dumped(url: sa.URL, path: Path) -> Path:
-    """The server's own dump: of an older schema nothing else knows the tables."""
-    if shutil.which("pg_dump") is None:
-        raise _no_dump("pg_dump is not installed here.")
-    # In the environment, since everybody can read a command line.
-    known = {
-        "PGHOST": url.host or url.query.get("host"),
-        "PGPORT": str(url.port or ""),
-        "PGUSER": url.username,
-        "PGPASSWORD": str(url.password or ""),
-        "PGDATABASE": url.database,
-    }
-    environment = {**os.environ, **{k: str(v) for k, v in known.items() if v}}
-    path.touch(mode=0o600)
-    for command in (
-        ["pg_dump", "--format=custom", f"--file={path}"],
-        ["pg_restore", "--list", f"--file={os.devnull}", str(path)],
-    ):
-        done = subprocess.run(
-            command, env=environment, capture_output=True, check=False
-        )
-        if done.returncode:
-            path.unlink(missing_ok=True)
-            raise _no_dump(f"{command[0]} ended with code {done.returncode}.")
-    return path
-
-
-def _no_dump(what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"No backup could be made: {what}",
-        rule="A state is upgraded after a verified backup.",
-        not_done="Nothing was changed.",
-        next_step="Make one by hand, then: d118 upgrade --no-backup",
-    )
+    # Of an older schema only the server's own dump knows the tables.
+    if os.environ.get("DATABASE_URL"):
+        require_program("pg_dump", "Make a backup by hand: d118 upgrade --no-backup")
+    name = f"before-upgrade-{now:%Y%m%dT%H%M%SZ}.tar.gz"
+    return make_backup(project, project.folder(FOLDER) / name, now=now).path

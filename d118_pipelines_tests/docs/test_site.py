@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -78,6 +79,20 @@ def test_every_page_of_docs_is_on_the_site(pages: dict[Path, Page], site: Path) 
     }
 
     assert {path.relative_to(site) for path in pages} == wanted
+
+
+@pytest.mark.long
+def test_the_flowchart_is_drawn_with_every_node_and_arrow(site: Path) -> None:
+    chart = page("architecture.md").partition("```mermaid")[2].partition("```")[0]
+    built = (site / "architecture.html").read_text(encoding="utf-8")
+    drawn = built.partition("<figure>")[2].partition("</figure>")[0]
+
+    texts = re.findall(r'\["(.*?)"\]', chart.replace("(", "").replace(")", ""))
+    assert len(texts) > 10
+    for line in (line for text in texts for line in text.split("<br/>")):
+        assert f">{line}</text>" in drawn
+    assert drawn.count("<path") == chart.count("-->")
+    assert "flowchart" not in built
 
 
 @pytest.mark.long

@@ -309,6 +309,8 @@ def test_text_of_a_source_is_no_markup_and_no_header_of_an_alert(
         "http://127.0.0.1:1/canary-secret",
         "canary-secret",
         "ftp://canary-secret",
+        "http://chat.example/canary-secret",
+        "https://169.254.169.254/canary-secret",
         "http://[canary-secret",
     ],
 )

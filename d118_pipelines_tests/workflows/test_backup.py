@@ -264,7 +264,7 @@ def test_a_backup_moves_between_the_two_engines(
     other.environment["DATABASE_URL"] = url
     assert other.d118("restore", str(archive)).code == 0
     second = tmp_path / "second.tar.gz"
-    assert other.d118("backup", str(second)).code == 0
+    assert other.d118("backup", str(second), "--portable").code == 0
 
     third = ProjectFolder(tmp_path / "third", PEOPLE)
     assert third.d118("restore", str(second)).code == 0
