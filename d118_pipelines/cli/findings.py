@@ -1,17 +1,15 @@
 """`d118 findings`: the problems of the newest export or staged roster, no values.
 
-Called by the command line; one person's are in `explain.py`.
+Called by the command line; the work is in `workflows/findings.py`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook, find_provider
+from d118_pipelines.cli.context import AnyName, AsCsv, AsJson, Workbook
 from d118_pipelines.cli.output import (
     gathered,
     save_workbook,
@@ -20,21 +18,10 @@ from d118_pipelines.cli.output import (
     show_rows,
 )
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import Provider
-from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
-from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
-from d118_pipelines.workflows.admission import newest_plan
 from d118_pipelines.workflows.all_feeds import named_feed
 from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.feed import Feed
-
-_ROSTER_COLUMNS = (
-    *("code", "level", "entity", "key", "field", "file", "line", "detail", "count"),
-)
-Rows = list[dict[str, Any]]
+from d118_pipelines.workflows.findings import findings_in
+from d118_pipelines.workflows.provider_feed import ProviderFeed
 
 
 def findings(
@@ -46,11 +33,8 @@ def findings(
 ) -> None:
     """List the findings of the newest export or staged roster: code, key, field."""
     project = Project.here()
-    provider = find_provider(project, target)
-    if provider is None:
-        counted, rows = _of_export(named_feed(project, target), code)
-    else:
-        counted, rows = _of_roster(project, provider, code)
+    feed = named_feed(project, target)
+    counted, rows = findings_in(feed, code)
     title = f"Findings of {target}"
     form = "xlsx" if xlsx else "json" if as_json else "csv" if as_csv else ""
     if form:
@@ -64,50 +48,5 @@ def findings(
     show_lines(title, counted, empty="No finding.")
     if rows:
         show_lines("\nRecords", gathered(rows, "what", "code", "key"))
-    if rows and provider:
+    if rows and isinstance(feed, ProviderFeed):
         say("What each code means and what to do: docs/reference/rule_codes.md")
-
-
-def _of_export(feed: Feed, code: str | None) -> tuple[Rows, Rows]:
-    """How many records each code has, and the records."""
-    stored = newest_plan(feed)
-    with state_database(feed.project).transaction() as connection:
-        found = findings_of(connection, stored)
-    chosen = [f for f in found if code in (None, f.code)]
-    level = {f.code: f.level for f in chosen}
-    counted = [
-        {"code": name, "level": level[name], "records": number}
-        for name, number in codes_counted(chosen).items()
-    ]
-    rows = [{name: getattr(f, name) for name in FINDING_COLUMNS} for f in chosen]
-    return counted, rows
-
-
-def _of_roster(
-    project: Project, provider: Provider, code: str | None
-) -> tuple[Rows, Rows]:
-    """The same of the provider's newest staged roster, or of what was refused since."""
-    folder = project.home / "staged" / provider.id
-    path = folder / REFUSED_FILE
-    if not path.is_file():
-        staged = find_staged(folder)
-        if staged is None:
-            raise ConfigurationError(
-                f"{provider.id} has no staged roster yet.",
-                next_step=f"d118 run {provider.id}",
-            )
-        path = staged.findings_file
-    with closing(open_frames()) as duck:
-        found = duck.execute(
-            "SELECT code, severity, entity, external_id, field, source_file, "
-            "source_line, detail, count FROM read_parquet(?) "
-            "WHERE ?::VARCHAR IS NULL OR code = ? ORDER BY "
-            "list_position(['fatal', 'reject', 'warn', 'info'], severity), "
-            "code, entity, external_id, source_line, field",
-            [str(path), code, code],
-        ).fetchall()
-    rows = [dict(zip(_ROSTER_COLUMNS, row, strict=True)) for row in found]
-    records: Counter[str] = Counter()
-    for row in rows:
-        records[row["code"]] += row["count"]
-    return [{"code": c, "records": n} for c, n in records.most_common()], rows

@@ -25,9 +25,10 @@ from d118_pipelines.console import (
     oidc,
     person_pages,
     provider_routes,
+    report_pages,
     sign_in,
 )
-from d118_pipelines.console.front import DAGSTER, Front
+from d118_pipelines.console.front import Front
 from d118_pipelines.console.identity import CALLER, READS, Refused
 from d118_pipelines.console.rendering import page
 from d118_pipelines.console.sign_in import sign_in_page
@@ -41,7 +42,8 @@ from d118_pipelines.errors import (
     RetriableError,
 )
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.service.guard import App, Guard, Scope
+from d118_pipelines.service.graphql import DAGSTER
+from d118_pipelines.service.guard import App, Guard, Scope, adding
 
 PROBLEM = "application/problem+json"
 HEADERS = {
@@ -54,7 +56,15 @@ HEADERS = {
 ROUTERS = tuple(
     module.routes
     for module in (
-        *(sign_in, oidc, morning, feed_pages, integration_pages, person_pages),
+        *(
+            sign_in,
+            oidc,
+            morning,
+            feed_pages,
+            integration_pages,
+            person_pages,
+            report_pages,
+        ),
         *(provider_routes, job_routes, api_pages),
     )
 )
@@ -192,17 +202,7 @@ def _fault(request: Request, exc: Exception) -> Response:
 
 def _with_headers(app: App) -> App:
     async def answered(scope: Scope, receive: Any, send: Any) -> None:
-        async def sent(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message.get("headers", [])}
-                added = [
-                    (k.encode(), v.encode())
-                    for k, v in HEADERS.items()
-                    if k.encode() not in known
-                ]
-                message = {**message, "headers": [*message.get("headers", []), *added]}
-            await send(message)
-
-        await app(scope, receive, sent)
+        more = adding(send, HEADERS.items(), is_missing_only=True)
+        await app(scope, receive, more)
 
     return answered

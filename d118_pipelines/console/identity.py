@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from d118_pipelines.console.sessions import COOKIE, Sessions
 from d118_pipelines.state.accounts import account_by_token
@@ -60,10 +59,10 @@ class Refused(Exception):
 
 
 def caller_of(
-    headers: Mapping[str, str], database: Database, sessions: Sessions, now: dt.datetime
+    asked: HTTPConnection, database: Database, sessions: Sessions, now: dt.datetime
 ) -> Caller | None:
     """The caller by their bearer token or session cookie; None for everybody else."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
+    scheme, _, key = asked.headers.get("authorization", "").partition(" ")
     if scheme:
         if scheme.lower() != "bearer":
             return None
@@ -73,21 +72,12 @@ def caller_of(
             return None
         account, scope = found
         return Caller(account.name, account.role, account.is_admin and scope == "write")
-    cookie = cookie_of(headers)
+    cookie = asked.cookies.get(COOKIE, "")
     known = sessions.find(cookie, now) if cookie else None
     if known is None:
         return None
     token, newer = sessions.form_token(cookie), sessions.renewed(cookie, now)
     return Caller(known.name, known.role, known.is_admin, token, newer)
-
-
-def cookie_of(headers: Mapping[str, str]) -> str:
-    """The session's cookie, or nothing."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
 
 
 def caller(request: Request) -> Caller:

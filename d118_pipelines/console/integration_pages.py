@@ -27,7 +27,6 @@ from d118_pipelines.console.identity import (
 from d118_pipelines.console.rendering import page, to
 from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import D118Error
-from d118_pipelines.workflows.sync_listing import Sync
 
 routes = APIRouter(prefix="/integrations/sis", include_in_schema=False)
 HISTORY = 25
@@ -58,7 +57,7 @@ def add(world: Here, caller: Sender, given: Given) -> Response:
     _, fields = form_of(kind)
     try:
         config = config_of(fields, given)
-        new = {"kind": kind, "name": name, "config": config}
+        new: dict[str, Any] = {"kind": kind, "name": name, "config": config}
         is_good = not fields  # nothing to connect to
         if fields:
             found = provider_actions.test_sent(world, caller, **new)
@@ -126,22 +125,12 @@ def _provider_page(
             for name, counts in state.statistics.items()
             if "/" not in name
         ],
-        history=[_history_row(world, one) for one in found],
+        history=found,
+        counts=_KEPT_COUNTS,
+        local=world.project.local,
         total=total,
         **values,
     )
-
-
-def _history_row(world: World, sync: Sync) -> dict[str, Any]:
-    return {
-        "id": sync.id,
-        "status": sync.status,
-        "started": world.project.local(sync.started_at),
-        "seconds": sync.seconds,
-        "counts": {name: sync.total(name) for name in _KEPT_COUNTS},
-        "by": sync.triggered_by,
-        "error": sync.error,
-    }
 
 
 @routes.post("/{provider_id}/test")

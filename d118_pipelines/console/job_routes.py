@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from d118_pipelines.config.provider_edits import plain_key
-from d118_pipelines.console import dagster_calls, provider_actions
+from d118_pipelines.console import provider_actions
 from d118_pipelines.console.feed_pages import entries_of, start
 from d118_pipelines.console.hosts import refuse_hosts
 from d118_pipelines.console.identity import Program, Refused
@@ -61,11 +61,10 @@ class NewJob(Body):
 @routes.post("/connectors/test")
 def test_connector(world: Here, caller: Program, body: ConnectorTest) -> dict[str, Any]:
     """Reach a service with what is sent, log in, look; nothing is kept."""
+    # The switches of entities say what a sync reads; a test has no use for them.
+    config = {k: v for k, v in body.config.items() if not k.startswith("sync_")}
     found = provider_actions.test_sent(
-        *(world, caller),
-        kind=body.connector_type,
-        name=body.name,
-        config=_without_switches(body.config),
+        world, caller, kind=body.connector_type, name=body.name, config=config
     )
     seconds = {"latency_seconds": found.latency_seconds}
     return {"success": found.success, "message": found.text, "details": seconds}
@@ -132,7 +131,7 @@ def cancel_job(world: Here, caller: Program, job_id: str) -> dict[str, Any]:
     status = status_of_job(world, caller, job_id)["status"]
     if status not in ("pending", "running"):
         raise Refused(409, f"The job has ended already: {status}.")
-    dagster_calls.stop(world, job_id, account=caller.account)
+    world.stop(job_id, account=caller.account)
     return {"job_id": job_id, "message": "Asked the sync to stop"}
 
 
@@ -179,8 +178,3 @@ def _job(world: World, history: RunHistory, entries: list[PastRun]) -> dict[str,
     with world.database.reading() as connection:
         found = job_status(connection, history, entries, zone=zone, now=utc_now())
     return {**asdict(found), "provider": entries[0].name}
-
-
-def _without_switches(config: dict[str, Any]) -> dict[str, Any]:
-    """The switches of entities say what a sync reads; a test has no use for them."""
-    return {k: v for k, v in config.items() if not k.startswith("sync_")}

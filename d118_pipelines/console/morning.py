@@ -15,9 +15,8 @@ from d118_pipelines.console.identity import Reader
 from d118_pipelines.console.rendering import page, tone
 from d118_pipelines.console.world import Here
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.workflows.all_feeds import State, enabled_feeds, feed_name
+from d118_pipelines.workflows.all_feeds import State, enabled_feeds
 from d118_pipelines.workflows.provider_feed import ProviderState
-from d118_pipelines.workflows.status import Standing
 from d118_pipelines.workflows.target_feed import TargetState
 
 routes = APIRouter(include_in_schema=False)
@@ -40,8 +39,8 @@ def morning(world: Here, caller: Reader) -> HTMLResponse:
         district=project.district().name,
         now=project.local(utc_now()),
         summary=_summary(states),
-        going_out=[_card(s) for s in states if isinstance(s, TargetState)],
-        coming_in=[_card(s) for s in states if isinstance(s, ProviderState)],
+        going_out=[s for s in states if isinstance(s, TargetState)],
+        coming_in=[s for s in states if isinstance(s, ProviderState)],
         faults=[*faults, *note],
     )
 
@@ -52,25 +51,3 @@ def _summary(states: Sequence[State]) -> str:
     words = {"never": "never ran"}
     parts = [f"{n} {words.get(state, state)}" for state, n in counted.most_common()]
     return f"Waiting for you: {', '.join(parts)}." if parts else "All is well."
-
-
-def _card(state: State) -> dict[str, object]:
-    if isinstance(state, TargetState):
-        last, where = state.last_delivery, state.destination
-    else:
-        last, where = state.last_sync, state.name
-    return {
-        "name": feed_name(state),
-        "state": state.state,
-        "when": state.when,
-        "reason": plain_reason(state.standing),
-        "to_do": state.to_do,
-        "last": last,
-        "next": state.next_run,
-        "where": where,
-    }
-
-
-def plain_reason(stands: Standing) -> str:
-    """Why, without the word that its badge has."""
-    return stands.reason.removeprefix(f"{stands.state.upper()} ").strip()

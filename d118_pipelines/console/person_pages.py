@@ -19,19 +19,9 @@ from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.text import clean_text
 from d118_pipelines.workflows.all_feeds import enabled_feeds
-from d118_pipelines.workflows.explain import explained
+from d118_pipelines.workflows.explain import TITLES, explained
 
 routes = APIRouter(include_in_schema=False)
-_TITLES = {
-    "lines": "Lines in the newest export",
-    "roster": "In the roster",
-    "findings": "Findings",
-    "conflicts": "Conflicts",
-    "change": "Change against the last delivery",
-    "plan": "In the newest plan",
-    "sent": "Sent and read back",
-    "history": "History in the roster",
-}
 
 
 @routes.get("/person")
@@ -74,7 +64,7 @@ def _of_feed(world: World, name: str, key: str, *, show_values: bool) -> dict[st
         "code": found["outcome"].get("code", ""),
         "sections": [
             (title, [_short(row) for row in found[part][:20]])
-            for part, title in _TITLES.items()
+            for part, title in TITLES.items()
             if found.get(part)
         ],
     }

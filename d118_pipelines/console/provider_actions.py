@@ -12,7 +12,6 @@ from typing import Any
 from d118_pipelines.config.provider_edits import hosts_in
 from d118_pipelines.config.providers import TYPE_SYNONYMS, TYPES, Provider
 from d118_pipelines.config.quarantine import Misconfigured
-from d118_pipelines.console import dagster_calls
 from d118_pipelines.console.hosts import refuse_hosts
 from d118_pipelines.console.identity import Caller, Refused
 from d118_pipelines.console.world import World
@@ -39,28 +38,15 @@ NEVER_BY_WEB = ("POWERSCHOOL",)
 
 
 def add(
-    world: World,
-    caller: Caller,
-    *,
-    kind: str,
-    name: str,
-    config: Mapping[str, Any],
-    schedule: str | None,
-    enabled: bool = True,
+    world: World, caller: Caller, *, kind: str, config: Mapping[str, Any], **entry: Any
 ) -> str:
-    """Add a provider; its id. Raises: ConfigurationError."""
+    """Add a provider; its id. entry: name, schedule, enabled. Raises: ConfigurationError."""
     _refuse_kind(kind)
     refuse_hosts(hosts_in(config), world.settings)
     made = add_provider(
-        world.project,
-        kind=kind,
-        name=name,
-        config=config,
-        schedule=schedule,
-        enabled=enabled,
-        account=caller.account,
+        world.project, kind=kind, config=config, account=caller.account, **entry
     )
-    dagster_calls.reload(world)
+    world.reload()
     return made
 
 
@@ -72,14 +58,14 @@ def change(
     if isinstance(changes.get("config"), Mapping):
         refuse_hosts(hosts_in(changes["config"]), world.settings)
     change_provider(world.project, provider, changes, account=caller.account)
-    dagster_calls.reload(world)
+    world.reload()
 
 
 def remove(world: World, caller: Caller, provider: str) -> None:
     """Remove a provider. Raises: Refused, ConfigurationError."""
     known(world, provider)
     remove_provider(world.project, provider, account=caller.account)
-    dagster_calls.reload(world)
+    world.reload()
 
 
 def test(world: World, caller: Caller, provider: str) -> Reached:

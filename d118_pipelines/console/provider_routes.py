@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from d118_pipelines.console import dagster_calls, provider_actions
+from d118_pipelines.console import provider_actions
 from d118_pipelines.console.feed_pages import start
 from d118_pipelines.console.identity import Program, Refused
 from d118_pipelines.console.wire import LARGEST_PAGE, PROBLEMS, Body, Offset, Word
@@ -134,7 +134,7 @@ def cancel(world: Here, caller: Program, provider_id: str) -> dict[str, Any]:
     provider_actions.known(world, provider_id)
     for one in world.syncs([provider_id], limit=20)[0]:
         if one.status in ("PENDING", "IN_PROGRESS"):
-            dagster_calls.stop(world, one.id, account=caller.account)
+            world.stop(one.id, account=caller.account)
             return {"message": "Asked the sync to stop", "runId": one.id}
     raise Refused(409, "No sync of this provider is running.")
 
@@ -168,12 +168,12 @@ def list_runs(
 
 
 @routes.get("/runs/{run_id}")
-def show_run(world: Here, _: Program, run_id: str) -> dict[str, Any]:
+def show_run(world: Here, caller: Program, run_id: str) -> dict[str, Any]:
     """One sync."""
-    found = world.sync(run_id)
-    if found is None:
+    found, _ = world.syncs(run_id=run_id)
+    if not found:
         raise Refused(404, "There is no such run.")
-    return _run(found)
+    return _run(found[0])
 
 
 @routes.post("/providers/{provider_id}/test")

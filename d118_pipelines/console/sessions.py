@@ -1,4 +1,4 @@
-"""Sessions of people who signed in, and how often somebody may try to.
+"""Sessions of people who signed in.
 
 Called by `identity.py` and `sign_in.py`. Sessions are in the state database, so that a
 restart ends none. A cookie is a random id and when it was last used, signed with
@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from collections import deque
 
 from d118_pipelines.state.accounts import (
     Account,
@@ -24,10 +23,6 @@ COOKIE = "d118_session"
 IDLE = dt.timedelta(minutes=60)
 ABSOLUTE = dt.timedelta(hours=12)
 RENEWED_AFTER = dt.timedelta(minutes=5)
-WINDOW = dt.timedelta(minutes=15)
-TRIES_OF_A_NAME = 10
-TRIES_OF_AN_ADDRESS = 30
-_MOST_KEYS = 10_000
 
 
 class Sessions:
@@ -85,37 +80,3 @@ class Sessions:
             return "", dt.datetime.min.replace(tzinfo=dt.UTC)
         session_id, _, seconds = text.partition(".")
         return session_id, dt.datetime.fromtimestamp(int(seconds), dt.UTC)
-
-
-class Attempts:
-    """Failed sign-ins of the last minutes, by name and by address."""
-
-    def __init__(self) -> None:
-        self._failed: dict[str, deque[dt.datetime]] = {}
-
-    def wait(self, name: str, address: str, now: dt.datetime) -> dt.timedelta | None:
-        """How long until the next try, or None if there may be one now."""
-        limits = ((f"n {name}", TRIES_OF_A_NAME), (f"a {address}", TRIES_OF_AN_ADDRESS))
-        waits = []
-        for key, limit in limits:
-            tries = self._failed.get(key, deque())
-            while tries and now - tries[0] >= WINDOW:
-                tries.popleft()
-            if len(tries) >= limit:
-                waits.append(WINDOW - (now - tries[0]))
-        return max(waits, default=None)
-
-    def failed(self, name: str, address: str, now: dt.datetime) -> None:
-        """Count one failure."""
-        if len(self._failed) > _MOST_KEYS:  # names are free text
-            self._failed = {
-                k: tries
-                for k, tries in self._failed.items()
-                if tries and now - tries[-1] < WINDOW
-            }
-        for key in (f"n {name}", f"a {address}"):
-            self._failed.setdefault(key, deque(maxlen=TRIES_OF_AN_ADDRESS)).append(now)
-
-    def succeeded(self, name: str) -> None:
-        """Forget the failures of a name."""
-        self._failed.pop(f"n {name}", None)

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from d118_pipelines.console.identity import Sender, cookie_of
+from d118_pipelines.console.identity import Sender
 from d118_pipelines.console.rendering import page, to
 from d118_pipelines.console.sessions import COOKIE
 from d118_pipelines.console.world import Here, World
@@ -86,7 +86,7 @@ def address_of(request: Request) -> str:
 
 def opened(request: Request, world: World, account: str, answer: Response) -> Response:
     """The answer with the cookie of a new session; the browser's old one ends."""
-    world.sessions.close(cookie_of({"cookie": request.headers.get("cookie", "")}))
+    world.sessions.close(request.cookies.get(COOKIE, ""))
     world.record(f"console/{account}", "sign in", account)
     cookie = world.sessions.open(account, utc_now())
     set_cookie(answer, cookie, is_secure=request.url.scheme == "https")

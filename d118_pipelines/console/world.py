@@ -5,6 +5,7 @@ Made by `console_server.py`; handed to `front.py` and to the routes.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,20 +13,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio.from_thread import run
 from fastapi import Depends, Request
 
 from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
-from d118_pipelines.console.sessions import Attempts, Sessions
+from d118_pipelines.console.sessions import Sessions
+from d118_pipelines.kernel.attempts import Attempts
+from d118_pipelines.service import graphql
 from d118_pipelines.service.guard import App
 from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
+from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
 from d118_pipelines.workflows.health import DagsterFacts
 from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
+from d118_pipelines.workflows.sync_listing import Sync, syncs
 
+REQUEST = "d118/console_request"
+"""The tag of a run that the console launched: the audit has who asked for it."""
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest."""
 _READ_FOLDERS = ("config", "mappings", "sql")
@@ -84,22 +91,14 @@ class World:
                 yield str(path), stat.st_mtime_ns, stat.st_size
 
     def syncs(
-        self, providers: Collection[str] = (), *, limit: int, offset: int = 0
+        self, providers: Collection[str] = (), run_id: str = "", **page: int
     ) -> tuple[list[Sync], int]:
-        """A page of syncs, newest first, and how many there are; of all if none is named."""
+        """A page of syncs, newest first, and how many there are. See `sync_listing`."""
         from d118_pipelines.instance import seen_runs
 
         seen = seen_runs(self.instance, LOOKED_AT)
         with self.database.reading() as connection:
-            return syncs(connection, seen, providers, limit=limit, offset=offset)
-
-    def sync(self, run_id: str) -> Sync | None:
-        """The sync of a run, or None."""
-        from d118_pipelines.instance import seen_runs
-
-        seen = seen_runs(self.instance, LOOKED_AT)
-        with self.database.reading() as connection:
-            return find_sync(connection, seen, run_id)
+            return syncs(connection, seen, providers, run_id, **page)
 
     def dagster_facts(self) -> DagsterFacts:
         """What health and workers need to know of Dagster."""
@@ -114,6 +113,29 @@ class World:
 
         with history_of(self.instance, self.root, limit=limit) as history:
             yield history
+
+    def launch(self, job: str, *, account: str, subject: str) -> str:
+        """Launch a job of Dagster; returns the run's id.
+
+        It is in the audit before it begins, with a number that the run has as a tag.
+        Raises: ConfigurationError if Dagster does not know the job; FatalError.
+        """
+        request = uuid.uuid4().hex
+        self.record(account, "launch", subject, f"request {request}")
+        return run(graphql.launch, self.dagster, job, {REQUEST: request})
+
+    def stop(self, run_id: str, *, account: str) -> None:
+        """Ask a run to stop. Raises: FatalError."""
+        self.record(account, "cancel", run_id)
+        if problem := run(graphql.stop, self.dagster, run_id):
+            with self.database.transaction() as connection:
+                if ask_to_stop(connection, run_id, account):
+                    return  # a shell started it: it finds the request in its lease
+            raise graphql.refused(f"Dagster did not stop the run ({problem}).")
+
+    def reload(self) -> None:
+        """Let Dagster read the files again, so that assets and schedules follow them."""
+        run(graphql.reload, self.dagster)
 
     def record(self, account: str, action: str, subject: str, detail: str = "") -> None:
         """Tell the audit who did what. Every write of the console calls this, or a

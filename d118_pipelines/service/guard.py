@@ -100,7 +100,7 @@ class Guard:
             return
         found = refusal(Request.of(scope), self._hosts)
         if found is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, adding(send, HEADERS.items()))
         elif scope["type"] == "websocket":
             # Before it is accepted; the server turns this into status 403.
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
@@ -190,11 +190,18 @@ def _is_origin(origin: str, host: str) -> bool:
     return is_plain and same and parts.scheme in ("http", "https")
 
 
-def _with_headers(send: Send) -> Send:
+def adding(
+    send: Send, headers: Iterable[tuple[str, str]], *, is_missing_only: bool = False
+) -> Send:
+    """`send` with more headers in the answer; is_missing_only: but those it has itself."""
+
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            added = [(k.encode(), v.encode()) for k, v in HEADERS.items()]
-            message = {**message, "headers": [*message.get("headers", []), *added]}
+            own = list(message.get("headers", []))
+            known = {name.lower() for name, _ in own} if is_missing_only else set()
+            added = [(k.encode(), v.encode()) for k, v in headers]
+            own += [pair for pair in added if pair[0] not in known]
+            message = {**message, "headers": own}
         await send(message)
 
     return sent

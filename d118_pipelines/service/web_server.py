@@ -6,8 +6,10 @@ units and images of a deployment start it too, so that no unguarded port exists.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,19 @@ from d118_pipelines.service.guard import App, Guard
 HOSTS_VARIABLE = "D118_UI_HOSTS"
 _MAKE_APP = "create_app_from_workspace_process_context"
 _SERVER = "uvicorn"
+
+
+class _WithoutValues(logging.Filter):
+    """What the server logs of a fault: where it was, not its text, which may quote a row."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, with the places of its error alone."""
+        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
+            kind, _, frames = record.exc_info
+            places = "".join(traceback.format_tb(frames)[-6:])
+            record.exc_text = f"{kind.__name__}\n{places}"
+            record.exc_info = None
+        return True
 
 
 def main() -> None:
@@ -68,6 +83,7 @@ def guarded_command(
                 "Dagster's web server would have started without the guard.",
                 not_done="The web server was not started.",
             )
+        logging.getLogger("uvicorn.error").addFilter(_WithoutValues())
         uvicorn.run(app, **options)
 
     setattr(cli, _MAKE_APP, make_guarded)

@@ -31,6 +31,7 @@ from d118_pipelines.state.plans import (
     valid_approval,
 )
 from d118_pipelines.workflows.feed import Feed
+from d118_pipelines.workflows.run_history import CARRIED_OUT, RunHistory
 
 
 def admit(
@@ -161,3 +162,13 @@ def _rule_lines(feed: Feed, rules: Sequence[GuardRule]) -> str:
         + "\n  ".join(rule.message.splitlines())
         for rule in rules
     )
+
+
+def carried_out(feed: Feed, stored: StoredPlan) -> str:
+    """What became of the plan and when, where its run carried it out; else empty."""
+    with state_database(feed.project).reading() as connection:
+        run = RunHistory(connection).entry(stored.run_id, feed.name)
+    if run.outcome not in CARRIED_OUT:
+        return ""
+    at = local_time(run.ended or run.started, feed.project.district().zone)
+    return f"{run.outcome} {at}"

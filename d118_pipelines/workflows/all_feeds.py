@@ -143,8 +143,7 @@ def cause_line(state: State) -> str:
     row = stands.row("name", feed_name(state), utc_now())
     head = f"{stands.state.upper()}  {feed_name(state)} {row['when']}".rstrip()
     # What a step says begins with these two, for the log.
-    reason = stands.reason.removeprefix(f"{stands.state.upper()} ")
-    reason = reason.replace(f"  {feed_name(state)}: ", ": ", 1).rstrip(".")
+    reason = stands.why.replace(f"{feed_name(state)}: ", "", 1).rstrip(".")
     parts = [head, reason, stands.to_do and f"Next: {stands.to_do}"]
     return ". ".join(part for part in parts if part)
 

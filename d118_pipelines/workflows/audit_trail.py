@@ -25,6 +25,7 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.workflows.run import account
 
 STARTED, ENDED = "run started", "run ended"
+EXPORTED = "exported"
 CHANGED, FIRST_SEEN = "configuration changed", "configuration first seen"
 _CONFIGURATION = ("config", "mappings", "sql", "dagster.yaml", "workspace.yaml")
 
@@ -105,7 +106,7 @@ def record_export(project: Project, what: str, form: str, detail: str = "") -> N
     audit.record_alone(
         state_database(project),
         actor=account(),
-        action="exported",
+        action=EXPORTED,
         subject=what,
         detail=", ".join(filter(None, (form, detail))),
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
@@ -18,26 +17,19 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.kernel.clock import day_time
 from d118_pipelines.roster.model.tables import sis_sync_runs
-from d118_pipelines.roster.store.runs import (
-    APPLIED,
-    logged_codes,
-    recent_runs,
-    stats_total,
-)
+from d118_pipelines.roster.store.runs import APPLIED, stats_total
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.targets.records import codes_counted, findings_of
 from d118_pipelines.workflows.all_feeds import (
     Feeds,
     State,
     cause_line,
     load_feeds,
 )
+from d118_pipelines.workflows.findings import to_correct
 
 KIND = "digest"
 DAY = dt.timedelta(days=1)
-DATA_ENTRY = "whoever enters the records"
 _OF_ROSTER = ("created", "updated", "deactivated")
 
 
@@ -123,26 +115,8 @@ def _came_in(project: Project, since: dt.datetime) -> Iterator[str]:
 
 def _to_correct(project: Project, feeds: Feeds) -> Iterator[str]:
     """The findings that a person can correct, by whom: code, number, what to do."""
-    by_whom: dict[str, list[str]] = defaultdict(list)
-    with state_database(project).reading() as connection:
-        for target in feeds.targets:
-            plan = latest_plan(connection, target.name)
-            found = findings_of(connection, plan) if plan else []
-            wanted = [one for one in found if one.level in ("error", "warning")]
-            todo = {one.code: one.todo for one in wanted}
-            for code, number in codes_counted(wanted).items():
-                known = target.model.codes.get(code)
-                who = known.who if known and known.who else DATA_ENTRY
-                line = f"{target.name}: {number:,} {code}. {todo[code]}"
-                by_whom[who].append(line)
-        for provider in feeds.providers:
-            rows, _ = recent_runs(connection, provider.id, limit=1)
-            for code, level, number in (
-                logged_codes(connection, rows[0]["id"]) if rows else ()
-            ):
-                if level in ("ERROR", "WARNING"):
-                    line = f"{provider.id}: {number:,} {code}"
-                    by_whom[provider.model.name].append(line)
-    for who, lines in by_whom.items():
+    for who, rows in to_correct(project, feeds).items():
         yield f"{who}:"
-        yield from (f"  {line}" for line in lines)
+        for row in rows:
+            line = f"  {row['of']}: {row['records']:,} {row['code']}"
+            yield f"{line}. {row['to_do']}" if row["to_do"] else line

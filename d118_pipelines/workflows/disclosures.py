@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,6 +33,7 @@ from d118_pipelines.targets.disclosures import (
 )
 from d118_pipelines.workflows.all_feeds import Feeds
 
+_IN_TABLE = ("recipient", "file", "kinds of people", "data elements", "last delivery")
 POSTED, REGISTER = "disclosures posted", "disclosures"
 # The posting is refreshed at least twice a year.
 REMIND_AFTER = dt.timedelta(days=152)
@@ -72,6 +74,19 @@ def register(project: Project, feeds: Feeds) -> list[Disclosure]:
                 if r.target == target.name
             ),
         )
+    ]
+
+
+def table_rows(found: Sequence[Disclosure]) -> list[dict[str, Any]]:
+    """The register for a table: who has which data about whom, since when."""
+    return [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]
+
+
+def lacking(found: Sequence[Disclosure]) -> list[str]:
+    """A sentence for each target that gets pupils' data without a named agreement."""
+    return [
+        f"{target} receives pupils' data without a named agreement: key disclosure."
+        for target in sorted({one.target for one in found if one.lacks_agreement})
     ]
 
 

@@ -27,6 +27,18 @@ from d118_pipelines.workflows.people import (
 from d118_pipelines.workflows.provider_feed import ProviderFeed
 from d118_pipelines.workflows.target_feed import TargetFeed
 
+TITLES = {
+    "lines": "Lines in the newest export",
+    "roster": "In the roster",
+    "findings": "Findings",
+    "conflicts": "Conflicts",
+    "change": "Change against the last delivery",
+    "plan": "In the newest plan",
+    "sent": "Sent and read back",
+    "history": "History in the roster",
+}
+"""Part of an explanation -> its title, in the order in which people read them."""
+
 
 def explained(
     project: Project, name: str, key: str, *, show_values: bool = False

@@ -52,6 +52,11 @@ class Standing:
         """What it means for `d118 status --check`: 0, 1 or 3."""
         return CAUSES.get(self.state, 0)
 
+    @property
+    def why(self) -> str:
+        """The reason without the word of the state, with which a step's text begins."""
+        return self.reason.removeprefix(f"{self.state.upper()} ").strip()
+
     def row(self, kind: str, name: str, now: dt.datetime) -> Mapping[str, Any]:
         """One line of `d118 status`. kind: the heading, target or provider."""
         when = day_time(self.when, now)
@@ -59,7 +64,7 @@ class Standing:
             kind: name,
             "state": self.state,
             "when": f"{_PREFIX.get(self.state, '')}{when}",
-            "what to do": "\n".join(part for part in (self.reason, self.to_do) if part),
+            "what to do": "\n".join(part for part in (self.why, self.to_do) if part),
         }
 
 

@@ -58,18 +58,24 @@ def syncs(
     connection: sa.Connection,
     seen: Sequence[SeenRun],
     providers: Collection[str] = (),
+    run_id: str = "",
     *,
-    limit: int,
-    offset: int,
+    limit: int = 1,
+    offset: int = 0,
 ) -> tuple[list[Sync], int]:
     """A page of syncs, newest first, and how many there are.
 
-    seen: Dagster's runs, newest first. providers: only of these; of all if empty.
+    seen: Dagster's runs, newest first. providers: only of these; of all if empty. run_id:
+    only of this run.
     """
+    if run_id:
+        seen = [one for one in seen if one.run_id == run_id]
     c = sis_sync_runs.c
     chosen = sa.select(sis_sync_runs).where(c.kind == "sync")
     if providers:
         chosen = chosen.where(c.provider_id.in_(providers))
+    if run_id:
+        chosen = chosen.where(c.run_id == run_id)
     waiting = list(_without_row(connection, seen, providers))
     counted = sa.select(sa.func.count()).select_from(chosen.subquery())
     total = int(connection.execute(counted).scalar_one()) + len(waiting)
@@ -80,23 +86,6 @@ def syncs(
         rows = rows.offset(max(offset - len(waiting), 0))
         page += [_of_row(row) for row in connection.execute(rows).mappings()]
     return page, total
-
-
-def find_sync(
-    connection: sa.Connection, seen: Sequence[SeenRun], run_id: str
-) -> Sync | None:
-    """The sync of a run, or None; of a run of several providers the first."""
-    c = sis_sync_runs.c
-    row = connection.execute(
-        sa.select(sis_sync_runs).where(c.run_id == run_id).order_by(c.number).limit(1)
-    )
-    found = row.mappings().first()
-    if found is not None:
-        return _of_row(found)
-    waiting = _without_row(
-        connection, [one for one in seen if one.run_id == run_id], ()
-    )
-    return next(waiting, None)
 
 
 def _without_row(

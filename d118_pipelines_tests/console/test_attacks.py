@@ -10,8 +10,8 @@ import pytest
 
 from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.console.hosts import host_in, refuse_hosts
-from d118_pipelines.console.sessions import WINDOW, Attempts
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
+from d118_pipelines.kernel.attempts import WINDOW, Attempts
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines_tests.support.console import (
     ADMIN,

@@ -8,8 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from d118_pipelines.console.front import mutations
-from d118_pipelines.console.identity import Refused
+from d118_pipelines.service.graphql import mutations
 from d118_pipelines_tests.support.console import ADMIN, URL, VIEWER, RunningConsole
 
 LAUNCH = (
@@ -187,5 +186,5 @@ def test_a_socket_carries_subscriptions_and_no_mutation(
 
 
 def test_a_body_that_is_no_object_has_no_mutations_to_tell() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueError):
         mutations(b'"mutation"')

@@ -318,10 +318,13 @@ def test_a_viewer_gets_403_from_every_writing_route_and_sees_no_button(
     assert tried >= 20
 
     pages = ("/", "/integrations/sis", "/integrations/sis/powerschool", "/runs")
+    pages = (*pages, "/findings", "/deliveries")
     for path in (*pages, "/feeds/hr_records"):
         buttons = viewer.get(path).text.count("<button")
         assert buttons == 1, path  # to sign out
     assert viewer.get("/person").status_code == 403
+    assert viewer.get("/register").status_code == 403
+    assert viewer.get("/register/csv").status_code == 403
     assert viewer.get("/integrations/sis/add").status_code == 403
 
 
