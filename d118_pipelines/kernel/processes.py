@@ -26,11 +26,13 @@ def daemons_here(root: Path) -> list[int]:
 def code_sockets(root: Path) -> list[Path]:
     """The sockets of the code servers of this environment's instance."""
     home = Path(os.environ.get("DAGSTER_HOME") or root)
-    return [
-        Path(command[command.index("--socket") + 1])
-        for _, command in _commands(home)
-        if {"code-server", "start", "--socket"} <= set(command)
-    ]
+    return sorted(
+        {
+            Path(command[command.index("--socket") + 1])
+            for _, command in _commands(home)
+            if {"code-server", "start", "--socket"} <= set(command)
+        }
+    )
 
 
 def _commands(home: Path) -> list[tuple[int, list[str]]]:
