@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -44,6 +45,7 @@ from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
+RELOAD_SECONDS = 60
 SENSORS = (
     *("run_alert_sensor", "alert_sensor", "configuration_sensor"),
     *("send_webhook_notification", "daemon_ping_sensor"),
@@ -417,3 +419,21 @@ def _names(run: dg.DagsterRun) -> tuple[str, ...]:
 
 def _moment(seconds: float | None) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
+
+
+def reload_code(sockets: Sequence[Path]) -> bool:
+    """Let code servers read their files again; daemon and web server follow them.
+
+    False if one does not answer.
+    """
+    import grpc  # type: ignore[import-untyped]
+
+    try:
+        for socket in sockets:
+            with grpc.insecure_channel(f"unix:{socket}") as channel:
+                # Dagster has no public function for it; the request is empty.
+                reload = channel.unary_unary("/api.DagsterApi/ReloadCode")
+                reload(b"", timeout=RELOAD_SECONDS)
+    except grpc.RpcError:
+        return False
+    return True

@@ -205,7 +205,7 @@ def hosts_in(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _refused(what: str, how: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{what}; the console does not set that.",
+        f"{what}; only a person sets that.",
         rule="Values that are sent are texts and numbers of their own.",
         not_done=_NOT_DONE,
         next_step=f"Set it {how}: {FILE}",

@@ -1,17 +1,26 @@
 """What a person is asked to type for a provider of each type, and the `config` of it.
 
-Called by `console/integration_pages.py`. How the entry is written is in
-`provider_edits.py`.
+Called by `console/integration_pages.py` and `cli/provider_entries.py`. How the entry is
+written is in `provider_edits.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from d118_pipelines.config.provider_edits import SECRETS, plain_key
+from d118_pipelines.config.providers import model_of
 from d118_pipelines.errors import ConfigurationError
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key of `config`, with dots, is typed unseen and never shown."""
+    return plain_key(key.rpartition(".")[2]) in SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Field:
     @property
     def is_secret(self) -> bool:
         """Whether it is typed unseen and never shown."""
-        return plain_key(self.key.rpartition(".")[2]) in SECRETS
+        return is_secret(self.key)
 
 
 TYPES: dict[str, tuple[str, tuple[Field, ...]]] = {
@@ -101,3 +110,35 @@ def config_of(fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, 
                 raise ConfigurationError("Port is a number from 1 to 65535.")
             place[last] = int(text)
     return config
+
+
+def typed_value(kind: str, key: str, text: str) -> Any:
+    """A text as the type of its key: a number, yes or no, a list with commas, a text.
+
+    kind: the type of provider; key: its place in `config`, with dots. What fits no key
+    stays a text: the entry's own rules say what is wrong with it.
+    """
+    annotation: Any = model_of(kind)
+    for part in ("config", *key.split(".")):
+        models = [one for one in _members(annotation) if _is_model(one)]
+        found = models[0].model_fields if models else {}
+        names = {plain_key(name): name for name in found}
+        if plain_key(part) not in names:
+            return text
+        annotation = found[names[plain_key(part)]].annotation
+    if any(one == list[str] for one in _members(annotation)):
+        return [one.strip() for one in text.split(",") if one.strip()]
+    try:
+        return TypeAdapter(annotation).validate_strings(text)
+    except ValidationError:
+        return text
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    is_union = isinstance(annotation, UnionType)
+    return get_args(annotation) if is_union else (annotation,)
+
+
+def _is_model(one: Any) -> bool:
+    return isinstance(one, type) and issubclass(one, BaseModel)

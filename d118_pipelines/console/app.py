@@ -12,11 +12,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from d118_pipelines.console import (
+    api_pages,
     feed_pages,
     integration_pages,
     job_routes,
@@ -28,7 +29,7 @@ from d118_pipelines.console import (
     sign_in,
 )
 from d118_pipelines.console.front import Front
-from d118_pipelines.console.identity import CALLER, READS, Reader, Refused
+from d118_pipelines.console.identity import CALLER, READS, Refused
 from d118_pipelines.console.rendering import page
 from d118_pipelines.console.sign_in import sign_in_page
 from d118_pipelines.console.world import World
@@ -46,7 +47,7 @@ from d118_pipelines.service.guard import App, Guard, Scope, adding
 
 PROBLEM = "application/problem+json"
 HEADERS = {
-    # No script at all, and nothing from elsewhere.
+    # No script at all but on `api_pages.py`, and nothing from elsewhere.
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
@@ -64,7 +65,7 @@ ROUTERS = tuple(
             person_pages,
             report_pages,
         ),
-        *(provider_routes, job_routes),
+        *(provider_routes, job_routes, api_pages),
     )
 )
 _STYLE = Path(__file__).parent / "static/console.css"
@@ -102,12 +103,6 @@ def _own(world: World) -> App:
     @app.get("/static/console.css", include_in_schema=False)
     def style() -> Response:
         return FileResponse(_STYLE, headers={"cache-control": "max-age=3600"})
-
-    @app.get("/docs", include_in_schema=False)
-    @app.get("/redoc", include_in_schema=False)
-    def interface(request: Request, caller: Reader) -> HTMLResponse:
-        """The interface, drawn from the OpenAPI description."""
-        return page("interface.html", caller, api=app.openapi())
 
     app.exception_handler(D118Error)(_domain_error)
     app.exception_handler(Refused)(_refused)

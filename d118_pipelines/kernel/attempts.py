@@ -38,7 +38,7 @@ class Attempts:
             self._failed = {
                 k: tries
                 for k, tries in self._failed.items()
-                if now - tries[-1] < WINDOW
+                if tries and now - tries[-1] < WINDOW
             }
         for key in (f"n {name}", f"a {address}"):
             self._failed.setdefault(key, deque(maxlen=TRIES_OF_AN_ADDRESS)).append(now)

@@ -143,7 +143,7 @@ def test_a_morning(page: Page, project: ProjectFolder) -> None:
 
 MAIN = ("/", "/integrations/sis", "/integrations/sis/powerschool", "/runs", "/person")
 LISTS = ("/findings", "/deliveries", "/register")
-MORE = ("/integrations/sis/add?kind=CLEVER", "/docs", "/feeds/hr_records")
+MORE = ("/integrations/sis/add?kind=CLEVER", "/feeds/hr_records")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -181,6 +181,9 @@ def test_tls_may_end_in_front_of_the_server() -> None:
 def test_a_form_of_an_old_browser_is_no_graphql(content_type: str) -> None:
     headers = [("content-type", content_type)] if content_type else []
     assert status("POST", "/graphql", headers=headers) == 415
+    assert status("POST", "/graphql", headers=[*headers, JSON]) == (
+        415 if headers else 200
+    )
 
 
 @pytest.mark.parametrize(
