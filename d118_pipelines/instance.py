@@ -1,7 +1,7 @@
 """Dagster's instance, read for people: what ran, why it failed, what stands still.
 
 Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows of
-the same runs is joined in `workflows/run_history.py`.
+the same runs is joined in `workflows/runs/run_history.py`.
 """
 
 import datetime as dt
@@ -30,10 +30,15 @@ from d118_pipelines.state.run_history import (
     run_history_place,
 )
 from d118_pipelines.targets.definition_checks import SCIM_NAME
-from d118_pipelines.workflows.all_feeds import State, states_of
-from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.health import DEAD_AFTER, ActiveRun, DagsterFacts
-from d118_pipelines.workflows.run_history import (
+from d118_pipelines.workflows.monitoring.all_feeds import State, states_of
+from d118_pipelines.workflows.monitoring.health import (
+    DEAD_AFTER,
+    ActiveRun,
+    DagsterFacts,
+)
+from d118_pipelines.workflows.providers.sync_runs import close_lost_runs
+from d118_pipelines.workflows.runs.feed import Feed
+from d118_pipelines.workflows.runs.run_history import (
     INTERRUPTED,
     STOPPED,
     Failure,
@@ -41,7 +46,6 @@ from d118_pipelines.workflows.run_history import (
     RunHistory,
     SeenRun,
 )
-from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""

@@ -1,6 +1,6 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
-Called by the command line. What is known is in `workflows/explain.py`; the findings of all
+Called by the command line. What is known is in `workflows/people/explain.py`; the findings of all
 people are in `findings.py`.
 """
 
@@ -14,8 +14,8 @@ import typer
 from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.explain import TITLES, explained, own_key
+from d118_pipelines.workflows.people.explain import TITLES, explained, own_key
+from d118_pipelines.workflows.runs.audit_trail import record_export
 
 SHOWN_LINES = 20
 Key = Annotated[

@@ -1,6 +1,6 @@
 """`d118 findings`: the problems of the newest export or staged roster, no values.
 
-Called by the command line; the work is in `workflows/findings.py`.
+Called by the command line; the work is in `workflows/monitoring/findings.py`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from d118_pipelines.cli.output import (
 )
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.findings import Rows, findings_in
-from d118_pipelines.workflows.provider_feed import ProviderFeed
+from d118_pipelines.workflows.monitoring.all_feeds import (
+    enabled_feeds,
+    load_feeds,
+    named_feed,
+)
+from d118_pipelines.workflows.monitoring.findings import Rows, findings_in
+from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
+from d118_pipelines.workflows.runs.audit_trail import record_export
 
 _COUNTED = ("name", "code", "records")
 

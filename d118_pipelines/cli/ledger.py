@@ -24,11 +24,8 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
-from d118_pipelines.workflows.all_feeds import load_feeds
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.deliveries import file_lines, newest_deliveries
-from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.disclosures import (
+from d118_pipelines.workflows.monitoring.all_feeds import load_feeds
+from d118_pipelines.workflows.people.disclosures import (
     lacking,
     last_posting,
     record_posting,
@@ -36,7 +33,10 @@ from d118_pipelines.workflows.disclosures import (
     shown,
     table_rows,
 )
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.audit_trail import record_export
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.targets.deliveries import file_lines, newest_deliveries
+from d118_pipelines.workflows.targets.destinations import resolve
 
 ledger_app = typer.Typer(
     help="What was delivered and read back, per destination.", no_args_is_help=True

@@ -17,8 +17,8 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import pauses
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import ALL, FORMS, Pause
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.runs.run import account
 
 Name = Annotated[
     str | None, typer.Argument(help="A target or a provider; or give --all.")

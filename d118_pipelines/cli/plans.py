@@ -1,6 +1,6 @@
 """`d118 plan`, `preview` and `approve`: what a plan would change, and its release.
 
-Called by the command line. What a plan shows is in `workflows/feed.py`; the job `approve`
+Called by the command line. What a plan shows is in `workflows/runs/feed.py`; the job `approve`
 in Dagster is in `jobs.py`.
 """
 
@@ -29,20 +29,20 @@ from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.records import codes_counted
-from d118_pipelines.workflows.admission import (
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.runs.admission import (
     approval_of,
     carried_out,
     newest_plan,
     release,
     release_text,
 )
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.export import preview_export
-from d118_pipelines.workflows.feed import Feed, PlanPage, Row, Shown
-from d118_pipelines.workflows.plan_values import with_values
-from d118_pipelines.workflows.run import account
-from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
+from d118_pipelines.workflows.runs.audit_trail import record_export
+from d118_pipelines.workflows.runs.feed import Feed, PlanPage, Row, Shown
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.targets.export import preview_export
+from d118_pipelines.workflows.targets.plan_values import with_values
+from d118_pipelines.workflows.targets.target_feed import TargetFeed, out_of_term_text
 
 SHOWN_CHANGES = 40
 

@@ -1,7 +1,7 @@
 """`d118 providers add|set|remove`: the entries of `config/providers.yaml`, from the shell.
 
 Called by the command line; the console does the same through
-`workflows/provider_changes.py`. Rule: docs/reference/providers.md, by command.
+`workflows/providers/provider_changes.py`. Rule: docs/reference/providers.md, by command.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ from d118_pipelines.config.provider_forms import (
 from d118_pipelines.config.providers import load_providers
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.processes import code_sockets
-from d118_pipelines.workflows.connection_test import provider_beside, try_provider
-from d118_pipelines.workflows.provider_changes import (
+from d118_pipelines.workflows.monitoring.connection_test import (
+    provider_beside,
+    try_provider,
+)
+from d118_pipelines.workflows.providers.provider_changes import (
     add_provider,
     change_provider,
     remove_provider,
 )
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 
 _NOT_SAVED = "Nothing was saved."
 _KEYS = frozenset({"type", "name", "config", "schedule", "enabled"})

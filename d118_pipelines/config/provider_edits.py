@@ -1,6 +1,6 @@
 """Changes of `config/providers.yaml` by a program: comments and order stay.
 
-Called by `workflows/provider_changes.py`, which tells the audit. What may be sent is
+Called by `workflows/providers/provider_changes.py`, which tells the audit. What may be sent is
 stricter than what may be written in the file: docs/console.md, what the console may set.
 """
 

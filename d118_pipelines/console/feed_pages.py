@@ -20,18 +20,18 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import pauses
 from d118_pipelines.state.pauses import ALL, Pause
 from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.workflows.admission import (
+from d118_pipelines.workflows.monitoring.all_feeds import sound_feeds
+from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
+from d118_pipelines.workflows.runs.admission import (
     approval_of,
     carried_out,
     newest_plan,
     release,
 )
-from d118_pipelines.workflows.all_feeds import sound_feeds
-from d118_pipelines.workflows.audit_trail import EXPORTED
-from d118_pipelines.workflows.feed import Feed, Shown
-from d118_pipelines.workflows.plan_values import with_values
-from d118_pipelines.workflows.provider_feed import ProviderFeed
-from d118_pipelines.workflows.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.runs.audit_trail import EXPORTED
+from d118_pipelines.workflows.runs.feed import Feed, Shown
+from d118_pipelines.workflows.runs.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.targets.plan_values import with_values
 
 routes = APIRouter(include_in_schema=False)
 SHOWN_CHANGES, SHOWN_VALUES = 200, 50

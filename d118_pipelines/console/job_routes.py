@@ -23,17 +23,17 @@ from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.outbox import tell_of_run
-from d118_pipelines.workflows.health import (
+from d118_pipelines.workflows.monitoring.health import (
     health,
     stats_connectors,
     stats_overview,
     workers,
 )
-from d118_pipelines.workflows.job_status import job_status
-from d118_pipelines.workflows.provider_changes import same_source
-from d118_pipelines.workflows.run_events import check_url_of_run
-from d118_pipelines.workflows.run_history import PastRun, RunHistory
-from d118_pipelines.workflows.scim_state import scim_counts
+from d118_pipelines.workflows.monitoring.job_status import job_status
+from d118_pipelines.workflows.providers.provider_changes import same_source
+from d118_pipelines.workflows.runs.run_events import check_url_of_run
+from d118_pipelines.workflows.runs.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.targets.scim_state import scim_counts
 
 routes = APIRouter(tags=["jobs"], responses=PROBLEMS)
 UNUSED = "Credentials in a request are neither used nor stored."

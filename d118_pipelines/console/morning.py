@@ -1,6 +1,6 @@
 """The morning page: what went out, what came in, what waits for a person.
 
-Called by `app.py`. What a line says is in `workflows/status.py`.
+Called by `app.py`. What a line says is in `workflows/runs/status.py`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from d118_pipelines.console.identity import Reader
 from d118_pipelines.console.rendering import page, tone
 from d118_pipelines.console.world import Here
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.workflows.all_feeds import State, enabled_feeds
-from d118_pipelines.workflows.provider_feed import ProviderState
-from d118_pipelines.workflows.target_feed import TargetState
+from d118_pipelines.workflows.monitoring.all_feeds import State, enabled_feeds
+from d118_pipelines.workflows.providers.provider_feed import ProviderState
+from d118_pipelines.workflows.targets.target_feed import TargetState
 
 routes = APIRouter(include_in_schema=False)
 

@@ -1,7 +1,7 @@
 """One person through every system: where they are, since when, by which keys, from where.
 
 Called by `app.py`, for administrators; every look is in the audit. What is known of a
-person is in `workflows/explain.py`. The key is sent in a form: an address would be kept.
+person is in `workflows/people/explain.py`. The key is sent in a form: an address would be kept.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from d118_pipelines.console.rendering import page
 from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.text import clean_text
-from d118_pipelines.workflows.all_feeds import enabled_feeds
-from d118_pipelines.workflows.explain import TITLES, explained
+from d118_pipelines.workflows.monitoring.all_feeds import enabled_feeds
+from d118_pipelines.workflows.people.explain import TITLES, explained
 
 routes = APIRouter(include_in_schema=False)
 

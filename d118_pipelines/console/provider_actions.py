@@ -1,7 +1,7 @@
 """What pages and JSON routes do to providers: add, change, remove, test, tell.
 
 Called by `integration_pages.py`, `provider_routes.py` and `job_routes.py`, so that both
-ways have one set of rules. The work is in `workflows/provider_changes.py`.
+ways have one set of rules. The work is in `workflows/providers/provider_changes.py`.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from d118_pipelines.console.hosts import refuse_hosts
 from d118_pipelines.console.identity import Caller, Refused
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.workflows.all_feeds import all_provider_states
-from d118_pipelines.workflows.connection_test import (
+from d118_pipelines.workflows.monitoring.all_feeds import all_provider_states
+from d118_pipelines.workflows.monitoring.connection_test import (
     Reached,
     provider_beside,
     try_provider,
 )
-from d118_pipelines.workflows.provider_changes import (
+from d118_pipelines.workflows.providers.provider_changes import (
     add_provider,
     change_provider,
     remove_provider,
 )
-from d118_pipelines.workflows.provider_feed import (
+from d118_pipelines.workflows.providers.provider_feed import (
     ProviderState,
     misconfigured_provider,
 )
-from d118_pipelines.workflows.vendor_file_feed import provider_feed
+from d118_pipelines.workflows.providers.vendor_file_feed import provider_feed
 
 NEVER_BY_WEB = ("POWERSCHOOL",)
 """Types whose login is in the environment: they are added in the file alone."""

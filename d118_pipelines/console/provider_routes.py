@@ -15,8 +15,8 @@ from d118_pipelines.console.feed_pages import start
 from d118_pipelines.console.identity import Program, Refused
 from d118_pipelines.console.wire import LARGEST_PAGE, PROBLEMS, Body, Offset, Word
 from d118_pipelines.console.world import Here, World
-from d118_pipelines.workflows.provider_feed import ProviderState
-from d118_pipelines.workflows.sync_listing import Sync
+from d118_pipelines.workflows.monitoring.sync_listing import Sync
+from d118_pipelines.workflows.providers.provider_feed import ProviderState
 
 routes = APIRouter(prefix="/api/v1", tags=["providers"], responses=PROBLEMS)
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]

@@ -18,9 +18,8 @@ from d118_pipelines.console.world import Here
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.csv_text import csv_text
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.workflows.audit_trail import EXPORTED
-from d118_pipelines.workflows.deliveries import file_lines, newest_deliveries
-from d118_pipelines.workflows.disclosures import (
+from d118_pipelines.workflows.monitoring.findings import findings_in, to_correct
+from d118_pipelines.workflows.people.disclosures import (
     lacking,
     last_posting,
     record_posting,
@@ -28,7 +27,8 @@ from d118_pipelines.workflows.disclosures import (
     shown,
     table_rows,
 )
-from d118_pipelines.workflows.findings import findings_in, to_correct
+from d118_pipelines.workflows.runs.audit_trail import EXPORTED
+from d118_pipelines.workflows.targets.deliveries import file_lines, newest_deliveries
 
 routes = APIRouter(include_in_schema=False)
 DELIVERIES = 50

@@ -25,10 +25,10 @@ from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import Feeds, load_feeds
-from d118_pipelines.workflows.health import DagsterFacts
-from d118_pipelines.workflows.run_history import RunHistory
-from d118_pipelines.workflows.sync_listing import Sync, syncs
+from d118_pipelines.workflows.monitoring.all_feeds import Feeds, load_feeds
+from d118_pipelines.workflows.monitoring.health import DagsterFacts
+from d118_pipelines.workflows.monitoring.sync_listing import Sync, syncs
+from d118_pipelines.workflows.runs.run_history import RunHistory
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest."""

@@ -20,7 +20,7 @@ from d118_pipelines.service.guard import PERSON, App, Guard
 from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.run import LAUNCHED, account
+from d118_pipelines.workflows.runs.run import LAUNCHED, account
 
 HOSTS_VARIABLE = "D118_UI_HOSTS"
 PROXY_VARIABLE = "D118_UI_PROXY"

@@ -1,6 +1,6 @@
 """PostgreSQL's own dump of a database, and the way back into an empty one.
 
-Called by `workflows/backup.py` and `workflows/restore.py`. The programs are those of the
+Called by `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`. The programs are those of the
 machine's PostgreSQL client. Rules: docs/reference/backup.md.
 """
 

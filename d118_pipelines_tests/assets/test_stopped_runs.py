@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import (

@@ -24,7 +24,7 @@ SLOWEST_FIRST = (
     "faults/test_killed",
     "test_wheel.py",
     "roster/",
-    "workflows/test_scim",
+    "workflows/targets/test_scim",
     "console/",
     "sources/powerschool/",
     "targets/",
