@@ -15,7 +15,7 @@ SLOWEST_FIRST = (
     "assets/test_killed_rosters.py",
     "cases/test_case_schedules.py",
     "docs/test_install.py",
-    "console/test_one_service.py",
+    "service/",
     "targets/oneroster/",
     "golden/test_golden_rosters.py",
     "faults/test_canaries.py",
