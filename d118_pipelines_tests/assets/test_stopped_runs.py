@@ -125,6 +125,7 @@ def test_a_held_run_links_to_the_job_approve(project: ProjectFolder) -> None:
     assert execute(project, "hr_records").success
 
 
+@pytest.mark.long
 def test_a_delivery_by_itself_refuses_a_held_plan(held: ProjectFolder) -> None:
     before = held.outbox("hr_records")
 

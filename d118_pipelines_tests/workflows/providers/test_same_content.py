@@ -80,6 +80,7 @@ def test_findings_are_those_of_the_content_and_are_logged_again(
     assert staged.rows_file("users").is_file()
 
 
+@pytest.mark.long
 def test_the_roster_is_as_fresh_as_the_pull(project: RosterProject) -> None:
     start = utc_now()
 
