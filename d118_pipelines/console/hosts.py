@@ -7,7 +7,6 @@ Rule: docs/console.md.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.secrets import resolved
 from d118_pipelines.errors import ConfigurationError
+from d118_pipelines.kernel.addresses import is_public
 
 KNOWN = frozenset({"api.clever.com", "clever.com", "oneroster-proxy.classlink.io"})
 
@@ -64,5 +64,4 @@ def _is_public(host: str) -> bool:
         found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         return True  # there is nothing to reach
-    addresses = [ipaddress.ip_address(one[4][0]) for one in found]
-    return all(one.is_global and not one.is_multicast for one in addresses)
+    return all(is_public(str(one[4][0])) for one in found)

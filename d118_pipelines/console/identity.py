@@ -14,9 +14,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from d118_pipelines.console.sessions import COOKIE, Sessions
 from d118_pipelines.state.accounts import account_by_token
 from d118_pipelines.state.database import Database
+from d118_pipelines.state.sessions import COOKIE, Sessions
 
 CALLER = "d118.caller"
 FORM_FIELD = "csrf"

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from d118_pipelines.console.identity import Sender
 from d118_pipelines.console.rendering import page, to
-from d118_pipelines.console.sessions import COOKIE
 from d118_pipelines.console.world import Here, World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.accounts import account_by_password
+from d118_pipelines.state.sessions import COOKIE
 
 routes = APIRouter(include_in_schema=False)
 TOO_MANY = "Too many attempts. Try again in a few minutes."

@@ -17,7 +17,6 @@ from fastapi import Depends, Request
 
 from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
-from d118_pipelines.console.sessions import Sessions
 from d118_pipelines.kernel.attempts import Attempts
 from d118_pipelines.service import graphql
 from d118_pipelines.service.guard import App
@@ -25,6 +24,7 @@ from d118_pipelines.state import audit
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
+from d118_pipelines.state.sessions import Sessions
 from d118_pipelines.workflows.monitoring.all_feeds import Feeds, load_feeds
 from d118_pipelines.workflows.monitoring.health import DagsterFacts
 from d118_pipelines.workflows.monitoring.sync_listing import Sync, syncs

@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
@@ -27,12 +26,11 @@ from d118_pipelines.errors import (
     ConnectionLostError,
     DestinationError,
 )
-from d118_pipelines.kernel.addresses import PORTS, host
+from d118_pipelines.kernel.addresses import PORTS, host, is_public
 
 TIMEOUT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 SHORTEST_SECRET = 16
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -175,20 +173,6 @@ def _addresses(
     if name not in private_hosts and not all(map(is_public, addresses)):
         raise _refused(shown, "its address is private, of this machine or reserved")
     return addresses
-
-
-def is_public(text: str) -> bool:
-    """Whether an IP address is one of the open Internet, also behind IPv6 forms of IPv4."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address.teredo:
-            inner = address.teredo[1]
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return address.is_global and not address.is_multicast
 
 
 def _refused(shown: str, why: str) -> DestinationError:

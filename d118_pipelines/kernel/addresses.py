@@ -14,6 +14,7 @@ from d118_pipelines.errors import ConfigurationError
 PORTS = {"https": 443, "http": 80}
 
 Origin = tuple[str, str, int]
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def checked_address(url: str, *, name: str, may_have_query: bool = False) -> str:
@@ -69,6 +70,20 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address is one of the open Internet, also behind IPv6 forms of IPv4."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address.teredo:
+            inner = address.teredo[1]
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return address.is_global and not address.is_multicast
 
 
 def _is_link_local(name: str) -> bool:

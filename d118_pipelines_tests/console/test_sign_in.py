@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from d118_pipelines.console.sessions import ABSOLUTE, COOKIE, IDLE, Sessions
 from d118_pipelines.kernel.attempts import TRIES_OF_A_NAME, WINDOW, Attempts
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
+from d118_pipelines.state.sessions import ABSOLUTE, COOKIE, IDLE, Sessions
 from d118_pipelines_tests.support.console import (
     ADMIN,
     PASSWORD,

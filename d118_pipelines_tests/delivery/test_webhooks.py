@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import pytest
 from standardwebhooks import Webhook
 
-from d118_pipelines.delivery.webhooks import is_public, send, signed
+from d118_pipelines.delivery.webhooks import send, signed
 from d118_pipelines.errors import (
     ConfigurationError,
     ConnectionLostError,
     DestinationError,
 )
+from d118_pipelines.kernel.addresses import is_public
 from d118_pipelines_tests.support.webhook_receiver import Receiver, running_receiver
 
 HERE = ("127.0.0.1", "localhost")
