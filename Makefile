@@ -38,7 +38,7 @@ materialize: $(READY)
 
 # Dagster's UI behind the guard, with its daemon; D118_UI_PORT chooses another port.
 ui: $(READY)
-	@$(BIN)/python -m d118_pipelines.console.services
+	@$(BIN)/python -m d118_pipelines.service.services
 
 # The console for people and programs, with Dagster behind its sign-in (docs/console.md).
 console: $(READY)

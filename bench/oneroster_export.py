@@ -32,7 +32,7 @@ from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.targets.build import Inputs, build_export
 from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.ledger import LedgerSnapshot
-from d118_pipelines.workflows.self_check import read_back
+from d118_pipelines.workflows.targets.self_check import read_back
 
 ROOT = Path(__file__).parents[1]
 NOW = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)

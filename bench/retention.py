@@ -22,7 +22,7 @@ from d118_pipelines.kernel.run_folders import run_folder_name, write_manifest
 from d118_pipelines.roster.model.tables import roster_history, sis_sync_runs, sync_logs
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.retention import prune
+from d118_pipelines.workflows.upkeep.retention import prune
 
 SCALE = 100
 """What is measured, divided by what is written."""

@@ -21,13 +21,13 @@ from typing import Any
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import load_providers
 from d118_pipelines.roster.store.runs import Actor
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import (
+from d118_pipelines.workflows.providers.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
+from d118_pipelines.workflows.runs.run import Run
 
 
 def main() -> None:

@@ -45,11 +45,17 @@ from d118_pipelines.sensors import (
     run_alert_sensor,
     send_webhook_notification,
 )
-from d118_pipelines.workflows.all_feeds import load_feeds
-from d118_pipelines.workflows.export_inputs import roster_relations
-from d118_pipelines.workflows.powerschool_source import read_query, target_queries
-from d118_pipelines.workflows.provider_feed import ProviderFeed
-from d118_pipelines.workflows.provider_sources import collections_of, provider_mapping
+from d118_pipelines.workflows.monitoring.all_feeds import load_feeds
+from d118_pipelines.workflows.providers.powerschool_source import (
+    read_query,
+    target_queries,
+)
+from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
+from d118_pipelines.workflows.providers.provider_sources import (
+    collections_of,
+    provider_mapping,
+)
+from d118_pipelines.workflows.targets.export_inputs import roster_relations
 
 
 def build_definitions(

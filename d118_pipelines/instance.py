@@ -1,7 +1,7 @@
 """Dagster's instance, read for people: what ran, why it failed, what stands still.
 
 Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows of
-the same runs is joined in `workflows/run_history.py`.
+the same runs is joined in `workflows/runs/run_history.py`.
 """
 
 import datetime as dt
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -29,10 +30,15 @@ from d118_pipelines.state.run_history import (
     run_history_place,
 )
 from d118_pipelines.targets.definition_checks import SCIM_NAME
-from d118_pipelines.workflows.all_feeds import State, states_of
-from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.health import DEAD_AFTER, ActiveRun, DagsterFacts
-from d118_pipelines.workflows.run_history import (
+from d118_pipelines.workflows.monitoring.all_feeds import State, states_of
+from d118_pipelines.workflows.monitoring.health import (
+    DEAD_AFTER,
+    ActiveRun,
+    DagsterFacts,
+)
+from d118_pipelines.workflows.providers.sync_runs import close_lost_runs
+from d118_pipelines.workflows.runs.feed import Feed
+from d118_pipelines.workflows.runs.run_history import (
     INTERRUPTED,
     STOPPED,
     Failure,
@@ -40,10 +46,10 @@ from d118_pipelines.workflows.run_history import (
     RunHistory,
     SeenRun,
 )
-from d118_pipelines.workflows.sync_runs import close_lost_runs
 
 LOOKED_AT = 500
 """Of Dagster's runs, so many of the newest; whoever ran before that is late anyway."""
+RELOAD_SECONDS = 60
 SENSORS = (
     *("run_alert_sensor", "alert_sensor", "configuration_sensor"),
     *("send_webhook_notification", "daemon_ping_sensor"),
@@ -93,11 +99,22 @@ def look(
     project: Project, feeds: Sequence[Feed], broken: Sequence[Misconfigured]
 ) -> tuple[list[State], list[str], list[str]]:
     """How each stands by name, what is wrong with their automation, and a note on it."""
-    with run_history(project, limit=LOOKED_AT) as (instance, history):
+    with dagster_instance(project) as instance:
+        return look_at(instance, project, feeds, broken)
+
+
+def look_at(
+    instance: dg.DagsterInstance,
+    project: Project,
+    feeds: Sequence[Feed],
+    broken: Sequence[Misconfigured],
+) -> tuple[list[State], list[str], list[str]]:
+    """The same with an instance that is open."""
+    with history_of(instance, project, limit=LOOKED_AT) as history:
         states = states_of(project, history, feeds, broken)
-        faults = list(automation_faults(instance, feeds))
-        running = daemons_here(project.root)
-        heartbeat = last_heartbeat(instance)
+    faults = list(automation_faults(instance, feeds))
+    running = daemons_here(project.root)
+    heartbeat = last_heartbeat(instance)
     way_on = "Next: make ui, or start the service (docs/run_as_a_service.md)"
     if len(running) > 1:
         ids = " and ".join(map(str, running))
@@ -406,3 +423,21 @@ def _names(run: dg.DagsterRun) -> tuple[str, ...]:
 
 def _moment(seconds: float | None) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
+
+
+def reload_code(sockets: Sequence[Path]) -> bool:
+    """Let code servers read their files again; daemon and web server follow them.
+
+    False if one does not answer.
+    """
+    import grpc  # type: ignore[import-untyped]
+
+    try:
+        for socket in sockets:
+            with grpc.insecure_channel(f"unix:{socket}") as channel:
+                # Dagster has no public function for it; the request is empty.
+                reload = channel.unary_unary("/api.DagsterApi/ReloadCode")
+                reload(b"", timeout=RELOAD_SECONDS)
+    except grpc.RpcError:
+        return False
+    return True

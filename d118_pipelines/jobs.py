@@ -23,10 +23,10 @@ from d118_pipelines.kernel.clock import local_time
 from d118_pipelines.resources import label
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.definition_checks import TARGET_NAME
-from d118_pipelines.workflows.admission import release
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import CLEANUP_JOB, actor_of, limit_tags
-from d118_pipelines.workflows.run_history import UI
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.runs.admission import release
+from d118_pipelines.workflows.runs.run import CLEANUP_JOB, actor_of, limit_tags
+from d118_pipelines.workflows.runs.run_history import UI
 
 _CREATE = "create_run_for_job"
 _CONSOLE: dict[str, Any] = {"loggers": {"console": {}}}

@@ -16,7 +16,7 @@ from d118_pipelines.errors import D118Error
 from d118_pipelines.instance import NOT_EXECUTED, step_failure
 from d118_pipelines.kernel.log_level import own
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.workflows.run_history import STOPPED
+from d118_pipelines.workflows.runs.run_history import STOPPED
 
 _brief = False
 

@@ -25,7 +25,10 @@ from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import read_targets
-from d118_pipelines.workflows.powerschool_source import extract_command, find_extract
+from d118_pipelines.workflows.providers.powerschool_source import (
+    extract_command,
+    find_extract,
+)
 
 if TYPE_CHECKING:
     import duckdb

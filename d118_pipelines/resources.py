@@ -20,15 +20,15 @@ from d118_pipelines.state import audit
 from d118_pipelines.state.leases import Leases
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import keep_history_private
-from d118_pipelines.workflows.audit_trail import audited_run, note_configuration
-from d118_pipelines.workflows.run import (
+from d118_pipelines.workflows.runs.audit_trail import audited_run, note_configuration
+from d118_pipelines.workflows.runs.run import (
     LAUNCHED,
     Run,
     actor_of,
     limits_of,
     run_tags,
 )
-from d118_pipelines.workflows.run_history import STOPPED
+from d118_pipelines.workflows.runs.run_history import STOPPED
 
 
 @dg.resource(

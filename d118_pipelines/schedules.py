@@ -1,6 +1,6 @@
 """Schedules: one per target and provider that has one, running from the start.
 
-Wired in `definitions.py`; when one fires next is said by `workflows/target_feed.py` and
+Wired in `definitions.py`; when one fires next is said by `workflows/targets/target_feed.py` and
 `provider_feed.py`.
 """
 
@@ -20,7 +20,7 @@ from d118_pipelines.kernel import clock
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.pauses import pause_of
 from d118_pipelines.targets.definition import Target, schedule_of
-from d118_pipelines.workflows.run import CLEANUP_JOB
+from d118_pipelines.workflows.runs.run import CLEANUP_JOB
 
 NIGHTLY = "40 0 * * *"
 SCHEDULE = "dagster/schedule_name"

@@ -25,7 +25,7 @@ from d118_pipelines.jobs import VERDICT
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.schedules import skipped
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.alerts import (
+from d118_pipelines.workflows.monitoring.alerts import (
     automation_alerts,
     late_alerts,
     review,
@@ -33,23 +33,35 @@ from d118_pipelines.workflows.alerts import (
     tell_misconfigured,
     try_ways,
 )
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, states_of
-from d118_pipelines.workflows.arrivals import FailedLook, is_watched, watch_files
-from d118_pipelines.workflows.audit_trail import (
-    close_lost_run,
-    note_configuration,
+from d118_pipelines.workflows.monitoring.all_feeds import (
+    enabled_feeds,
+    load_feeds,
+    states_of,
 )
-from d118_pipelines.workflows.digest import digest_due, make_digest, note_digest
-from d118_pipelines.workflows.expiries import expiry_alerts
-from d118_pipelines.workflows.health import health, health_alerts
-from d118_pipelines.workflows.run_history import REFUSED, STOPPED
-from d118_pipelines.workflows.sync_runs import close_lost_runs
-from d118_pipelines.workflows.webhooks import (
+from d118_pipelines.workflows.monitoring.digest import (
+    digest_due,
+    make_digest,
+    note_digest,
+)
+from d118_pipelines.workflows.monitoring.expiries import expiry_alerts
+from d118_pipelines.workflows.monitoring.health import health, health_alerts
+from d118_pipelines.workflows.monitoring.webhooks import (
     ping_daemon,
     send_due,
     tell_ended,
     webhook_alerts,
 )
+from d118_pipelines.workflows.providers.arrivals import (
+    FailedLook,
+    is_watched,
+    watch_files,
+)
+from d118_pipelines.workflows.providers.sync_runs import close_lost_runs
+from d118_pipelines.workflows.runs.audit_trail import (
+    close_lost_run,
+    note_configuration,
+)
+from d118_pipelines.workflows.runs.run_history import REFUSED, STOPPED
 
 LOOK_SECONDS = 60
 SEND_SECONDS = 10

@@ -20,8 +20,8 @@ from d118_pipelines.definitions import build_definitions
 from d118_pipelines.schedules import target_schedule
 from d118_pipelines.targets.definition import Target, read_target, read_targets
 from d118_pipelines.targets.model import Schedule
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
-from d118_pipelines.workflows.target_feed import last_deadline, next_run
+from d118_pipelines.workflows.monitoring.all_feeds import enabled_feeds, load_feeds
+from d118_pipelines.workflows.targets.target_feed import last_deadline, next_run
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
 CHICAGO = ZoneInfo("America/Chicago")

@@ -15,7 +15,7 @@ import dagster as dg
 from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.text import printable
-from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.runs.run import Run
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 

@@ -1,7 +1,7 @@
 """Deliveries: one asset per target; materialized only when the delivery counts.
 
 Called by `definitions.py`. A set of files is `deliveries/<target>`, users are
-`scim/<district>/users`; how each is sent is in `workflows/deliver.py`.
+`scim/<district>/users`; how each is sent is in `workflows/targets/deliver.py`.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.errors import WaitingError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.workflows.deliver import Delivered, deliver_plan
-from d118_pipelines.workflows.deliveries import delivery_of
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.scim import SentUsers
+from d118_pipelines.workflows.runs.run import Run
+from d118_pipelines.workflows.targets.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.targets.deliveries import delivery_of
+from d118_pipelines.workflows.targets.scim import SentUsers
 
 Metadata = dict[str, dg.MetadataValue]
 _FILES = "the set sent, read back and entered in the ledger."

@@ -1,6 +1,6 @@
 """Exports: one asset per file of a target, made together, guarded by blocking checks.
 
-Wired in `definitions.py`; the files are made in `workflows/export.py`, their page in the UI
+Wired in `definitions.py`; the files are made in `workflows/targets/export.py`, their page in the UI
 in `plan_page.py`.
 """
 
@@ -20,10 +20,10 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.guard import rule_meanings
 from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.workflows.admission import refusal
-from d118_pipelines.workflows.export import make_export
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
+from d118_pipelines.workflows.runs.admission import refusal
+from d118_pipelines.workflows.runs.run import Run
+from d118_pipelines.workflows.targets.export import make_export
+from d118_pipelines.workflows.targets.target_feed import TargetFeed, out_of_term_text
 
 
 def export_key(target: Target, file: TargetFile) -> dg.AssetKey:

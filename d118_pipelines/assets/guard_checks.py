@@ -15,7 +15,7 @@ from d118_pipelines.errors import D118Error, HeldError, WaitingError
 from d118_pipelines.kernel.guard_rule import GuardRule, check_name
 from d118_pipelines.kernel.text import printable
 from d118_pipelines.state.plans import PREFIX_LENGTH, Approval, StoredPlan
-from d118_pipelines.workflows.admission import release_text
+from d118_pipelines.workflows.runs.admission import release_text
 
 
 def guard_check_specs(

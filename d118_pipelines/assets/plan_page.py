@@ -15,7 +15,7 @@ from d118_pipelines.targets.plan import FileCounts
 from d118_pipelines.targets.records import codes_counted
 from d118_pipelines.targets.render import RenderedFile
 from d118_pipelines.targets.show import changes_of
-from d118_pipelines.workflows.export import MadeExport
+from d118_pipelines.workflows.targets.export import MadeExport
 
 SHOWN_CHANGES = SHOWN_SCHOOLS = 12
 _BAR, _BARS = "\N{FULL BLOCK}", 24

@@ -1,7 +1,7 @@
 """Raw extracts: one asset per collection of a provider, or per query of PowerSchool.
 
-Wired in `definitions.py`; the pull itself is in `workflows/sync.py`, an extract of one query
-in `workflows/powerschool_source.py`.
+Wired in `definitions.py`; the pull itself is in `workflows/providers/sync.py`, an extract of one query
+in `workflows/providers/powerschool_source.py`.
 """
 
 import datetime as dt
@@ -17,12 +17,12 @@ from d118_pipelines.kernel.text import printable
 from d118_pipelines.sources.powerschool.pull import READ_FROM
 from d118_pipelines.sources.powerschool.source import Query
 from d118_pipelines.sources.pull import Collection, Progress, Pull
-from d118_pipelines.workflows.powerschool_source import SYSTEM
-from d118_pipelines.workflows.powerschool_source import extract as pull_query
-from d118_pipelines.workflows.provider_sources import host_pool
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import noted, pull_provider
-from d118_pipelines.workflows.vendor_files import pull_vendor_files
+from d118_pipelines.workflows.providers.powerschool_source import SYSTEM
+from d118_pipelines.workflows.providers.powerschool_source import extract as pull_query
+from d118_pipelines.workflows.providers.provider_sources import host_pool
+from d118_pipelines.workflows.providers.sync import noted, pull_provider
+from d118_pipelines.workflows.providers.vendor_files import pull_vendor_files
+from d118_pipelines.workflows.runs.run import Run
 
 MEANING = {
     "proven": "absence counts at once",

@@ -1,7 +1,7 @@
 """Reports for the district: the disclosure register, and what retention removed.
 
-Called by `definitions.py`; the register is made in `workflows/disclosures.py`, what is too
-old is removed in `workflows/retention.py`.
+Called by `definitions.py`; the register is made in `workflows/people/disclosures.py`, what is too
+old is removed in `workflows/upkeep/retention.py`.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.instance import remove_old_runs
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.disclosures import Disclosure
-from d118_pipelines.workflows.all_feeds import Feeds
-from d118_pipelines.workflows.disclosures import (
+from d118_pipelines.workflows.monitoring.all_feeds import Feeds
+from d118_pipelines.workflows.people.disclosures import (
     OVERDUE_AFTER,
     REMIND_AFTER,
     last_posting,
@@ -26,8 +26,8 @@ from d118_pipelines.workflows.disclosures import (
     shown,
     write_register,
 )
-from d118_pipelines.workflows.retention import prune
-from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.runs.run import Run
+from d118_pipelines.workflows.upkeep.retention import prune
 
 KEY = dg.AssetKey(["reports", "district", "disclosures"])
 RETENTION = dg.AssetKey(["reports", "district", "retention"])

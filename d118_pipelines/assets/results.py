@@ -1,6 +1,6 @@
 """The vendor's answer to a target's deliveries: `results/<target>`, in the target's job.
 
-Wired in `definitions.py`; the reading is in `workflows/results.py`.
+Wired in `definitions.py`; the reading is in `workflows/targets/results.py`.
 """
 
 import dagster as dg
@@ -9,8 +9,8 @@ from d118_pipelines.assets.boundary import reported
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.workflows.results import read_results
-from d118_pipelines.workflows.run import Run
+from d118_pipelines.workflows.runs.run import Run
+from d118_pipelines.workflows.targets.results import read_results
 
 
 def results_asset(target: Target) -> dg.AssetsDefinition:

@@ -1,6 +1,6 @@
 """The roster: the plan with the guard as blocking checks, and its apply.
 
-Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/sync.py`.
+Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/providers/sync.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,15 @@ from d118_pipelines.kernel.guard_rule import GuardRule
 from d118_pipelines.roster.planning.guard import RULES
 from d118_pipelines.roster.planning.plan_counts import Counts, SchoolCounts, scope
 from d118_pipelines.roster.store.apply import ApplyResult, OnStep
-from d118_pipelines.workflows.admission import refusal
-from d118_pipelines.workflows.provider_feed import ProviderFeed
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import PlannedRun, apply_provider, plan_provider
-from d118_pipelines.workflows.sync_runs import close_failed
+from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
+from d118_pipelines.workflows.providers.sync import (
+    PlannedRun,
+    apply_provider,
+    plan_provider,
+)
+from d118_pipelines.workflows.providers.sync_runs import close_failed
+from d118_pipelines.workflows.runs.admission import refusal
+from d118_pipelines.workflows.runs.run import Run
 
 SHOWN_SCHOOLS = 12
 _COLUMNS = (

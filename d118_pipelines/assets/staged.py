@@ -1,7 +1,7 @@
 """Staged rosters: one asset per entity of a provider, made together from one pull.
 
 Wired in `definitions.py` between `pulls.py` and `roster.py`; the staging is in
-`workflows/sync.py`.
+`workflows/providers/sync.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from d118_pipelines.config.providers import Provider
 from d118_pipelines.roster.model.entities import ENTITIES, Field
 from d118_pipelines.roster.model.mapping import MappingFile
 from d118_pipelines.roster.staging.staged import EntityCounts, Staged
-from d118_pipelines.workflows.provider_sources import wanted_entities
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import stage_provider
+from d118_pipelines.workflows.providers.provider_sources import wanted_entities
+from d118_pipelines.workflows.providers.sync import stage_provider
+from d118_pipelines.workflows.runs.run import Run
 
 
 def staged_entities(provider: Provider, mapping: MappingFile) -> list[str]:

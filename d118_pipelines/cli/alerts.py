@@ -1,6 +1,6 @@
 """`d118 alerts`: whether alerts arrive, which are open, and the morning digest.
 
-Called by the command line; when one goes out is in `workflows/alerts.py`.
+Called by the command line; when one goes out is in `workflows/monitoring/alerts.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.alerts import try_ways
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds
-from d118_pipelines.workflows.digest import KIND, make_digest
+from d118_pipelines.workflows.monitoring.alerts import try_ways
+from d118_pipelines.workflows.monitoring.all_feeds import enabled_feeds, load_feeds
+from d118_pipelines.workflows.monitoring.digest import KIND, make_digest
 
 alerts_app = typer.Typer(help="Who hears of problems.", no_args_is_help=True)
 

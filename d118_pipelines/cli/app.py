@@ -28,6 +28,7 @@ from d118_pipelines.cli import (
     ledger,
     pause,
     plans,
+    provider_entries,
     providers,
     prune,
     run,
@@ -118,6 +119,9 @@ app.command("test-connection")(doctor.test_connection)
 status.targets_app.command("draft")(draft.draft)
 status.targets_app.command("add")(draft.add)
 app.add_typer(status.targets_app, name="targets")
+providers.providers_app.command("add")(provider_entries.add)
+providers.providers_app.command("set")(provider_entries.set_values)
+providers.providers_app.command("remove")(provider_entries.remove)
 app.add_typer(providers.providers_app, name="providers")
 app.command("run")(run.run)
 app.command("resend")(run.resend)

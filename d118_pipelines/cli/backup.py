@@ -1,6 +1,6 @@
 """`d118 backup`, `restore` and `unlock`: one archive, and a copy made of it.
 
-The work is in `workflows/backup.py` and `workflows/restore.py`, the lock in
+The work is in `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`, the lock in
 `state/restored.py`.
 """
 
@@ -20,12 +20,12 @@ from d118_pipelines.kernel.hashes import sha256_of
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.restored import settle, unlock
-from d118_pipelines.workflows.backup import (
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.upkeep.backup import (
     FOLDER,
     Backup,
     make_backup,
 )
-from d118_pipelines.workflows.run import account
 
 _KEY = typer.Option(
     help="File with a key of d118 secrets new-key, outside this folder; without it, "
@@ -98,7 +98,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Bring a backup back; the copy is locked until d118 unlock."""
-    from d118_pipelines.workflows import restore as work
+    from d118_pipelines.workflows.upkeep import restore as work
 
     project = Project.here()
     if check:

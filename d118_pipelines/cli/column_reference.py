@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from d118_pipelines.config.project import Project
 from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.store.snapshot import RELATIONS, relation_columns
-from d118_pipelines.workflows.binding import columns_of
-from d118_pipelines.workflows.powerschool_source import SYSTEM, query_files
+from d118_pipelines.workflows.providers.powerschool_source import SYSTEM, query_files
+from d118_pipelines.workflows.targets.binding import columns_of
 
 _HEAD = """\
 # What a target's SQL may read

@@ -20,9 +20,9 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.targets.compare import FileComparison, compare_file
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.model import TargetFile
-from d118_pipelines.workflows.admission import newest_plan
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.target_feed import TargetFeed
+from d118_pipelines.workflows.runs.admission import newest_plan
+from d118_pipelines.workflows.runs.audit_trail import record_export
+from d118_pipelines.workflows.targets.target_feed import TargetFeed
 
 SHOWN_ROWS = 40
 Folder = Annotated[Path, typer.Option("--with", help="The other program's files.")]

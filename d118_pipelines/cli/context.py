@@ -1,6 +1,6 @@
 """What most commands need: options, the named target or provider, local times.
 
-Called by the commands. A name of either kind is searched in `workflows/all_feeds.py`.
+Called by the commands. A name of either kind is searched in `workflows/monitoring/all_feeds.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import ConfigurationError, D118Error
 from d118_pipelines.targets.definition import Target
-from d118_pipelines.workflows.all_feeds import load_feeds
+from d118_pipelines.workflows.monitoring.all_feeds import load_feeds
 
 
 def _names(incomplete: str, *, targets: bool, providers: bool) -> list[str]:

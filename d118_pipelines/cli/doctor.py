@@ -31,20 +31,24 @@ from d118_pipelines.state.open import state_database
 from d118_pipelines.state.run_history import FOLDER, queue_limit, run_history_place
 from d118_pipelines.targets.definition import Target
 from d118_pipelines.targets.destination_model import AutocommDestination
-from d118_pipelines.workflows.alerts import configured_ways
-from d118_pipelines.workflows.all_feeds import Feeds, enabled_feeds, load_feeds
-from d118_pipelines.workflows.autocomm import not_picked_up
-from d118_pipelines.workflows.binding import bind
-from d118_pipelines.workflows.connection_test import (
+from d118_pipelines.workflows.monitoring.alerts import configured_ways
+from d118_pipelines.workflows.monitoring.all_feeds import (
+    Feeds,
+    enabled_feeds,
+    load_feeds,
+)
+from d118_pipelines.workflows.monitoring.connection_test import (
     Reached,
     reach_provider,
     reach_target,
 )
-from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.district_folder import SAME, own_files
-from d118_pipelines.workflows.expiries import expiries_shown
-from d118_pipelines.workflows.health import Check, attempt, clock_found
-from d118_pipelines.workflows.powerschool_source import query_files
+from d118_pipelines.workflows.monitoring.expiries import expiries_shown
+from d118_pipelines.workflows.monitoring.health import Check, attempt, clock_found
+from d118_pipelines.workflows.providers.powerschool_source import query_files
+from d118_pipelines.workflows.targets.autocomm import not_picked_up
+from d118_pipelines.workflows.targets.binding import bind
+from d118_pipelines.workflows.targets.destinations import resolve
+from d118_pipelines.workflows.upkeep.district_folder import SAME, own_files
 
 POWERSCHOOL = "powerschool"
 

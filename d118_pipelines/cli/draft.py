@@ -1,7 +1,7 @@
 """`d118 targets draft` and `d118 targets add`: a target from a file, or from the catalog.
 
-What explains a file is found in `workflows/draft.py`, what is copied is in
-`workflows/catalog.py`; here it is shown.
+What explains a file is found in `workflows/targets/draft.py`, what is copied is in
+`workflows/targets/catalog.py`; here it is shown.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.project import Project
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
-from d118_pipelines.workflows.catalog import add_target, catalog
-from d118_pipelines.workflows.draft import draft_target
+from d118_pipelines.workflows.targets.catalog import add_target, catalog
+from d118_pipelines.workflows.targets.draft import draft_target
 
 
 def draft(

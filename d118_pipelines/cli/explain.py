@@ -1,6 +1,6 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
-Called by the command line. What is known is in `workflows/explain.py`; the findings of all
+Called by the command line. What is known is in `workflows/people/explain.py`; the findings of all
 people are in `findings.py`.
 """
 
@@ -14,8 +14,8 @@ import typer
 from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.explain import explained, own_key
+from d118_pipelines.workflows.people.explain import TITLES, explained, own_key
+from d118_pipelines.workflows.runs.audit_trail import record_export
 
 SHOWN_LINES = 20
 Key = Annotated[
@@ -57,19 +57,10 @@ def _show(answer: dict[str, Any]) -> None:
     say(answer["outcome"]["text"])
     number = answer.get("deliveries", 0)
     never = f"Never. Deliveries so far: {number:,}."
-    sections = {
-        "lines": ("Lines in the newest export", "In no file."),
-        "roster": ("In the roster", "Not there."),
-        "findings": ("Findings", ""),
-        "conflicts": ("Conflicts", ""),
-        "change": ("Change against the last delivery", ""),
-        "plan": ("In the newest plan", ""),
-        "sent": ("Sent and read back", never),
-        "answers": ("The vendor's answer", ""),
-        "history": ("History in the roster", ""),
-        "extracts": ("Extracts with the person", "None."),
-    }
-    for name, (title, empty) in sections.items():
+    nothing = {"lines": "In no file.", "roster": "Not there.", "sent": never}
+    nothing["extracts"] = "None."
+    for name, title in {**TITLES, "extracts": "Extracts with the person"}.items():
+        empty = nothing.get(name, "")
         rows = [_short(row) for row in answer.get(name, []) if _is_shown(row)]
         if rows or (name in answer and empty):
             show_table(title, rows[:SHOWN_LINES], empty=empty)

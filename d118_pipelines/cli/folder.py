@@ -1,6 +1,6 @@
 """`d118 init`, `customize` and `diff`: a district's own folder.
 
-The work is in `workflows/district_folder.py`.
+The work is in `workflows/upkeep/district_folder.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines, show_text
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.shipped import SHIPPED
-from d118_pipelines.workflows.district_folder import (
+from d118_pipelines.workflows.upkeep.district_folder import (
     copy_shipped,
     difference,
     make_folder,

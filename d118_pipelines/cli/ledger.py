@@ -6,9 +6,8 @@ Called by the command line; the ledger is in `targets/ledger.py`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import sqlalchemy as sa
 import typer
 
 from d118_pipelines.cli.context import AsCsv, AsJson, TargetName, named_target
@@ -23,22 +22,22 @@ from d118_pipelines.cli.output import (
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
-from d118_pipelines.targets.disclosures import as_rows
 from d118_pipelines.targets.ledger import import_seed, parse_watermark, remove_entry
-from d118_pipelines.workflows.all_feeds import load_feeds
-from d118_pipelines.workflows.audit_trail import record_export
-from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.disclosures import (
+from d118_pipelines.workflows.monitoring.all_feeds import load_feeds
+from d118_pipelines.workflows.people.disclosures import (
+    lacking,
     last_posting,
     record_posting,
     register,
     shown,
+    table_rows,
 )
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.audit_trail import record_export
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.targets.deliveries import file_lines, newest_deliveries
+from d118_pipelines.workflows.targets.destinations import resolve
 
-_IN_TABLE = ("recipient", "file", "kinds of people", "data elements", "last delivery")
 ledger_app = typer.Typer(
     help="What was delivered and read back, per destination.", no_args_is_help=True
 )
@@ -53,17 +52,12 @@ def deliveries(
 ) -> None:
     """List deliveries, newest first: files, bytes, SHA-256, what was read back."""
     project = Project.here()
-    query = sa.select(db.deliveries).order_by(db.deliveries.c.number.desc())
-    if target:
-        query = query.where(
-            db.deliveries.c.target == named_target(project, target).name
-        )
-    with state_database(project).transaction() as connection:
-        found = connection.execute(query.limit(limit)).all()
+    name = named_target(project, target).name if target else None
+    found = newest_deliveries(project, name, limit=limit)
     if as_json:
         show_json([dict(row._mapping) for row in found])
         return
-    rows = [line for row in found for line in _lines(project, row)]
+    rows = [line for row in found for line in file_lines(project, row)]
     empty = "Nothing has been delivered yet."
     show_rows("Deliveries", rows, as_json=False, as_csv=as_csv, empty=empty)
 
@@ -92,14 +86,11 @@ def disclosures(
         record_export(project, "register", f"disclosure register, {form}")
         show_text(shown(found, form, project, utc_now()))
         return
-    rows = [{name: row[name] for name in _IN_TABLE} for row in as_rows(found)]
+    rows = table_rows(found)
     show_table("Disclosures", rows, empty="Nothing has been delivered yet.")
-    for target in sorted({one.target for one in found if one.lacks_agreement}):
-        warn(
-            f"{target} receives pupils' data without a named agreement: key disclosure."
-        )
-    at = last_posting(project)
-    day = project.local(at)
+    for line in lacking(found):
+        warn(line)
+    day = project.local(last_posting(project))
     say(f"Last posted: {day:%Y-%m-%d}" if day else "Never posted.")
 
 
@@ -184,21 +175,3 @@ def _watermark(text: str) -> int:
             rule="NewestDCID.txt has one whole number on its first line.",
             not_done="Nothing was imported.",
         ) from None
-
-
-def _lines(project: Project, row: Any) -> list[dict[str, Any]]:
-    return [
-        {
-            "delivery": row.id[:8],
-            "target": row.target,
-            "status": row.status,
-            "ended": project.local(row.finished_at),
-            "file": file["name"],
-            "rows": file["rows"],
-            "bytes": file["size_bytes"],
-            "sha256": file["sha256"],
-            "read back": row.read_back,
-            "destination": row.destination,
-        }
-        for file in row.files
-    ]

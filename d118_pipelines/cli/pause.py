@@ -5,9 +5,7 @@ Called by the command line. What a pause keeps from running is in `state/pauses.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,11 +16,10 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import pauses
 from d118_pipelines.state.open import state_database
-from d118_pipelines.state.pauses import ALL, Pause
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import account
+from d118_pipelines.state.pauses import ALL, FORMS, Pause
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.runs.run import account
 
-FORMS = "as 2030-01-31 or '2030-01-31 06:00'"
 Name = Annotated[
     str | None, typer.Argument(help="A target or a provider; or give --all.")
 ]
@@ -49,7 +46,7 @@ def pause(
     project = Project.here()
     name = _named(project, target, is_all=is_all)
     zone = project.district().zone
-    wanted = Pause(name, _moment(until, zone), reason, account(), utc_now())
+    wanted = Pause(name, pauses.time_of(until, zone), reason, account(), utc_now())
     with state_database(project).transaction() as connection:
         pauses.pause(connection, wanted)
     if as_json:
@@ -77,18 +74,6 @@ def resume(
         say(f"{whom} is no longer paused. The schedules go on at their next time.")
     if left is not None:
         say(f"{left.text(project.district().zone)}\nEnd it: {left.way_out}")
-
-
-def _moment(text: str, zone: ZoneInfo) -> dt.datetime:
-    try:
-        found = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"--until {text[:64]} is no time.",
-            rule=f"A local time, {FORMS}.",
-            not_done="Nothing was paused.",
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
 def _named(project: Project, target: str | None, *, is_all: bool) -> str:

@@ -1,13 +1,13 @@
 """`d118 plan`, `preview` and `approve`: what a plan would change, and its release.
 
-Called by the command line. What a plan shows is in `workflows/feed.py`; the job `approve`
+Called by the command line. What a plan shows is in `workflows/runs/feed.py`; the job `approve`
 in Dagster is in `jobs.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from textwrap import indent
 from typing import Annotated
 
@@ -27,21 +27,22 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.kernel.clock import local_time, utc_now
 from d118_pipelines.kernel.guard_rule import GuardRule
-from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.targets.records import codes_counted
-from d118_pipelines.workflows.admission import (
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.runs.admission import (
     approval_of,
+    carried_out,
     newest_plan,
     release,
     release_text,
 )
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.export import preview_export
-from d118_pipelines.workflows.feed import Feed, PlanPage, Row, Shown
-from d118_pipelines.workflows.run import account
-from d118_pipelines.workflows.run_history import CARRIED_OUT, RunHistory
-from d118_pipelines.workflows.target_feed import TargetFeed, out_of_term_text
+from d118_pipelines.workflows.runs.audit_trail import record_export
+from d118_pipelines.workflows.runs.feed import Feed, PlanPage, Row, Shown
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.targets.export import preview_export
+from d118_pipelines.workflows.targets.plan_values import with_values
+from d118_pipelines.workflows.targets.target_feed import TargetFeed, out_of_term_text
 
 SHOWN_CHANGES = 40
 
@@ -55,6 +56,9 @@ def plan(
     entity: Annotated[
         str | None, typer.Option(help="For a provider: only this entity.")
     ] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="With the values before and now.")
+    ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -64,6 +68,9 @@ def plan(
     is_whole = show_all or as_json or as_csv
     limit = None if is_whole else SHOWN_CHANGES
     page = feed.plan_page(stored, Shown(school, entity, limit))
+    if values:
+        page = replace(page, changes=with_values(feed, stored, page.changes))
+        record_export(feed.project, target, f"plan {stored.plan_hash[:8]} with values")
     if as_csv:
         show_csv(page.changes)
         return
@@ -73,18 +80,12 @@ def plan(
         show_json({**asdict(stored), **page.more, **own})
         return
     _show_page(
-        feed, stored, page, is_approved=approval is not None, done=_done(feed, stored)
+        feed,
+        stored,
+        page,
+        is_approved=approval is not None,
+        done=carried_out(feed, stored),
     )
-
-
-def _done(feed: Feed, stored: StoredPlan) -> str:
-    """What became of the plan, where its run carried it out; else empty."""
-    with state_database(feed.project).reading() as connection:
-        run = RunHistory(connection).entry(stored.run_id, feed.name)
-    if run.outcome not in CARRIED_OUT:
-        return ""
-    at = local_time(run.ended or run.started, feed.project.district().zone)
-    return f"{run.outcome} {at}"
 
 
 def _show_page(

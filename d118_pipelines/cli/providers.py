@@ -15,9 +15,12 @@ from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.roster.store.conflicts import list_conflicts, resolve_conflict
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import all_provider_states
-from d118_pipelines.workflows.audit_trail import audited_run
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.monitoring.all_feeds import (
+    all_provider_states,
+    load_feeds,
+)
+from d118_pipelines.workflows.runs.audit_trail import audited_run
+from d118_pipelines.workflows.runs.run import account
 
 providers_app = typer.Typer(help="The providers of this project.", no_args_is_help=True)
 NO_PROVIDER = (
@@ -55,7 +58,11 @@ def providers_list(
     """List the providers: type, schedule, next run, last sync, last status."""
     project = Project.here()
     own = project.district().id
-    states = all_provider_states(project) if district in (None, own) else []
+    states = (
+        all_provider_states(project, load_feeds(project))
+        if district in (None, own)
+        else []
+    )
     if as_json:
         show_json(states)
         return
@@ -144,7 +151,7 @@ def conflicts_resolve(
 
 def undo(provider: ProviderName, as_json: AsJson = False) -> None:
     """Put back what the provider's last apply changed; planned, guarded and recorded."""
-    from d118_pipelines.workflows.undo import undo_provider
+    from d118_pipelines.workflows.providers.undo import undo_provider
 
     project = Project.here()
     wanted = named_provider(project, provider)

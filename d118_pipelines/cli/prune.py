@@ -1,7 +1,7 @@
 """`d118 prune`: remove what is older than `retention:` of config/district.yaml says.
 
 Called by the command line; the same happens once a day by the job `cleanup_old_jobs`.
-What goes and what stays is in `workflows/retention.py`.
+What goes and what stays is in `workflows/upkeep/retention.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 
 
 def prune(
@@ -26,7 +26,7 @@ def prune(
 ) -> None:
     """Remove what is kept for longer than config/district.yaml says; erase who left."""
     from d118_pipelines.instance import dagster_instance, remove_old_runs
-    from d118_pipelines.workflows import retention
+    from d118_pipelines.workflows.upkeep import retention
 
     project = Project.here()
     with dagster_instance(project) as instance:

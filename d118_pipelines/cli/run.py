@@ -1,7 +1,7 @@
 """`d118 run` and `d118 resend`: starting work.
 
 Called by the command line; the only command that knows Dagster. What a run reports is in
-`workflows/feed.py`, what ran before in `runs.py`.
+`workflows/runs/feed.py`, what ran before in `runs.py`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ from d118_pipelines.state.database import NOT_READ_BACK
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.outbox import tell_of_run
 from d118_pipelines.state.pauses import refuse_paused
-from d118_pipelines.workflows.all_feeds import enabled_feeds, load_feeds, named_feed
-from d118_pipelines.workflows.audit_trail import audited_run
-from d118_pipelines.workflows.deliver import resend_last
-from d118_pipelines.workflows.deliveries import file_set_of
-from d118_pipelines.workflows.feed import Feed, RunReport
-from d118_pipelines.workflows.run import account
-from d118_pipelines.workflows.run_events import check_url_of_run
-from d118_pipelines.workflows.run_history import STOPPED
+from d118_pipelines.workflows.monitoring.all_feeds import (
+    enabled_feeds,
+    load_feeds,
+    named_feed,
+)
+from d118_pipelines.workflows.runs.audit_trail import audited_run
+from d118_pipelines.workflows.runs.feed import Feed, RunReport
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.runs.run_events import check_url_of_run
+from d118_pipelines.workflows.runs.run_history import STOPPED
+from d118_pipelines.workflows.targets.deliver import resend_last
+from d118_pipelines.workflows.targets.deliveries import file_set_of
 
 if TYPE_CHECKING:
     import dagster as dg

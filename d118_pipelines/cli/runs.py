@@ -1,6 +1,6 @@
 """`d118 runs`, `d118 runs show`, `d118 runs cancel`: what ran, what came of it, why.
 
-Called by the command line. The listing is made in `workflows/run_history.py`.
+Called by the command line. The listing is made in `workflows/runs/run_history.py`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from d118_pipelines.state import audit
 from d118_pipelines.state import database as db
 from d118_pipelines.state.leases import ask_to_stop
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.run import account
-from d118_pipelines.workflows.run_history import PastRun, RunHistory
-from d118_pipelines.workflows.sync_runs import close_lost_runs
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
+from d118_pipelines.workflows.providers.sync_runs import close_lost_runs
+from d118_pipelines.workflows.runs.run import account
+from d118_pipelines.workflows.runs.run_history import PastRun, RunHistory
 
 SHORT = 8
 LOGGED_LINES = 40

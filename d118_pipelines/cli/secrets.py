@@ -19,7 +19,7 @@ from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.state import audit
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 
 secrets_app = typer.Typer(
     help="Secrets of providers: keys, encryption, rotation.", no_args_is_help=True

@@ -11,6 +11,6 @@ def serve() -> None:
 
     API_HOST and API_PORT say where (127.0.0.1, 8000); SECRET_KEY signs sessions.
     """
-    from d118_pipelines.console.services import serve_console
+    from d118_pipelines.service.services import serve_console
 
     serve_console()

@@ -1,6 +1,6 @@
 """`d118 service`: Dagster's services for people, all of them or one.
 
-The work is in `console/services.py` and `console/one_service.py`.
+The work is in `service/services.py` and `service/one_service.py`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Sockets = Annotated[
 def service(part: Part = None, sockets: Sockets = None) -> None:
     """Run schedules, sensors, alerts and the UI until stopped."""
     if part is None:
-        from d118_pipelines.console.services import main
+        from d118_pipelines.service.services import main
 
         main()
         return
-    from d118_pipelines.console.one_service import become
+    from d118_pipelines.service.one_service import become
 
     become(part, sockets)

@@ -1,6 +1,6 @@
 """`d118 status` and `d118 targets list`: did last night's files go out?
 
-Called by the command line. What a line says is in `workflows/status.py`, what Dagster
+Called by the command line. What a line says is in `workflows/runs/status.py`, what Dagster
 knows in `instance.py`.
 """
 
@@ -28,25 +28,25 @@ from d118_pipelines.config.quarantine import Misconfigured
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import day_time, local_time, utc_now
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.all_feeds import (
+from d118_pipelines.workflows.monitoring.all_feeds import (
     State,
     cause_line,
     enabled_feeds,
     feed_name,
     load_feeds,
 )
-from d118_pipelines.workflows.feed import Feed
-from d118_pipelines.workflows.health import (
+from d118_pipelines.workflows.monitoring.health import (
     health,
     stats_connectors,
     stats_overview,
     workers,
 )
-from d118_pipelines.workflows.job_status import job_status
-from d118_pipelines.workflows.provider_feed import ProviderState
-from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.target_feed import TargetFeed, TargetState
-from d118_pipelines.workflows.vendor_file_feed import provider_feed
+from d118_pipelines.workflows.monitoring.job_status import job_status
+from d118_pipelines.workflows.providers.provider_feed import ProviderState
+from d118_pipelines.workflows.providers.vendor_file_feed import provider_feed
+from d118_pipelines.workflows.runs.feed import Feed
+from d118_pipelines.workflows.targets.scim_state import scim_counts
+from d118_pipelines.workflows.targets.target_feed import TargetFeed, TargetState
 
 targets_app = typer.Typer(help="The targets of this project.", no_args_is_help=True)
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
@@ -259,17 +259,12 @@ def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
     """The state of one run, also while it is at work in another process."""
     from d118_pipelines.instance import run_history
 
-    with run_history(project) as (instance, history):
-        entries = found_runs(history, wanted)
-        seen = instance.get_run_by_id(entries[0].run_id)
-    with state_database(project).reading() as connection:
-        found = job_status(
-            connection,
-            entries,
-            seen_as=seen.status.value if seen else "",
-            zone=project.district().zone,
-            now=utc_now(),
-        )
+    with (
+        run_history(project) as (_, history),
+        state_database(project).reading() as connection,
+    ):
+        entries, zone = found_runs(history, wanted), project.district().zone
+        found = job_status(connection, history, entries, zone=zone, now=utc_now())
     if as_json:
         show_json(found)
         return
@@ -280,8 +275,8 @@ def _show_job(project: Project, wanted: str, *, as_json: bool) -> None:
         f"{found.total_updated:,} changed, {found.total_failed:,} failed, "
         f"{found.duration_seconds:,.0f} s"
     )
-    if found.error:
-        say_narrow(found.error)
+    for entry in entries if found.error else ():
+        say_narrow(entry.reason)
 
 
 @targets_app.command("list")

@@ -15,7 +15,7 @@ from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 
 To = Annotated[
     str | None, typer.Option(help="Copy the state to this PostgreSQL database (URL).")
@@ -37,7 +37,7 @@ def upgrade(
     if to is not None:
         _copy(project, to, as_json=as_json)
         return
-    from d118_pipelines.workflows import upgrade as work
+    from d118_pipelines.workflows.upkeep import upgrade as work
 
     plan = work.planned_upgrade(project)
     before, now = plan.before, plan.after

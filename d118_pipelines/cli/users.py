@@ -17,7 +17,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.run import account as whoever_runs_this
+from d118_pipelines.workflows.runs.run import account as whoever_runs_this
 
 users_app = typer.Typer(help="Accounts of the console.", no_args_is_help=True)
 tokens_app = typer.Typer(

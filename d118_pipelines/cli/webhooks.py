@@ -1,6 +1,6 @@
 """`d118 webhooks`: what was told to whom, again, now, and whether a receiver hears.
 
-Called by the command line; the sending is in `workflows/webhooks.py`.
+Called by the command line; the sending is in `workflows/monitoring/webhooks.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import day_time, utc_now
 from d118_pipelines.state import outbox
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.webhooks import (
+from d118_pipelines.workflows.monitoring.webhooks import (
     receivers_of,
     send_due,
     shown_receiver,

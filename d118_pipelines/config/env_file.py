@@ -1,6 +1,6 @@
 """`.env`: read when a command, a run or a sensor starts; the real environment wins.
 
-Called by `cli/app.py`, `read.py`, `console/services.py`, `definitions.py` and
+Called by `cli/app.py`, `read.py`, `service/services.py`, `definitions.py` and
 `sensors.py`. Rules: docs/run_as_a_service.md, the environment;
 docs/reference/district_folder.md, several districts.
 """

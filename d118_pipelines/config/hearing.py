@@ -1,7 +1,7 @@
 """Who hears of runs: keys that the district, a provider and a target may all have.
 
 Read by `district.py`, `providers.py` and `targets/model.py`; the messages are made in
-`workflows/webhooks.py` and sent by `delivery/webhooks.py`.
+`workflows/monitoring/webhooks.py` and sent by `delivery/webhooks.py`.
 Rule: docs/reference/webhooks.md.
 """
 

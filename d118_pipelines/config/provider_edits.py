@@ -1,6 +1,6 @@
 """Changes of `config/providers.yaml` by a program: comments and order stay.
 
-Called by `workflows/provider_changes.py`, which tells the audit. What may be sent is
+Called by `workflows/providers/provider_changes.py`, which tells the audit. What may be sent is
 stricter than what may be written in the file: docs/console.md, what the console may set.
 """
 
@@ -205,7 +205,7 @@ def hosts_in(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _refused(what: str, how: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{what}; the console does not set that.",
+        f"{what}; only a person sets that.",
         rule="Values that are sent are texts and numbers of their own.",
         not_done=_NOT_DONE,
         next_step=f"Set it {how}: {FILE}",

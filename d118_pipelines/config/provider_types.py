@@ -1,7 +1,7 @@
 """The key `config` of each type of provider, and how a secret may be written there.
 
 Read with `providers.py`, which has what all entries have; `secrets.py` has the values of
-secrets, `workflows/provider_sources.py` makes sources of it.
+secrets, `workflows/providers/provider_sources.py` makes sources of it.
 Rule: docs/reference/providers.md.
 """
 

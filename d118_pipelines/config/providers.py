@@ -238,10 +238,16 @@ AnyProvider = (
     | CsvProvider
     | VendorFileProvider
 )
-TYPES = [
-    str(get_args(model.model_fields["type"].annotation)[0])
+_MODELS: dict[str, type[ProviderModel]] = {
+    str(get_args(model.model_fields["type"].annotation)[0]): model
     for model in get_args(AnyProvider)
-]
+}
+TYPES = list(_MODELS)
+
+
+def model_of(kind: str) -> type[ProviderModel]:
+    """What an entry of a type may have; of an unknown type, what every entry has."""
+    return _MODELS.get(kind, ProviderModel)
 
 
 class _File(Model):

@@ -1,6 +1,6 @@
 """What is misconfigured: one target or provider stops, and everything else goes on.
 
-Made by `providers.py`, `targets/definition.py` and `workflows/all_feeds.py`, which load
+Made by `providers.py`, `targets/definition.py` and `workflows/monitoring/all_feeds.py`, which load
 what is sound. Rule: docs/reference/quarantine.md.
 """
 

@@ -1,6 +1,6 @@
 """`retention:` of `config/district.yaml`: how many days what is kept.
 
-Called by `district.py`; what removes it is in `workflows/retention.py`. Rules:
+Called by `district.py`; what removes it is in `workflows/upkeep/retention.py`. Rules:
 docs/reference/retention.md.
 """
 

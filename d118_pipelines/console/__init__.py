@@ -1,1 +1,1 @@
-"""The guard in front of Dagster's web server, and what `make ui` starts."""
+"""The district console: sign-in, pages, JSON routes."""

@@ -6,16 +6,18 @@ Called by `console_server.py`. What reaches it has passed `front.py`.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from d118_pipelines.console import (
+    api_pages,
     feed_pages,
     integration_pages,
     job_routes,
@@ -23,12 +25,13 @@ from d118_pipelines.console import (
     oidc,
     person_pages,
     provider_routes,
+    report_pages,
     sign_in,
 )
-from d118_pipelines.console.front import DAGSTER, Front
-from d118_pipelines.console.guard import App, Guard, Scope
-from d118_pipelines.console.identity import CALLER, Reader, Refused
+from d118_pipelines.console.front import Front
+from d118_pipelines.console.identity import CALLER, READS, Refused
 from d118_pipelines.console.rendering import page
+from d118_pipelines.console.sign_in import sign_in_page
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import (
     BusyError,
@@ -39,10 +42,12 @@ from d118_pipelines.errors import (
     RetriableError,
 )
 from d118_pipelines.kernel.text import printable
+from d118_pipelines.service.graphql import DAGSTER
+from d118_pipelines.service.guard import App, Guard, Scope, adding
 
 PROBLEM = "application/problem+json"
 HEADERS = {
-    # No script at all, and nothing from elsewhere.
+    # No script at all but on `api_pages.py`, and nothing from elsewhere.
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
@@ -51,8 +56,16 @@ HEADERS = {
 ROUTERS = tuple(
     module.routes
     for module in (
-        *(sign_in, oidc, morning, feed_pages, integration_pages, person_pages),
-        *(provider_routes, job_routes),
+        *(
+            sign_in,
+            oidc,
+            morning,
+            feed_pages,
+            integration_pages,
+            person_pages,
+            report_pages,
+        ),
+        *(provider_routes, job_routes, api_pages),
     )
 )
 _STYLE = Path(__file__).parent / "static/console.css"
@@ -70,7 +83,8 @@ _log = logging.getLogger(__name__)
 
 def console_app(world: World, hosts: list[str]) -> Guard:
     """The console in front of Dagster, behind the guard. hosts: names that people use."""
-    return Guard(Front(world, _own(world), world.dagster, refusal), hosts=hosts)
+    answer = partial(refusal, world=world)
+    return Guard(Front(world, _own(world), world.dagster, answer), hosts=hosts)
 
 
 def _own(world: World) -> App:
@@ -90,12 +104,6 @@ def _own(world: World) -> App:
     def style() -> Response:
         return FileResponse(_STYLE, headers={"cache-control": "max-age=3600"})
 
-    @app.get("/docs", include_in_schema=False)
-    @app.get("/redoc", include_in_schema=False)
-    def interface(request: Request, caller: Reader) -> HTMLResponse:
-        """The interface, drawn from the OpenAPI description."""
-        return page("interface.html", caller, api=app.openapi())
-
     app.exception_handler(D118Error)(_domain_error)
     app.exception_handler(Refused)(_refused)
     app.exception_handler(HTTPException)(_http_error)
@@ -104,16 +112,24 @@ def _own(world: World) -> App:
     return _with_headers(app)
 
 
-def refusal(scope: Scope, status: int, text: str, **more: Any) -> Response:
-    """What says no: a page for people, problem+json for programs."""
+def refusal(
+    scope: Scope, status: int, text: str, *, world: World | None = None, **more: Any
+) -> Response:
+    """What says no: a page for people, problem+json for programs.
+
+    world: for the sign-in, where nobody has signed in.
+    """
     headers = dict(HEADERS)
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="d118"'
     if is_for_program(scope):
         body = {"type": "about:blank", "title": text, "status": status, **more}
         return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
-    if status == 401:
-        answer = page("sign_in.html", None, status=401, is_first=True)
+    answer: Response
+    if world is not None and status == 401:
+        query = scope["query_string"].decode("latin-1")
+        asked = f"{scope['path']}?{query}" if query else scope["path"]
+        answer = sign_in_page(world, 401, asked if scope["method"] in READS else "")
     else:
         lines = text.splitlines()
         caller = scope.get(CALLER)
@@ -186,17 +202,7 @@ def _fault(request: Request, exc: Exception) -> Response:
 
 def _with_headers(app: App) -> App:
     async def answered(scope: Scope, receive: Any, send: Any) -> None:
-        async def sent(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message.get("headers", [])}
-                added = [
-                    (k.encode(), v.encode())
-                    for k, v in HEADERS.items()
-                    if k.encode() not in known
-                ]
-                message = {**message, "headers": [*message.get("headers", []), *added]}
-            await send(message)
-
-        await app(scope, receive, sent)
+        more = adding(send, HEADERS.items(), is_missing_only=True)
+        await app(scope, receive, more)
 
     return answered

@@ -6,31 +6,16 @@ which makes Dagster's application; the console is put around it.
 
 from __future__ import annotations
 
-import logging
 import sys
-import traceback
 from typing import Any
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.project import Project
 from d118_pipelines.console.app import console_app
-from d118_pipelines.console.guard import App, Guard
-from d118_pipelines.console.settings import ConsoleSettings
-from d118_pipelines.console.web_server import allowed_hosts, guarded_command
 from d118_pipelines.console.world import World
 from d118_pipelines.errors import D118Error
-
-
-class _WithoutValues(logging.Filter):
-    """What the server logs of a fault: where it was, not its text, which may quote a row."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, with the places of its error alone."""
-        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
-            kind, _, frames = record.exc_info
-            places = "".join(traceback.format_tb(frames)[-6:])
-            record.exc_text = f"{kind.__name__}\n{places}"
-            record.exc_info = None
-        return True
+from d118_pipelines.service.guard import App, Guard
+from d118_pipelines.service.web_server import allowed_hosts, guarded_command
 
 
 def main() -> None:
@@ -45,7 +30,6 @@ def main() -> None:
     except D118Error as exc:
         print(exc, file=sys.stderr)
         sys.exit(exc.exit_code)
-    logging.getLogger("uvicorn.error").addFilter(_WithoutValues())
     command()
 
 

@@ -8,91 +8,105 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
-from d118_pipelines.console import dagster_calls
 from d118_pipelines.console.identity import Caller, Reader, Refused, Sender
-from d118_pipelines.console.morning import plain_reason
-from d118_pipelines.console.rendering import page, to, world_of
-from d118_pipelines.console.world import World
+from d118_pipelines.console.rendering import page, to
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import pauses
 from d118_pipelines.state.pauses import ALL, Pause
 from d118_pipelines.state.plans import latest_plan
-from d118_pipelines.workflows.admission import approval_of, newest_plan, release
-from d118_pipelines.workflows.all_feeds import named_feed
-from d118_pipelines.workflows.feed import Feed, Shown
-from d118_pipelines.workflows.provider_feed import ProviderFeed
-from d118_pipelines.workflows.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.monitoring.all_feeds import sound_feeds
+from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
+from d118_pipelines.workflows.runs.admission import (
+    approval_of,
+    carried_out,
+    newest_plan,
+    release,
+)
+from d118_pipelines.workflows.runs.audit_trail import EXPORTED
+from d118_pipelines.workflows.runs.feed import Feed, Shown
+from d118_pipelines.workflows.runs.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.targets.plan_values import with_values
 
 routes = APIRouter(include_in_schema=False)
-SHOWN_CHANGES = 200
+SHOWN_CHANGES, SHOWN_VALUES = 200, 50
 PAGE = 25
 _UNDO = "undo-"
 Word = Annotated[str, Form(max_length=500)]
 
 
 @routes.get("/feeds/{name}")
-def feed(request: Request, caller: Reader, name: str, school: str = "") -> HTMLResponse:
+def feed(world: Here, caller: Reader, name: str, school: str = "") -> HTMLResponse:
     """One target or provider: state, plan, what would change, the newest runs."""
-    world = world_of(request)
+    return _feed_page(world, caller, name, school)
+
+
+@routes.post("/feeds/{name}/values")
+def values(
+    world: Here, caller: Sender, name: str, plan_hash: Word, school: Word = ""
+) -> HTMLResponse:
+    """The same with the values that the plan changes; the look is in the audit."""
+    detail = f"plan {plan_hash[:8]} with values"
+    world.record(caller.account, EXPORTED, known_feed(world, name).name, detail)
+    return _feed_page(world, caller, name, school, has_values=True)
+
+
+def _feed_page(
+    world: World, caller: Caller, name: str, school: str, *, has_values: bool = False
+) -> HTMLResponse:
     one = known_feed(world, name)
+    limit = SHOWN_VALUES if has_values else SHOWN_CHANGES
     with world.history() as history:
         state = one.state(history)
-        runs = [run_row(world, history.entry(*k)) for k in history.runs_of(name)[:10]]
+        runs = [history.entry(*key) for key in history.runs_of(name)[:10]]
     return page(
         "feed.html",
         caller,
         name=one.name,
         state=state,
         standing=state.standing,
-        reason=plain_reason(state.standing),
         is_provider=isinstance(one, ProviderFeed),
-        plan=_plan(world, one, school),
+        plan=_plan(world, one, Shown(school or None, None, limit), has_values),
+        has_values=has_values,
+        school=school,
         runs=runs,
-        tomorrow=_tomorrow(world),
+        local=world.project.local,
+        tomorrow=world.project.local(utc_now() + dt.timedelta(days=1)),
     )
 
 
-def _plan(world: World, one: Feed, school: str) -> dict[str, Any] | None:
+def _plan(
+    world: World, one: Feed, shown: Shown, has_values: bool
+) -> dict[str, Any] | None:
     with world.database.reading() as connection:
         stored = latest_plan(connection, one.name)
     if stored is None:
         return None
     try:
-        shown = one.plan_page(stored, Shown(school or None, None, SHOWN_CHANGES))
+        found = one.plan_page(stored, shown)
     except ConfigurationError as exc:
         return {"gone": exc.what, "is_held": False}
-    approval = approval_of(one, stored)
-    with world.history() as history:
-        outcome = history.entry(stored.run_id, one.name).outcome
+    changes, done = found.changes, carried_out(one, stored)
     return {
-        "hash": stored.plan_hash,
-        "verdict": stored.verdict,
-        "is_held": stored.verdict == "held" and outcome in ("held", ""),
-        "approval": approval,
+        "stored": stored,
+        "found": found,
+        "is_held": stored.verdict in ("held", "waiting") and not done,
+        "done": done,
+        "approval": approval_of(one, stored),
         "size": one.size(stored),
-        "made": stored.created_at.astimezone(world.project.district().zone),
-        "against": shown.against,
-        "broken": [rule for rule in stored.rules if not rule.passed],
-        "kept": [
-            {"rule": r.code, "figures": r.message} for r in stored.rules if r.passed
-        ],
-        "counts": shown.counts,
-        "tables": shown.tables,
-        "changes": list(shown.changes),
-        "total": shown.total,
-        "is_undo": stored.run_id.startswith(_UNDO),
+        "changes": with_values(one, stored, changes) if has_values else changes,
     }
 
 
 @routes.post("/feeds/{name}/run")
-def run(request: Request, caller: Sender, name: str) -> Response:
+def run(world: Here, caller: Sender, name: str) -> Response:
     """Start its job, and show the run."""
-    return to(f"/runs/{start(world_of(request), caller, name)}")
+    return to(f"/runs/{start(world, caller, name)}")
 
 
 def start(world: World, caller: Caller, name: str) -> str:
@@ -103,12 +117,12 @@ def start(world: World, caller: Caller, name: str) -> str:
     one = known_feed(world, name)
     if one.refused is not None:
         raise one.refused
-    return dagster_calls.launch(world, one.job, account=caller.account, subject=name)
+    return world.launch(one.job, account=caller.account, subject=name)
 
 
 @routes.post("/feeds/{name}/approve")
 def approve(
-    request: Request,
+    world: Here,
     caller: Sender,
     name: str,
     plan_hash: Word,
@@ -116,7 +130,6 @@ def approve(
     then: Word = "",
 ) -> Response:
     """Release exactly the plan that was shown; then: `run` starts it at once."""
-    world = world_of(request)
     one = known_feed(world, name)
     release(one, plan_hash, reason=reason, account=caller.account)
     is_undo = newest_plan(one).run_id.startswith(_UNDO)
@@ -127,17 +140,11 @@ def approve(
 
 @routes.post("/feeds/{name}/pause")
 def pause(
-    request: Request, caller: Sender, name: str, until: Word = "", reason: Word = ""
+    world: Here, caller: Sender, name: str, until: Word = "", reason: Word = ""
 ) -> Response:
     """Stop it until a local time."""
-    world = world_of(request)
     wanted = ALL if name == ALL else known_feed(world, name).name
-    try:
-        moment = dt.datetime.fromisoformat(until)
-    except ValueError:
-        raise Refused(422, "A pause needs a time, as 2030-01-31T06:00.") from None
-    zone = world.project.district().zone
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    moment = pauses.time_of(until, world.project.district().zone)
     with world.database.transaction() as connection:
         made = Pause(wanted, moment, reason, caller.account, utc_now())
         pauses.pause(connection, made)
@@ -145,9 +152,8 @@ def pause(
 
 
 @routes.post("/feeds/{name}/resume")
-def resume(request: Request, caller: Sender, name: str) -> Response:
+def resume(world: Here, caller: Sender, name: str) -> Response:
     """End its pause, and that of everything if that is what keeps it."""
-    world = world_of(request)
     known = known_feed(world, name).name
     with world.database.transaction() as connection:
         found = pauses.pause_of(connection, known, now=utc_now())
@@ -158,51 +164,47 @@ def resume(request: Request, caller: Sender, name: str) -> Response:
 
 @routes.get("/runs")
 def runs(
-    request: Request, caller: Reader, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
+    world: Here, caller: Reader, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
 ) -> HTMLResponse:
     """What ran, newest first."""
-    world = world_of(request)
     with world.history(None) as history:
         keys = history.runs_of()
-        rows = [
-            run_row(world, history.entry(*key)) for key in keys[offset : offset + PAGE]
-        ]
+        rows = [history.entry(*key) for key in keys[offset : offset + PAGE]]
+    places = {"offset": offset, "total": len(keys), "step": PAGE}
     return page(
-        *("runs.html", caller), runs=rows, offset=offset, total=len(keys), step=PAGE
+        "runs.html", caller, status=200, local=world.project.local, runs=rows, **places
     )
 
 
 @routes.get("/runs/{run_id}")
-def show_run(request: Request, caller: Reader, run_id: str) -> HTMLResponse:
+def show_run(world: Here, caller: Reader, run_id: str) -> HTMLResponse:
     """One run: outcome, steps, log; while it works the page renews itself."""
     from d118_pipelines.instance import log_of, steps_of
 
-    world = world_of(request)
-    zone = world.project.district().zone
+    local, instance = world.project.local, world.instance
     with world.history(None) as history:
         entries = entries_of(history, run_id)
-    instance = world.instance
     is_seen = instance.has_run(run_id)
     log = log_of(instance, run_id)[-60:] if is_seen else []
     return page(
         "run.html",
         caller,
         run_id=run_id,
-        entries=[run_row(world, entry) for entry in entries],
+        entries=entries,
+        local=local,
         is_running=any(entry.outcome == "running" for entry in entries),
         is_seen=is_seen,
         steps=steps_of(instance, run_id) if is_seen else [],
-        log=[{**line, "at": line["at"].astimezone(zone)} for line in log],
+        log=[{**line, "at": local(line["at"])} for line in log],
     )
 
 
 @routes.post("/runs/{run_id}/cancel")
-def cancel(request: Request, caller: Sender, run_id: str) -> Response:
+def cancel(world: Here, caller: Sender, run_id: str) -> Response:
     """Ask a run to stop."""
-    world = world_of(request)
     with world.history(None) as history:
         entries_of(history, run_id)
-    dagster_calls.stop(world, run_id, account=caller.account)
+    world.stop(run_id, account=caller.account)
     return to(f"/runs/{run_id}")
 
 
@@ -214,33 +216,10 @@ def entries_of(history: RunHistory, run_id: str) -> list[PastRun]:
     return [history.entry(*key) for key in sorted(keys)]
 
 
-def run_row(world: World, run: PastRun) -> dict[str, Any]:
-    """A run for a page; times are local."""
-    zone = world.project.district().zone
-    numbers = [f"{number:,} {name}" for name, number in run.numbers.items()]
-    return {
-        "run_id": run.run_id,
-        "kind": run.kind,
-        "name": run.name,
-        "outcome": run.outcome,
-        "reason": run.reason,
-        "next_step": run.next_step,
-        "started": run.started.astimezone(zone),
-        "seconds": run.seconds,
-        "trigger": run.trigger,
-        "numbers": ", ".join(numbers),
-    }
-
-
 def known_feed(world: World, name: str) -> Feed:
     """The sound target or provider of that name. Raises: Refused, ConfigurationError."""
-    feeds = world.feeds
-    names = {target.name for target in feeds.targets} | {p.id for p in feeds.providers}
-    if name not in names | {one.name for one in feeds.broken}:
-        raise Refused(404, "There is no such target or provider.")
-    return named_feed(world.project, name)
-
-
-def _tomorrow(world: World) -> str:
-    local = utc_now().astimezone(world.project.district().zone) + dt.timedelta(days=1)
-    return f"{local:%Y-%m-%dT06:00}"
+    for feed in sound_feeds(world.project, world.feeds):
+        if feed.name == name:
+            return feed
+    world.feeds.refuse(name)
+    raise Refused(404, "There is no such target or provider.")

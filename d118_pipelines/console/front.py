@@ -7,27 +7,35 @@ administrators may do everything there, viewers only read. Rule: docs/console.md
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from d118_pipelines.console.guard import PERSON, App, Message, Receive, Scope, Send
-from d118_pipelines.console.guard import Request as Asked
 from d118_pipelines.console.identity import CALLER, READS, Caller, Refused, caller_of
+from d118_pipelines.console.sign_in import set_cookie
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines.service.graphql import DAGSTER, has_mutation, mutations
+from d118_pipelines.service.guard import (
+    PERSON,
+    App,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    adding,
+)
+from d118_pipelines.service.guard import Request as Asked
 
-DAGSTER = "/dagster"
 PUBLIC = ("/sign-in", "/oidc/start", "/oidc/return", "/static/console.css")
 LARGEST_BODY = 4 * 2**20
 NO_SESSION = "Sign in first."
 ONLY_READS = "Your role may look at everything and change nothing."
 _POLICY_VIOLATION = 1008
-_MUTATION = "mutation"
 _log = logging.getLogger(__name__)
 Answer = Callable[[Scope, int, str], Response]
 
@@ -57,6 +65,8 @@ class Front:
             return
         scope[CALLER] = caller
         PERSON.set(caller.account)
+        if scope["type"] == "http":
+            send = _renewing(send, caller, scope)
         try:
             if path == DAGSTER or path.startswith(f"{DAGSTER}/"):
                 await self._to_dagster(caller, scope, receive, send)
@@ -72,10 +82,8 @@ class Front:
             await self._refuse(scope, receive, send, exc.status, str(exc))
 
     def _caller(self, scope: Scope) -> Caller | None:
-        asked = Asked.of(scope)
-        headers = {name: asked.header(name) for name in asked.headers}
-        world = self._world
-        return caller_of(headers, world.database, world.sessions, utc_now())
+        asked, world = HTTPConnection(scope), self._world
+        return caller_of(asked, world.database, world.sessions, utc_now())
 
     async def _refuse(
         self, scope: Scope, receive: Receive, send: Send, status: int, text: str
@@ -107,7 +115,11 @@ class Front:
             await self._dagster(scope, receive, send)
             return
         body = await _body(receive)
-        for name, subject in mutations(body):
+        try:
+            found = mutations(body)
+        except ValueError as exc:
+            raise Refused(400, str(exc)) from None
+        for name, subject in found:
             if not caller.may_write:
                 raise Refused(403, ONLY_READS)
             await self._record(caller, name, subject)
@@ -120,56 +132,14 @@ class Front:
         )
 
 
-def mutations(body: bytes) -> list[tuple[str, str]]:
-    """The mutations in a GraphQL request: name, and the job or run that it is about.
-
-    Raises: Refused if nobody can tell.
-    """
-    from graphql import GraphQLError, OperationDefinitionNode, parse
-    from graphql.language import FieldNode
-
-    try:
-        asked = json.loads(body)
-        document = parse(asked["query"], max_tokens=20_000)
-    except (ValueError, TypeError, KeyError, RecursionError, GraphQLError):
-        raise Refused(400, "This is no GraphQL request.") from None
-    found = []
-    for node in document.definitions:
-        if not isinstance(node, OperationDefinitionNode):
-            continue
-        if node.operation.value != _MUTATION:
-            continue
-        names = [
-            one.name.value if isinstance(one, FieldNode) else "..."
-            for one in node.selection_set.selections
-        ]
-        subject = _subject(asked.get("variables"))
-        found += [(name, subject) for name in names]
-    return found
-
-
-def _subject(variables: Any) -> str:
-    """The job, run, schedule or sensor that the variables of a mutation name."""
-    wanted = (
-        "jobName",
-        "pipelineName",
-        "runId",
-        "runIds",
-        "scheduleName",
-        "sensorName",
-    )
-    found: list[str] = []
-
-    def look(value: Any, depth: int) -> None:
-        if depth > 6 or not isinstance(value, dict):
-            return
-        for key, inner in value.items():
-            if key in wanted and isinstance(inner, str | list):
-                found.append(str(inner)[:80])
-            look(inner, depth + 1)
-
-    look(variables, 0)
-    return ", ".join(found)[:200]
+def _renewing(send: Send, caller: Caller, scope: Scope) -> Send:
+    """The answer with a newer cookie, where the session's has become old."""
+    if caller.newer_cookie is None:
+        return send
+    carrier = Response()
+    set_cookie(carrier, caller.newer_cookie, is_secure=scope["scheme"] == "https")
+    cookie = [("set-cookie", carrier.headers["set-cookie"])]
+    return adding(send, cookie, is_missing_only=True)
 
 
 def _reading_only(receive: Receive, caller: Caller, refused: list[str]) -> Receive:
@@ -181,25 +151,13 @@ def _reading_only(receive: Receive, caller: Caller, refused: list[str]) -> Recei
     async def received() -> Message:
         message = await receive()
         text = message.get("text") or ""
-        if message["type"] == "websocket.receive" and _has_mutation(text):
+        if message["type"] == "websocket.receive" and has_mutation(text):
             _log.warning("A mutation on a socket was refused (%s).", caller.account)
             refused.append(text)
             return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
         return message
 
     return received
-
-
-def _has_mutation(text: str) -> bool:
-    """Whether a message starts anything but queries and subscriptions."""
-    try:
-        message = json.loads(text)
-        payload = message.get("payload") if isinstance(message, dict) else None
-        if not isinstance(payload, dict) or "query" not in payload:
-            return False
-        return bool(mutations(json.dumps(payload).encode()))
-    except (ValueError, Refused):
-        return True  # nobody can tell
 
 
 async def _body(receive: Receive) -> bytes:

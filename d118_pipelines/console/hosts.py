@@ -12,8 +12,8 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.config.secrets import resolved
-from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError
 
 KNOWN = frozenset({"api.clever.com", "clever.com", "oneroster-proxy.classlink.io"})

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from d118_pipelines.console.sessions import COOKIE, Sessions
-from d118_pipelines.state.accounts import account_by_token, find_account
+from d118_pipelines.state.accounts import account_by_token
 from d118_pipelines.state.database import Database
 
 CALLER = "d118.caller"
@@ -27,12 +26,17 @@ READS = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sends a request. form_token: of the session; empty for a program's token."""
+    """Whoever sends a request.
+
+    form_token: of the session; empty for a program's token. newer_cookie: what the browser
+    gets with the answer, so that the session does not end while it is used.
+    """
 
     name: str
     role: str
     may_write: bool
     form_token: str = ""
+    newer_cookie: str | None = None
 
     @property
     def account(self) -> str:
@@ -55,10 +59,10 @@ class Refused(Exception):
 
 
 def caller_of(
-    headers: Mapping[str, str], database: Database, sessions: Sessions, now: dt.datetime
+    asked: HTTPConnection, database: Database, sessions: Sessions, now: dt.datetime
 ) -> Caller | None:
     """The caller by their bearer token or session cookie; None for everybody else."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
+    scheme, _, key = asked.headers.get("authorization", "").partition(" ")
     if scheme:
         if scheme.lower() != "bearer":
             return None
@@ -68,25 +72,12 @@ def caller_of(
             return None
         account, scope = found
         return Caller(account.name, account.role, account.is_admin and scope == "write")
-    cookie = cookie_of(headers)
-    session = sessions.find(cookie, now) if cookie else None
-    if session is None:
+    cookie = asked.cookies.get(COOKIE, "")
+    known = sessions.find(cookie, now) if cookie else None
+    if known is None:
         return None
-    with database.reading() as connection:
-        known = find_account(connection, session.account)
-    if known is None or known.changed_at > session.opened_at:
-        sessions.close(cookie)
-        return None
-    return Caller(known.name, known.role, known.is_admin, sessions.form_token(cookie))
-
-
-def cookie_of(headers: Mapping[str, str]) -> str:
-    """The session's cookie, or nothing."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    token, newer = sessions.form_token(cookie), sessions.renewed(cookie, now)
+    return Caller(known.name, known.role, known.is_admin, token, newer)
 
 
 def caller(request: Request) -> Caller:
@@ -107,6 +98,14 @@ def program(request: Request) -> Caller:
     return found
 
 
+def admin(request: Request) -> Caller:
+    """The caller of a page for administrators. Raises: Refused."""
+    found = caller(request)
+    if not found.may_write:
+        raise Refused(403, "Only administrators see this page.")
+    return found
+
+
 async def form_sender(request: Request) -> Caller:
     """The caller of a form. Raises: Refused if the form is not of this session."""
     found = caller(request)
@@ -116,6 +115,14 @@ async def form_sender(request: Request) -> Caller:
     return found
 
 
+async def given_fields(request: Request) -> dict[str, str]:
+    """The texts of a form whose fields depend on what it is about."""
+    form = await request.form()
+    return {name: text for name, text in form.items() if isinstance(text, str)}
+
+
+Given = Annotated[dict[str, str], Depends(given_fields)]
+Admin = Annotated[Caller, Depends(admin)]
 Reader = Annotated[Caller, Depends(caller)]
 Program = Annotated[Caller, Depends(program)]
 Sender = Annotated[Caller, Depends(form_sender)]

@@ -7,33 +7,33 @@ Rule: docs/console.md.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from d118_pipelines.config.provider_edits import plain_key
-from d118_pipelines.console import dagster_calls, provider_actions
-from d118_pipelines.console.feed_pages import start
+from d118_pipelines.console import provider_actions
+from d118_pipelines.console.feed_pages import entries_of, start
 from d118_pipelines.console.hosts import refuse_hosts
 from d118_pipelines.console.identity import Program, Refused
-from d118_pipelines.console.rendering import world_of
 from d118_pipelines.console.wire import LARGEST_PAGE, PROBLEMS, Body, Offset, Word
-from d118_pipelines.console.world import World
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.outbox import tell_of_run
-from d118_pipelines.state.progress import progress_of
-from d118_pipelines.workflows.health import (
+from d118_pipelines.workflows.monitoring.health import (
     health,
     stats_connectors,
     stats_overview,
     workers,
 )
-from d118_pipelines.workflows.provider_changes import same_source
-from d118_pipelines.workflows.run_events import check_url_of_run
-from d118_pipelines.workflows.scim_state import scim_counts
-from d118_pipelines.workflows.sync_listing import Sync, find_sync, syncs
+from d118_pipelines.workflows.monitoring.job_status import job_status
+from d118_pipelines.workflows.providers.provider_changes import same_source
+from d118_pipelines.workflows.runs.run_events import check_url_of_run
+from d118_pipelines.workflows.runs.run_history import PastRun, RunHistory
+from d118_pipelines.workflows.targets.scim_state import scim_counts
 
 routes = APIRouter(tags=["jobs"], responses=PROBLEMS)
 UNUSED = "Credentials in a request are neither used nor stored."
@@ -59,15 +59,12 @@ class NewJob(Body):
 
 
 @routes.post("/connectors/test")
-def test_connector(
-    request: Request, caller: Program, body: ConnectorTest
-) -> dict[str, Any]:
+def test_connector(world: Here, caller: Program, body: ConnectorTest) -> dict[str, Any]:
     """Reach a service with what is sent, log in, look; nothing is kept."""
+    # The switches of entities say what a sync reads; a test has no use for them.
+    config = {k: v for k, v in body.config.items() if not k.startswith("sync_")}
     found = provider_actions.test_sent(
-        *(world_of(request), caller),
-        kind=body.connector_type,
-        name=body.name,
-        config=_without_switches(body.config),
+        world, caller, kind=body.connector_type, name=body.name, config=config
     )
     seconds = {"latency_seconds": found.latency_seconds}
     return {"success": found.success, "message": found.text, "details": seconds}
@@ -75,10 +72,9 @@ def test_connector(
 
 @routes.post("/jobs/sync", status_code=202)
 def start_job(
-    request: Request, response: Response, caller: Program, body: NewJob
+    world: Here, response: Response, caller: Program, body: NewJob
 ) -> dict[str, Any]:
     """Start the sync of the enabled provider of this type and address."""
-    world = world_of(request)
     if body.district_id not in (None, world.project.district().id):
         raise Refused(404, "There is no such district.")
     address = next(
@@ -108,42 +104,40 @@ def start_job(
 
 @routes.get("/jobs")
 def list_jobs(
-    request: Request,
+    world: Here,
     _: Program,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     offset: Offset = 0,
 ) -> dict[str, Any]:
     """All syncs, newest first."""
-    world = world_of(request)
-    seen = world.seen()
-    with world.database.reading() as connection:
-        found, total = syncs(connection, seen, limit=limit, offset=offset)
-    jobs = [_job(world, one) for one in found]
+    found, total = world.syncs(limit=limit, offset=offset)
+    with world.history() as history:
+        jobs = [
+            _job(world, history, [history.entry(one.id, one.provider)]) for one in found
+        ]
     return {"jobs": jobs, "total": total, "limit": limit, "offset": offset}
 
 
 @routes.get("/jobs/{job_id}/status")
-def job_status(request: Request, _: Program, job_id: str) -> dict[str, Any]:
+def status_of_job(world: Here, _: Program, job_id: str) -> dict[str, Any]:
     """How far a sync has come, and its numbers."""
-    world = world_of(request)
-    return _job(world, _known(world, job_id), with_steps=True)
+    with world.history() as history:
+        return _job(world, history, entries_of(history, job_id))
 
 
 @routes.delete("/jobs/{job_id}", status_code=202)
-def cancel_job(request: Request, caller: Program, job_id: str) -> dict[str, Any]:
+def cancel_job(world: Here, caller: Program, job_id: str) -> dict[str, Any]:
     """Ask a sync to stop; nothing is half applied."""
-    world = world_of(request)
-    found = _known(world, job_id)
-    if found.job_status not in ("pending", "running"):
-        raise Refused(409, f"The job has ended already: {found.job_status}.")
-    dagster_calls.stop(world, job_id, account=caller.account)
+    status = status_of_job(world, caller, job_id)["status"]
+    if status not in ("pending", "running"):
+        raise Refused(409, f"The job has ended already: {status}.")
+    world.stop(job_id, account=caller.account)
     return {"job_id": job_id, "message": "Asked the sync to stop"}
 
 
 @routes.get("/scim/status/{district_id}", tags=["monitoring"])
-def scim_status(request: Request, _: Program, district_id: str) -> dict[str, Any]:
+def scim_status(world: Here, _: Program, district_id: str) -> dict[str, Any]:
     """Users at the SCIM service provider, by status."""
-    world = world_of(request)
     if district_id != world.project.district().id:
         raise Refused(404, "There is no such district.")
     with world.database.reading() as connection:
@@ -154,74 +148,33 @@ def scim_status(request: Request, _: Program, district_id: str) -> dict[str, Any
 
 @routes.get("/health", tags=["monitoring"])
 @routes.get("/ready", tags=["monitoring"])
-def is_healthy(request: Request, response: Response, _: Program) -> dict[str, Any]:
+def is_healthy(world: Here, response: Response, _: Program) -> dict[str, Any]:
     """Whether the next run can work; 503 if not."""
-    from d118_pipelines.instance import facts_of
-
-    world = world_of(request)
-    found = health(world.project, facts_of(world.instance, world.project))
+    found = health(world.project, world.dagster_facts())
     response.status_code = 200 if found["status"] == "healthy" else 503
     return found
 
 
 @routes.get("/celery/status", tags=["monitoring"])
-def worker_status(request: Request, _: Program) -> dict[str, Any]:
+def worker_status(world: Here, _: Program) -> dict[str, Any]:
     """Dagster's daemons, and the runs at work and waiting."""
-    from d118_pipelines.instance import facts_of
-
-    world = world_of(request)
-    return workers(facts_of(world.instance, world.project))
+    return workers(world.dagster_facts())
 
 
 @routes.get("/stats/overview", tags=["monitoring"])
-def overview(request: Request, _: Program) -> dict[str, Any]:
+def overview(world: Here, _: Program) -> dict[str, Any]:
     """How many syncs there were, and how they ended."""
-    return stats_overview(world_of(request).project)
+    return stats_overview(world.project)
 
 
 @routes.get("/stats/connectors", tags=["monitoring"])
-def connectors(request: Request, _: Program) -> dict[str, dict[str, Any]]:
+def connectors(world: Here, _: Program) -> dict[str, dict[str, Any]]:
     """The same by kind of connector."""
-    return stats_connectors(world_of(request).project)
+    return stats_connectors(world.project)
 
 
-def _known(world: World, job_id: str) -> Sync:
+def _job(world: World, history: RunHistory, entries: list[PastRun]) -> dict[str, Any]:
+    zone = world.project.district().zone
     with world.database.reading() as connection:
-        found = find_sync(connection, world.seen(), job_id)
-    if found is None:
-        raise Refused(404, "There is no such job.")
-    return found
-
-
-def _job(world: World, sync: Sync, *, with_steps: bool = False) -> dict[str, Any]:
-    ended = sync.completed_at
-    took = ((ended or utc_now()) - sync.started_at).total_seconds()
-    percent, step = _progress(world, sync) if with_steps else (None, None)
-    return {
-        "job_id": sync.id,
-        "provider": sync.provider,
-        "status": sync.job_status,
-        **({"progress_percent": percent, "current_step": step} if with_steps else {}),
-        "started_at": sync.started_at,
-        "completed_at": ended,
-        "duration_seconds": round(max(took, 0.0), 1),
-        "total_processed": sync.total("fetched"),
-        "total_created": sync.total("created"),
-        "total_updated": sync.total("updated"),
-        "total_failed": sync.total("errors", "conflicts"),
-        "error": sync.error or None,
-    }
-
-
-def _progress(world: World, sync: Sync) -> tuple[int, str]:
-    """How far it has come, as the run itself notes it."""
-    if sync.job_status == "completed":
-        return 100, "Done"
-    with world.database.reading() as connection:
-        found = progress_of(connection, sync.id)
-    return (found.percent, found.step) if found else (0, "Initializing job")
-
-
-def _without_switches(config: dict[str, Any]) -> dict[str, Any]:
-    """The switches of entities say what a sync reads; a test has no use for them."""
-    return {k: v for k, v in config.items() if not k.startswith("sync_")}
+        found = job_status(connection, history, entries, zone=zone, now=utc_now())
+    return {**asdict(found), "provider": entries[0].name}

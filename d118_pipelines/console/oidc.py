@@ -15,11 +15,17 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from d118_pipelines.config.console import OidcSettings
 from d118_pipelines.console.identity import Refused
-from d118_pipelines.console.rendering import page, world_of
-from d118_pipelines.console.settings import OidcSettings
-from d118_pipelines.console.sign_in import opened
-from d118_pipelines.console.world import World
+from d118_pipelines.console.rendering import page
+from d118_pipelines.console.sign_in import (
+    TOO_MANY,
+    address_of,
+    local_path,
+    opened,
+    sign_in_page,
+)
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.accounts import find_account
 
@@ -34,13 +40,13 @@ _log = logging.getLogger(__name__)
 
 
 @routes.get("/start")
-def start(request: Request) -> Response:
+def start(request: Request, world: Here, back: str = "") -> Response:
     """Send the browser to the identity provider."""
     from authlib.integrations.requests_client import OAuth2Session
 
-    world = world_of(request)
     settings = _settings(world)
     kept = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
+    kept["back"] = local_path(back)
     with OAuth2Session(
         settings.client_id,
         scope=_SCOPE,
@@ -67,18 +73,18 @@ def start(request: Request) -> Response:
 
 
 @routes.get("/return")
-def come_back(request: Request, code: str = "", state: str = "") -> Response:
+def come_back(
+    request: Request, world: Here, code: str = "", state: str = ""
+) -> Response:
     """Open a session for whom the provider vouches, if there is such an account."""
     from authlib.common.errors import AuthlibBaseError
     from itsdangerous import BadData
     from joserfc.errors import JoseError
     from requests import RequestException
 
-    world, now = world_of(request), utc_now()
-    settings = _settings(world)
-    address = request.client.host if request.client else ""
-    if world.attempts.wait("", address, now) is not None:
-        raise Refused(429, "Too many attempts. Try again in a few minutes.")
+    settings, address = _settings(world), address_of(request)
+    if world.attempts.wait("", address, utc_now()) is not None:
+        raise Refused(429, TOO_MANY)
     try:
         cookie = request.cookies.get(COOKIE, "")
         kept = _serializer(world).loads(cookie, max_age=SECONDS)
@@ -101,7 +107,8 @@ def come_back(request: Request, code: str = "", state: str = "") -> Response:
     if account is None:
         return _unknown(world, address)
     # A page and no redirect: a browser that comes from elsewhere sends no strict cookie.
-    answer = opened(request, account.name, page("signed_in.html", None))
+    answer = page("signed_in.html", None, back=kept["back"])
+    opened(request, world, account.name, answer)
     answer.delete_cookie(COOKIE, path="/oidc", httponly=True, samesite="lax")
     return answer
 
@@ -185,5 +192,4 @@ def _serializer(world: World) -> Any:
 
 def _unknown(world: World, address: str) -> Response:
     world.attempts.failed("", address, utc_now())
-    oidc = world.settings.oidc
-    return page("sign_in.html", None, status=401, oidc=oidc, problem=UNKNOWN)
+    return sign_in_page(world, 401, problem=UNKNOWN)

@@ -1,7 +1,7 @@
 """One person through every system: where they are, since when, by which keys, from where.
 
 Called by `app.py`, for administrators; every look is in the audit. What is known of a
-person is in `workflows/explain.py`. The key is sent in a form: an address would be kept.
+person is in `workflows/people/explain.py`. The key is sent in a form: an address would be kept.
 """
 
 from __future__ import annotations
@@ -10,48 +10,35 @@ import hashlib
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
-from d118_pipelines.console.identity import Reader, Refused, Sender
-from d118_pipelines.console.rendering import page, world_of
-from d118_pipelines.console.world import World
+from d118_pipelines.console.identity import Admin, Refused, Sender
+from d118_pipelines.console.rendering import page
+from d118_pipelines.console.world import Here, World
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.text import clean_text
-from d118_pipelines.workflows.all_feeds import enabled_feeds
-from d118_pipelines.workflows.explain import explained
+from d118_pipelines.workflows.monitoring.all_feeds import enabled_feeds
+from d118_pipelines.workflows.people.explain import TITLES, explained
 
 routes = APIRouter(include_in_schema=False)
-_TITLES = {
-    "lines": "Lines in the newest export",
-    "roster": "In the roster",
-    "findings": "Findings",
-    "conflicts": "Conflicts",
-    "change": "Change against the last delivery",
-    "plan": "In the newest plan",
-    "sent": "Sent and read back",
-    "answers": "The vendor's answer",
-    "history": "History in the roster",
-}
 
 
 @routes.get("/person")
-def ask(caller: Reader) -> HTMLResponse:
+def ask(caller: Admin) -> HTMLResponse:
     """The question."""
-    if not caller.may_write:
-        raise Refused(403, "Only administrators look people up.")
     return page("person.html", caller, key="", answers=None, show_values=False)
 
 
 @routes.post("/person")
 def answer(
-    request: Request,
+    world: Here,
     caller: Sender,
     key: Annotated[str, Form(max_length=200)],
     show_values: Annotated[bool, Form()] = False,
 ) -> HTMLResponse:
     """What every enabled target and provider has of the person."""
-    world, key = world_of(request), clean_text(key).strip()
+    key = clean_text(key).strip()
     if not key:
         raise Refused(422, "Type an id of the person.")
     values = "with values" if show_values else ""
@@ -77,7 +64,7 @@ def _of_feed(world: World, name: str, key: str, *, show_values: bool) -> dict[st
         "code": found["outcome"].get("code", ""),
         "sections": [
             (title, [_short(row) for row in found[part][:20]])
-            for part, title in _TITLES.items()
+            for part, title in TITLES.items()
             if found.get(part)
         ],
     }

@@ -11,14 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from d118_pipelines.console.identity import Caller
-from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import day_time, utc_now
-from d118_pipelines.kernel.text import printable
+from d118_pipelines.kernel.csv_text import shown
 
 _TONES = {
     "good": ("delivered", "applied", "sent, not read back", "done", "success"),
@@ -37,7 +35,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["when"] = _when
-    made.filters["shown"] = _shown
+    made.filters["shown"] = shown
     made.filters["tone"] = tone
     made.filters["filled"] = _filled
     return made
@@ -56,12 +54,6 @@ def to(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
-def world_of(request: Request) -> World:
-    """What all routes share."""
-    found: World = request.app.state.world
-    return found
-
-
 def tone(state: str) -> str:
     """How a state looks: good, wait, bad or calm."""
     return next((name for name, states in _TONES.items() if state in states), "calm")
@@ -76,18 +68,3 @@ def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _when(moment: dt.datetime | None) -> str:
     return day_time(moment, utc_now())
-
-
-def _shown(value: Any) -> str:
-    """A cell of a table."""
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_shown(one) for one in value)
-    return printable(str(value))

@@ -1,8 +1,8 @@
-"""Sessions of people who signed in, and how often somebody may try to.
+"""Sessions of people who signed in.
 
-Called by `identity.py` and `sign_in.py`. Both live in this one process: when it ends,
-everybody is signed out. A cookie is a random id, signed with SECRET_KEY; nothing of a
-person is in it. Rule: docs/console.md.
+Called by `identity.py` and `sign_in.py`. Sessions are in the state database, so that a
+restart ends none. A cookie is a random id and when it was last used, signed with
+SECRET_KEY; nothing of a person is in it. Rule: docs/console.md.
 """
 
 from __future__ import annotations
@@ -10,110 +10,73 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-import secrets
-from collections import deque
-from dataclasses import dataclass, replace
+
+from d118_pipelines.state.accounts import (
+    Account,
+    account_by_session,
+    close_session,
+    open_session,
+)
+from d118_pipelines.state.database import Database
 
 COOKIE = "d118_session"
 IDLE = dt.timedelta(minutes=60)
 ABSOLUTE = dt.timedelta(hours=12)
-WINDOW = dt.timedelta(minutes=15)
-TRIES_OF_A_NAME = 10
-TRIES_OF_AN_ADDRESS = 30
-_MOST_KEYS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Who signed in, when, and when they were last here."""
-
-    account: str
-    opened_at: dt.datetime
-    seen_at: dt.datetime
+RENEWED_AFTER = dt.timedelta(minutes=5)
 
 
 class Sessions:
-    """The open sessions by the hash of their id."""
+    """The open sessions. A visit writes nothing: the browser gets a newer cookie."""
 
-    def __init__(self, secret_key: str) -> None:
+    def __init__(self, secret_key: str, database: Database) -> None:
         from itsdangerous import Signer
 
-        self._key = secret_key.encode()
+        self._key, self._database = secret_key.encode(), database
         self._signer = Signer(
             secret_key, salt="d118.session", digest_method=hashlib.sha256
         )
-        self._open: dict[str, Session] = {}
 
     def open(self, account: str, now: dt.datetime) -> str:
         """A new session; returns the cookie. An older cookie of the browser is of no use."""
-        session_id = secrets.token_urlsafe(32)
-        self._open = {k: s for k, s in self._open.items() if _is_alive(s, now)}
-        self._open[session_id] = Session(account, now, now)
-        return self._signer.sign(session_id).decode()
+        with self._database.transaction() as connection:
+            made = open_session(connection, account, now=now, oldest=now - ABSOLUTE)
+        return self._cookie(made, now)
 
-    def find(self, cookie: str, now: dt.datetime) -> Session | None:
-        """The session of a cookie, which counts as a visit; None if it is forged or over."""
-        session_id = self._id_of(cookie)
-        session = self._open.get(session_id)
-        if session is None:
+    def find(self, cookie: str, now: dt.datetime) -> Account | None:
+        """Whose session a cookie is of; None if it is forged or over."""
+        session_id, seen_at = self._read(cookie)
+        if not session_id or now - seen_at >= IDLE:
             return None
-        if not _is_alive(session, now):
-            self._open.pop(session_id, None)
-            return None
-        self._open[session_id] = replace(session, seen_at=now)
-        return session
+        with self._database.reading() as connection:
+            return account_by_session(connection, session_id, oldest=now - ABSOLUTE)
+
+    def renewed(self, cookie: str, now: dt.datetime) -> str | None:
+        """The cookie that counts this visit; None while the old one is new enough."""
+        session_id, seen_at = self._read(cookie)
+        is_new = now - seen_at < RENEWED_AFTER
+        return None if is_new else self._cookie(session_id, now)
 
     def close(self, cookie: str) -> None:
         """End the session of a cookie."""
-        self._open.pop(self._id_of(cookie), None)
+        if session_id := self._read(cookie)[0]:
+            with self._database.transaction() as connection:
+                close_session(connection, session_id)
 
     def form_token(self, cookie: str) -> str:
         """What the forms of this session carry, so that no other page can send one."""
-        text = f"d118.form {self._id_of(cookie)}"
+        text = f"d118.form {self._read(cookie)[0]}"
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
-    def _id_of(self, cookie: str) -> str:
+    def _cookie(self, session_id: str, now: dt.datetime) -> str:
+        return self._signer.sign(f"{session_id}.{int(now.timestamp())}").decode()
+
+    def _read(self, cookie: str) -> tuple[str, dt.datetime]:
+        """Its id and when it was last used; no id if this console did not make it."""
         from itsdangerous import BadSignature
 
         try:
-            return self._signer.unsign(cookie.encode("utf-8", "replace")).decode()
+            text = self._signer.unsign(cookie.encode("utf-8", "replace")).decode()
         except BadSignature:
-            return ""
-
-
-def _is_alive(session: Session, now: dt.datetime) -> bool:
-    return now - session.seen_at < IDLE and now - session.opened_at < ABSOLUTE
-
-
-class Attempts:
-    """Failed sign-ins of the last minutes, by name and by address."""
-
-    def __init__(self) -> None:
-        self._failed: dict[str, deque[dt.datetime]] = {}
-
-    def wait(self, name: str, address: str, now: dt.datetime) -> dt.timedelta | None:
-        """How long until the next try, or None if there may be one now."""
-        limits = ((f"n {name}", TRIES_OF_A_NAME), (f"a {address}", TRIES_OF_AN_ADDRESS))
-        waits = []
-        for key, limit in limits:
-            tries = self._failed.get(key, deque())
-            while tries and now - tries[0] >= WINDOW:
-                tries.popleft()
-            if len(tries) >= limit:
-                waits.append(WINDOW - (now - tries[0]))
-        return max(waits, default=None)
-
-    def failed(self, name: str, address: str, now: dt.datetime) -> None:
-        """Count one failure."""
-        if len(self._failed) > _MOST_KEYS:  # names are free text
-            self._failed = {
-                k: tries
-                for k, tries in self._failed.items()
-                if now - tries[-1] < WINDOW
-            }
-        for key in (f"n {name}", f"a {address}"):
-            self._failed.setdefault(key, deque(maxlen=TRIES_OF_AN_ADDRESS)).append(now)
-
-    def succeeded(self, name: str) -> None:
-        """Forget the failures of a name."""
-        self._failed.pop(f"n {name}", None)
+            return "", dt.datetime.min.replace(tzinfo=dt.UTC)
+        session_id, _, seconds = text.partition(".")
+        return session_id, dt.datetime.fromtimestamp(int(seconds), dt.UTC)

@@ -12,7 +12,6 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from d118_pipelines.kernel.text import clean_text
-from d118_pipelines.workflows.sync_listing import Sync
 
 LARGEST_PAGE = 500
 Offset = Annotated[int, Query(ge=0, le=10**9)]
@@ -58,18 +57,3 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         503: "Another system does not answer",
     }.items()
 }
-
-
-def run_body(sync: Sync) -> dict[str, Any]:
-    """A sync as a run of a provider."""
-    return {
-        "id": sync.id,
-        "providerId": sync.provider,
-        "status": sync.status,
-        "startedAt": sync.started_at,
-        "completedAt": sync.completed_at,
-        "stats": sync.stats,
-        "errorMessage": sync.error or None,
-        "isManual": sync.is_manual,
-        "triggeredBy": sync.triggered_by,
-    }

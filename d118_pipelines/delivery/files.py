@@ -1,6 +1,6 @@
 """What is sent and what came back: the values that delivery takes and returns.
 
-Used by the whole room and by `workflows/file_set.py`.
+Used by the whole room and by `workflows/targets/file_set.py`.
 """
 
 from __future__ import annotations

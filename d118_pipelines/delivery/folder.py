@@ -1,6 +1,6 @@
 """A local folder as a destination: where files go while no address is set.
 
-Opened by `workflows/destinations.py`; a server is in `sftp.py`, the order of a delivery in
+Opened by `workflows/targets/destinations.py`; a server is in `sftp.py`, the order of a delivery in
 `sequence.py`.
 """
 

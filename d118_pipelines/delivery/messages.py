@@ -1,6 +1,6 @@
 """Alerts on their way: one message, by webhook or by e-mail.
 
-Called by `workflows/alerts.py`, which decides whether it goes. A message holds targets, rule codes, counts, hashes and run ids,
+Called by `workflows/monitoring/alerts.py`, which decides whether it goes. A message holds targets, rule codes, counts, hashes and run ids,
 nothing of a person.
 """
 

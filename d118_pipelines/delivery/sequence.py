@@ -1,6 +1,6 @@
 """The order in which a set of files is delivered, and what a failure means.
 
-Called by `workflows/file_set.py`: retries and the verdict over the set. Each step is in
+Called by `workflows/targets/file_set.py`: retries and the verdict over the set. Each step is in
 `steps.py`, how a destination does its part in `sftp.py` and `folder.py`.
 """
 

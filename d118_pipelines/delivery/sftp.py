@@ -1,6 +1,6 @@
 """A folder on an SFTP server as a destination.
 
-Opened by `workflows/destinations.py`. The login is in `ssh/folder.py`, limits and
+Opened by `workflows/targets/destinations.py`. The login is in `ssh/folder.py`, limits and
 error texts are there too, the order of a delivery in `sequence.py`.
 """
 

@@ -1,6 +1,6 @@
 """One webhook on its way: signed, to the address that was checked, in limited time.
 
-Called by `workflows/webhooks.py`, which decides what goes and when again.
+Called by `workflows/monitoring/webhooks.py`, which decides what goes and when again.
 Rule: docs/reference/webhooks.md.
 """
 

@@ -6,7 +6,7 @@ the pull is proven to be as complete as its manifest says. An extract of one que
 `raw/<provider>/<query>/` in the same form. A collection that came as JSON has the columns
 `record` (JSON text) and `page`; one from files has its own columns, all text, and `_line`
 (BIGINT, the physical line, header is 1); one from a query has the query's columns and types.
-Called by `workflows/sync.py` and `workflows/powerschool_source.py`; every source of
+Called by `workflows/providers/sync.py` and `workflows/providers/powerschool_source.py`; every source of
 `sources/` writes into a `PullStore`.
 """
 

@@ -1,7 +1,7 @@
-"""Who may use the console: accounts with a password and a role, and tokens for programs.
+"""Who may use the console: accounts with a password and a role, sessions, tokens.
 
 Called by `cli/users.py` and `console/`. Passwords are kept as argon2 hashes, tokens as
-SHA-256 of 32 random bytes; neither can be read back. Rule: docs/console.md.
+SHA-256 of 32 random bytes, and so are sessions; none can be read back. Rule: docs/console.md.
 """
 
 from __future__ import annotations
@@ -42,6 +42,14 @@ api_tokens = sa.Table(
     *columns("account", index=True),
     *columns("label scope token_hash"),
     *columns("created_at expires_at", Time),
+)
+
+console_sessions = sa.Table(
+    "console_sessions",
+    metadata,
+    *columns("id_hash", primary_key=True),
+    *columns("account"),
+    *columns("opened_at", Time),
 )
 
 
@@ -174,6 +182,40 @@ def account_by_password(
     except (VerificationError, InvalidHashError):
         return None
     return _account(row) if row and stored else None
+
+
+def open_session(
+    connection: sa.Connection, account: str, *, now: dt.datetime, oldest: dt.datetime
+) -> str:
+    """A new session; returns its id, of which the hash is kept.
+
+    oldest: sessions that were opened before have ended and are forgotten.
+    """
+    c, session_id = console_sessions.c, secrets.token_urlsafe(32)
+    connection.execute(console_sessions.delete().where(c.opened_at < oldest))
+    row = {"id_hash": _digest(session_id), "account": account, "opened_at": now}
+    connection.execute(console_sessions.insert().values(**row))
+    return session_id
+
+
+def account_by_session(
+    connection: sa.Connection, session_id: str, *, oldest: dt.datetime
+) -> Account | None:
+    """The account of an open session; its last change is not younger than the session."""
+    c = console_sessions.c
+    row = connection.execute(
+        sa.select(c.account, c.opened_at)
+        .where(c.id_hash == _digest(session_id), c.opened_at > oldest)
+        .limit(1)
+    ).first()
+    account = find_account(connection, row.account) if row else None
+    return account if row and account and account.changed_at <= row.opened_at else None
+
+
+def close_session(connection: sa.Connection, session_id: str) -> None:
+    """End a session."""
+    mine = console_sessions.c.id_hash == _digest(session_id)
+    connection.execute(console_sessions.delete().where(mine))
 
 
 def add_token(

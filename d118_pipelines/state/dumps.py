@@ -1,6 +1,6 @@
 """PostgreSQL's own dump of a database, and the way back into an empty one.
 
-Called by `workflows/backup.py` and `workflows/restore.py`. The programs are those of the
+Called by `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`. The programs are those of the
 machine's PostgreSQL client. Rules: docs/reference/backup.md.
 """
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError, FatalError
 from d118_pipelines.state.engines import postgres_engine, shown
 
-PROGRAMS = "POSTGRES_BIN_DIR"
+PROGRAMS_VARIABLE = "POSTGRES_BIN_DIR"
 """The variable with the folder of pg_dump and pg_restore; unset: they are on PATH."""
 _TABLES = (
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -29,7 +29,7 @@ _TABLES = (
 
 def found_program(name: str) -> str | None:
     """The full path of a client program; None where it is not installed."""
-    return shutil.which(name, path=os.environ.get(PROGRAMS) or None)
+    return shutil.which(name, path=os.environ.get(PROGRAMS_VARIABLE) or None)
 
 
 def require_program(name: str, or_else: str = "") -> str:
@@ -45,7 +45,7 @@ def require_program(name: str, or_else: str = "") -> str:
         rule="A database on PostgreSQL is dumped and restored by its own programs.",
         not_done="Nothing was done.",
         next_step="Install PostgreSQL's client (on Debian: postgresql-client), or name "
-        f"the folder of its programs in {PROGRAMS}. {or_else}".rstrip(),
+        f"the folder of its programs in {PROGRAMS_VARIABLE}. {or_else}".rstrip(),
     )
 
 
@@ -90,7 +90,7 @@ def dump(url: str, variable: str, path: Path, *, moment: str = "") -> None:
             where=shown(url, variable),
             rule="pg_dump must be as new as the server, and its account must own the tables.",
             not_done="No backup was made.",
-            next_step=f"Name the folder of a newer client in {PROGRAMS}, or copy the "
+            next_step=f"Name the folder of a newer client in {PROGRAMS_VARIABLE}, or copy the "
             "state without it: d118 backup --portable",
         )
 

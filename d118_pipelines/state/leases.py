@@ -1,6 +1,6 @@
 """Leases: two runs of a target or provider cannot interleave, and only so many run.
 
-Held by `workflows/run.py` for a whole run. A lease is dead when its process no longer
+Held by `workflows/runs/run.py` for a whole run. A lease is dead when its process no longer
 exists on this host, or when it was not renewed for the time-out. Rule:
 docs/reference/delivery.md, section 6; docs/reference/schedules.md, section 3.
 """

@@ -23,6 +23,7 @@ ALL = "*"
 
 RESTORED = "(restored copy)"
 """The name under which a copy that was restored is locked (`restored.py`)."""
+FORMS = "as 2030-01-31 or '2030-01-31 06:00'"
 NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -50,6 +51,19 @@ class Pause:
         if self.name == RESTORED:
             return "d118 unlock"
         return f"d118 resume {'--all' if self.name == ALL else self.name}"
+
+
+def time_of(text: str, zone: ZoneInfo) -> dt.datetime:
+    """The end of a pause as a person writes it, in local time. Raises: ConfigurationError."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text[:64]} is no time.",
+            rule=f"A local time, {FORMS}.",
+            not_done="Nothing was paused.",
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
 def pause(connection: sa.Connection, wanted: Pause) -> None:

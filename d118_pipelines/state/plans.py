@@ -1,7 +1,7 @@
 """Stored plans and approvals, of targets and of providers alike.
 
 Called by `workflows/`. Plans are made by `targets/build.py` and
-`roster/planning/plan.py`; whether one may go is in `workflows/admission.py`.
+`roster/planning/plan.py`; whether one may go is in `workflows/runs/admission.py`.
 """
 
 from __future__ import annotations

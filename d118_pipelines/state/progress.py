@@ -1,6 +1,6 @@
 """How far a run has come: one row for each of its targets and providers.
 
-Written by `workflows/run.py`, read by `workflows/job_status.py`. Rule:
+Written by `workflows/runs/run.py`, read by `workflows/monitoring/job_status.py`. Rule:
 docs/reference/schedules.md, section 6.
 """
 

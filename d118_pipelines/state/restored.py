@@ -1,7 +1,7 @@
 """A copy that was restored from a backup: locked, and what must be compared first.
 
-Called by `workflows/restore.py`, which locks it, `cli/restore.py` and
-`workflows/deliver.py`. The lock is a pause that only `d118 unlock` ends. Rules:
+Called by `workflows/upkeep/restore.py`, which locks it, `cli/restore.py` and
+`workflows/targets/deliver.py`. The lock is a pause that only `d118 unlock` ends. Rules:
 docs/reference/backup.md.
 """
 

@@ -1,6 +1,6 @@
 """Building an export: rules, files, findings, plan and verdict, in one folder.
 
-Called by `workflows/export.py`; stored by `records.py`. It touches nothing but the folder
+Called by `workflows/targets/export.py`; stored by `records.py`. It touches nothing but the folder
 that it fills: no database, no network.
 """
 

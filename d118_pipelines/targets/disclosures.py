@@ -1,6 +1,6 @@
 """The disclosure register: which data elements went to whom, about how many people, why.
 
-Called by `workflows/disclosures.py`, which reads the deliveries.
+Called by `workflows/people/disclosures.py`, which reads the deliveries.
 Rule: docs/reference/disclosures.md.
 """
 

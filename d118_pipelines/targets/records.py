@@ -1,6 +1,6 @@
 """Storing an export: its plan and its findings, in the state database.
 
-Called by `workflows/export.py` and whoever shows findings; plans are made by `build.py`,
+Called by `workflows/targets/export.py` and whoever shows findings; plans are made by `build.py`,
 approvals are in `state/plans.py`.
 """
 

@@ -1,6 +1,6 @@
 """What a vendor said of the records that it was sent, beside the ledger.
 
-Called by `workflows/results.py`, which reads the vendor's files, by `records.py` for the
+Called by `workflows/targets/results.py`, which reads the vendor's files, by `records.py` for the
 findings and by `d118 explain`. Rule: docs/reference/vendor_files.md, results.
 """
 

@@ -1,6 +1,6 @@
 """Begin and end of the school year and of the term: `$school_year_begin` and the like.
 
-Called by `workflows/export_inputs.py` for a target's SQL and by `workflows/draft.py`. They
+Called by `workflows/targets/export_inputs.py` for a target's SQL and by `workflows/targets/draft.py`. They
 are those of `config/district.yaml`, else of the roster. Page: docs/reference/target_yaml.md.
 """
 

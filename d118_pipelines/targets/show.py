@@ -1,6 +1,6 @@
 """Reading a stored plan of an export back for people: keys, actions, changed columns.
 
-Called by `workflows/target_feed.py`, `workflows/scim.py` and the export's page; the same
+Called by `workflows/targets/target_feed.py`, `workflows/targets/scim.py` and the export's page; the same
 of a roster is in `roster/planning/show.py`.
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.sync_runs import KILLED
+from d118_pipelines.workflows.providers.sync_runs import KILLED
 from d118_pipelines_tests.support.examples import some
 from d118_pipelines_tests.support.killed_roster import (
     LIMIT_SECONDS,

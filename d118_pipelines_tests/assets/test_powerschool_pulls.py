@@ -11,7 +11,7 @@ from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.roster.staging.powerschool import RAW_COLLECTIONS
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.powerschool_source import find_extract
+from d118_pipelines.workflows.providers.powerschool_source import find_extract
 from d118_pipelines_tests.support.in_process import execute, failures, made, metadata
 from d118_pipelines_tests.support.roster_sync import RosterProject
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import (
@@ -125,6 +125,7 @@ def test_a_held_run_links_to_the_job_approve(project: ProjectFolder) -> None:
     assert execute(project, "hr_records").success
 
 
+@pytest.mark.long
 def test_a_delivery_by_itself_refuses_a_held_plan(held: ProjectFolder) -> None:
     before = held.outbox("hr_records")
 

@@ -117,6 +117,9 @@ def test_a_morning(page: Page, project: ProjectFolder) -> None:
     page.get_by_role("link", name="Look at what is held").click()
     expect(page.get_by_role("heading", name="What is held")).to_be_visible()
     picture(page, "held")
+    assert page.get_by_text("email: ").count() == 0
+    page.get_by_role("button", name="Show the values").click()
+    expect(page.get_by_text("s39@d118.example").first).to_be_visible()
     page.get_by_label("Why this plan is right").fill("The office sends one grade")
     page.get_by_role("button", name="Approve and run").click()
     page.wait_for_url("**/runs/*")
@@ -139,7 +142,8 @@ def test_a_morning(page: Page, project: ProjectFolder) -> None:
 
 
 MAIN = ("/", "/integrations/sis", "/integrations/sis/powerschool", "/runs", "/person")
-MORE = ("/integrations/sis/add?kind=CLEVER", "/docs", "/feeds/hr_records")
+LISTS = ("/findings", "/deliveries", "/register")
+MORE = ("/integrations/sis/add?kind=CLEVER", "/feeds/hr_records")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -151,7 +155,7 @@ def test_nothing_keeps_a_screen_reader_out(page: Page, scheme: str) -> None:
     page.goto("/")
     found = {"/sign-in": axe.run(page).response["violations"]}
     sign_in(page, ADMIN)
-    for path in (*MAIN, *MORE):
+    for path in (*MAIN, *LISTS, *MORE):
         page.goto(path)
         found[path] = axe.run(page).response["violations"]
 
@@ -166,7 +170,7 @@ def test_a_telephone_shows_every_page_without_scrolling_sideways(
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 360, "height": 740})
     sign_in(page, ADMIN)
-    for path in (*MAIN, *MORE):
+    for path in (*MAIN, *LISTS, *MORE):
         page.goto(path)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, path

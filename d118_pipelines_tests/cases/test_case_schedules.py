@@ -26,7 +26,11 @@ from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.in_process import failures
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.sshd import end_with_children
-from d118_pipelines_tests.workflows.test_alerts import SECRET_PATH, look, told
+from d118_pipelines_tests.workflows.monitoring.test_alerts import (
+    SECRET_PATH,
+    look,
+    told,
+)
 
 CHICAGO = ZoneInfo("America/Chicago")
 TICK = dt.datetime(2026, 11, 30, 4, 15, tzinfo=CHICAGO)

@@ -15,7 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from d118_pipelines.definitions import build_definitions
-from d118_pipelines.workflows.arrivals import UNREACHED_LOOKS, FailedLook
+from d118_pipelines.workflows.providers.arrivals import UNREACHED_LOOKS, FailedLook
 from d118_pipelines_tests.support.roster_sync import RosterProject, entry, files
 from d118_pipelines_tests.support.sshd import FOLDER, Sshd
 

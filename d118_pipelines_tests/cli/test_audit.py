@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder

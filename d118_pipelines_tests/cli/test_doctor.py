@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.state.run_history import keep_history_private
-from d118_pipelines.workflows.connection_test import Reached
+from d118_pipelines.workflows.monitoring.connection_test import Reached
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.sshd import (

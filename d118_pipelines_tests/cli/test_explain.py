@@ -13,7 +13,7 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import ENTITY_TABLES, external_ids
 from d118_pipelines.state import database as db
 from d118_pipelines.state.database import Database
-from d118_pipelines.workflows.people import PeopleTable, find_people
+from d118_pipelines.workflows.people.people import PeopleTable, find_people
 from d118_pipelines_tests.conftest import LEFT, NO_PERSON, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder

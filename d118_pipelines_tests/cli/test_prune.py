@@ -47,6 +47,7 @@ def test_a_prune_says_each_class_and_leaves_what_is_young(
         **{"raw": 14, "staged": 14, "plans": 30, "exports": 30, "archived": 30},
         **{"tables": 3, "plan rows": 30, "findings": 30, "logs": 7, "history": 90},
         **{"webhooks": 30, "people": 365, "runs": 30},
+        **{"result files": 30, "vendors' answers": 30},
     }
     assert {one["removed"] for one in planned} == {0}
     assert told.code == 0

@@ -10,7 +10,7 @@ import pytest
 from d118_pipelines.errors import HeldError
 from d118_pipelines.instance import dagster_instance
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.run import account
+from d118_pipelines.workflows.runs.run import account
 from d118_pipelines_tests.conftest import HALF, PEOPLE, STAFF
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder

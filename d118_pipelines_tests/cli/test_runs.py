@@ -15,7 +15,7 @@ import pytest
 
 from d118_pipelines.instance import close_orphans, dagster_instance
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.run_history import INTERRUPTED, KILLED
+from d118_pipelines.workflows.runs.run_history import INTERRUPTED, KILLED
 from d118_pipelines_tests.conftest import HALF
 from d118_pipelines_tests.support.project import ProjectFolder
 

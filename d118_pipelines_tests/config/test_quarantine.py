@@ -22,12 +22,12 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.clock import is_cron, utc_now
 from d118_pipelines.kernel.text import markdown
 from d118_pipelines.sensors import configuration_sensor
-from d118_pipelines.workflows.all_feeds import Feeds, load_feeds, named_feed
-from d118_pipelines.workflows.disclosures import register
+from d118_pipelines.workflows.monitoring.all_feeds import Feeds, load_feeds, named_feed
+from d118_pipelines.workflows.people.disclosures import register
 from d118_pipelines_tests.conftest import PEOPLE
 from d118_pipelines_tests.support.project import OF_STAFF, ProjectFolder
 from d118_pipelines_tests.targets.badges import FILES, SQL, YAML
-from d118_pipelines_tests.workflows.test_alerts import look
+from d118_pipelines_tests.workflows.monitoring.test_alerts import look
 
 NEW = "mappings/targets/badges.yaml"
 SQL_FILE = "sql/exports/badges/people.sql"
@@ -384,7 +384,7 @@ def test_rows_of_a_provider_that_cannot_be_read_stay_enabled(
     """Otherwise a roster that waits for it would look fresh."""
     from d118_pipelines.roster.model.tables import sis_providers
     from d118_pipelines.state.open import state_database
-    from d118_pipelines.workflows.sync_runs import mirror
+    from d118_pipelines.workflows.providers.sync_runs import mirror
 
     fresh.set_providers(SIS, SHEETS)
     mirror(fresh.project, state_database(fresh.project))

@@ -27,7 +27,7 @@ HR_YAML = "mappings/targets/hr_records.yaml"
 SCHEDULE = 'schedule: {cron: "15 4 * * *", deadline: "0 6 * * *"}'
 WHOLE = "id: d\nname: A district\ntime_zone: America/Chicago\n"
 # Dagster's and Python's own variables, explained by their own pages.
-FOREIGN = {"PATH", "HOME", "COLUMNS"}
+FOREIGN = {"PATH", "HOME", "COLUMNS", "PGPASSWORD"}
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def variables_read() -> set[str]:
     """Every name of a variable in the package's code and in the YAML files."""
     in_code = re.compile(
-        r"""(?:environ(?:ment)?(?:\.get|\.setdefault)?[\[(]|environment_value\(|_env:\ str\ =\ |_number\(|VARIABLE\ =\ |OF_A_RUN\ =\ )
+        r"""(?:environ(?:ment)?(?:\.get|\.setdefault)?[\[(]|environment_value\(|_env:\ str\ =\ |_number\(|port_of\(|VARIABLE\ =\ |OF_A_RUN\ =\ )
         \s*"(?:\$\{)?([A-Z0-9_]+)\}?\"""",
         re.X,
     )

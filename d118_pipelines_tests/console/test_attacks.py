@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.console.hosts import host_in, refuse_hosts
-from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.errors import ConfigurationError, MissingSecretError
-from d118_pipelines_tests.support.console import ADMIN, SECRET_KEY, RunningConsole
+from d118_pipelines.kernel.attempts import WINDOW, Attempts
+from d118_pipelines.kernel.clock import utc_now
+from d118_pipelines_tests.support.console import (
+    ADMIN,
+    SECRET_KEY,
+    RunningConsole,
+    on_loopback,
+)
 from d118_pipelines_tests.support.project import REPOSITORY
 
 HTML = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -207,3 +215,60 @@ def test_the_environment_says_where_the_console_listens() -> None:
         ConsoleSettings.of({**given, "OIDC_ISSUER": "google"})
     with pytest.raises(ConfigurationError, match="API_PORT"):
         ConsoleSettings.of({**given, "API_PORT": "no"})
+
+
+LENGTH = "Content-Type: application/json\r\nContent-Length: 6\r\n"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"POST /dagster/graphql HTTP/1.1\r\nHost: HOST\r\n{LENGTH}"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        f"POST /dagster/graphql HTTP/1.1\r\nHost: HOST\r\n{LENGTH}"
+        "Content-Length: 0\r\n\r\n",
+        "POST /dagster/graphql HTTP/1.1\r\nHost: HOST\r\n"
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "GET /runs HTTP/1.1\r\nHost: evil.example\r\nHost: HOST\r\n\r\n",
+        "GET /runs HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_no_second_request_is_hidden_in_a_first_one(
+    served: tuple[RunningConsole, int], head: str
+) -> None:
+    console, port = served
+    cookies = console.person(ADMIN).cookies
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    console.dagster.asked.clear()
+    first = head.replace("HOST", f"127.0.0.1:{port}\r\nCookie: {cookie}")
+    hidden = f"GET /dagster/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+        line.sendall(f"{first}{hidden}".encode())
+        line.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 421"))
+    assert console.dagster.asked == []
+
+
+@pytest.fixture(scope="module")
+def served(console: RunningConsole) -> Iterator[tuple[RunningConsole, int]]:
+    """The console on a port, for requests that no client sends."""
+    with on_loopback(console) as url:
+        yield console, int(url.rpartition(":")[2])
+
+
+def test_attempts_of_many_names_are_counted_and_forgotten() -> None:
+    attempts, now = Attempts(), utc_now()
+    attempts.failed("first", "192.0.2.1", now)
+    later = now + WINDOW
+    assert attempts.wait("first", "192.0.2.1", later) is None
+
+    for number in range(10_001):
+        attempts.failed(f"n{number}", "192.0.2.2", later)
+
+    assert attempts.wait("another", "192.0.2.2", later) is not None

@@ -8,8 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from d118_pipelines.console.front import mutations
-from d118_pipelines.console.identity import Refused
+from d118_pipelines.service.graphql import mutations
 from d118_pipelines_tests.support.console import ADMIN, URL, VIEWER, RunningConsole
 
 LAUNCH = (
@@ -63,7 +62,11 @@ def test_a_viewer_posts_nothing_else(console: RunningConsole, path: str) -> None
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b"{", b'{"query": 1}', b"", b'{"query": "mutation {"}', b"\xff\xfe{"],
+    [
+        *(b"[]", b"{", b'{"query": 1}', b"", b'{"query": "mutation {"}', b"\xff\xfe{"),
+        b'[{"query": "mutation { a }"}]',
+        b'{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "a"}}}',
+    ],
 )
 def test_what_nobody_can_read_does_not_reach_dagster(
     console: RunningConsole, body: bytes
@@ -100,6 +103,36 @@ def test_a_mutation_by_get_is_refused_for_everybody(console: RunningConsole) -> 
     answer = admin.get("/dagster/graphql", params={"query": LAUNCH})
 
     assert answer.status_code == 405
+
+
+def test_the_address_of_a_post_carries_no_mutation(console: RunningConsole) -> None:
+    viewer = console.person(VIEWER)
+    console.dagster.asked.clear()
+    kinds = [("content-type", "text/plain"), ("content-type", "application/json")]
+
+    answer = viewer.post(
+        "/dagster/graphql",
+        params={"query": LAUNCH},
+        content=b'{"query": "query { version }"}',
+        headers=kinds,
+    )
+
+    assert answer.status_code == 415
+    assert console.dagster.asked == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be"])
+def test_a_mutation_is_read_in_any_encoding(
+    console: RunningConsole, encoding: str
+) -> None:
+    body = json.dumps({"query": LAUNCH}).encode(encoding)
+    headers = {"content-type": "application/json"}
+
+    answer = console.person(VIEWER).post(
+        "/dagster/graphql", content=body, headers=headers
+    )
+
+    assert answer.status_code == 403
 
 
 def test_a_request_that_never_ends_is_too_large(console: RunningConsole) -> None:
@@ -153,5 +186,5 @@ def test_a_socket_carries_subscriptions_and_no_mutation(
 
 
 def test_a_body_that_is_no_object_has_no_mutations_to_tell() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueError):
         mutations(b'"mutation"')

@@ -14,8 +14,8 @@ from joserfc.jwk import RSAKey
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from d118_pipelines.config.console import OidcSettings
 from d118_pipelines.console.oidc import verified_email
-from d118_pipelines.console.settings import OidcSettings
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
 from d118_pipelines_tests.support.console import (

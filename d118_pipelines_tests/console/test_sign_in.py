@@ -7,15 +7,8 @@ import re
 
 import pytest
 
-from d118_pipelines.console.sessions import (
-    ABSOLUTE,
-    COOKIE,
-    IDLE,
-    TRIES_OF_A_NAME,
-    WINDOW,
-    Attempts,
-    Sessions,
-)
+from d118_pipelines.console.sessions import ABSOLUTE, COOKIE, IDLE, Sessions
+from d118_pipelines.kernel.attempts import TRIES_OF_A_NAME, WINDOW, Attempts
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
 from d118_pipelines_tests.support.console import (
@@ -23,10 +16,13 @@ from d118_pipelines_tests.support.console import (
     PASSWORD,
     VIEWER,
     RunningConsole,
+    running_console,
 )
 
-NOW = dt.datetime(2026, 11, 30, 6, 0, tzinfo=dt.UTC)
+# After the accounts were made; cookies know seconds.
+NOW = (utc_now() + dt.timedelta(hours=1)).replace(microsecond=0)
 PATHS = (
+    *("/findings", "/deliveries", "/register", "/register/csv"),
     *("/", "/runs", "/integrations/sis", "/person", "/docs", "/redoc", "/openapi.json"),
     *("/feeds/hr_records", "/nothing/here", "/dagster/"),
     *("/api/v1/providers", "/jobs", "/health", "/static/../state", "/sign-out"),
@@ -42,7 +38,9 @@ def test_without_a_session_every_path_says_401_and_nothing_else(
     answers = [nobody.get(path), nobody.post(path), nobody.delete(path)]
 
     assert [a.status_code for a in answers] == [401] * 3
-    assert not any("hr_records" in a.text or "District 118" in a.text for a in answers)
+    # The form knows the way back, which is what was asked for.
+    texts = [a.text.replace(path, "") for a in answers]
+    assert not any("hr_records" in text or "District 118" in text for text in texts)
     assert console.dagster.asked == []
 
 
@@ -88,32 +86,72 @@ def test_a_forged_cookie_opens_nothing(console: RunningConsole, change: str) -> 
     assert attacker.get("/").status_code == 401
 
 
-def test_another_key_signs_other_cookies() -> None:
-    mine, other = Sessions("a" * 40), Sessions("b" * 40)
+def sessions_of(console: RunningConsole, key: str = "a") -> Sessions:
+    return Sessions(key * 40, console.world.database)
+
+
+def test_another_key_signs_other_cookies(console: RunningConsole) -> None:
+    mine, other = sessions_of(console), sessions_of(console, "b")
     cookie = mine.open(ADMIN, NOW)
 
     assert mine.find(cookie, NOW) is not None
     assert other.find(cookie, NOW) is None
 
 
-def test_a_session_ends_when_nobody_uses_it() -> None:
-    sessions, tick = Sessions("a" * 40), dt.timedelta(seconds=1)
+def test_a_session_ends_when_nobody_uses_it(console: RunningConsole) -> None:
+    sessions, tick = sessions_of(console), dt.timedelta(seconds=1)
     cookie = sessions.open(ADMIN, NOW)
 
+    assert sessions.renewed(cookie, NOW + tick) is None
     assert sessions.find(cookie, NOW + IDLE - tick) is not None
-    assert sessions.find(cookie, NOW + IDLE * 2 - tick * 2) is not None
-    assert sessions.find(cookie, NOW + IDLE * 3) is None
-    assert sessions.find(cookie, NOW + IDLE * 3) is None
+    newer = sessions.renewed(cookie, NOW + IDLE - tick)
+    assert newer is not None
+    assert sessions.find(newer, NOW + IDLE * 2 - tick * 2) is not None
+    assert sessions.form_token(newer) == sessions.form_token(cookie)
+    assert sessions.find(cookie, NOW + IDLE) is None
+    assert sessions.find(newer, NOW + IDLE * 3) is None
 
 
-def test_a_session_ends_however_much_it_is_used() -> None:
-    sessions, now = Sessions("a" * 40), NOW
+def test_a_session_ends_however_much_it_is_used(console: RunningConsole) -> None:
+    sessions, now = sessions_of(console), NOW
     cookie = sessions.open(ADMIN, NOW)
-    while now < NOW + ABSOLUTE - IDLE:
+    while now < NOW + ABSOLUTE - IDLE / 2:
         now += IDLE / 2
         assert sessions.find(cookie, now) is not None
+        cookie = sessions.renewed(cookie, now) or cookie
 
     assert sessions.find(cookie, NOW + ABSOLUTE) is None
+
+
+def test_a_restart_signs_nobody_out_and_brings_nobody_back(
+    console: RunningConsole,
+) -> None:
+    stays, leaves = console.person(ADMIN), console.person(VIEWER)
+    left = leaves.cookies[COOKIE]
+    leaves.submit("/sign-out")
+
+    with running_console(console.project) as again:
+        person, other = again.person(), again.person()
+        person.cookies.set(COOKIE, stays.cookies[COOKIE])
+        other.cookies.set(COOKIE, left)
+
+        assert person.get("/runs").status_code == 200
+        assert other.get("/runs").status_code == 401
+
+
+def test_a_visit_makes_the_cookie_new_after_a_while(console: RunningConsole) -> None:
+    person = console.person(ADMIN)
+    assert "set-cookie" not in person.get("/runs").headers
+    earlier, made = utc_now() - IDLE / 2, utc_now() - IDLE
+    table = accounts.console_accounts
+    console.project.change_state(table.update().values(changed_at=made))
+    cookie = console.world.sessions.open(ADMIN, earlier)
+    person.cookies.clear()
+    person.cookies.set(COOKIE, cookie, domain="127.0.0.1")
+
+    given = person.get("/runs").headers["set-cookie"]
+
+    assert given.startswith(COOKIE) and cookie not in given and "HttpOnly" in given
 
 
 def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(
@@ -231,15 +269,40 @@ def test_nothing_is_changed_by_following_a_link(console: RunningConsole) -> None
 
 
 @pytest.mark.parametrize(
-    "place", ["//evil.example", "https://evil.example", "/\\evil.example"]
+    "place",
+    [
+        *(
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+        ),
+        *("", "evil.example", "javascript:alert(1)", "/sign-out", "/\n/evil.example"),
+    ],
 )
 def test_signing_in_leads_nowhere_else(console: RunningConsole, place: str) -> None:
     person = console.person()
-    form = {"name": ADMIN, "password": PASSWORD, "next": place}
+    form = {"name": ADMIN, "password": PASSWORD, "back": place}
+    sent = {"params": {"back": place}, "data": form, "follow_redirects": False}
 
-    answer = person.post(f"/sign-in?next={place}", data=form, follow_redirects=False)
+    answer = person.post("/sign-in", **sent)  # type: ignore[arg-type]
 
     assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("place", ["/runs?offset=25", "/feeds/hr_records"])
+def test_signing_in_leads_to_the_page_that_was_asked_for(
+    console: RunningConsole, place: str
+) -> None:
+    person = console.person()
+    asked = person.get(place)
+    back = re.search('name="back" value="([^"]*)"', asked.text)
+    assert asked.status_code == 401 and back is not None
+    form = {"name": ADMIN, "password": PASSWORD, "back": back[1]}
+
+    answer = person.post("/sign-in", data=form, follow_redirects=False)
+
+    assert answer.headers["location"] == place
 
 
 def test_pages_allow_no_script_and_no_frame(console: RunningConsole) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from d118_pipelines.console.one_service import PARTS
+from d118_pipelines.service.one_service import PARTS
 from d118_pipelines_tests.support.project import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy/compose"

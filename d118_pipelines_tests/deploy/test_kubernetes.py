@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from d118_pipelines.config.project import MODULE
-from d118_pipelines.console.guard import LOOPBACK_NAMES, Request, refusal
+from d118_pipelines.service.guard import LOOPBACK_NAMES, Request, refusal
 from d118_pipelines_tests.support.project import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy/kubernetes"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.console.one_service import PARTS
+from d118_pipelines.service.one_service import PARTS
 from d118_pipelines_tests.support.project import REPOSITORY
 
 UNITS = REPOSITORY / "deploy/systemd"

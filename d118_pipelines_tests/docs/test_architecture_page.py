@@ -29,7 +29,8 @@ def documented(row: Row) -> set[str]:
     if cell.endswith(" and all rooms below it"):
         [first] = named
         return {*ROOMS[ROOMS.index(first) :]}
-    return set(named)
+    parts = {n: [r for r in ROOMS if r.startswith(n.removesuffix("*"))] for n in named}
+    return {r for n in named for r in (parts[n] if n.endswith("/*") else [n])}
 
 
 def test_every_room_of_the_package_is_on_the_page_and_no_other() -> None:

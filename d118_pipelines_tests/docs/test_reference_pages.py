@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -41,13 +43,27 @@ def test_links_lead_to_files_that_exist(path: Path) -> None:
     assert missing == []
 
 
+@functools.cache
+def commands() -> Any:
+    """The commands of `d118`, as click has them."""
+    return typer.main.get_command(app)
+
+
+@functools.cache
+def tests_named() -> frozenset[str]:
+    """The names of all tests."""
+    folder = REPOSITORY / "d118_pipelines_tests"
+    text = "".join(p.read_text(encoding="utf-8") for p in folder.rglob("test_*.py"))
+    return frozenset(re.findall(r"^def (test_\w+)", text, re.M))
+
+
 @every_page
 def test_commands_exist(path: Path) -> None:
-    group = typer.main.get_command(app)
+    group = commands()
     text = re.sub(r"(d118) --project [^\s`]+", r"\1", path.read_text(encoding="utf-8"))
 
     for words in re.findall(r"(?:`|^|/)d118 ([a-z-]+)(?: ([a-z-]+))?", text, re.M):
-        command = group.commands.get(words[0])  # type: ignore[attr-defined]
+        command = group.commands.get(words[0])
         assert command is not None, f"d118 {words[0]}"
         is_alone = words[1].startswith("-") or not words[1]
         if hasattr(command, "commands") and not (
@@ -59,9 +75,7 @@ def test_commands_exist(path: Path) -> None:
 @every_page
 def test_every_test_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(r"`(test_[a-z]\w+)`", path.read_text(encoding="utf-8")))
-    folder = REPOSITORY / "d118_pipelines_tests"
-    text = "".join(p.read_text(encoding="utf-8") for p in folder.rglob("test_*.py"))
-    tests = set(re.findall(r"^def (test_\w+)", text, re.M))
+    tests = tests_named()
 
     # Pages on faults shorten a name to its number: test_h01.
     found = {name for name in named if any(one.startswith(name) for one in tests)}

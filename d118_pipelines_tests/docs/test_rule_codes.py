@@ -16,7 +16,7 @@ from d118_pipelines.targets.definition import Target, read_targets
 from d118_pipelines.targets.guard import judge, rule_meanings
 from d118_pipelines.targets.plan import FileCounts, Plan
 from d118_pipelines.targets.population import RENDER_CODES
-from d118_pipelines.workflows.autocomm import NOT_PICKED_UP
+from d118_pipelines.workflows.targets.autocomm import NOT_PICKED_UP
 from d118_pipelines_tests.docs.markdown import (
     REPOSITORY,
     page,

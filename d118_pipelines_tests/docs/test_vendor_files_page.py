@@ -39,7 +39,9 @@ def test_tables_have_exactly_the_keys_of_a_file_and_of_a_column() -> None:
 def test_tables_have_exactly_the_codes_of_files_and_of_results() -> None:
     files, results = tables_headed(PAGE, "code", "level", "meaning", "what to do")
 
-    read = codes_of("sources/vendor_file/source.py", "workflows/vendor_files.py")
+    read = codes_of(
+        "sources/vendor_file/source.py", "workflows/providers/vendor_files.py"
+    )
     assert {ticked(row["code"])[0] for row in files} == read
     answered = codes_of("targets/results.py")
     answered |= {f"results.{kind}" for kind in ("unknown_key", "unknown_status")}

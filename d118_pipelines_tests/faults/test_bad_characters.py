@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from d118_pipelines.sources.pull import find_pull
-from d118_pipelines.workflows import sync
+from d118_pipelines.workflows.providers import sync
 from d118_pipelines_tests.support.postgres import new_database
 from d118_pipelines_tests.support.roster_sync import (
     PEOPLE_ONLY,

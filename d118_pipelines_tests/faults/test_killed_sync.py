@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows.powerschool_source import find_extract
+from d118_pipelines.workflows.providers.powerschool_source import find_extract
 from d118_pipelines_tests.faults.child_sync import run_until_killed
 from d118_pipelines_tests.faults.days import THIRD_DAY, Days, Vendor
 from d118_pipelines_tests.support.examples import some

@@ -20,9 +20,9 @@ import yaml
 from d118_pipelines.errors import BusyError, FatalError
 from d118_pipelines.roster.model.tables import sis_sync_runs
 from d118_pipelines.state import database as db
-from d118_pipelines.workflows import sync
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync_runs import KILLED
+from d118_pipelines.workflows.providers import sync
+from d118_pipelines.workflows.providers.sync_runs import KILLED
+from d118_pipelines.workflows.runs.run import Run
 from d118_pipelines_tests.support.in_process import execute
 from d118_pipelines_tests.support.oneroster_data import district
 from d118_pipelines_tests.support.oneroster_server import OneRosterServer, TokenGate

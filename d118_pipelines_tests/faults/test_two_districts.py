@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d118_pipelines.workflows.district_folder import copy_shipped, make_folder
+from d118_pipelines.workflows.upkeep.district_folder import copy_shipped, make_folder
 from d118_pipelines_tests.support.district import Person, write_tables
 from d118_pipelines_tests.support.project import HANGS_AFTER_SECONDS, program
 from d118_pipelines_tests.support.sshd import Sshd, SshKeys, running_sshd

@@ -17,7 +17,7 @@ from d118_pipelines.errors import RunTimeError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.kernel.outages import NamedOutages
 from d118_pipelines.kernel.stopping import interrupt, limit_passed, time_limits
-from d118_pipelines.workflows.run import limit_tags, limits_of
+from d118_pipelines.workflows.runs.run import limit_tags, limits_of
 
 LONG = 3600.0
 DEAF = """

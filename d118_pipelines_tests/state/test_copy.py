@@ -167,6 +167,7 @@ def test_not_while_a_run_is_at_work(project: RosterProject, url: str) -> None:
     assert "Nothing was copied" in answer.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["in PostgreSQL already", "no file", "no URL"])
 def test_usage_is_2(project: RosterProject, url: str, case: str) -> None:
     more = {}

@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from d118_pipelines.config.console import ConsoleSettings
 from d118_pipelines.console.app import console_app
-from d118_pipelines.console.settings import ConsoleSettings
 from d118_pipelines.console.world import World
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state import accounts
@@ -149,6 +150,25 @@ def running_console(
         finally:
             if "instance" in world.__dict__:
                 world.instance.dispose()
+
+
+@contextmanager
+def on_loopback(console: RunningConsole) -> Iterator[str]:
+    """The console of this process on a free port; its address."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(console.app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < end
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager

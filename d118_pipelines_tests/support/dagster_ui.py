@@ -156,7 +156,7 @@ def _spawn(project: ProjectFolder, port: int, log: Path) -> subprocess.Popen[byt
     settings = {"PYTHONWARNINGS": "ignore", "D118_UI_PORT": str(port)}
     with log.open("wb") as output, project.entered(**settings):
         return subprocess.Popen(
-            [sys.executable, "-m", "d118_pipelines.console.services"],
+            [sys.executable, "-m", "d118_pipelines.service.services"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

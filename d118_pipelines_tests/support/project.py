@@ -31,10 +31,10 @@ from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.state.open import state_database
 from d118_pipelines.targets.definition import Target, read_target
-from d118_pipelines.workflows.deliver import Delivered, deliver_plan
-from d118_pipelines.workflows.deliveries import file_set_of
-from d118_pipelines.workflows.export import MadeExport, make_export
-from d118_pipelines.workflows.powerschool_source import extract, read_query
+from d118_pipelines.workflows.providers.powerschool_source import extract, read_query
+from d118_pipelines.workflows.targets.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.targets.deliveries import file_set_of
+from d118_pipelines.workflows.targets.export import MadeExport, make_export
 from d118_pipelines_tests.support.district import Person, write_tables
 
 REPOSITORY = Path(__file__).parents[2]

@@ -28,9 +28,9 @@ from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state import database as db
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import approve, latest_plan
-from d118_pipelines.workflows import sync
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.undo import UndoneRun, undo_provider
+from d118_pipelines.workflows.providers import sync
+from d118_pipelines.workflows.providers.undo import UndoneRun, undo_provider
+from d118_pipelines.workflows.runs.run import Run
 from d118_pipelines_tests.support.oneroster_server import (
     OneRosterServer,
     Quirks,

@@ -27,9 +27,9 @@ from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.model.tables import ENTITY_TABLES
 from d118_pipelines.state import database as db
 from d118_pipelines.targets.definition import Target, read_target
-from d118_pipelines.workflows.deliver import deliver_plan
-from d118_pipelines.workflows.deliveries import delivery_of
-from d118_pipelines.workflows.scim import SentUsers, Users
+from d118_pipelines.workflows.targets.deliver import deliver_plan
+from d118_pipelines.workflows.targets.deliveries import delivery_of
+from d118_pipelines.workflows.targets.scim import SentUsers, Users
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.roster_sync import RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN

@@ -21,10 +21,10 @@ from d118_pipelines.delivery.sftp import SftpRemote
 from d118_pipelines.ssh.address import parse_address
 from d118_pipelines.state import database as db
 from d118_pipelines.targets.destination_model import SftpDestination
-from d118_pipelines.workflows.deliver import Delivered, deliver_plan
-from d118_pipelines.workflows.deliveries import file_set_of
-from d118_pipelines.workflows.destinations import FileDestination, sftp_settings
-from d118_pipelines.workflows.export import MadeExport
+from d118_pipelines.workflows.targets.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.targets.deliveries import file_set_of
+from d118_pipelines.workflows.targets.destinations import FileDestination, sftp_settings
+from d118_pipelines.workflows.targets.export import MadeExport
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.project import ProjectFolder
 from d118_pipelines_tests.support.relay import Relay

@@ -31,10 +31,10 @@ from d118_pipelines.state.plans import Approval, approve, latest_plan
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import import_seed
 from d118_pipelines.targets.records import findings_of
-from d118_pipelines.workflows.deliver import Delivered, deliver_plan
-from d118_pipelines.workflows.deliveries import file_set_of
-from d118_pipelines.workflows.destinations import resolve
-from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.targets.deliver import Delivered, deliver_plan
+from d118_pipelines.workflows.targets.deliveries import file_set_of
+from d118_pipelines.workflows.targets.destinations import resolve
+from d118_pipelines.workflows.targets.export import MadeExport, make_export
 from d118_pipelines_tests.support.district import Person, write_tables
 from d118_pipelines_tests.support.templates import new_state
 

@@ -24,8 +24,8 @@ SHORT = {
     "roster/staging/test_rules.py::test_a_reject_is_listed_with_its_code": 8,
     "sources/oneroster_rest/test_whole_pulls.py::test_d4_whatever_page_fails_no_pull_is_stored": 20,
     "targets/oneroster/test_examples.py::test_the_example_comes_out_byte_for_byte": 1,
-    "workflows/test_scim.py::test_a_server_killed_in_the_middle_converges_after_its_restart": 0,
-    "workflows/test_scim_destinations.py::test_state_and_ledger_are_the_same_on_postgresql": 0,
+    "workflows/targets/test_scim.py::test_a_server_killed_in_the_middle_converges_after_its_restart": 0,
+    "workflows/targets/test_scim_destinations.py::test_state_and_ledger_are_the_same_on_postgresql": 0,
 }
 """Test -> how many of its cases are short."""
 

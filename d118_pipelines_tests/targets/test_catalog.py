@@ -19,7 +19,7 @@ from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.targets.build import Export, Inputs
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.secret_columns import secret_variables
-from d118_pipelines.workflows.catalog import add_target, catalog
+from d118_pipelines.workflows.targets.catalog import add_target, catalog
 from d118_pipelines_tests.support.exports import first_export
 from d118_pipelines_tests.support.project import REPOSITORY
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from d118_pipelines.errors import ExportError
-from d118_pipelines.workflows.explain import explained
+from d118_pipelines.workflows.people.explain import explained
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.sync import Sync
 

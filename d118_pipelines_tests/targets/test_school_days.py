@@ -14,7 +14,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.targets.build import Inputs
 from d118_pipelines.targets.school_days import Span, days_of, spans_of
-from d118_pipelines.workflows.export_inputs import given_spans, roster_relations
+from d118_pipelines.workflows.targets.export_inputs import given_spans, roster_relations
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.sync import Sync
 from d118_pipelines_tests.targets.badges import FILES, SQL, YAML

@@ -1,5 +1,5 @@
 -- A set of OneRoster files read back before it is sent: the findings that count.
--- Read by d118_pipelines/workflows/self_check.py. Rule: docs/reference/oneroster_export.md.
+-- Read by d118_pipelines/workflows/targets/self_check.py. Rule: docs/reference/oneroster_export.md.
 
 -- name: counted
 CREATE TABLE counted AS

@@ -1,6 +1,6 @@
 """What is asked of a SCIM service provider and what became of it.
 
-Used by the whole room and by `workflows/scim.py`.
+Used by the whole room and by `workflows/targets/scim.py`.
 Rule: docs/reference/scim.md.
 """
 

@@ -1,6 +1,6 @@
 """Brings users to a service provider: order, bulk or threads, what is reported when.
 
-Called by `workflows/scim.py`; what one user needs is in `one_user.py`, many in one request
+Called by `workflows/targets/scim.py`; what one user needs is in `one_user.py`, many in one request
 in `bulk.py`.
 Rule: docs/reference/scim.md.
 """

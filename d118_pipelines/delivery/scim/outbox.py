@@ -1,6 +1,6 @@
 """The requests that a service provider would be sent, as a file of JSON lines.
 
-Called by `workflows/scim.py` while no address is set.
+Called by `workflows/targets/scim.py` while no address is set.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A row whose columns are named by SCIM attribute paths, as a SCIM user.
 
-Called by `workflows/scim.py`; requests with these bodies are made by `service.py`.
+Called by `workflows/targets/scim.py`; requests with these bodies are made by `service.py`.
 Rule: docs/reference/scim.md, columns; RFC 7643.
 """
 

@@ -95,8 +95,12 @@ def with_kept(
 ) -> set[str]:
     """Those of the entities for which `load_kept` would find anything."""
     whose = {"district": district, "provider": provider}
-    asked = {name: statement(f"roster/baseline.has_kept_{name}") for name in entities}
-    return {n for n, sql in asked.items() if connection.scalar(sa.text(sql), whose)}
+    found = set()
+    for entity in entities:
+        asked = sa.text(statement(f"roster/baseline.has_kept_{entity}"))
+        if connection.scalar(asked, whose):
+            found.add(entity)
+    return found
 
 
 def load_kept(

@@ -1,6 +1,6 @@
 """What PowerSchool's raw extracts need before the mapping can read them.
 
-Called by `workflows/staging_inputs.py`: the settings, the term window and the shared
+Called by `workflows/providers/staging_inputs.py`: the settings, the term window and the shared
 relations, all made by the files of sql/staging/powerschool/. The shape of the entities is
 in mappings/powerschool.yaml and its queries; they run in `staging.py`.
 Rule: docs/reference/powerschool.md.

@@ -1,6 +1,6 @@
 """Staging: raw collections to typed, checked frames of the roster model.
 
-Called by `workflows/sync.py`. Set work alone: per entity one statement reads and judges
+Called by `workflows/providers/sync.py`. Set work alone: per entity one statement reads and judges
 the rows (`row_rules.py`), a few more look at keys, roles and references (`key_rules.py`,
 `role_rules.py`, `reference_rules.py`), one writes the frame (`final_rows.py`). The folder
 is in `staged.py`.

@@ -1,6 +1,6 @@
 """Applying a plan: all of it in the caller's transaction, or nothing.
 
-Called by `workflows/sync.py`: the order of the steps, the revision, the run's row. One
+Called by `workflows/providers/sync.py`: the order of the steps, the revision, the run's row. One
 entity is written in `write_records.py`, `write_links.py` and `child_rows.py`; values of
 people come from the staged roster, what happens to them from the plan.
 Rule: docs/reference/roster_database.md.

@@ -1,6 +1,6 @@
 """The roster of record as Parquet files, for the SQL of targets.
 
-Called by `workflows/export_inputs.py`: which rows and columns `roster.<relation>` has; what
+Called by `workflows/targets/export_inputs.py`: which rows and columns `roster.<relation>` has; what
 an export makes of them is in sql/exports/. Only live records are in it: active ones, and users whose
 access is switched off. Rule: docs/reference/roster_model.md.
 """

@@ -1,6 +1,6 @@
 """Undo: the reverse of a provider's last change, planned, judged and applied like one.
 
-Called by `workflows/undo.py`; the SQL of one entity is in `undo_records.py`. Old values
+Called by `workflows/providers/undo.py`; the SQL of one entity is in `undo_records.py`. Old values
 come from `roster_history`. What was changed again since is left alone and named.
 Rule: docs/reference/roster_database.md.
 """

@@ -1,6 +1,6 @@
 """A district's roster, read from the Clever Data API.
 
-Called by `workflows/provider_sources.py`. Here is which lists make a pull, and when it is
+Called by `workflows/providers/provider_sources.py`. Here is which lists make a pull, and when it is
 complete; pages are in `pages.py`, the token in `token.py`, people in `people.py`, findings
 in `notes.py`.
 Rule: docs/reference/clever_api.md.

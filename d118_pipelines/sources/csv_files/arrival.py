@@ -1,6 +1,6 @@
 """Files that people drop into an inbox: when they are complete, and where they go after.
 
-Called by `workflows/arrivals.py` and, after a sync, `workflows/sync.py`.
+Called by `workflows/providers/arrivals.py` and, after a sync, `workflows/providers/sync.py`.
 Rule: docs/reference/csv_files.md, arrival.
 """
 

@@ -1,6 +1,6 @@
 """Plain CSV files that lie in a folder of an SFTP server.
 
-Given to `source.py` and `vendor_file/source.py` by `workflows/provider_sources.py`, which
+Given to `source.py` and `vendor_file/source.py` by `workflows/providers/provider_sources.py`, which
 fetches them with it for the time of one look or pull. Rule: docs/reference/csv_files.md.
 """
 

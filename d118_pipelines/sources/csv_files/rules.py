@@ -1,6 +1,6 @@
 """The part of `mappings/csv.yaml` that says how files are read and recognised.
 
-Read for `source.py` by `workflows/provider_sources.py`; `recognition.py` applies it,
+Read for `source.py` by `workflows/providers/provider_sources.py`; `recognition.py` applies it,
 staging reads the rest. Rule: docs/reference/csv_files.md.
 """
 

@@ -1,6 +1,6 @@
 """The source: a folder of CSV files becomes one pull, all of them or none.
 
-Made by `workflows/provider_sources.py`, for SFTP by way of `remote.py`; when a folder is
+Made by `workflows/providers/provider_sources.py`, for SFTP by way of `remote.py`; when a folder is
 complete is in `arrival.py`, one file in `opened.py`. Rule: docs/reference/csv_files.md.
 """
 

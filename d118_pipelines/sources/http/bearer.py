@@ -1,6 +1,6 @@
 """A bearer key that stays the same, and the way in which keys that do not are renewed.
 
-Called by `workflows/provider_sources.py`; `oauth2.py`, `clever/token.py` and
+Called by `workflows/providers/provider_sources.py`; `oauth2.py`, `clever/token.py` and
 `oneroster_rest/classlink.py` read theirs anew. The client (`client.py`) runs the
 `auth_flow` and all requests in it. For a name and a password: `httpx.BasicAuth`.
 """

@@ -1,6 +1,6 @@
 """OAuth 1.0a without tokens: oauthlib signs every request with a key and a secret.
 
-Called by `sources/oneroster_rest/` and `workflows/provider_sources.py`; the client
+Called by `sources/oneroster_rest/` and `workflows/providers/provider_sources.py`; the client
 (`client.py`) runs the `auth_flow`. Beside it: `oauth2.py`, `bearer.py`.
 Rule: docs/reference/oneroster_rest.md, credentials.
 """

@@ -1,6 +1,6 @@
 """A OneRoster 1.1 or 1.2 service as a source of rosters.
 
-Called by `workflows/provider_sources.py`. Here are the collections of one pull and the
+Called by `workflows/providers/provider_sources.py`. Here are the collections of one pull and the
 test of the connection; pages are in `paging.py`, ClassLink's own parts in `classlink.py`.
 Rule: docs/reference/oneroster_rest.md.
 """

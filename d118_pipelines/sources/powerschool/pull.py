@@ -1,6 +1,6 @@
 """The queries of PowerSchool as one pull: all rows from one moment, or none.
 
-Made by `workflows/powerschool_source.py`; `oracle.py` and `embedded.py` read the rows,
+Made by `workflows/providers/powerschool_source.py`; `oracle.py` and `embedded.py` read the rows,
 `sources/pull.py` stores them.
 """
 

@@ -1,6 +1,6 @@
 """The file in which a vendor answers a delivery: one row per record, with what became of it.
 
-Called by `workflows/results.py`; opened and split as spreadsheets are. Rule:
+Called by `workflows/targets/results.py`; opened and split as spreadsheets are. Rule:
 docs/reference/vendor_files.md, results.
 """
 

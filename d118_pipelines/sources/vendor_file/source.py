@@ -1,6 +1,6 @@
 """The source: each declared file of a vendor becomes one extract, all of them or none.
 
-Made by `workflows/provider_sources.py`; files are opened and split as spreadsheets are
+Made by `workflows/providers/provider_sources.py`; files are opened and split as spreadsheets are
 (`sources/csv_files`). Rule: docs/reference/vendor_files.md.
 """
 

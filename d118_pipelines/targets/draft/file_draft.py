@@ -1,6 +1,6 @@
 """One file drafted: its key, columns, population and order, checked on every line.
 
-Called by `workflows/draft.py`. Nothing is written here. Page: docs/reference/drafting.md.
+Called by `workflows/targets/draft.py`. Nothing is written here. Page: docs/reference/drafting.md.
 """
 
 from __future__ import annotations

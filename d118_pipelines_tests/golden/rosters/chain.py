@@ -22,13 +22,13 @@ from d118_pipelines.config.providers import load_providers
 from d118_pipelines.roster.model.entities import COMMON_COLUMNS, ENTITIES
 from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.run import Run
-from d118_pipelines.workflows.sync import (
+from d118_pipelines.workflows.providers.sync import (
     apply_provider,
     plan_provider,
     pull_provider,
     stage_provider,
 )
+from d118_pipelines.workflows.runs.run import Run
 
 REPOSITORY = Path(__file__).parents[3]
 PROVIDER = "golden"

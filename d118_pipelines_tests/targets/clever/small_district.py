@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from d118_pipelines.workflows.export import MadeExport, make_export
+from d118_pipelines.workflows.targets.export import MadeExport, make_export
 from d118_pipelines_tests.support.project import REPOSITORY
 from d118_pipelines_tests.support.sync import Sync
 

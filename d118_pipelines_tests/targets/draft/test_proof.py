@@ -18,8 +18,8 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.targets.compare import compare_file
 from d118_pipelines.targets.definition import read_target
-from d118_pipelines.workflows.draft import draft_target
-from d118_pipelines.workflows.export import preview_export
+from d118_pipelines.workflows.targets.draft import draft_target
+from d118_pipelines.workflows.targets.export import preview_export
 from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 from d118_pipelines_tests.targets.draft.foreign_files import write_all
 

@@ -26,7 +26,7 @@ from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.targets.build import Export, Inputs, build_export
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import Baseline, LedgerSnapshot
-from d118_pipelines.workflows.self_check import read_back
+from d118_pipelines.workflows.targets.self_check import read_back
 from d118_pipelines_tests.support.project import REPOSITORY
 
 Record = dict[str, Any]

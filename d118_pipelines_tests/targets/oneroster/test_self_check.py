@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from d118_pipelines.workflows.self_check import read_back
+from d118_pipelines.workflows.targets.self_check import read_back
 from d118_pipelines_tests.support.bundles import BASE_1_1, BASE_1_2, ENROLLMENTS, set_of
 
 TERM = "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,"

@@ -110,6 +110,10 @@ CREATE TABLE console_accounts (
   name TEXT NOT NULL, role TEXT NOT NULL, password_hash TEXT,
   created_at {time} NOT NULL, changed_at {time} NOT NULL, PRIMARY KEY (name)
 );
+CREATE TABLE console_sessions (
+  id_hash TEXT NOT NULL, account TEXT NOT NULL, opened_at {time} NOT NULL,
+  PRIMARY KEY (id_hash)
+);
 CREATE TABLE api_tokens (
   id TEXT NOT NULL, account TEXT NOT NULL, label TEXT NOT NULL, scope TEXT NOT NULL,
   token_hash TEXT NOT NULL, created_at {time} NOT NULL, expires_at {time} NOT NULL,

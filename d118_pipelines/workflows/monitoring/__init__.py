@@ -1,0 +1,1 @@
+"""Seeing and hearing of it: all feeds at once, alerts, digest, health, webhooks."""

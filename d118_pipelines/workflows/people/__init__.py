@@ -1,0 +1,1 @@
+"""One person through every system: explain, the disclosure register, erasure."""

@@ -1,0 +1,1 @@
+"""A target out: export, check, deliver, provision; a target drafted or copied."""

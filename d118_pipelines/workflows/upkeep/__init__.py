@@ -1,0 +1,1 @@
+"""A year of it: retention, backup and restore, upgrade, a folder for each district."""

@@ -1,0 +1,1 @@
+"""Tests of `d118_pipelines/service/`."""
