@@ -54,7 +54,7 @@ from d118_pipelines_tests.support.webhook_receiver import (
 pytestmark = [pytest.mark.long, pytest.mark.real, pytest.mark.timeout(1500)]
 CHICAGO = ZoneInfo("America/Chicago")
 WAIT_SECONDS = 600.0
-START_SECONDS = 60
+START_SECONDS = 40
 HR, SMARTFIND = "mappings/targets/hr_records.yaml", "mappings/targets/smartfind.yaml"
 PAUSED = "files"
 ONCE_A_YEAR = "11 11 11 11 *"
