@@ -20,7 +20,6 @@ from d118_pipelines.errors import BusyError, ConnectionLostError, DatabaseGoneEr
 from d118_pipelines.kernel.outages import outage_of
 from d118_pipelines.state.engines import (
     driver_address,
-    log_statements,
     postgres_engine,
     shown,
     sqlite_engine,
@@ -281,7 +280,6 @@ class Database:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 path.touch(mode=0o600)
                 self._engine = sqlite_engine(path)
-            log_statements(self._engine)
             self.upgraded_from = ""
             if upgrade:
                 self.upgraded_from = migrate_schema(self.transaction, migrations)

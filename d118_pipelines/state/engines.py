@@ -7,6 +7,7 @@ PostgreSQL by an advisory lock. Rule: docs/reference/roster_database.md.
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.log_level import is_debugged, own
 
 WAIT_SECONDS = 600
+KEPT_ENGINES = 16  # a process rarely has more than one; tests and copies do
 # Any number, the same in every process of the project.
 _WRITER_LOCK = 118_118_118
 # The verb of a statement and the first name behind it; no quoted value.
@@ -26,8 +28,6 @@ _STATEMENT = re.compile(
 )
 _DRIVER = "postgresql+psycopg2"
 _FORMS = ("postgresql", "postgresql+asyncpg", _DRIVER)
-
-
 _SETTINGS: dict[str, Any] = {
     "connect_timeout": 10,
     "application_name": "d118",
@@ -38,8 +38,9 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+@functools.lru_cache(maxsize=KEPT_ENGINES)
 def sqlite_engine(path: Path) -> sa.Engine:
-    """The engine of a file in WAL mode."""
+    """The engine of a file in WAL mode: one in a process, which keeps compiled SQL."""
     # A connection per transaction: nothing stays open between the steps of a run.
     engine = sa.create_engine(
         f"sqlite:///{path}",
@@ -63,11 +64,16 @@ def sqlite_engine(path: Path) -> sa.Engine:
         reads = connection.get_execution_options().get("reads_only", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
+    _log_statements(engine)
     return engine
 
 
+@functools.lru_cache(maxsize=KEPT_ENGINES)
 def postgres_engine(url: str) -> sa.Engine:
-    """The engine of a server. Raises: ConfigurationError if the URL is none."""
+    """The engine of a server: one in a process, as above.
+
+    Raises: ConfigurationError if the URL is none.
+    """
     engine = sa.create_engine(
         normalised(url),
         connect_args=_SETTINGS,
@@ -80,10 +86,11 @@ def postgres_engine(url: str) -> sa.Engine:
         if not connection.get_execution_options().get("reads_only", False):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
+    _log_statements(engine)
     return engine
 
 
-def log_statements(engine: sa.Engine) -> None:
+def _log_statements(engine: sa.Engine) -> None:
     """Say at debug how long each statement took: its verb and table, no value."""
 
     @sa.event.listens_for(engine, "before_cursor_execute")

@@ -182,9 +182,9 @@ def test_a_telephone_shows_every_page_without_scrolling_sideways(
 def test_what_is_launched_in_dagsters_pages_has_the_name_of_the_account(
     project: ProjectFolder, url: str
 ) -> None:
-    person = httpx.Client(base_url=url)
-    person.post("/sign-in", data={"name": ADMIN, "password": PASSWORD})
-    [(name, value)] = person.cookies.items()
+    with httpx.Client(base_url=url) as person:
+        person.post("/sign-in", data={"name": ADMIN, "password": PASSWORD})
+        [(name, value)] = person.cookies.items()
     dagster = DagsterUi(f"{url}/dagster", project, {"Cookie": f"{name}={value}"})
 
     forged = {"sis/triggered_by": VIEWER, "dagster/schedule_name": "nightly"}
