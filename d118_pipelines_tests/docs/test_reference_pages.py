@@ -50,7 +50,7 @@ def commands() -> Any:
 
 
 @functools.cache
-def tests_named() -> frozenset[str]:
+def named_tests() -> frozenset[str]:
     """The names of all tests."""
     folder = REPOSITORY / "d118_pipelines_tests"
     text = "".join(p.read_text(encoding="utf-8") for p in folder.rglob("test_*.py"))
@@ -75,7 +75,7 @@ def test_commands_exist(path: Path) -> None:
 @every_page
 def test_every_test_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(r"`(test_[a-z]\w+)`", path.read_text(encoding="utf-8")))
-    tests = tests_named()
+    tests = named_tests()
 
     # Pages on faults shorten a name to its number: test_h01.
     found = {name for name in named if any(one.startswith(name) for one in tests)}
