@@ -112,9 +112,9 @@ def alone(url: str, pid: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def together(url: str, people: int, work: subprocess.Popen[bytes]) -> dict[str, Any]:
+def together(lookers: list[Looker], work: subprocess.Popen[bytes]) -> dict[str, Any]:
     """All pages by many people, as long as a sync is at work; each looks and thinks."""
-    lookers = [Looker(url) for _ in range(people)]
+    people = len(lookers)
     times: dict[str, list[float]] = {path: [] for path in (EMPTY, MORNING, PERSON)}
 
     def visit(number: int) -> None:
@@ -173,13 +173,14 @@ def _measure(folder: Path, size: Size, people: int) -> None:
     about = {"part": "console", "people": size.students + size.teachers}
     with served(project) as (url, pid):
         single = alone(url, pid)
+        lookers = [Looker(url) for _ in range(people)]
         again = [sys.executable, "-m", "bench.roster_sync"]
         with subprocess.Popen(
             [*again, str(project), str(folder / "changed")],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
         ) as work:
-            many = together(url, people, work)
+            many = together(lookers, work)
         if work.returncode:
             raise RuntimeError("the sync failed")
     for path in (EMPTY, MORNING, PERSON):
