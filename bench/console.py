@@ -40,7 +40,7 @@ PARTS = (
     "pyproject.toml",
 )
 ROUNDS = 25
-PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 10.0
 TICKS = 100.0  # of a CPU second in /proc
 
 
@@ -173,6 +173,8 @@ def _measure(folder: Path, size: Size, people: int) -> None:
     about = {"part": "console", "people": size.students + size.teachers}
     with served(project) as (url, pid):
         single = alone(url, pid)
+        for path, figures in single.items():
+            keep({**about, "page": path}, figures)
         lookers = [Looker(url) for _ in range(people)]
         again = [sys.executable, "-m", "bench.roster_sync"]
         with subprocess.Popen(
