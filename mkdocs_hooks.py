@@ -32,7 +32,8 @@ def _kept(found: re.Match[str], depth: int) -> str:
 def drawing(chart: str) -> str:
     """A flowchart from the top down as SVG: nodes `id["text"]`, arrows `-->` and `-- text -->`.
 
-    A node is a row below what leads to it, in the column of the first of these that is free.
+    A node is a row below what leads to it, in the column of the first of these that is
+    free.
     """
     texts, arrows = _read(chart)
     rows: dict[str, int] = {}

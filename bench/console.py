@@ -3,9 +3,9 @@
     python -m bench.console
     python -m bench.console --students 4000 --people 10
 
-The console is a process of its own with a server in Dagster's place, as in the tests; this
-process asks. Each figure stands beside that of `/docs`, a page with a session and nothing
-else on it, from the same minute.
+The console is a process of its own with a server in Dagster's place, as in the tests;
+this process asks. Each figure stands beside that of `/docs`, a page with a session and
+nothing else on it, from the same minute.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The figures of the benchmarks, in `bench/results.json`: the newest of each kind.
 
-Called by `roster_run.py`, `oneroster_export.py` and `run.py`; `results.py` makes the page.
+Called by `roster_run.py`, `oneroster_export.py` and `run.py`; `results.py` makes the
+page.
 """
 
 from __future__ import annotations

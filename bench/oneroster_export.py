@@ -3,9 +3,9 @@
     python -m bench.oneroster_export [S|M|L|XL ...]
 
 `ours`: the set with its checks, findings, plan and archive. `read back`: the same, and
-the archive read by our own importer. `plain`: the rows joined by one query per file, the
-csv module and a zip, nothing checked. Each way is a process of its own; the roster is
-made first and not counted.
+the archive read by our own importer. `plain`: the rows joined by one query per file,
+the csv module and a zip, nothing checked. Each way is a process of its own; the roster
+is made first and not counted.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m bench.results
 
-Measures nothing. CPU seconds are of the process, all threads together: other work on the
-machine stretches wall time far more than these. Called by `make bench` at its end.
+Measures nothing. CPU seconds are of the process, all threads together: other work on
+the machine stretches wall time far more than these. Called by `make bench` at its end.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m bench.retention                 120 days, one line per tenth day
 
 No sync runs: what one leaves behind is written with the sizes that were measured for
-4,000 pupils (19 MB a day), in files that take a hundredth of it. Then retention runs, as it
-does every night. The curve is in docs/reference/retention.md.
+4,000 pupils (19 MB a day), in files that take a hundredth of it. Then retention runs,
+as it does every night. The curve is in docs/reference/retention.md.
 """
 
 from __future__ import annotations

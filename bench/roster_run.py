@@ -4,9 +4,9 @@
     python -m bench.roster_run --sizes XL --databases sqlite --no-baselines
 
 For each size and database a sync of each kind of day, as a process of its own over
-OneRoster CSV; then the plain ways of `roster_baselines.py` on the same files and database.
-Each figure goes to `bench/results.json` at once, in place of the last about the same, so
-that sizes can be measured one by one; `results.py` makes the page of them.
+OneRoster CSV; then the plain ways of `roster_baselines.py` on the same files and
+database. Each figure goes to `bench/results.json` at once, in place of the last about
+the same, so that sizes can be measured one by one; `results.py` makes the page of them.
 """
 
 from __future__ import annotations

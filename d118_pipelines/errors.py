@@ -1,8 +1,8 @@
 """Every exception that this project raises on purpose, in one tree.
 
-The class decides the exit code and whether a retry makes sense: of a `FatalError` never,
-of a `RetriableError` it was tried. Nobody compares message texts. A bad row is never an
-exception: it is a finding.
+The class decides the exit code and whether a retry makes sense: of a `FatalError`
+never, of a `RetriableError` it was tried. Nobody compares message texts. A bad row is
+never an exception: it is a finding.
 """
 
 from __future__ import annotations

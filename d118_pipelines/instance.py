@@ -1,7 +1,7 @@
 """Dagster's instance, read for people: what ran, why it failed, what stands still.
 
-Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows of
-the same runs is joined in `workflows/runs/run_history.py`.
+Called by `cli/run.py`, `cli/runs.py` and `cli/status.py`. What the state database knows
+of the same runs is joined in `workflows/runs/run_history.py`.
 """
 
 import datetime as dt

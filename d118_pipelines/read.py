@@ -2,8 +2,8 @@
 
 Called by analysts, never by a run; each function gives the newest complete one. Page:
 docs/read_with_pandas.md. Text is `string`, whole numbers `Int64`, booleans `boolean`
-(nullable), numbers `float64`, dates and times `datetime64[us]` (UTC). The rows are people:
-keep them where they are.
+(nullable), numbers `float64`, dates and times `datetime64[us]` (UTC). The rows are
+people: keep them where they are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Dagster resource of a run: what its steps share.
 
-Wired in `definitions.py`, taken by every asset. Credentials are not in it: they stay in the
-environment and are read when a run needs them, so the UI never holds one.
+Wired in `definitions.py`, taken by every asset. Credentials are not in it: they stay in
+the environment and are read when a run needs them, so the UI never holds one.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """Schedules: one per target and provider that has one, running from the start.
 
-Wired in `definitions.py`; when one fires next is said by `workflows/targets/target_feed.py` and
-`provider_feed.py`.
+Wired in `definitions.py`; when one fires next is said by
+`workflows/targets/target_feed.py` and `provider_feed.py`.
 """
 
 import datetime as dt

@@ -209,8 +209,8 @@ def arrival_sensor(provider: Provider, project: Project) -> dg.SensorDefinition 
     """The sensor `<provider>_files_sensor` of a provider of files, else None.
 
     It starts the sync when a complete new set is unchanged between two checks; the hash
-    of the contents is the run key, so the same files start one run. Where nobody can look,
-    it tells: no run starts that could fail.
+    of the contents is the run key, so the same files start one run. Where nobody can
+    look, it tells: no run starts that could fail.
     """
     if not is_watched(provider):
         return None
@@ -259,8 +259,8 @@ def _as_it_is_now(project: Project) -> Project:
 class _Reason:
     """Why one step failed. `cause` stays the same while the problem does.
 
-    is_told: nobody needs to know, since another run does the work, or a person paused it
-    or interrupted the run that was started by hand.
+    is_told: nobody needs to know, since another run does the work, or a person paused
+    it or interrupted the run that was started by hand.
     """
 
     is_held: bool

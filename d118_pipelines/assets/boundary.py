@@ -1,7 +1,7 @@
 """The edge between the domain and Dagster: errors become failures without secrets.
 
-Called by every asset, job and sensor. The errors are in `errors.py`, what the console shows
-in `loggers.py`.
+Called by every asset, job and sensor. The errors are in `errors.py`, what the console
+shows in `loggers.py`.
 """
 
 import sys

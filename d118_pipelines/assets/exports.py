@@ -1,7 +1,7 @@
 """Exports: one asset per file of a target, made together, guarded by blocking checks.
 
-Wired in `definitions.py`; the files are made in `workflows/targets/export.py`, their page in the UI
-in `plan_page.py`.
+Wired in `definitions.py`; the files are made in `workflows/targets/export.py`, their
+page in the UI in `plan_page.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,8 @@ def export_assets(
 ) -> dg.AssetsDefinition:
     """All files of a target as one step: they come from the same people at one moment.
 
-    applies: the assets that write the roster of record, for a target that reads it. Out of term nothing is materialized, and what follows is skipped.
+    applies: the assets that write the roster of record, for a target that reads it. Out
+    of term nothing is materialized, and what follows is skipped.
     """
     reads = [dg.AssetKey(list(parts)) for parts in target.reads]
     reads += applies

@@ -1,6 +1,7 @@
 """How old assets may be: by a provider's schedule, by a target's deadline, by blackouts.
 
-Used by `definitions.py` and `deliveries.py`. Rule: docs/reference/schedules.md, section 2.
+Used by `definitions.py` and `deliveries.py`. Rule: docs/reference/schedules.md, section
+2.
 """
 
 import datetime as dt
@@ -26,7 +27,8 @@ _AFTER_BLACKOUT = dt.timedelta(days=7)
 def longest_wait(blackouts: Sequence[Blackout], today: dt.date) -> dt.timedelta:
     """The length of the longest blackout that has not been over for a week, else nothing.
 
-    Also of one that is still to come: Dagster's code is not loaded again when it begins.
+    Also of one that is still to come: Dagster's code is not loaded again when it
+    begins.
     """
     day = dt.timedelta(days=1)
     lengths = (

@@ -1,7 +1,7 @@
 """Raw extracts: one asset per collection of a provider, or per query of PowerSchool.
 
-Wired in `definitions.py`; the pull itself is in `workflows/providers/sync.py`, an extract of one query
-in `workflows/providers/powerschool_source.py`.
+Wired in `definitions.py`; the pull itself is in `workflows/providers/sync.py`, an
+extract of one query in `workflows/providers/powerschool_source.py`.
 """
 
 import datetime as dt
@@ -48,9 +48,10 @@ def pull_assets(
 ) -> dg.AssetsDefinition:
     """The assets `raw/<provider>/<collection>`, made together: a pull is complete or nothing.
 
-    names: of its collections, in the order in which they are read. freshness: of extracts
-    that no roster is made of. queries: of those that come from PowerSchool. There a part of the assets can be selected: each of them is then
-    an extract of one query, and no roster is staged from it.
+    names: of its collections, in the order in which they are read. freshness: of
+    extracts that no roster is made of. queries: of those that come from PowerSchool.
+    There a part of the assets can be selected: each of them is then an extract of one
+    query, and no roster is staged from it.
     """
     queries = queries or {}
     specs = [

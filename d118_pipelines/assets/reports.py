@@ -1,7 +1,7 @@
 """Reports for the district: the disclosure register, and what retention removed.
 
-Called by `definitions.py`; the register is made in `workflows/people/disclosures.py`, what is too
-old is removed in `workflows/upkeep/retention.py`.
+Called by `definitions.py`; the register is made in `workflows/people/disclosures.py`,
+what is too old is removed in `workflows/upkeep/retention.py`.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """The roster: the plan with the guard as blocking checks, and its apply.
 
-Wired in `definitions.py` behind `staged.py`; both steps are in `workflows/providers/sync.py`.
+Wired in `definitions.py` behind `staged.py`; both steps are in
+`workflows/providers/sync.py`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,8 @@
 """`d118`: the one command line. Exit codes: 0 done, 1 failed, 2 usage or configuration,
 3 held for approval, 4 busy, 5 to 8 outages, 130 interrupted.
 
-Called by the console script (`start.py`): the list of commands, and the edge where errors
-become text and a code.
+Called by the console script (`start.py`): the list of commands, and the edge where
+errors become text and a code.
 """
 
 from __future__ import annotations

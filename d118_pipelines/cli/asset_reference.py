@@ -1,7 +1,7 @@
 """`python -m d118_pipelines.cli.asset_reference`: prints every asset and automation.
 
-Called by `make cli-reference`, in the repository; a test holds docs/reference/assets.md to
-it. Of a district's own folder `dagster definitions` and the UI say the same.
+Called by `make cli-reference`, in the repository; a test holds docs/reference/assets.md
+to it. Of a district's own folder `dagster definitions` and the UI say the same.
 """
 
 from __future__ import annotations

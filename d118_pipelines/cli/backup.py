@@ -1,7 +1,7 @@
 """`d118 backup`, `restore` and `unlock`: one archive, and a copy made of it.
 
-The work is in `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`, the lock in
-`state/restored.py`.
+The work is in `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`, the lock
+in `state/restored.py`.
 """
 
 from __future__ import annotations

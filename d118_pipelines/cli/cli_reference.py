@@ -1,7 +1,7 @@
 """`python -m d118_pipelines.cli.cli_reference`: prints docs/cli.md from the parser.
 
-Called by `make cli-reference`; a test holds the page to it. What commands mean is next to
-each command, and `--help` shows it too.
+Called by `make cli-reference`; a test holds the page to it. What commands mean is next
+to each command, and `--help` shows it too.
 """
 
 from __future__ import annotations

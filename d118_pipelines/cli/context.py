@@ -1,6 +1,7 @@
 """What most commands need: options, the named target or provider, local times.
 
-Called by the commands. A name of either kind is searched in `workflows/monitoring/all_feeds.py`.
+Called by the commands. A name of either kind is searched in
+`workflows/monitoring/all_feeds.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`d118 explain`: why is this person in or out of the files, or of the roster?
 
-Called by the command line. What is known is in `workflows/people/explain.py`; the findings of all
-people are in `findings.py`.
+Called by the command line. What is known is in `workflows/people/explain.py`; the
+findings of all people are in `findings.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`d118 plan`, `preview` and `approve`: what a plan would change, and its release.
 
-Called by the command line. What a plan shows is in `workflows/runs/feed.py`; the job `approve`
-in Dagster is in `jobs.py`.
+Called by the command line. What a plan shows is in `workflows/runs/feed.py`; the job
+`approve` in Dagster is in `jobs.py`.
 """
 
 from __future__ import annotations

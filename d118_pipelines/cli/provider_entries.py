@@ -1,7 +1,8 @@
 """`d118 providers add|set|remove`: the entries of `config/providers.yaml`, from the shell.
 
 Called by the command line; the console does the same through
-`workflows/providers/provider_changes.py`. Rule: docs/reference/providers.md, by command.
+`workflows/providers/provider_changes.py`. Rule: docs/reference/providers.md, by
+command.
 """
 
 from __future__ import annotations

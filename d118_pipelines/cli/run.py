@@ -1,7 +1,7 @@
 """`d118 run` and `d118 resend`: starting work.
 
-Called by the command line; the only command that knows Dagster. What a run reports is in
-`workflows/runs/feed.py`, what ran before in `runs.py`.
+Called by the command line; the only command that knows Dagster. What a run reports is
+in `workflows/runs/feed.py`, what ran before in `runs.py`.
 """
 
 from __future__ import annotations

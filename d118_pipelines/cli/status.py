@@ -1,7 +1,7 @@
 """`d118 status` and `d118 targets list`: did last night's files go out?
 
-Called by the command line. What a line says is in `workflows/runs/status.py`, what Dagster
-knows in `instance.py`.
+Called by the command line. What a line says is in `workflows/runs/status.py`, what
+Dagster knows in `instance.py`.
 """
 
 from __future__ import annotations

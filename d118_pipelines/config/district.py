@@ -1,6 +1,7 @@
 """`config/district.yaml`: this district's settings, for all providers and targets.
 
-Called by `project.py`, which reads it; the limits under `guard` are in `guard_limits.py`.
+Called by `project.py`, which reads it; the limits under `guard` are in
+`guard_limits.py`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Alerts(Model):
 class District(Hearing):
     """`config/district.yaml`: this district's settings.
 
-    targets: the shipped targets in use; the folder's own `mappings/targets/` always are.
-    school_years, terms: for the SQL of targets; without them those of the roster.
+    targets: the shipped targets in use; the folder's own `mappings/targets/` always
+    are. school_years, terms: for the SQL of targets; without them those of the roster.
     """
 
     id: str

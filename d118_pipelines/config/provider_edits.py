@@ -1,7 +1,8 @@
 """Changes of `config/providers.yaml` by a program: comments and order stay.
 
-Called by `workflows/providers/provider_changes.py`, which tells the audit. What may be sent is
-stricter than what may be written in the file: docs/console.md, what the console may set.
+Called by `workflows/providers/provider_changes.py`, which tells the audit. What may be
+sent is stricter than what may be written in the file: docs/console.md, what the console
+may set.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The key `config` of each type of provider, and how a secret may be written there.
 
-Read with `providers.py`, which has what all entries have; `secrets.py` has the values of
-secrets, `workflows/providers/provider_sources.py` makes sources of it.
-Rule: docs/reference/providers.md.
+Read with `providers.py`, which has what all entries have; `secrets.py` has the values
+of secrets, `workflows/providers/provider_sources.py` makes sources of it. Rule:
+docs/reference/providers.md.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class CleverConfig(ProviderConfig):
 class _RestConfig(ProviderConfig):
     """How the pages of a OneRoster service are read, and what is signed.
 
-    trustTotal: whether the count that it sends is true. endStatus: the status with which
-    it answers behind the last row, where that is not an empty page.
+    trustTotal: whether the count that it sends is true. endStatus: the status with
+    which it answers behind the last row, where that is not an empty page.
     """
 
     clientId: str | None = None
@@ -255,9 +255,9 @@ class VendorTable(ProviderConfig):
     """One file of a vendor, and the extract that is made of it.
 
     file: its name, or a pattern such as `routes_*.csv`, of which the newest counts.
-    key: the columns that no two rows share. max_drop_percent: so many rows fewer than in
-    the extract before, or than the file has lines, are held. max_age_hours: an older file
-    is held or, with `report`, only a finding.
+    key: the columns that no two rows share. max_drop_percent: so many rows fewer than
+    in the extract before, or than the file has lines, are held. max_age_hours: an older
+    file is held or, with `report`, only a finding.
     """
 
     file: str

@@ -1,7 +1,7 @@
 """What is misconfigured: one target or provider stops, and everything else goes on.
 
-Made by `providers.py`, `targets/definition.py` and `workflows/monitoring/all_feeds.py`, which load
-what is sound. Rule: docs/reference/quarantine.md.
+Made by `providers.py`, `targets/definition.py` and `workflows/monitoring/all_feeds.py`,
+which load what is sound. Rule: docs/reference/quarantine.md.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ class Retention(Model):
     """Days per class; what is older is removed once a day.
 
     tables: the Parquet tables beside the files of an export that is not the newest any
-    more. archived: files that were read out of an inbox. logs: `sync_logs`. history: what
-    records of the roster were before. runs: Dagster's, with events and logs. inactive:
-    people who left; then they are erased.
+    more. archived: files that were read out of an inbox. logs: `sync_logs`. history:
+    what records of the roster were before. runs: Dagster's, with events and logs.
+    inactive: people who left; then they are erased.
     """
 
     raw_days: Days = 14

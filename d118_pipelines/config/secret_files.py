@@ -1,7 +1,7 @@
 """Files with secrets: nobody but their owner may read them.
 
-Called by whatever reads one: `.env`, key files, keys of backups. The mode is judged and not
-whether somebody can read it: root could read everything. Rule: SECURITY.md.
+Called by whatever reads one: `.env`, key files, keys of backups. The mode is judged and
+not whether somebody can read it: root could read everything. Rule: SECURITY.md.
 """
 
 from __future__ import annotations

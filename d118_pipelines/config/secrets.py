@@ -1,7 +1,8 @@
 """Values of secrets in `config/providers.yaml`: environment variables and fernet tokens.
 
-Called by `workflows/providers/provider_sources.py` and `cli/secrets.py`. A value never reaches a
-message, a log, metadata or a run's configuration. Rule: docs/reference/providers.md, secrets.
+Called by `workflows/providers/provider_sources.py` and `cli/secrets.py`. A value never
+reaches a message, a log, metadata or a run's configuration. Rule:
+docs/reference/providers.md, secrets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading YAML files into typed models; every error names file, line, key and rule.
 
-Called by everything that has a file: `project.py`, `providers.py`, `targets/definition.py`,
-`roster/model/mapping.py`.
+Called by everything that has a file: `project.py`, `providers.py`,
+`targets/definition.py`, `roster/model/mapping.py`.
 """
 
 from __future__ import annotations

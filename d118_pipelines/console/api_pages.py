@@ -1,8 +1,9 @@
 """`/docs` and `/redoc`: Swagger UI and ReDoc over the OpenAPI description.
 
 Called by `app.py`. Their files are those of the package fastapi-offline, so that no
-request leaves the machine; what starts them is `static/api.js`. Only these two pages have
-scripts; both work with GET alone, since a session's other requests need its form token.
+request leaves the machine; what starts them is `static/api.js`. Only these two pages
+have scripts; both work with GET alone, since a session's other requests need its form
+token.
 """
 
 from __future__ import annotations

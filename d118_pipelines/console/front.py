@@ -1,8 +1,9 @@
 """Everything that reaches the console or Dagster passes here first: who sends it, may they?
 
-Called by `console_server.py`, which puts `guard.py` around it (Host and Origin). Without a
-session or token only the sign-in and its style are answered. Dagster is below `/dagster`:
-administrators may do everything there, viewers only read. Rule: docs/console.md.
+Called by `console_server.py`, which puts `guard.py` around it (Host and Origin).
+Without a session or token only the sign-in and its style are answered. Dagster is below
+`/dagster`: administrators may do everything there, viewers only read. Rule:
+docs/console.md.
 """
 
 from __future__ import annotations

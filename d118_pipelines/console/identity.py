@@ -28,8 +28,8 @@ READS = frozenset({"GET", "HEAD"})
 class Caller:
     """Whoever sends a request.
 
-    form_token: of the session; empty for a program's token. newer_cookie: what the browser
-    gets with the answer, so that the session does not end while it is used.
+    form_token: of the session; empty for a program's token. newer_cookie: what the
+    browser gets with the answer, so that the session does not end while it is used.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """`/connectors`, `/jobs`, `/scim`: as the roster sync service had them.
 
-Called by `app.py`. A job is a sync of a provider that is configured; what a body says of
-addresses chooses it, credentials in a body are neither used nor stored.
-Rule: docs/console.md.
+Called by `app.py`. A job is a sync of a provider that is configured; what a body says
+of addresses chooses it, credentials in a body are neither used nor stored. Rule:
+docs/console.md.
 """
 
 from __future__ import annotations

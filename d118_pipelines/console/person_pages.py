@@ -1,7 +1,8 @@
 """One person through every system: where they are, since when, by which keys, from where.
 
 Called by `app.py`, for administrators; every look is in the audit. What is known of a
-person is in `workflows/people/explain.py`. The key is sent in a form: an address would be kept.
+person is in `workflows/people/explain.py`. The key is sent in a form: an address would
+be kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pages of what there is to correct, what was delivered, and who has which data.
 
-Called by `app.py`. The same as `d118 findings`, `d118 ledger deliveries` and `d118 ledger
-disclosures`; what is taken away as a file is in the audit.
+Called by `app.py`. The same as `d118 findings`, `d118 ledger deliveries` and `d118
+ledger disclosures`; what is taken away as a file is in the audit.
 """
 
 from __future__ import annotations

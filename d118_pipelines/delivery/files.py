@@ -40,9 +40,9 @@ class FileToSend:
 class DeliveredFile:
     """One file after the delivery.
 
-    size_bytes, sha256: of the file that was sent; confirmed by the destination as far as
-    the report's `read_back` says so. modified_at: what the destination said (UTC), None
-    where it was not asked.
+    size_bytes, sha256: of the file that was sent; confirmed by the destination as far
+    as the report's `read_back` says so. modified_at: what the destination said (UTC),
+    None where it was not asked.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """A local folder as a destination: where files go while no address is set.
 
-Opened by `workflows/targets/destinations.py`; a server is in `sftp.py`, the order of a delivery in
-`sequence.py`.
+Opened by `workflows/targets/destinations.py`; a server is in `sftp.py`, the order of a
+delivery in `sequence.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ CHUNK_BYTES = 1 << 20
 class FolderRemote:
     """Keeps `Remote` in one folder, made with mode 0700; its files have mode 0600.
 
-    is_ours: false for one of somebody else, which is never made: a share may be missing.
+    is_ours: false for one of somebody else, which is never made: a share may be
+    missing.
     """
 
     def __init__(self, path: Path, *, is_ours: bool = True) -> None:

@@ -1,7 +1,7 @@
 """Alerts on their way: one message, by webhook or by e-mail.
 
-Called by `workflows/monitoring/alerts.py`, which decides whether it goes. A message holds targets, rule codes, counts, hashes and run ids,
-nothing of a person.
+Called by `workflows/monitoring/alerts.py`, which decides whether it goes. A message
+holds targets, rule codes, counts, hashes and run ids, nothing of a person.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order in which a set of files is delivered, and what a failure means.
 
-Called by `workflows/targets/file_set.py`: retries and the verdict over the set. Each step is in
-`steps.py`, how a destination does its part in `sftp.py` and `folder.py`.
+Called by `workflows/targets/file_set.py`: retries and the verdict over the set. Each
+step is in `steps.py`, how a destination does its part in `sftp.py` and `folder.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ def deliver_set(
 ) -> DeliveryReport:
     """Deliver the files in their order, as one set, and read back what arrived.
 
-    connect: makes a Remote that is not open yet; called once per attempt.
-    now: aware time, for the modification times (asked once for them) and for the settling
-    time. The times of the n files
-    are n, ..., 2, 1 minutes before it, also after a retry.
+    connect: makes a Remote that is not open yet; called once per attempt. now: aware
+    time, for the modification times (asked once for them) and for the settling time.
+    The times of the n files are n, ..., 2, 1 minutes before it, also after a retry.
     on_progress: called with file name, bytes sent and total bytes.
 
     With temporary names no file is ever incomplete under its real name: nothing is

@@ -1,7 +1,7 @@
 """A folder on an SFTP server as a destination.
 
-Opened by `workflows/targets/destinations.py`. The login is in `ssh/folder.py`, limits and
-error texts are there too, the order of a delivery in `sequence.py`.
+Opened by `workflows/targets/destinations.py`. The login is in `ssh/folder.py`, limits
+and error texts are there too, the order of a delivery in `sequence.py`.
 """
 
 from __future__ import annotations

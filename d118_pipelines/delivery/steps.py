@@ -1,7 +1,7 @@
 """The steps that deliver one set, and how far they are.
 
-Called by `sequence.py`, which knows how often to try and what to tell a person. The state
-here outlives a connection.
+Called by `sequence.py`, which knows how often to try and what to tell a person. The
+state here outlives a connection.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ def signed(
 ) -> tuple[bytes, dict[str, str]]:
     """The bytes of a body and its headers: the project's own and Standard Webhooks'.
 
-    body: with `id` and `timestamp`. seconds: the same time, since 1970. secret: a text, or
-    `whsec_` and base64, which stands for its bytes.
-    Raises: ConfigurationError for a secret that is too short or no base64.
+    body: with `id` and `timestamp`. seconds: the same time, since 1970. secret: a text,
+    or `whsec_` and base64, which stands for its bytes. Raises: ConfigurationError for a
+    secret that is too short or no base64.
     """
     raw = json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8")
     key = _key(secret)

@@ -25,7 +25,8 @@ _ROOMS = 160
 class SchoolYear:
     """What the year's classes are made from, and the rows made so far.
 
-    terms: SCHOOLID and ID -> the TERMS row. teachers, aides: SCHOOLID -> SCHOOLSTAFF rows.
+    terms: SCHOOLID and ID -> the TERMS row. teachers, aides: SCHOOLID -> SCHOOLSTAFF
+    rows.
     """
 
     yearid: int

@@ -1,8 +1,8 @@
 """A made-up district as a folder of PowerSchool tables, for trials without a database.
 
-Called by `workflows/providers/powerschool_source.py` on first use. Staff are in `staff.py` and
-`cases.py`; what follows the school year is in `students.py` and `classes.py`. The same
-seed and school year give the same bytes.
+Called by `workflows/providers/powerschool_source.py` on first use. Staff are in
+`staff.py` and `cases.py`; what follows the school year is in `students.py` and
+`classes.py`. The same seed and school year give the same bytes.
 """
 
 from __future__ import annotations

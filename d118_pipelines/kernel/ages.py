@@ -1,6 +1,7 @@
 """How old things are whose order is known, though a clock may have been wrong.
 
-Called by `workflows/upkeep/retention.py` and `instance.py`. Rule: docs/reference/retention.md.
+Called by `workflows/upkeep/retention.py` and `instance.py`. Rule:
+docs/reference/retention.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One rule of a guard and its result; shared by rosters and by file deliveries.
 
-Called by both guards (`roster/planning/guard.py`, `targets/guard.py`) and by whoever shows
-their verdict. A broken rule of kind `failed` stops the run for good; one of kind `held`
-waits for an approval of exactly this plan; one of kind `waiting` ends by itself, on a date.
+Called by both guards (`roster/planning/guard.py`, `targets/guard.py`) and by whoever
+shows their verdict. A broken rule of kind `failed` stops the run for good; one of kind
+`held` waits for an approval of exactly this plan; one of kind `waiting` ends by itself,
+on a date.
 """
 
 from __future__ import annotations

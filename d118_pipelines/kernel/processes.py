@@ -1,7 +1,8 @@
 """Dagster's daemons and code servers on this machine, told from its process list.
 
-Called by `service/services.py` before it starts one, by `instance.py` and `d118 doctor`.
-A heartbeat in the database would also be fresh for a while after a daemon has ended.
+Called by `service/services.py` before it starts one, by `instance.py` and `d118
+doctor`. A heartbeat in the database would also be fresh for a while after a daemon has
+ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The one way to try again: stamina's loop, with the pauses and limits of its caller.
 
-Called by `sources/http/client.py`, `sources/powerschool/pull.py`, `delivery/sequence.py`,
-and `delivery/scim/transport.py`. Which errors may pass is in `errors.py`.
+Called by `sources/http/client.py`, `sources/powerschool/pull.py`,
+`delivery/sequence.py`, and `delivery/scim/transport.py`. Which errors may pass is in
+`errors.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Folders `<time>-<run>` that hold what one run made: complete, or not there at all.
 
-The time is UTC to the microsecond, the run is the first eight characters of its id. Names
-sort by age: where the clock is behind the newest folder, a folder is named right after it.
-While it is filled, a folder has a hidden name and a lock that ends with its process.
-Called by whoever keeps what a run made: pulls, staged rosters, plans, exports.
+The time is UTC to the microsecond, the run is the first eight characters of its id.
+Names sort by age: where the clock is behind the newest folder, a folder is named right
+after it. While it is filled, a folder has a hidden name and a lock that ends with its
+process. Called by whoever keeps what a run made: pulls, staged rosters, plans, exports.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The files that the package ships beside its code, and which file of two counts.
 
-Called by every room that reads `mappings/`, `sql/` or a setting of Dagster. A district's
-folder holds only what is its own or changed; everything else is read here, so that an
-upgrade reaches it. Rule: docs/reference/district_folder.md.
+Called by every room that reads `mappings/`, `sql/` or a setting of Dagster. A
+district's folder holds only what is its own or changed; everything else is read here,
+so that an upgrade reaches it. Rule: docs/reference/district_folder.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Ending this process's own work from another thread, as Ctrl-C does or at a time limit.
 
 Called by `state/leases.py`, whose thread hears a request, by `resources.py`, which
-bounds a run, and by `frames.py`, whose queries end too. Rule: docs/reference/schedules.md,
-section 4.
+bounds a run, and by `frames.py`, whose queries end too. Rule:
+docs/reference/schedules.md, section 4.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def interrupt() -> None:
 def end_with_signals(session: duckdb.DuckDBPyConnection) -> None:
     """Let a signal end the query that the session is at.
 
-    Python runs a signal's handler only when DuckDB comes back to it, which a long step of
-    a query does not; so another thread hears of the signal, and interrupts the query.
+    Python runs a signal's handler only when DuckDB comes back to it, which a long step
+    of a query does not; so another thread hears of the signal, and interrupts the
+    query.
     """
     _sessions.add(session)
     if threading.current_thread() is not threading.main_thread() or _heard:

@@ -1,8 +1,9 @@
 """Text that others sent: what no database keeps, no terminal and no page may get raw.
 
 Called by whoever stores such text, and by the edges that show it: `cli/output.py`,
-`loggers.py`, the metadata of `assets/`, alerts and reports. Cells of spreadsheets are in
-`csv_text.py`. Rules: docs/reference/staging.md, `row.bad_character`, and SECURITY.md.
+`loggers.py`, the metadata of `assets/`, alerts and reports. Cells of spreadsheets are
+in `csv_text.py`. Rules: docs/reference/staging.md, `row.bad_character`, and
+SECURITY.md.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ MOST_WIDTH = 60
 def write_workbook(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Write rows of equal keys as one sheet: header frozen, filter on, no formula runs.
 
-    The file can be read by its owner alone. title: at most 31 characters of it are kept.
-    Raises: ConfigurationError if the file is no .xlsx or cannot be written.
+    The file can be read by its owner alone. title: at most 31 characters of it are
+    kept. Raises: ConfigurationError if the file is no .xlsx or cannot be written.
     """
     import pandas as pd  # heavy, and never in a run
 

@@ -1,8 +1,8 @@
 """The guard in front of Dagster's web server: which requests reach it.
 
-Called by `web_server.py`, which puts it around Dagster's application in the same process.
-Dagster runs mutations sent by GET and checks neither Host nor Origin, so that without
-this any web page could release a held plan. Rules: docs/reference/web_guard.md.
+Called by `web_server.py`, which puts it around Dagster's application in the same
+process. Dagster runs mutations sent by GET and checks neither Host nor Origin, so that
+without this any web page could release a held plan. Rules: docs/reference/web_guard.md.
 """
 
 from __future__ import annotations

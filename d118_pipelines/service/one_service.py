@@ -1,8 +1,8 @@
 """`d118 service PART`: one of Dagster's services alone, as systemd and containers run them.
 
-Called by `cli/service.py`; all of them together are in `services.py`. They meet at the code
-server's socket file, so that no port is open but the guarded web server's, on loopback.
-Page: docs/run_as_a_service.md.
+Called by `cli/service.py`; all of them together are in `services.py`. They meet at the
+code server's socket file, so that no port is open but the guarded web server's, on
+loopback. Page: docs/run_as_a_service.md.
 """
 
 from __future__ import annotations

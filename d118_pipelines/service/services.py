@@ -1,10 +1,10 @@
 """`python -m d118_pipelines.service.services` (`make ui`): Dagster for people.
 
 Starts the code server, the daemon and a web server of the project in the working
-directory, and ends them together: the guarded one (`web_server.py`), or for `d118 serve`
-the console (`console_server.py`). It replaces `dagster dev`, which opens an unguarded
-port. Other daemons are found in `processes.py`; one service alone, for systemd and
-containers, is in `one_service.py`.
+directory, and ends them together: the guarded one (`web_server.py`), or for `d118
+serve` the console (`console_server.py`). It replaces `dagster dev`, which opens an
+unguarded port. Other daemons are found in `processes.py`; one service alone, for
+systemd and containers, is in `one_service.py`.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def ui_port() -> int:
 def serve(of: Callable[[], WebServer]) -> None:
     """Start all services and wait, until Ctrl-C or SIGTERM.
 
-    of: the web server, asked when `.env` has been read. Raises: FatalError if the port is
-    taken, another daemon works on this project, or a service ends unexpectedly.
+    of: the web server, asked when `.env` has been read. Raises: FatalError if the port
+    is taken, another daemon works on this project, or a service ends unexpectedly.
     """
     # A script that starts this with & hands SIGINT down as ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -67,8 +67,8 @@ def _only_guarded(app: App, hosts: list[str]) -> Guard:
 def audit_launches(instance: Any, database: Database) -> None:
     """Enter into the audit log who launches a run, for every run that is made here.
 
-    A run starts only after this row is there. It counts for who started the run, and not
-    a tag, which whoever launches it may type. Rule: docs/reference/audit.md.
+    A run starts only after this row is there. It counts for who started the run, and
+    not a tag, which whoever launches it may type. Rule: docs/reference/audit.md.
     """
     storage = instance.run_storage
     add_run = storage.add_run

@@ -2,12 +2,13 @@
 
 Layout: `D118_HOME/raw/<provider>/<time>-<run>/` with `<collection>.parquet` for each
 collection, `findings.parquet` and `manifest.json`; the folder gets its name only when
-the pull is proven to be as complete as its manifest says. An extract of one query lies in
-`raw/<provider>/<query>/` in the same form. A collection that came as JSON has the columns
-`record` (JSON text) and `page`; one from files has its own columns, all text, and `_line`
-(BIGINT, the physical line, header is 1); one from a query has the query's columns and types.
-Called by `workflows/providers/sync.py` and `workflows/providers/powerschool_source.py`; every source of
-`sources/` writes into a `PullStore`.
+the pull is proven to be as complete as its manifest says. An extract of one query lies
+in `raw/<provider>/<query>/` in the same form. A collection that came as JSON has the
+columns `record` (JSON text) and `page`; one from files has its own columns, all text,
+and `_line` (BIGINT, the physical line, header is 1); one from a query has the query's
+columns and types. Called by `workflows/providers/sync.py` and
+`workflows/providers/powerschool_source.py`; every source of `sources/` writes into a
+`PullStore`.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def try_each(
 ) -> list[tuple[W, D118Error | None]]:
     """What a look at each of them met, for a test of a connection.
 
-    The first failure that all would meet, a login or a lost connection, is the last one.
+    The first failure that all would meet, a login or a lost connection, is the last
+    one.
     """
     tried: list[tuple[W, D118Error | None]] = []
     for one in wanted:

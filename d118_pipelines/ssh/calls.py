@@ -1,7 +1,7 @@
 """The watch over calls to an SFTP server, and what ends a connection before any file.
 
-Called by `folder.py`, `session.py` and `login.py`. paramiko waits without limit in several
-places, so the watch closes the connection when time is up.
+Called by `folder.py`, `session.py` and `login.py`. paramiko waits without limit in
+several places, so the watch closes the connection when time is up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Who may use the console: accounts with a password and a role, sessions, tokens.
 
 Called by `cli/users.py` and `console/`. Passwords are kept as argon2 hashes, tokens as
-SHA-256 of 32 random bytes, and so are sessions; none can be read back. Rule: docs/console.md.
+SHA-256 of 32 random bytes, and so are sessions; none can be read back. Rule:
+docs/console.md.
 """
 
 from __future__ import annotations

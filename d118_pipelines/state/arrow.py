@@ -1,8 +1,8 @@
 """Reading many rows of the state database into DuckDB, as Arrow: no value passes Python.
 
-Called by `roster/planning`, `roster/store` and `workflows/targets/scim_state.py`; writing is in
-`bulk.py`. One reading is one view of one moment. On SQLite nobody else in this process
-may use the database meanwhile (`fence.py`); other processes may.
+Called by `roster/planning`, `roster/store` and `workflows/targets/scim_state.py`;
+writing is in `bulk.py`. One reading is one view of one moment. On SQLite nobody else in
+this process may use the database meanwhile (`fence.py`); other processes may.
 """
 
 from __future__ import annotations

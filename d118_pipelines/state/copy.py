@@ -29,10 +29,9 @@ def copy_state(
     is_idle: no run may be at work, since the source is given up.
 
     The source's writers wait meanwhile. Numbered rows keep their numbers, and the next
-    number follows them.
-    Raises: ConfigurationError if the target has rows; BusyError while a run is at work;
-    FatalError if the target refuses a row or does not count as many. In any case nothing
-    is copied then.
+    number follows them. Raises: ConfigurationError if the target has rows; BusyError
+    while a run is at work; FatalError if the target refuses a row or does not count as
+    many. In any case nothing is copied then.
     """
     with source.transaction() as old, target.transaction() as new:
         if is_idle:

@@ -1,8 +1,8 @@
 """The state database: transactions, and the tables of deliveries.
 
 Called by every room that keeps something beyond a run, mostly through `open.py`. The
-roster's tables are in `roster/model/tables.py`, the engines in `engines.py`, the schema in
-`schema.py`; what the rows mean, each room knows itself.
+roster's tables are in `roster/model/tables.py`, the engines in `engines.py`, the schema
+in `schema.py`; what the rows mean, each room knows itself.
 """
 
 from __future__ import annotations
@@ -256,9 +256,9 @@ class Database:
 
     Created on first use; the file gets mode 0600. url: overrides `DATABASE_URL`; an
     empty text means the file. upgrade: migrate an older schema; `upgraded_from` has the
-    revision that was found. migrations: the folder of the revisions.
-    Raises: DatabaseGoneError if it cannot be opened; ConfigurationError for a wrong URL, or
-    an older schema without `upgrade`.
+    revision that was found. migrations: the folder of the revisions. Raises:
+    DatabaseGoneError if it cannot be opened; ConfigurationError for a wrong URL, or an
+    older schema without `upgrade`.
     """
 
     def __init__(
@@ -393,9 +393,9 @@ def upgrade(
 ) -> tuple[str, str]:
     """Migrate the state database; the revision it had and the one it has now.
 
-    An empty first one: there was no database. path, url: as for `Database`.
-    Raises: ConfigurationError if it is newer than this version; FatalError as there, and
-    then nothing was changed.
+    An empty first one: there was no database. path, url: as for `Database`. Raises:
+    ConfigurationError if it is newer than this version; FatalError as there, and then
+    nothing was changed.
     """
     database = Database(path, url, upgrade=True, migrations=migrations)
     return database.upgraded_from, newest_revision(migrations)

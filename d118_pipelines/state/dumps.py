@@ -1,7 +1,7 @@
 """PostgreSQL's own dump of a database, and the way back into an empty one.
 
-Called by `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`. The programs are those of the
-machine's PostgreSQL client. Rules: docs/reference/backup.md.
+Called by `workflows/upkeep/backup.py` and `workflows/upkeep/restore.py`. The programs
+are those of the machine's PostgreSQL client. Rules: docs/reference/backup.md.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def moment_of(url: str, variable: str) -> Iterator[tuple[sa.Connection, str]]:
 def dump(url: str, variable: str, path: Path, *, moment: str = "") -> None:
     """Write a database into a file of pg_dump's own format; runs may be at work.
 
-    url: of `variable`. moment: of `moment_of`. Raises: ConfigurationError without pg_dump,
-    or if it fails.
+    url: of `variable`. moment: of `moment_of`. Raises: ConfigurationError without
+    pg_dump, or if it fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     snapshot = [f"--snapshot={moment}"] if moment else []

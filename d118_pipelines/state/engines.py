@@ -120,7 +120,8 @@ def driver_address(engine: sa.Engine) -> str:
 def normalised(url: str, variable: str = "DATABASE_URL") -> sa.URL:
     """The URL of a variable, for the one driver in use.
 
-    Raises: ConfigurationError if it is no PostgreSQL URL; the message quotes none of it.
+    Raises: ConfigurationError if it is no PostgreSQL URL; the message quotes none of
+    it.
     """
     try:
         parsed = sa.make_url(url)

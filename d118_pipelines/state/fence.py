@@ -1,8 +1,8 @@
 """Who may have the SQLite file open in this process: many as SQLAlchemy does, or Arrow alone.
 
-Called by `database.py` and `arrow.py`. The Arrow driver brings a SQLite of its own. POSIX
-gives the locks of a file to the process: when one copy of the library closes it, the
-other copy's locks are gone, and another process could write in the middle of a
+Called by `database.py` and `arrow.py`. The Arrow driver brings a SQLite of its own.
+POSIX gives the locks of a file to the process: when one copy of the library closes it,
+the other copy's locks are gone, and another process could write in the middle of a
 transaction. So the two never have it open at the same time. Other processes are not
 affected: there the locks of both are what they always are.
 """

@@ -1,7 +1,7 @@
 """Leases: two runs of a target or provider cannot interleave, and only so many run.
 
-Held by `workflows/runs/run.py` for a whole run. A lease is dead when its process no longer
-exists on this host, or when it was not renewed for the time-out. Rule:
+Held by `workflows/runs/run.py` for a whole run. A lease is dead when its process no
+longer exists on this host, or when it was not renewed for the time-out. Rule:
 docs/reference/delivery.md, section 6; docs/reference/schedules.md, section 3.
 """
 
@@ -71,8 +71,8 @@ class Leases(ExitStack):
     ) -> bool:
         """Take a lease and keep it; False if it is held already. warn: as in `lease`.
 
-        Raises: BusyError; what was refused once stays refused, so that a later step does
-        not begin in the middle.
+        Raises: BusyError; what was refused once stays refused, so that a later step
+        does not begin in the middle.
         """
         if name in self._answers:
             if refused := self._answers[name]:

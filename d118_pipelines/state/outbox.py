@@ -1,7 +1,7 @@
 """The outbox of webhooks: what waits to be sent, to whom, and what came of it.
 
-Filled by `workflows/monitoring/webhooks.py` in the transaction of the event, emptied by its sender.
-Rule: docs/reference/webhooks.md, delivery.
+Filled by `workflows/monitoring/webhooks.py` in the transaction of the event, emptied by
+its sender. Rule: docs/reference/webhooks.md, delivery.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ def settle(
 ) -> bool:
     """A target's destinations, or one of them, are as this copy knows them.
 
-    reason: of the person who looked; empty if the files were compared here. Returns False
-    if there was nothing to settle.
+    reason: of the person who looked; empty if the files were compared here. Returns
+    False if there was nothing to settle.
     """
     c = db.uncompared.c
     mine = c.target == target

@@ -38,8 +38,9 @@ def keep_history_private(root: Path) -> None:
 def run_history_place(root: Path) -> str:
     """The folder, or the server and database, of Dagster's storage; it is reached.
 
-    Raises: ConfigurationError if DAGSTER_HOME has no dagster.yaml or its variable is not
-    set; ConnectionLostError if the server does not answer. Neither quotes a password.
+    Raises: ConfigurationError if DAGSTER_HOME has no dagster.yaml or its variable is
+    not set; ConnectionLostError if the server does not answer. Neither quotes a
+    password.
     """
     found = run_history_url(root)
     if found is not None:

@@ -28,7 +28,8 @@ def newest_revision(migrations: Path) -> str:
 def prepare_schema(transaction: Opened, reading: Opened, migrations: Path) -> None:
     """Create the schema in an empty database; refuse any but the newest revision.
 
-    Alembic is imported only to create. Raises: ConfigurationError naming `d118 upgrade`.
+    Alembic is imported only to create. Raises: ConfigurationError naming `d118
+    upgrade`.
     """
     newest = newest_revision(migrations)
     with reading() as connection:

@@ -1,8 +1,8 @@
 """Sessions of people who signed in.
 
-Called by `console/`; accounts and tokens are in `accounts.py`. Sessions are in the state database, so that a
-restart ends none. A cookie is a random id and when it was last used, signed with
-SECRET_KEY; nothing of a person is in it. Rule: docs/console.md.
+Called by `console/`; accounts and tokens are in `accounts.py`. Sessions are in the
+state database, so that a restart ends none. A cookie is a random id and when it was
+last used, signed with SECRET_KEY; nothing of a person is in it. Rule: docs/console.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Building an export: rules, files, findings, plan and verdict, in one folder.
 
-Called by `workflows/targets/export.py`; stored by `records.py`. It touches nothing but the folder
-that it fills: no database, no network.
+Called by `workflows/targets/export.py`; stored by `records.py`. It touches nothing but
+the folder that it fills: no database, no network.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ def build_export(
 ) -> Export | None:
     """Fill `folder` with the target's files, their tables, the plan and a manifest.
 
-    snapshot: the ledger at the start of the import cycle. baseline_folder: the folder of
-    the last verified delivery. zone: the district's, for its day. read_back: reads the
-    finished archive and names what is wrong with it.
-    Returns None out of term: nothing was made. Raises: ConfigurationError for SQL that
-    does not run; ExportError if the records have no unique key.
+    snapshot: the ledger at the start of the import cycle. baseline_folder: the folder
+    of the last verified delivery. zone: the district's, for its day. read_back: reads
+    the finished archive and names what is wrong with it. Returns None out of term:
+    nothing was made. Raises: ConfigurationError for SQL that does not run; ExportError
+    if the records have no unique key.
     """
     today = now.astimezone(zone).date()
     options = {**inputs.days, **target.model.options, TODAY: today}

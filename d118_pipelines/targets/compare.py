@@ -54,7 +54,8 @@ def compare_file(
     """Compare two versions of one file.
 
     Records are paired by `match_by` (default: the first column); equal match values are
-    paired in file order. Line ends, byte order marks and encodings differ in notes only.
+    paired in file order. Line ends, byte order marks and encodings differ in notes
+    only.
     """
     mine, my_notes = _records(ours, layout, file)
     other, notes = _records(theirs, layout, file)

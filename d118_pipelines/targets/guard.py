@@ -89,8 +89,8 @@ def judge(
 ) -> list[GuardRule]:
     """Evaluate every rule of the target, in the order of `rule_meanings`.
 
-    broken: code -> keys that break it, for shape_right, keys_unique and the target's own
-    assertions. data_at: when the oldest extract behind the set was made.
+    broken: code -> keys that break it, for shape_right, keys_unique and the target's
+    own assertions. data_at: when the oldest extract behind the set was made.
     """
     rules = [_rows_enough(target, plan), *_facts(target, broken)]
     if target.model.ledger.seed != "none":

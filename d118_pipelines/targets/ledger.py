@@ -154,10 +154,10 @@ def load_ledger(bench: Workbench, snapshot: LedgerSnapshot, ledger: Ledger) -> N
     """Make `ledger`, `ledger_seed` and the macro `ledger_command` in the workbench.
 
     ledger: the entries, and is_current for the key that was last sent under its
-    identity, whoever had it before.
-    ledger_command(record_type, key, identity): the change command where the vendor knows
-    the identity (whoever had it), the add command where the key was sent under another
-    one, else what the seed says, else the add command.
+    identity, whoever had it before. ledger_command(record_type, key, identity): the
+    change command where the vendor knows the identity (whoever had it), the add command
+    where the key was sent under another one, else what the seed says, else the add
+    command.
     """
     kinds = {**LEDGER_COLUMNS, "number": "BIGINT"}
     bench.add_rows("entries", kinds, snapshot.entries)

@@ -123,15 +123,14 @@ class TargetFile(Model):
     by. identity: SQL expression for the vendor's own id, where that is another one.
     command: the column that says add or change. compare_except: columns whose change is
     no change of the record. keep_line: the ledger keeps the last line that was sent.
-    match_by: columns by which `d118 compare` pairs records with another file's (default:
-    the first column).
-    when: options with one of these values; else the file is not there. empty: what a
-    file without rows means, or an option of which any value but omit means write.
-    deliver: false, or a boolean option: rendered and checked, not sent. control:
-    made last, from the relation `set_files`, and not compared.
-    person, kind, school: SQL expressions over the finished file, for the disclosure
-    register and the counts on its page. elements: plain names of columns, empty for one
-    that tells nothing about anybody.
+    match_by: columns by which `d118 compare` pairs records with another file's
+    (default: the first column). when: options with one of these values; else the file
+    is not there. empty: what a file without rows means, or an option of which any value
+    but omit means write. deliver: false, or a boolean option: rendered and checked, not
+    sent. control: made last, from the relation `set_files`, and not compared. person,
+    kind, school: SQL expressions over the finished file, for the disclosure register
+    and the counts on its page. elements: plain names of columns, empty for one that
+    tells nothing about anybody.
     """
 
     name: Identifier

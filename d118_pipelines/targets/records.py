@@ -1,7 +1,7 @@
 """Storing an export: its plan and its findings, in the state database.
 
-Called by `workflows/targets/export.py` and whoever shows findings; plans are made by `build.py`,
-approvals are in `state/plans.py`.
+Called by `workflows/targets/export.py` and whoever shows findings; plans are made by
+`build.py`, approvals are in `state/plans.py`.
 """
 
 from __future__ import annotations

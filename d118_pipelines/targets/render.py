@@ -1,7 +1,8 @@
 """From records to bytes: columns, cleaning, quoting, line ends, encoding.
 
 Called by `build.py`; which rows a file has is in `population.py`. A finished file is a
-relation of the workbench, kept as `<name>.parquet`; sql/targets/files.sql has its columns.
+relation of the workbench, kept as `<name>.parquet`; sql/targets/files.sql has its
+columns.
 """
 
 from __future__ import annotations

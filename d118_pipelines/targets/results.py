@@ -1,7 +1,8 @@
 """What a vendor said of the records that it was sent, beside the ledger.
 
-Called by `workflows/targets/results.py`, which reads the vendor's files, by `records.py` for the
-findings and by `d118 explain`. Rule: docs/reference/vendor_files.md, results.
+Called by `workflows/targets/results.py`, which reads the vendor's files, by
+`records.py` for the findings and by `d118 explain`. Rule:
+docs/reference/vendor_files.md, results.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def judge_answers(
     """The outcome of each record that the rows are about.
 
     said: value of the key's column, status and reason of each row. sent: value in the
-    set -> keys of its records. Of several rows about a record the first rejection counts.
+    set -> keys of its records. Of several rows about a record the first rejection
+    counts.
     """
     words = dict.fromkeys((w.casefold() for w in wanted.accepted), ACCEPTED)
     words |= dict.fromkeys((w.casefold() for w in wanted.rejected), REJECTED)

@@ -1,7 +1,8 @@
 """Begin and end of the school year and of the term: `$school_year_begin` and the like.
 
-Called by `workflows/targets/export_inputs.py` for a target's SQL and by `workflows/targets/draft.py`. They
-are those of `config/district.yaml`, else of the roster. Page: docs/reference/target_yaml.md.
+Called by `workflows/targets/export_inputs.py` for a target's SQL and by
+`workflows/targets/draft.py`. They are those of `config/district.yaml`, else of the
+roster. Page: docs/reference/target_yaml.md.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def spans_of(duck: duckdb.DuckDBPyConnection, kind: str, terms: str) -> list[Spa
 def days_of(kind: str, spans: Iterable[Span], day: dt.date) -> dict[str, dt.date]:
     """The two options of a kind on a day.
 
-    Of the spans that have the day the most frequent, of equals the shortest; without one
-    the next to begin, else the last. Raises: ConfigurationError if there is none at all.
+    Of the spans that have the day the most frequent, of equals the shortest; without
+    one the next to begin, else the last. Raises: ConfigurationError if there is none at
+    all.
     """
     counted = Counter(spans)
     now = [one for one in counted if one[0] <= day <= one[1]]

@@ -1,7 +1,8 @@
 """Columns whose value is a secret: `${NAME}` as the source. docs/reference/target_yaml.md.
 
-Called by `build.py`; the values are read by `workflows/targets/export_inputs.py`. Tables, plans and
-the ledger have a mark in place of the value; `render.py` puts the value into the file alone.
+Called by `build.py`; the values are read by `workflows/targets/export_inputs.py`.
+Tables, plans and the ledger have a mark in place of the value; `render.py` puts the
+value into the file alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading a stored plan of an export back for people: keys, actions, changed columns.
 
-Called by `workflows/targets/target_feed.py`, `workflows/targets/scim.py` and the export's page; the same
-of a roster is in `roster/planning/show.py`.
+Called by `workflows/targets/target_feed.py`, `workflows/targets/scim.py` and the
+export's page; the same of a roster is in `roster/planning/show.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One `dagster dev` and one browser for all tests of this folder.
 
-The project has the demonstration district, a large set of files and a OneRoster service.
-SmartFind Express may add nobody, so the district's new people hold its first plan.
+The project has the demonstration district, a large set of files and a OneRoster
+service. SmartFind Express may add nobody, so the district's new people hold its first
+plan.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Every shell command of README and pages runs, in the order of its page.
 
-They run in one project: a copy of what a person clones, with this environment's `.venv`.
-A run that an earlier page has started is not started again; pages that add a target have
-a copy. `make ui` is run by the browser test, `make test` is this suite, `make bench` takes
-minutes: of these it is only shown that make knows them.
+They run in one project: a copy of what a person clones, with this environment's
+`.venv`. A run that an earlier page has started is not started again; pages that add a
+target have a copy. `make ui` is run by the browser test, `make test` is this suite,
+`make bench` takes minutes: of these it is only shown that make knows them.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ LIMIT_SECONDS = 400
 def start(sync: ServerSync, **job: Any) -> subprocess.Popen[str]:
     """Begin a run of the sync in a process of its own.
 
-    kill_at: where it kills itself. run_id: deliver what this run made, as soon as a line
-    is read from standard input; without it the whole run.
+    kill_at: where it kills itself. run_id: deliver what this run made, as soon as a
+    line is read from standard input; without it the whole run.
     """
     job |= {"folder": str(sync.folder), "target": sync.name}
     job["now"] = sync.now.isoformat()

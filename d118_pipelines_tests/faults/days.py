@@ -1,7 +1,7 @@
 """Days of one target at a real server, from which the fault tests begin.
 
-Belongs here: the people of each day, the prepared states, what an undisturbed run leaves,
-a vendor who imports. Not here: faults.
+Belongs here: the people of each day, the prepared states, what an undisturbed run
+leaves, a vendor who imports. Not here: faults.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ THIRD_DAY = {**SECOND_DAY, 4102: Person(4102)}
 class Days:
     """Prepared states; copy them with `begin`, which also sets the server's folder.
 
-    new: exported on the first day, never delivered. morning: delivered on the first day,
-    the second day's people are there. exported: the same, extracted and exported.
+    new: exported on the first day, never delivered. morning: delivered on the first
+    day, the second day's people are there. exported: the same, extracted and exported.
     right_files, right_ledger: what an undisturbed delivery of either state leaves.
     """
 

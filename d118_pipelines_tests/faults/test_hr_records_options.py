@@ -1,7 +1,7 @@
 """Every option of the HR Records target changes what its page says, and people who leave.
 
-Two exports of the same people are compared: one with the defaults, one with every option
-changed. Rules: docs/reference/hr_records.md. Encoding: golden tests.
+Two exports of the same people are compared: one with the defaults, one with every
+option changed. Rules: docs/reference/hr_records.md. Encoding: golden tests.
 """
 
 from __future__ import annotations

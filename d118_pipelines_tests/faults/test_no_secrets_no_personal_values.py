@@ -1,8 +1,8 @@
 """H10 and S26: no secret and no personal value outside the files that need them.
 
 Every personal field and every secret holds a marker; runs that end well, are held or
-fail in many ways must not carry one anywhere but to the delivered files and the ledger's
-last line of a profile.
+fail in many ways must not carry one anywhere but to the delivered files and the
+ledger's last line of a profile.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Faults that give wrong rosters or cost too much: roles, primaries, hashes, statements.
 
-One district with a case of each, synced once; what a test needs beyond that, it changes.
+One district with a case of each, synced once; what a test needs beyond that, it
+changes.
 """
 
 from __future__ import annotations

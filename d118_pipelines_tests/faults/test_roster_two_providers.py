@@ -1,7 +1,7 @@
 """Two providers that know the same people and schools: who is who, and who decides.
 
-The SIS has the smaller number; the second source reports some of its people under ids of
-its own. Each rule of matching by itself is tested beside the plan.
+The SIS has the smaller number; the second source reports some of its people under ids
+of its own. Each rule of matching by itself is tested beside the plan.
 """
 
 from __future__ import annotations

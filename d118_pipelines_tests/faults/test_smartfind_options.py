@@ -1,9 +1,9 @@
 """Every option of the SmartFind target changes what its page says.
 
-Two exports of the same people are compared: one with the defaults, one with every option
-changed. Rules: docs/reference/smartfind_express.md. Elsewhere: deactivate_leavers
-(`..._leaver_faults.py`), seed_except and cycle (`..._ledger_faults.py`), newline and the
-days of a single schedule (golden tests).
+Two exports of the same people are compared: one with the defaults, one with every
+option changed. Rules: docs/reference/smartfind_express.md. Elsewhere:
+deactivate_leavers (`..._leaver_faults.py`), seed_except and cycle
+(`..._ledger_faults.py`), newline and the days of a single schedule (golden tests).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Marks in every personal field and every secret, and the search for them afterwards.
 
-Belongs here: the marks, where they may stand, reading every byte of a project. Not here:
-the runs.
+Belongs here: the marks, where they may stand, reading every byte of a project. Not
+here: the runs.
 """
 
 from __future__ import annotations

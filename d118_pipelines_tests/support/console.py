@@ -1,8 +1,8 @@
 """The console over a temporary project, in this process, and a person with a browser.
 
-Belongs here: the application as `d118 serve` builds it, with a server in Dagster's place
-that keeps what it was asked; a client that signs in and sends forms. Not here: Dagster
-itself (`browser/test_console.py`), facts.
+Belongs here: the application as `d118 serve` builds it, with a server in Dagster's
+place that keeps what it was asked; a client that signs in and sends forms. Not here:
+Dagster itself (`browser/test_console.py`), facts.
 """
 
 from __future__ import annotations

@@ -40,13 +40,13 @@ class Quirks:
     """How a service errs. The defaults are a service that does everything right.
 
     max_limit: rows of a page at most, whatever `limit` says. total: what the count says
-    (`True` the truth, `None` nothing, a list: one after the other, `page` the rows of the
-    page, `so far` also those before it). next_link: `skips`
-    counts with the limit asked for, `sticks` never moves on, `foreign` names another
-    host, `bare` has a cursor in place of an offset. repeats: the page (0 the first) that
-    is sent again in place of the next one. revisions: of ClassLink's header, one after
-    the other. end_status: behind the last row. statuses: collection -> status for all
-    its requests. replies: number of a list request (0 the first of all) -> its answer.
+    (`True` the truth, `None` nothing, a list: one after the other, `page` the rows of
+    the page, `so far` also those before it). next_link: `skips` counts with the limit
+    asked for, `sticks` never moves on, `foreign` names another host, `bare` has a
+    cursor in place of an offset. repeats: the page (0 the first) that is sent again in
+    place of the next one. revisions: of ClassLink's header, one after the other.
+    end_status: behind the last row. statuses: collection -> status for all its
+    requests. replies: number of a list request (0 the first of all) -> its answer.
     """
 
     max_limit: int | None = None

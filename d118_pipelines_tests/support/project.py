@@ -1,8 +1,8 @@
 """A temporary project folder and the command lines in it.
 
-Belongs here: a copy of what an operator edits, an environment without anybody's settings,
-and `d118` and `dagster` as a person starts them. Not here: people (`district.py`), a sync
-without Dagster (`sync.py`).
+Belongs here: a copy of what an operator edits, an environment without anybody's
+settings, and `d118` and `dagster` as a person starts them. Not here: people
+(`district.py`), a sync without Dagster (`sync.py`).
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class ProjectFolder:
     """A project of its own; `environment` holds the settings of its commands.
 
     Its PowerSchool is the folder `tables`, it has no provider of rosters until
-    `set_providers`, and no target but those of staff. Without people it is the repository as it is: the demonstration
-    district with its roster.
+    `set_providers`, and no target but those of staff. Without people it is the
+    repository as it is: the demonstration district with its roster.
     """
 
     def __init__(self, root: Path, people: Iterable[Person] | None = None) -> None:

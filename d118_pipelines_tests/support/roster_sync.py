@@ -1,7 +1,7 @@
 """A provider's sync from end to end in a project of its own, without Dagster.
 
-Belongs here: `config/providers.yaml` of the test, the steps as the assets call them, and
-what the roster's tables hold afterwards. Not here: sources (`oneroster_server.py`,
+Belongs here: `config/providers.yaml` of the test, the steps as the assets call them,
+and what the roster's tables hold afterwards. Not here: sources (`oneroster_server.py`,
 `clever_server.py`, `bundles.py`), facts. Time is the machine's; `age` moves what a test
 wants older.
 """

@@ -1,6 +1,7 @@
 """A SCIM service on loopback that errs as a test says; the fair one is scim2-server.
 
-Belongs here: the least of the protocol, and faults. Not here: sockets (scripted_http.py).
+Belongs here: the least of the protocol, and faults. Not here: sockets
+(scripted_http.py).
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ def made_once(
 ) -> Path:
     """The folder `name` of this session, filled by the first process that asks.
 
-    make: fills the folder, which does not exist yet. Read it only, or begin with a copy.
+    make: fills the folder, which does not exist yet. Read it only, or begin with a
+    copy.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

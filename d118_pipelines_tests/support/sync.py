@@ -1,7 +1,7 @@
 """One target from tables to outbox in a temporary project, without Dagster or network.
 
-Belongs here: driving extract, export and delivery as the assets do, with a clock that the
-test holds. Not here: people and tables (`district.py`).
+Belongs here: driving extract, export and delivery as the assets do, with a clock that
+the test holds. Not here: people and tables (`district.py`).
 """
 
 from __future__ import annotations

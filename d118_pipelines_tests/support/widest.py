@@ -1,7 +1,7 @@
 """How many cases of the widest tests `make test` runs; `make test-long` runs the rest.
 
-Called by `conftest.py`. The first cases of a test are its usual ones. Whole tests that are
-long have the mark `long` where they are.
+Called by `conftest.py`. The first cases of a test are its usual ones. Whole tests that
+are long have the mark `long` where they are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Brings users to a service provider: order, bulk or threads, what is reported when.
 
-Called by `workflows/targets/scim.py`; what one user needs is in `one_user.py`, many in one request
-in `bulk.py`.
-Rule: docs/reference/scim.md.
+Called by `workflows/targets/scim.py`; what one user needs is in `one_user.py`, many in
+one request in `bulk.py`. Rule: docs/reference/scim.md.
 """
 
 from __future__ import annotations
@@ -51,11 +50,11 @@ def provision(
     """Send all changes; deactivations first, then updates, then creations.
 
     on_sending: called in this thread with at most 100 changes before any of them is
-    sent. on_outcomes: called in this thread with at most 100 outcomes as soon as they are
-    known; what it was called with is final, whatever happens later. on_progress: with the
-    number of settled changes and of all. A refused user never stops the others. Raises:
-    AuthenticationError, DestinationError, ConnectionLostError, TimeLimitError,
-    UnavailableError, after the known outcomes were reported.
+    sent. on_outcomes: called in this thread with at most 100 outcomes as soon as they
+    are known; what it was called with is final, whatever happens later. on_progress:
+    with the number of settled changes and of all. A refused user never stops the
+    others. Raises: AuthenticationError, DestinationError, ConnectionLostError,
+    TimeLimitError, UnavailableError, after the known outcomes were reported.
     """
     started = time.monotonic()
     ordered = sorted(changes, key=lambda change: ORDER.index(change.action))

@@ -1,7 +1,7 @@
 """A row whose columns are named by SCIM attribute paths, as a SCIM user.
 
-Called by `workflows/targets/scim.py`; requests with these bodies are made by `service.py`.
-Rule: docs/reference/scim.md, columns; RFC 7643.
+Called by `workflows/targets/scim.py`; requests with these bodies are made by
+`service.py`. Rule: docs/reference/scim.md, columns; RFC 7643.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A service provider as the rest of this room sees it: users in, identifiers out.
 
-Called by `client.py`, `one_user.py` and `bulk.py`; scim2-client and scim2-models are used
-here only, requests go through `transport.py`.
-Rule: docs/reference/scim.md; RFC 7644.
+Called by `client.py`, `one_user.py` and `bulk.py`; scim2-client and scim2-models are
+used here only, requests go through `transport.py`. Rule: docs/reference/scim.md; RFC
+7644.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The roster model: entities, their fields, and what a field may refer to.
 
-Read by all of `roster/` and by `workflows/`; the fields are in `entities.yaml`, words in
-`vocabulary.py`, tables in `tables.py`. Staged frames carry the fields under these
+Read by all of `roster/` and by `workflows/`; the fields are in `entities.yaml`, words
+in `vocabulary.py`, tables in `tables.py`. Staged frames carry the fields under these
 names, references as `*_external_id`; the roster tables carry the same fields, with
 references as internal ids (`school_external_id` becomes `school_id`). Lists are JSON
 text in both. Rule: docs/reference/roster_model.md.

@@ -1,7 +1,8 @@
 """Mapping files: which roster field comes from which field of a provider.
 
 Called by `workflows/` and `roster/staging/`. The grammar of a source is in
-`source_paths.py`, its SQL in `staging/compile.py`. Rule: docs/reference/mapping_files.md.
+`source_paths.py`, its SQL in `staging/compile.py`. Rule:
+docs/reference/mapping_files.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The roster's tables in the state database.
 
-Columns, keys and indexes; the modules of `roster/store/` write them. The tables of the entities carry the model's fields under
-`Field.column`; `state/migrations/` creates all of it, with the views `districts`, `schools`
-and `sync_jobs`. No foreign keys: a reference can be ahead of the record it names, when
-two providers bring them. Rule: docs/reference/roster_database.md.
+Columns, keys and indexes; the modules of `roster/store/` write them. The tables of the
+entities carry the model's fields under `Field.column`; `state/migrations/` creates all
+of it, with the views `districts`, `schools` and `sync_jobs`. No foreign keys: a
+reference can be ahead of the record it names, when two providers bring them. Rule:
+docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

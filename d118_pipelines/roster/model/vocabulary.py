@@ -1,7 +1,8 @@
 """The words that the roster model knows, and the spellings that are read as them.
 
 Read by the rules of `staging/`, whose SQL is in `transforms.py`; most are in
-`vocabulary.yaml`, those of one provider in its mapping file. Rule: docs/reference/roster_model.md, vocabularies.
+`vocabulary.yaml`, those of one provider in its mapping file. Rule:
+docs/reference/roster_model.md, vocabularies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The comparison of a staged roster with the baseline, one entity at a time.
 
-Called by `plan.py`; `store/undo.py` gives a Comparison of its own to the counts. The SQL
-is in sql/roster/comparison.sql, who is who in `matching.py`, the counts in
+Called by `plan.py`; `store/undo.py` gives a Comparison of its own to the counts. The
+SQL is in sql/roster/comparison.sql, who is who in `matching.py`, the counts in
 `plan_counts.py`. Rule: docs/reference/matching_and_guard.md.
 """
 

@@ -1,8 +1,8 @@
 """The guard of rosters: may this plan be applied without a person looking at it?
 
-Called by `plan.py`: pure decisions on the counts of `plan_counts.py`; limits and windows
-are in `config/guard_limits.py`. Shares are compared exactly: a limit of 10 % lets 10 of
-100 pass and holds 11. Rule: docs/reference/matching_and_guard.md.
+Called by `plan.py`: pure decisions on the counts of `plan_counts.py`; limits and
+windows are in `config/guard_limits.py`. Shares are compared exactly: a limit of 10 %
+lets 10 of 100 pass and holds 11. Rule: docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations

@@ -38,12 +38,12 @@ def match_all(
 ) -> None:
     """Make `match.found`: entity, external_id, internal_id, rule, conflict.
 
-    Has every staged org and user, and the provider's links of those that are not staged,
-    so that references to them lead somewhere. internal_id: of the record, also of one
-    that is to be created; null where a conflict leaves none. rule: external_id, created,
-    what joined a row to a record that this provider did not know before (email,
-    student_number, state_id, nces_id, sis_id, district, resolved), or what a conflict is
-    about. conflict: a type, else null.
+    Has every staged org and user, and the provider's links of those that are not
+    staged, so that references to them lead somewhere. internal_id: of the record, also
+    of one that is to be created; null where a conflict leaves none. rule: external_id,
+    created, what joined a row to a record that this provider did not know before
+    (email, student_number, state_id, nces_id, sis_id, district, resolved), or what a
+    conflict is about. conflict: a type, else null.
     """
     duck.execute(statement("roster/matching.prepare", provider=source.provider))
     if "orgs" in source.staged:

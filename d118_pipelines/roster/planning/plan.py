@@ -1,9 +1,9 @@
 """The plan: all that a staged roster would change in the roster database; no values.
 
-Called by `workflows/providers/sync.py`, and `judge_and_store` by `store/undo.py`. A plan is the
-folder `D118_HOME/plans/<provider>/<time>-<run>/`: `<entity>.parquet` has a row per change,
-`match.parquet` who is who, `manifest.json` counts, verdict and hash. Rule:
-docs/reference/matching_and_guard.md.
+Called by `workflows/providers/sync.py`, and `judge_and_store` by `store/undo.py`. A
+plan is the folder `D118_HOME/plans/<provider>/<time>-<run>/`: `<entity>.parquet` has a
+row per change, `match.parquet` who is who, `manifest.json` counts, verdict and hash.
+Rule: docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The numbers of a plan: per entity, per role group, per school.
 
-Called by `plan.py`; the SQL is in sql/roster/plan_counts.sql. For every entity fetched =
-created + updated + unchanged + reactivated + retired + conflicts + errors, and the active
-records change by created + reactivated - deactivated.
-Rule: docs/reference/matching_and_guard.md.
+Called by `plan.py`; the SQL is in sql/roster/plan_counts.sql. For every entity fetched
+= created + updated + unchanged + reactivated + retired + conflicts + errors, and the
+active records change by created + reactivated - deactivated. Rule:
+docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Counts:
     active: records of this provider that are active before. linked, unlinked: only the
     provider's link changes; those that were fetched count as unchanged or updated as
     well. absent_once: not sent for the first time, nothing happens yet. churned: gone
-    and new at once, with the same natural key. duplicates: of the errors, rows that only
-    repeated another one.
+    and new at once, with the same natural key. duplicates: of the errors, rows that
+    only repeated another one.
     """
 
     active: int = 0
@@ -80,8 +80,8 @@ class Counts:
 class SchoolCounts:
     """One school's share of one entity, or of one role group of it.
 
-    school: its number, else its external id. active: before. leaving: become inactive, or
-    are there no longer, be it by a transfer.
+    school: its number, else its external id. active: before. leaving: become inactive,
+    or are there no longer, be it by a transfer.
     """
 
     entity: str

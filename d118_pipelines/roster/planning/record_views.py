@@ -1,9 +1,9 @@
 """The views `record.<entity>`: a staged roster in the columns of the roster tables.
 
 Called by the planning and by `store/apply.py`; fixed parts are in
-sql/roster/record_views.sql. Two folders are enough for a view, the staged roster's and the
-plan's, so that apply reads in a fresh session what the plan has compared.
-Rule: docs/reference/matching_and_guard.md.
+sql/roster/record_views.sql. Two folders are enough for a view, the staged roster's and
+the plan's, so that apply reads in a fresh session what the plan has compared. Rule:
+docs/reference/matching_and_guard.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Reading a stored plan of a roster back for people: keys, counts, no values.
 
-Called by `workflows/providers/provider_feed.py`; the same of an export is in `targets/show.py`.
+Called by `workflows/providers/provider_feed.py`; the same of an export is in
+`targets/show.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Sources of a mapping as DuckDB expressions over a raw relation.
 
-Called by `row_rules.py`. A relation has a column `record` with JSON, or typed columns; a
-path that leads nowhere gives null in both. The grammar of sources is in
-`model/source_paths.py`, what the values must be in `field_rules.py`.
-Rule: docs/reference/mapping_files.md, sources.
+Called by `row_rules.py`. A relation has a column `record` with JSON, or typed columns;
+a path that leads nowhere gives null in both. The grammar of sources is in
+`model/source_paths.py`, what the values must be in `field_rules.py`. Rule:
+docs/reference/mapping_files.md, sources.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What one field must be: its value as SQL, and the rules that it may break.
 
-Called by `row_rules.py`, which makes the statement. Three levels of columns: `r_<field>`
-as it was sent, `c_<field>` without blanks around it, `v_<field>` as the model wants it.
-Fields are compared with each other in `record_rules.py`, texts converted in
-`transforms.py`. Rule: docs/reference/staging.md, rows.
+Called by `row_rules.py`, which makes the statement. Three levels of columns:
+`r_<field>` as it was sent, `c_<field>` without blanks around it, `v_<field>` as the
+model wants it. Fields are compared with each other in `record_rules.py`, texts
+converted in `transforms.py`. Rule: docs/reference/staging.md, rows.
 """
 
 from __future__ import annotations

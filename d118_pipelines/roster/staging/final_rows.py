@@ -28,8 +28,8 @@ def final_select(
 ) -> str:
     """The SELECT of the frame: exactly the staged columns.
 
-    kept: entity -> relation with what the roster has of fields that other entities give,
-    where those are not sent or only in part.
+    kept: entity -> relation with what the roster has of fields that other entities
+    give, where those are not sent or only in part.
     """
     columns = ENTITIES[entity].staged_columns()
     values = {name: f"w.{name}" for name in COMMON_COLUMNS}

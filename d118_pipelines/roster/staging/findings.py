@@ -1,8 +1,8 @@
 """Rules as bits of a row, and the findings that are made from them.
 
-Called by `staging.py` and the modules of rules beside it. Every rule that a row may break
-has one bit in the columns `m0`, `m1` and so on of a relation; one grouped read counts them
-all, and details are fetched only for rules that were broken.
+Called by `staging.py` and the modules of rules beside it. Every rule that a row may
+break has one bit in the columns `m0`, `m1` and so on of a relation; one grouped read
+counts them all, and details are fetched only for rules that were broken.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ REJECTED_COLUMNS = {
 class Rule:
     """One rule that a row may break; `detail` is SQL over the relation's columns.
 
-    is_counted: its rows are one finding with their number. word: SQL of the unknown word,
-    null where it is not shown; each word of several rows has a finding of its own.
+    is_counted: its rows are one finding with their number. word: SQL of the unknown
+    word, null where it is not shown; each word of several rows has a finding of its
+    own.
     """
 
     code: str
@@ -121,7 +122,8 @@ def judge_table(
 ) -> RuleSet:
     """Make a table of a SELECT with its mask columns, and report what its rows break.
 
-    broken: rules, each with SQL over the SELECT's columns that is true where it is broken.
+    broken: rules, each with SQL over the SELECT's columns that is true where it is
+    broken.
     """
     rules = RuleSet()
     masks = rules.masks({rules.add(rule): condition for rule, condition in broken})
@@ -150,8 +152,8 @@ def report(
 ) -> set[int]:
     """Add findings for every rule that rows of the relation break; their numbers.
 
-    The relation has the mask columns, external_id, source_file and source_line, and what
-    the rules' details read.
+    The relation has the mask columns, external_id, source_file and source_line, and
+    what the rules' details read.
     """
     if not rules.rules:
         return set()

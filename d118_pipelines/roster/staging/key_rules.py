@@ -48,9 +48,9 @@ def judge_keys(
 ) -> None:
     """Report repeated keys of `work.<entity>` and add the omitted rows to `out`.
 
-    columns: the record itself. Rows of an API: the later one counts. Rows of a file: one
-    of several equal ones counts, none where they differ; rows that differ in their lists
-    alone, as one per term, are merged into the first.
+    columns: the record itself. Rows of an API: the later one counts. Rows of a file:
+    one of several equal ones counts, none where they differ; rows that differ in their
+    lists alone, as one per term, are merged into the first.
     """
     apart = {*_lists(entity, columns), *_OF_LISTS} if _lists(entity, columns) else set()
     repeated = _sql(

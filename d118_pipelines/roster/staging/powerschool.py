@@ -1,8 +1,8 @@
 """What PowerSchool's raw extracts need before the mapping can read them.
 
-Called by `workflows/providers/staging_inputs.py`: the settings, the term window and the shared
-relations, all made by the files of sql/staging/powerschool/. The shape of the entities is
-in mappings/powerschool.yaml and its queries; they run in `staging.py`.
+Called by `workflows/providers/staging_inputs.py`: the settings, the term window and the
+shared relations, all made by the files of sql/staging/powerschool/. The shape of the
+entities is in mappings/powerschool.yaml and its queries; they run in `staging.py`.
 Rule: docs/reference/powerschool.md.
 """
 
@@ -59,8 +59,8 @@ class PowerSchoolSettings:
 class Prepared:
     """The shared relations as files, one per name of SHARED, and what to report.
 
-    is_in_term: a school year is current at one school at least. Otherwise nothing is due:
-    a roster without terms would deactivate everything, so none may be staged.
+    is_in_term: a school year is current at one school at least. Otherwise nothing is
+    due: a roster without terms would deactivate everything, so none may be staged.
     findings_file: findings in the form of a pull's.
     """
 

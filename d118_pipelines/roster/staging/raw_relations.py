@@ -1,8 +1,8 @@
 """Raw collections and the queries of a mapping as relations of the session.
 
 Called by `staging.py`. Every collection is `raw.<collection>` with its own columns and
-`_file`, `_line`, `_collection` and `_row`; what the columns mean is said by the mapping and
-compiled in `compile.py`.
+`_file`, `_line`, `_collection` and `_row`; what the columns mean is said by the mapping
+and compiled in `compile.py`.
 """
 
 from __future__ import annotations

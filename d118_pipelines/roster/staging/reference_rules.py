@@ -1,7 +1,7 @@
 """References between records: what a row points at must be there, live and of its kind.
 
-Called by `staging.py` for each entity, after `row_rules.py` and `key_rules.py`; the SQL is
-in sql/roster/staging.sql. Rule: docs/reference/staging.md, references.
+Called by `staging.py` for each entity, after `row_rules.py` and `key_rules.py`; the SQL
+is in sql/roster/staging.sql. Rule: docs/reference/staging.md, references.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def keep_keys(
 class References:
     """Judges the references of one entity; `targets` are the entities to look in.
 
-    empty: fields without any value, which lead nowhere. required: fields that the mapping
-    asks for, besides those of the model.
+    empty: fields without any value, which lead nowhere. required: fields that the
+    mapping asks for, besides those of the model.
     """
 
     def __init__(

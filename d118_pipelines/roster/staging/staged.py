@@ -34,8 +34,8 @@ SHAPE_FILE = "shape.parquet"
 class EntityCounts:
     """What became of one entity's rows: fetched = staged + rejected + duplicates.
 
-    unreadable_keys: rejected rows whose key is not known. absence: what it proves that a
-    record is not among them; `is_delta`: the rows are changes only.
+    unreadable_keys: rejected rows whose key is not known. absence: what it proves that
+    a record is not among them; `is_delta`: the rows are changes only.
     """
 
     fetched: int

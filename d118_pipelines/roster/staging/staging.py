@@ -1,10 +1,9 @@
 """Staging: raw collections to typed, checked frames of the roster model.
 
-Called by `workflows/providers/sync.py`. Set work alone: per entity one statement reads and judges
-the rows (`row_rules.py`), a few more look at keys, roles and references (`key_rules.py`,
-`role_rules.py`, `reference_rules.py`), one writes the frame (`final_rows.py`). The folder
-is in `staged.py`.
-Rule: docs/reference/staging.md.
+Called by `workflows/providers/sync.py`. Set work alone: per entity one statement reads
+and judges the rows (`row_rules.py`), a few more look at keys, roles and references
+(`key_rules.py`, `role_rules.py`, `reference_rules.py`), one writes the frame
+(`final_rows.py`). The folder is in `staged.py`. Rule: docs/reference/staging.md.
 """
 
 from __future__ import annotations
@@ -112,13 +111,12 @@ def stage(
 ) -> Staged:
     """Stage one pull into `parent/<time>-<run>/`: all of it, or an error.
 
-    duck: a session of `frames.open_frames`.
-    pull_findings: the findings file of the pull, if it has one.
-    known: entities with a table `known.<entity>(external_id)` in the session: records of
-    the roster that references of delta rows may point at. kept: `classes`, `users` where
-    `kept.<entity>` has what the roster has of fields that other entities did not send.
-    content: what the manifest says of all that it was made of.
-    Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
+    duck: a session of `frames.open_frames`. pull_findings: the findings file of the
+    pull, if it has one. known: entities with a table `known.<entity>(external_id)` in
+    the session: records of the roster that references of delta rows may point at. kept:
+    `classes`, `users` where `kept.<entity>` has what the roster has of fields that
+    other entities did not send. content: what the manifest says of all that it was made
+    of. Raises: ConfigurationError for a query that cannot run; IncompleteExtractError
     (`bundle.too_many_rejects`); the findings are then in `parent/refused.parquet`.
     """
     [home] = duck.execute("SELECT current_database()").fetchall()[0]

@@ -1,9 +1,9 @@
 """Transforms of mapping files as DuckDB expressions, and the checks that go with them.
 
-Called by `field_rules.py`, which decides how severe a problem is, and by `role_rules.py`.
-Each takes a text that is trimmed and never empty, and gives the value's expression and
-the problems to look for, in which `{v}` is the value's own column.
-Rule: docs/reference/mapping_files.md, transforms.
+Called by `field_rules.py`, which decides how severe a problem is, and by
+`role_rules.py`. Each takes a text that is trimmed and never empty, and gives the
+value's expression and the problems to look for, in which `{v}` is the value's own
+column. Rule: docs/reference/mapping_files.md, transforms.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Applying a plan: all of it in the caller's transaction, or nothing.
 
-Called by `workflows/providers/sync.py`: the order of the steps, the revision, the run's row. One
-entity is written in `write_records.py`, `write_links.py` and `child_rows.py`; values of
-people come from the staged roster, what happens to them from the plan.
-Rule: docs/reference/roster_database.md.
+Called by `workflows/providers/sync.py`: the order of the steps, the revision, the run's
+row. One entity is written in `write_records.py`, `write_links.py` and `child_rows.py`;
+values of people come from the staged roster, what happens to them from the plan. Rule:
+docs/reference/roster_database.md.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ _WRITES = "action IN ('update', 'reactivate', 'link') AND NOT keeps_fields"
 class ApplyResult:
     """The result of a plan. `revision` is the roster's after it.
 
-    stats: entity -> counts, with `roles` where the entity has them. changed: records and
-    links that changed. new_conflicts: cases opened.
+    stats: entity -> counts, with `roles` where the entity has them. changed: records
+    and links that changed. new_conflicts: cases opened.
     """
 
     status: Status
@@ -99,9 +99,9 @@ def apply_plan(
     """Apply a plan that passed the guard; the caller commits.
 
     connection: of `Database.transaction()`. staged: the folder the plan was made from.
-    Closes the run's row. An empty plan writes that row and nothing else.
-    Raises: FatalError if the roster moved since the plan was made, the run has ended, or
-    the database did otherwise than planned; nothing may be committed then.
+    Closes the run's row. An empty plan writes that row and nothing else. Raises:
+    FatalError if the roster moved since the plan was made, the run has ended, or the
+    database did otherwise than planned; nothing may be committed then.
     """
     whose = {"district": plan.district, "provider": plan.provider}
     writer = Writer(connection, duck, **whose, run_id=run_id, now=now)

@@ -1,8 +1,8 @@
 """Conflicts of identity: listing the open cases, and closing one with a reason.
 
 Called by `cli/providers.py`: what a person decides. Conflicts are found in
-`planning/matching.py`, cases opened in `write_links.py`. A case that was closed does not open again while its evidence
-is the same. Rule: docs/reference/roster_database.md.
+`planning/matching.py`, cases opened in `write_links.py`. A case that was closed does
+not open again while its evidence is the same. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

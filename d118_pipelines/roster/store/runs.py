@@ -1,7 +1,8 @@
 """Runs of providers, and what becomes of them: `sis_sync_runs` and its mirror tables.
 
 Called by `apply.py`, `undo.py` and `workflows/`. What a run changed is in
-`roster_history`, which `write_records.py` writes. Rule: docs/reference/roster_database.md.
+`roster_history`, which `write_records.py` writes. Rule:
+docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The roster of record as Parquet files, for the SQL of targets.
 
-Called by `workflows/targets/export_inputs.py`: which rows and columns `roster.<relation>` has; what
-an export makes of them is in sql/exports/. Only live records are in it: active ones, and users whose
-access is switched off. Rule: docs/reference/roster_model.md.
+Called by `workflows/targets/export_inputs.py`: which rows and columns
+`roster.<relation>` has; what an export makes of them is in sql/exports/. Only live
+records are in it: active ones, and users whose access is switched off. Rule:
+docs/reference/roster_model.md.
 """
 
 from __future__ import annotations

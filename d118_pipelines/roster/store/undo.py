@@ -1,8 +1,8 @@
 """Undo: the reverse of a provider's last change, planned, judged and applied like one.
 
-Called by `workflows/providers/undo.py`; the SQL of one entity is in `undo_records.py`. Old values
-come from `roster_history`. What was changed again since is left alone and named.
-Rule: docs/reference/roster_database.md.
+Called by `workflows/providers/undo.py`; the SQL of one entity is in `undo_records.py`.
+Old values come from `roster_history`. What was changed again since is left alone and
+named. Rule: docs/reference/roster_database.md.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def plan_undo(
     """Plan the reverse of the provider's last change; nothing is changed by it.
 
     The plan is in `plans_folder` like any other and is judged by the same guard.
-    Raises: ConfigurationError if nothing was ever changed, or the last change was itself
-    an undo.
+    Raises: ConfigurationError if nothing was ever changed, or the last change was
+    itself an undo.
     """
     whose = {"district": district, "provider": provider}
     with database.reading() as connection:

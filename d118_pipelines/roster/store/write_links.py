@@ -69,8 +69,8 @@ def _known_absences(writer: Writer, entity: str) -> list[tuple[str]]:
 def open_conflicts(writer: Writer, entity: str, changes: str) -> int:
     """Open a case per conflict of a plan; returns how many are new.
 
-    The id of a case is made of its evidence: the same evidence adds nothing, be the case
-    open or resolved.
+    The id of a case is made of its evidence: the same evidence adds nothing, be the
+    case open or resolved.
     """
     writer.run("DROP TABLE IF EXISTS cases")
     writer.run(store_sql("make_cases", id=writer.id_type))

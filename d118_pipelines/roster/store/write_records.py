@@ -2,7 +2,8 @@
 
 Called by `apply.py` and `undo_records.py`; the SQL is in sql/roster/store.sql. Two
 temporary tables hold an entity's changes: `plan_rows`, the rows of its plan, and
-`incoming`, the values of the records to be written. Rule: docs/reference/roster_database.md.
+`incoming`, the values of the records to be written. Rule:
+docs/reference/roster_database.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The pages of one list, checked while they are read.
 
-Called by `source.py`; requests are in `sources/http/`. Rule: docs/reference/clever_api.md,
-pages.
+Called by `source.py`; requests are in `sources/http/`. Rule:
+docs/reference/clever_api.md, pages.
 """
 
 from __future__ import annotations

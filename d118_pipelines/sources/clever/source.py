@@ -1,9 +1,8 @@
 """A district's roster, read from the Clever Data API.
 
-Called by `workflows/providers/provider_sources.py`. Here is which lists make a pull, and when it is
-complete; pages are in `pages.py`, the token in `token.py`, people in `people.py`, findings
-in `notes.py`.
-Rule: docs/reference/clever_api.md.
+Called by `workflows/providers/provider_sources.py`. Here is which lists make a pull,
+and when it is complete; pages are in `pages.py`, the token in `token.py`, people in
+`people.py`, findings in `notes.py`. Rule: docs/reference/clever_api.md.
 """
 
 from __future__ import annotations
@@ -59,11 +58,10 @@ class WantedList:
 class CleverSource:
     """Clever as a `RosterSource`; people of v2 are written in the shape of v3.
 
-    access_token, or client_id with client_secret; with all three a refused token is read
-    again. base_url: without the version. school_year: first and last day, for sections
-    without a dated term. allow_empty: collections that may be empty. rate_limit: seconds
-    between two requests.
-    Raises: ConfigurationError.
+    access_token, or client_id with client_secret; with all three a refused token is
+    read again. base_url: without the version. school_year: first and last day, for
+    sections without a dated term. allow_empty: collections that may be empty.
+    rate_limit: seconds between two requests. Raises: ConfigurationError.
     """
 
     kind = "CLEVER"

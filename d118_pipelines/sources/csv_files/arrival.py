@@ -1,7 +1,7 @@
 """Files that people drop into an inbox: when they are complete, and where they go after.
 
-Called by `workflows/providers/arrivals.py` and, after a sync, `workflows/providers/sync.py`.
-Rule: docs/reference/csv_files.md, arrival.
+Called by `workflows/providers/arrivals.py` and, after a sync,
+`workflows/providers/sync.py`. Rule: docs/reference/csv_files.md, arrival.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Plain CSV files that lie in a folder of an SFTP server.
 
-Given to `source.py` and `vendor_file/source.py` by `workflows/providers/provider_sources.py`, which
-fetches them with it for the time of one look or pull. Rule: docs/reference/csv_files.md.
+Given to `source.py` and `vendor_file/source.py` by
+`workflows/providers/provider_sources.py`, which fetches them with it for the time of
+one look or pull. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def fetched(
 
     wanted: by default every visible `.csv` file. Nothing changes far away.
 
-    Raises: what `SftpFolder` raises; IncompleteExtractError (csv.file_too_large) before a
-    file of more than `max_file_size` bytes is fetched.
+    Raises: what `SftpFolder` raises; IncompleteExtractError (csv.file_too_large) before
+    a file of more than `max_file_size` bytes is fetched.
     """
     with scratch_folder(scratch) as folder:
         with SftpFolder(settings) as remote:

@@ -1,7 +1,7 @@
 """The part of `mappings/csv.yaml` that says how files are read and recognised.
 
-Read for `source.py` by `workflows/providers/provider_sources.py`; `recognition.py` applies it,
-staging reads the rest. Rule: docs/reference/csv_files.md.
+Read for `source.py` by `workflows/providers/provider_sources.py`; `recognition.py`
+applies it, staging reads the rest. Rule: docs/reference/csv_files.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The source: a folder of CSV files becomes one pull, all of them or none.
 
-Made by `workflows/providers/provider_sources.py`, for SFTP by way of `remote.py`; when a folder is
-complete is in `arrival.py`, one file in `opened.py`. Rule: docs/reference/csv_files.md.
+Made by `workflows/providers/provider_sources.py`, for SFTP by way of `remote.py`; when
+a folder is complete is in `arrival.py`, one file in `opened.py`. Rule:
+docs/reference/csv_files.md.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ _DETAIL = "file:"  # prefix of a file's entry in the pull's details
 class CsvSource:
     """A folder of `.csv` files as a RosterSource.
 
-    folder: the inbox, or what gives a folder for the time of one look or pull.
-    files: file name -> type (schools, classes, users, students, enrollments), where the
-    recognition is not wanted. encoding: of files without a byte-order mark; None lets it
-    be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
-    max_file_size: bytes; a larger file is refused before it is read.
-    district: id and name of the district of schools that name none.
-    Raises: ConfigurationError for an encoding that does not exist.
+    folder: the inbox, or what gives a folder for the time of one look or pull. files:
+    file name -> type (schools, classes, users, students, enrollments), where the
+    recognition is not wanted. encoding: of files without a byte-order mark; None lets
+    it be found. date_order: `mdy` or `dmy`, where a file's dates fit both.
+    max_file_size: bytes; a larger file is refused before it is read. district: id and
+    name of the district of schools that name none. Raises: ConfigurationError for an
+    encoding that does not exist.
     """
 
     kind = "CSV"

@@ -82,8 +82,8 @@ class Splitter:
     ) -> Split:
         """Split a block that begins with a record and ends with a line.
 
-        only_one: stop behind the first record that is not blank; `rest` is what follows.
-        Raises: UnreadableError `csv.unclosed_quote`, `csv.record_too_long`,
+        only_one: stop behind the first record that is not blank; `rest` is what
+        follows. Raises: UnreadableError `csv.unclosed_quote`, `csv.record_too_long`,
         `csv.cut_off`.
         """
         found = Split(next_line=first_line)

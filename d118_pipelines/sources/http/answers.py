@@ -129,7 +129,8 @@ class Answer:
     def error_code(self, secret: str) -> str:
         """Status, the `error` of a token endpoint as it was sent, and the request.
 
-        What cannot be printed is escaped, the secret never shown; 80 characters at most.
+        What cannot be printed is escaped, the secret never shown; 80 characters at
+        most.
         """
         code = self.json_object().get("error")
         if not isinstance(code, str) or not code or (secret and secret in code):

@@ -63,7 +63,8 @@ class Auth(Protocol):
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Yield what is to be sent and take each response.
 
-        The last response to the given request counts. What is raised is final: a token that cannot be had is not asked for again.
+        The last response to the given request counts. What is raised is final: a token
+        that cannot be had is not asked for again.
         """
 
 
@@ -71,7 +72,8 @@ class Auth(Protocol):
 class _Read:
     """How far one read has come, repetitions and redirects included.
 
-    expect: statuses that are no failure. until: when it is given up. failure: what the last attempt met that may pass.
+    expect: statuses that are no failure. until: when it is given up. failure: what the
+    last attempt met that may pass.
     """
 
     url: str

@@ -1,8 +1,8 @@
 """OAuth 1.0a without tokens: oauthlib signs every request with a key and a secret.
 
-Called by `sources/oneroster_rest/` and `workflows/providers/provider_sources.py`; the client
-(`client.py`) runs the `auth_flow`. Beside it: `oauth2.py`, `bearer.py`.
-Rule: docs/reference/oneroster_rest.md, credentials.
+Called by `sources/oneroster_rest/` and `workflows/providers/provider_sources.py`; the
+client (`client.py`) runs the `auth_flow`. Beside it: `oauth2.py`, `bearer.py`. Rule:
+docs/reference/oneroster_rest.md, credentials.
 """
 
 from __future__ import annotations

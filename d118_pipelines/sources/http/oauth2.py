@@ -1,7 +1,7 @@
 """OAuth 2 client credentials: a token from a token endpoint, kept in memory only.
 
-Called by `workflows/providers/provider_sources.py`; `bearer.py` says when a token is read anew.
-Rule: docs/reference/oneroster_rest.md, credentials; RFC 6749, section 4.4.
+Called by `workflows/providers/provider_sources.py`; `bearer.py` says when a token is
+read anew. Rule: docs/reference/oneroster_rest.md, credentials; RFC 6749, section 4.4.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One request over httpx, within its limits, with the project's errors.
 
-Called by `client.py`, which has attempts, waiting, redirects and the meaning of a status.
+Called by `client.py`, which has attempts, waiting, redirects and the meaning of a
+status.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ class Transport:
     ) -> httpx.Response:
         """Send once and read the whole answer; redirects are not followed.
 
-        Raises: ConnectionLostError (refused, cut, cut short), TimeLimitError, SourceError
-        (too large, packed twice, or a certificate that is not trusted). No text of httpx
-        is in them.
+        Raises: ConnectionLostError (refused, cut, cut short), TimeLimitError,
+        SourceError (too large, packed twice, or a certificate that is not trusted). No
+        text of httpx is in them.
         """
         import httpx
 

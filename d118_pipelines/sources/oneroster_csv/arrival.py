@@ -1,9 +1,9 @@
 """Whether a new file set has arrived in a folder, whole.
 
-Called by `workflows/providers/arrivals.py`; plain CSV files have `csv_files/arrival.py`. A set
-counts as arrived when two looks find the same names, sizes and times, the manifest is
-there with every file that it declares, and the contents differ from the set before.
-Rule: docs/reference/oneroster_csv.md, arrival.
+Called by `workflows/providers/arrivals.py`; plain CSV files have
+`csv_files/arrival.py`. A set counts as arrived when two looks find the same names,
+sizes and times, the manifest is there with every file that it declares, and the
+contents differ from the set before. Rule: docs/reference/oneroster_csv.md, arrival.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`manifest.csv`: the version of a set, and how each of its files is meant.
 
-Called by `file_set.py`, which compares the files with it. Rule: docs/reference/oneroster_csv.md, manifest.
+Called by `file_set.py`, which compares the files with it. Rule:
+docs/reference/oneroster_csv.md, manifest.
 """
 
 from __future__ import annotations

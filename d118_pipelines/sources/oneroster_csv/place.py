@@ -1,6 +1,7 @@
 """Where a provider's set is: on this machine, or in a folder of an SFTP server.
 
-Made by `workflows/providers/provider_sources.py`; `container.py` opens what was fetched here.
+Made by `workflows/providers/provider_sources.py`; `container.py` opens what was fetched
+here.
 """
 
 from __future__ import annotations

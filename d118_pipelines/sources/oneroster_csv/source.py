@@ -1,8 +1,8 @@
 """A provider that hands over OneRoster CSV file sets.
 
-Made by `workflows/providers/provider_sources.py`. It has the order of a pull and of a test; where
-files come from is in `place.py`, their form in `reading.py`, judgements in `file_set.py`
-and `modes.py`.
+Made by `workflows/providers/provider_sources.py`. It has the order of a pull and of a
+test; where files come from is in `place.py`, their form in `reading.py`, judgements in
+`file_set.py` and `modes.py`.
 """
 
 from __future__ import annotations

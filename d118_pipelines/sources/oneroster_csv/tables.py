@@ -1,6 +1,7 @@
 """The column tables of OneRoster CSV, read from `tables.yaml`.
 
-Called by the modules that compare a set with them (`headers.py`, `file_set.py`). Rule: docs/reference/oneroster_csv.md, files and columns.
+Called by the modules that compare a set with them (`headers.py`, `file_set.py`). Rule:
+docs/reference/oneroster_csv.md, files and columns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Columns as they are stored: all of them, by name, without outer blanks.
 
-Called by `reading.py` for every table; `modes.py` judges the counts, staging the values.
+Called by `reading.py` for every table; `modes.py` judges the counts, staging the
+values.
 """
 
 from __future__ import annotations

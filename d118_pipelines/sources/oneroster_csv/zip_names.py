@@ -1,7 +1,7 @@
 """Names and kinds of the members of an archive: what is refused before reading.
 
-Called by `zip_safety.py`, which reads the bytes, and by `container.py`. Rule: docs/reference/oneroster_csv.md,
-archives.
+Called by `zip_safety.py`, which reads the bytes, and by `container.py`. Rule:
+docs/reference/oneroster_csv.md, archives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A zip archive from outside: its structures are checked, then its bytes are counted.
 
 Called by `container.py`; names are checked in `zip_names.py`. A member is a stream that
-ends with an error where size, checksum or ratio are not as promised. No member is ever unpacked to a file by its name.
-Rule: docs/reference/oneroster_csv.md, archives.
+ends with an error where size, checksum or ratio are not as promised. No member is ever
+unpacked to a file by its name. Rule: docs/reference/oneroster_csv.md, archives.
 """
 
 from __future__ import annotations

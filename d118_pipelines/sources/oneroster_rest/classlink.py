@@ -1,8 +1,8 @@
 """ClassLink: a OneRoster 1.1 service behind a proxy, or the district's own server.
 
-Called by `workflows/providers/provider_sources.py`. Here are addresses, discovery of the district's
-application and the key that may be replaced; collections and pages are in `rest.py`.
-Rule: docs/reference/oneroster_rest.md, ClassLink.
+Called by `workflows/providers/provider_sources.py`. Here are addresses, discovery of
+the district's application and the key that may be replaced; collections and pages are
+in `rest.py`. Rule: docs/reference/oneroster_rest.md, ClassLink.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What can be said about a OneRoster service, and the errors that say it.
 
-Called by `paging.py`, `rest.py` and `classlink.py`; `sources/http/client.py` has codes of
-its own. The page docs/reference/oneroster_rest.md has all of them; a test compares.
+Called by `paging.py`, `rest.py` and `classlink.py`; `sources/http/client.py` has codes
+of its own. The page docs/reference/oneroster_rest.md has all of them; a test compares.
 """
 
 from __future__ import annotations

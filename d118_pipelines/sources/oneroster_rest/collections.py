@@ -1,7 +1,7 @@
 """The collections of a OneRoster service: their paths, keys, order and scopes.
 
-Called by `rest.py` and `classlink.py`; what the fields mean is in `mappings/oneroster.yaml`.
-Rule: docs/reference/oneroster_rest.md, collections.
+Called by `rest.py` and `classlink.py`; what the fields mean is in
+`mappings/oneroster.yaml`. Rule: docs/reference/oneroster_rest.md, collections.
 """
 
 from __future__ import annotations

@@ -62,9 +62,9 @@ def read_collection(
     """Read every page into a writer and finish it with what the read proves.
 
     key: of the list in each answer. open_writer: begins the collection, from nothing
-    when it is called again. name: of the collection in messages.
-    Returns: the rows received, and findings. Raises: IncompleteExtractError, SourceError
-    for an answer that is not a list, and what `ask` raises.
+    when it is called again. name: of the collection in messages. Returns: the rows
+    received, and findings. Raises: IncompleteExtractError, SourceError for an answer
+    that is not a list, and what `ask` raises.
     """
     for _ in range(paging.max_restarts + 1):
         read = _Read(ask, key, paging, name)

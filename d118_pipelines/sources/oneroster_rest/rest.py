@@ -1,8 +1,8 @@
 """A OneRoster 1.1 or 1.2 service as a source of rosters.
 
-Called by `workflows/providers/provider_sources.py`. Here are the collections of one pull and the
-test of the connection; pages are in `paging.py`, ClassLink's own parts in `classlink.py`.
-Rule: docs/reference/oneroster_rest.md.
+Called by `workflows/providers/provider_sources.py`. Here are the collections of one
+pull and the test of the connection; pages are in `paging.py`, ClassLink's own parts in
+`classlink.py`. Rule: docs/reference/oneroster_rest.md.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class OneRosterSource:
     def pull(self, store: PullStore) -> None:
         """Read every collection from its first page to its proven or reached end.
 
-        Raises: FatalError or RetriableError; what is in the store is then worth nothing.
+        Raises: FatalError or RetriableError; what is in the store is then worth
+        nothing.
         """
         with closing(self._client), closing(self.opened()) as client:
             for _ in range(self._paging.max_restarts + 1):

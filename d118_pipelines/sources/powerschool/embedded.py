@@ -1,7 +1,7 @@
 """PowerSchool without Oracle: the same queries over a folder of CSV files, by DuckDB.
 
-Called by `pull.py`, over `POWERSCHOOL_CSV_DIR` or the demonstration district. The form of a
-file is in `csv_tables.py`, a query made ready in `prepared.py`.
+Called by `pull.py`, over `POWERSCHOOL_CSV_DIR` or the demonstration district. The form
+of a file is in `csv_tables.py`, a query made ready in `prepared.py`.
 """
 
 from __future__ import annotations

@@ -30,9 +30,9 @@ _DUCKDB_TYPES = {
 class Prepared:
     """All that the embedded engine needs of a query.
 
-    sql: DuckDB text whose result has exactly the promised columns and types, '' as null.
-    tables: base table -> column -> DuckDB type. columns: base table -> columns read.
-    views: statements that make the views it reads. binds: names, in lower case.
+    sql: DuckDB text whose result has exactly the promised columns and types, '' as
+    null. tables: base table -> column -> DuckDB type. columns: base table -> columns
+    read. views: statements that make the views it reads. binds: names, in lower case.
     """
 
     sql: str

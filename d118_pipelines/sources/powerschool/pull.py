@@ -1,7 +1,7 @@
 """The queries of PowerSchool as one pull: all rows from one moment, or none.
 
-Made by `workflows/providers/powerschool_source.py`; `oracle.py` and `embedded.py` read the rows,
-`sources/pull.py` stores them.
+Made by `workflows/providers/powerschool_source.py`; `oracle.py` and `embedded.py` read
+the rows, `sources/pull.py` stores them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class QueriesSource:
     """A `RosterSource` over some queries; each is a collection named like its file.
 
     A failure that may pass begins all of them again, three times in all, so that no two
-    collections are from different moments. sleep: waits between the attempts, in seconds.
+    collections are from different moments. sleep: waits between the attempts, in
+    seconds.
     """
 
     kind = "POWERSCHOOL"

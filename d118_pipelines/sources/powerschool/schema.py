@@ -225,8 +225,8 @@ def expected_schema(query: Query) -> pa.Schema:
     """Return the columns that the query promises: lower-case names in its own order.
 
     Types: int64 for whole numbers of up to 18 digits, decimal128 for longer ones,
-    float64, string, timestamp[us]. Raises: ConfigurationError as `translate` does, or if
-    a column has no such type; QueryError if the query does not fit the schema.
+    float64, string, timestamp[us]. Raises: ConfigurationError as `translate` does, or
+    if a column has no such type; QueryError if the query does not fit the schema.
     """
     import duckdb
     import pyarrow as pa

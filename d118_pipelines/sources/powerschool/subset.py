@@ -2,8 +2,8 @@
 engine, and which tables and columns the statement names.
 
 Called by `schema.py`, which knows the tables. Outside the subset one text can give two
-results: `(+)` turns into an inner join, TO_CHAR loses its format, `NULL || 'x'` is 'x' in
-Oracle only. Rule: docs/reference/powerschool.md.
+results: `(+)` turns into an inner join, TO_CHAR loses its format, `NULL || 'x'` is 'x'
+in Oracle only. Rule: docs/reference/powerschool.md.
 """
 
 from __future__ import annotations
@@ -171,7 +171,8 @@ def bind_names(statement: exp.Expr) -> frozenset[str]:
 def columns_of(statement: exp.Expr) -> Iterator[tuple[str, list[str]]]:
     """Yield each mention of a column: its name and the tables it may belong to.
 
-    All in lower case, judged by the qualifier alone: without one, every table may own it.
+    All in lower case, judged by the qualifier alone: without one, every table may own
+    it.
     """
     from sqlglot import exp
 

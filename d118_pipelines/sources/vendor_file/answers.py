@@ -37,9 +37,9 @@ def read_answers(
 ) -> Iterator[Answer]:
     """The rows of a file. key, status, reason: the names of its columns.
 
-    The reason is the vendor's text on one line, without controls, and cut.
-    Raises: IncompleteExtractError for a file that cannot be read as a whole, or lacks one
-    of the columns.
+    The reason is the vendor's text on one line, without controls, and cut. Raises:
+    IncompleteExtractError for a file that cannot be read as a whole, or lacks one of
+    the columns.
     """
     file = open_readable(path, encoding=encoding, max_size=max_size)
     header = [name.strip().casefold() for name in file.header]

@@ -1,7 +1,7 @@
 """The source: each declared file of a vendor becomes one extract, all of them or none.
 
-Made by `workflows/providers/provider_sources.py`; files are opened and split as spreadsheets are
-(`sources/csv_files`). Rule: docs/reference/vendor_files.md.
+Made by `workflows/providers/provider_sources.py`; files are opened and split as
+spreadsheets are (`sources/csv_files`). Rule: docs/reference/vendor_files.md.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ Row = dict[str, Value | None]
 class FileFacts:
     """What is known of one file that was read.
 
-    lines: rows below the header, of which `rejected` were left out. sha256: of its bytes.
-    modified: when it was last changed, in seconds since 1970 UTC.
+    lines: rows below the header, of which `rejected` were left out. sha256: of its
+    bytes. modified: when it was last changed, in seconds since 1970 UTC.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Columns made of one to three others and constant texts: `Ruiz, Ana`, `ana.ruiz@d.example`.
 
-Called by `explain.py`. Pure on lists of texts. Page: docs/reference/drafting.md, shapes.
+Called by `explain.py`. Pure on lists of texts. Page: docs/reference/drafting.md,
+shapes.
 """
 
 from __future__ import annotations

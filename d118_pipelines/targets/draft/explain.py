@@ -1,7 +1,7 @@
 """Each column of a file, explained by the data: a source, a shape, a constant, a map.
 
-Called by `file_draft.py`. What agrees on most lines wins; of equals the simplest, and of
-those the one whose name is most like the header. Page: docs/reference/drafting.md.
+Called by `file_draft.py`. What agrees on most lines wins; of equals the simplest, and
+of those the one whose name is most like the header. Page: docs/reference/drafting.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One file drafted: its key, columns, population and order, checked on every line.
 
-Called by `workflows/targets/draft.py`. Nothing is written here. Page: docs/reference/drafting.md.
+Called by `workflows/targets/draft.py`. Nothing is written here. Page:
+docs/reference/drafting.md.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def draft_file(
 ) -> FileDraft:
     """Find what makes the file.
 
-    day: the day of the file, for dates. wanted_key: header of the column that names a line.
-    Raises: ConfigurationError if there is no such column.
+    day: the day of the file, for dates. wanted_key: header of the column that names a
+    line. Raises: ConfigurationError if there is no such column.
     """
     set_days(duck, {"today": day})
     note_names(duck, relations)

@@ -85,7 +85,8 @@ def population(
 def _one_of(duck: duckdb.DuckDBPyConnection, key: Key) -> str:
     """Which row of several with one key the file has: the first in the order of a column.
 
-    Judged by the columns that the file shares with the relation by value: see `agreeing`.
+    Judged by the columns that the file shares with the relation by value: see
+    `agreeing`.
     """
     columns = ", ".join(f"b.{identifier(column)}" for _, column in key.pairs)
     tried = [

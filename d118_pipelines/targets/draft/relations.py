@@ -1,7 +1,7 @@
 """What a file can be made from: extracts, staged entities and the roster, and their joins.
 
-Called by `file_draft.py`. A relation is readable in the session under its name, as in the
-SQL of targets. Page: docs/reference/drafting.md.
+Called by `file_draft.py`. A relation is readable in the session under its name, as in
+the SQL of targets. Page: docs/reference/drafting.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lines of the file beside the rows that they are about, and how well SQL agrees with them.
 
-Called by `explain.py` and its neighbours. Values are compared as hashes, column by column:
-thousands of candidates cost seconds.
+Called by `explain.py` and its neighbours. Values are compared as hashes, column by
+column: thousands of candidates cost seconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The closed list of shapes in which a source column may stand in a file.
 
-Called by `explain.py`. Each shape is SQL with `{x}` for the column. The list, for people:
-docs/reference/drafting.md, shapes.
+Called by `explain.py`. Each shape is SQL with `{x}` for the column. The list, for
+people: docs/reference/drafting.md, shapes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A draft as text: the target's YAML and the SQL of its files.
 
-Called by `workflows/targets/draft.py`. Page: docs/reference/drafting.md, what is written.
+Called by `workflows/targets/draft.py`. Page: docs/reference/drafting.md, what is
+written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Findings of the newest export or staged roster, and who can correct what.
 
-Called by `cli/findings.py`, the console and the digest; one person's are in `explain.py`.
+Called by `cli/findings.py`, the console and the digest; one person's are in
+`explain.py`.
 """
 
 from __future__ import annotations

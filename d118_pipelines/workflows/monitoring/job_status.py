@@ -1,7 +1,8 @@
 """One run for a program that watches it: `d118 status --job RUN`.
 
-Called by `cli/status.py` and the console; what came of the run is in `run_history.py`, how far it has come
-in `state/progress.py`. Rule: docs/reference/schedules.md, section 6.
+Called by `cli/status.py` and the console; what came of the run is in `run_history.py`,
+how far it has come in `state/progress.py`. Rule: docs/reference/schedules.md, section
+6.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Syncs as other programs ask for them: status, times, statistics, a page of them.
 
-Called by `console/`. A sync that was launched and has not begun is known to Dagster alone;
-from its first step on it has a row in `sis_sync_runs`.
-Rule: docs/reference/roster_database.md.
+Called by `console/`. A sync that was launched and has not begun is known to Dagster
+alone; from its first step on it has a row in `sis_sync_runs`. Rule:
+docs/reference/roster_database.md.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def syncs(
 ) -> tuple[list[Sync], int]:
     """A page of syncs, newest first, and how many there are.
 
-    seen: Dagster's runs, newest first. providers: only of these; of all if empty. run_id:
-    only of this run.
+    seen: Dagster's runs, newest first. providers: only of these; of all if empty.
+    run_id: only of this run.
     """
     if run_id:
         seen = [one for one in seen if one.run_id == run_id]

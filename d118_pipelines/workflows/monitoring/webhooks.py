@@ -1,8 +1,7 @@
 """Webhooks: the sending of what waits, and of a test.
 
-Events are entered by `run_events.py`; the sensor `send_webhook_notification` sends them.
-Called by `sensors.py` and `cli/webhooks.py`.
-Rule: docs/reference/webhooks.md.
+Events are entered by `run_events.py`; the sensor `send_webhook_notification` sends
+them. Called by `sensors.py` and `cli/webhooks.py`. Rule: docs/reference/webhooks.md.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def erase_inactive(
 ) -> int:
     """Erase users who were deactivated before `until`; how many there are.
 
-    last_run: the number of the last run that is so old: the clock alone is not believed.
-    last_delivery: the same of deliveries, for the values in the ledger.
+    last_run: the number of the last run that is so old: the clock alone is not
+    believed. last_delivery: the same of deliveries, for the values in the ledger.
     """
     u, x, s = _users.c, external_ids.c, sis_sync_runs.c
     old_runs = sa.select(s.run_id).where(s.number <= last_run)

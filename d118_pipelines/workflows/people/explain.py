@@ -1,8 +1,8 @@
 """Why is this person in or out of the files, or of the roster?
 
-Called by `cli/explain.py` and `console/`. Who is meant is in `people.py`, what a target or
-provider has of the person in `explain_target.py` and `explain_provider.py`.
-Rule: docs/reference/explain.md.
+Called by `cli/explain.py` and `console/`. Who is meant is in `people.py`, what a target
+or provider has of the person in `explain_target.py` and `explain_provider.py`. Rule:
+docs/reference/explain.md.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def explained(
 ) -> tuple[dict[str, Any], list[Sighting]]:
     """All that a target or provider has of a person, as JSON has it, and their rows.
 
-    key: any id of the person. show_values: also the lines themselves.
-    Raises: ConfigurationError if there is no plan yet, or the key is one of several people.
+    key: any id of the person. show_values: also the lines themselves. Raises:
+    ConfigurationError if there is no plan yet, or the key is one of several people.
     """
     feed = named_feed(project, name)
     plan = newest_plan(feed)

@@ -1,7 +1,7 @@
 """How an API is asked: as the provider's entry says, else its mapping file.
 
-Called by `provider_sources.py` whenever a mapping is read, so that a mapping that does not
-fit its provider is named at once. Rule: docs/reference/mapping_files.md, keys.
+Called by `provider_sources.py` whenever a mapping is read, so that a mapping that does
+not fit its provider is named at once. Rule: docs/reference/mapping_files.md, keys.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ UNREACHED_LOOKS = 60
 class FailedLook:
     """Why nobody can look for a provider's files; kept until a look succeeds.
 
-    since, at: the first and the last of `looks` failures in a row, in UTC. what: the first
-    line of the error, text: all of it. is_refused: the login was. is_unreached: the server
-    did not answer, so the next look may well succeed.
+    since, at: the first and the last of `looks` failures in a row, in UTC. what: the
+    first line of the error, text: all of it. is_refused: the login was. is_unreached:
+    the server did not answer, so the next look may well succeed.
     """
 
     since: str

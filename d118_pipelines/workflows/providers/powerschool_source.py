@@ -1,7 +1,7 @@
 """Which PowerSchool is read: the database, a folder of CSV files, or made-up people.
 
-Called by `provider_sources.py` for a roster, by `assets/pulls.py` for single queries. How
-each source reads is in `sources/powerschool`.
+Called by `provider_sources.py` for a roster, by `assets/pulls.py` for single queries.
+How each source reads is in `sources/powerschool`.
 """
 
 from __future__ import annotations

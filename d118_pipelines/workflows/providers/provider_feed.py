@@ -61,9 +61,9 @@ class ProviderState:
     """One provider now. Times are in the district's zone.
 
     state: see `Standing`, `disabled` if it is switched off, or misconfigured; when: of
-    that. last_sync: when one last succeeded. failed_look: why nobody can look for its files
-    now; empty where somebody can. statistics: of the newest run that has any, entity ->
-    counts.
+    that. last_sync: when one last succeeded. failed_look: why nobody can look for its
+    files now; empty where somebody can. statistics: of the newest run that has any,
+    entity -> counts.
     """
 
     provider: str

@@ -1,8 +1,8 @@
 """The source behind a provider's entry: its address, its credentials, its collections.
 
 Called by `sync.py`, `arrivals.py` and the command line; how each source reads is in
-`sources/`, which PowerSchool it is in `powerschool_source.py`. Values of secrets are resolved
-when a source is made, never when definitions load.
+`sources/`, which PowerSchool it is in `powerschool_source.py`. Values of secrets are
+resolved when a source is made, never when definitions load.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What staging is given: raw collections, the mapping in their shape, what is known.
 
-Called by `sync.py`; it joins a stored pull with the mapping of one provider. Staging itself
-is in `roster/staging`.
+Called by `sync.py`; it joins a stored pull with the mapping of one provider. Staging
+itself is in `roster/staging`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A provider's sync, step by step: pull, stage, plan, apply.
 
-Called by the assets of `pulls.py`, `staged.py` and `roster.py`, and by the command line;
-it joins sources, the roster room and the database. A step's lease and row are in
+Called by the assets of `pulls.py`, `staged.py` and `roster.py`, and by the command
+line; it joins sources, the roster room and the database. A step's lease and row are in
 `sync_runs.py`, what staging is given in `staging_inputs.py`.
 """
 

@@ -1,7 +1,7 @@
 """A vendor's files as a feed: what their guard holds, and its words.
 
-Called by `vendor_files.py`, which reads them, and by `all_feeds.py`; all that they share
-with rosters is in `provider_feed.py`. Rule: docs/reference/vendor_files.md.
+Called by `vendor_files.py`, which reads them, and by `all_feeds.py`; all that they
+share with rosters is in `provider_feed.py`. Rule: docs/reference/vendor_files.md.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def planned_files(
 ) -> StoredPlan:
     """What was written into the store, judged against the pull before it.
 
-    Its hash is that of the files, of what they replace and of the rules that are broken,
-    so that an approval holds for nothing else.
+    Its hash is that of the files, of what they replace and of the rules that are
+    broken, so that an approval holds for nothing else.
     """
     facts = read_facts(store.details)
     rules: list[GuardRule] = []

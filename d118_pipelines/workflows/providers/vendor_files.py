@@ -1,7 +1,7 @@
 """Reading a vendor's files: pull, judge, keep as extracts that targets join.
 
-Called by `assets/pulls.py`. Nothing is staged and no roster changes; what is held and how
-it is said is in `vendor_file_feed.py`. Rule: docs/reference/vendor_files.md.
+Called by `assets/pulls.py`. Nothing is staged and no roster changes; what is held and
+how it is said is in `vendor_file_feed.py`. Rule: docs/reference/vendor_files.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the audit log hears of runs, of files that a person took out, of changed files.
 
-Called by `resources.py`, the alert and configuration sensors and the command line. The log
-itself is `state/audit.py`. Rules: docs/reference/audit.md.
+Called by `resources.py`, the alert and configuration sensors and the command line. The
+log itself is `state/audit.py`. Rules: docs/reference/audit.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A feed: a provider whose roster comes in, or a target whose data goes out.
 
-Called by the command line, the assets, the alert sensor and the job `approve`. The two kinds are in `provider_feed.py` and `target_feed.py`,
-the search by name in `all_feeds.py`, the words of a refusal in `admission.py`.
+Called by the command line, the assets, the alert sensor and the job `approve`. The two
+kinds are in `provider_feed.py` and `target_feed.py`, the search by name in
+`all_feeds.py`, the words of a refusal in `admission.py`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ Row = Mapping[str, Any]
 class PlanPage:
     """What a stored plan changes, for people: keys and counts, no values.
 
-    against: what it was compared with. tables: title -> rows, before and after the rules
-    of the guard. changes: at most as many rows as were asked for, of `total`. more:
-    further keys of the JSON form.
+    against: what it was compared with. tables: title -> rows, before and after the
+    rules of the guard. changes: at most as many rows as were asked for, of `total`.
+    more: further keys of the JSON form.
     """
 
     against: str
@@ -143,7 +144,8 @@ class Feed(ABC):
     def state(self, history: RunHistory | None = None) -> FeedState:
         """How it is doing now. Times are local.
 
-        history: with what Dagster has seen; by default only what the state database has.
+        history: with what Dagster has seen; by default only what the state database
+        has.
         """
 
     @abstractmethod

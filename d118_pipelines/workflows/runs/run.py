@@ -1,7 +1,8 @@
 """One run: what its steps share, the leases it holds until it ends, its tags.
 
-Made by `resources.py` for each Dagster run, by the tests and benchmarks for theirs; handed
-to `sync.py` and to the assets. What a step of a provider records is in `sync_runs.py`.
+Made by `resources.py` for each Dagster run, by the tests and benchmarks for theirs;
+handed to `sync.py` and to the assets. What a step of a provider records is in
+`sync_runs.py`.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ def _seen_by_nobody(text: str) -> None:
 class Run:
     """A run of providers or targets: the project as read once, and who started it.
 
-    Use it inside `with run.leases:`, which gives back what the run holds. target: the one
-    that the run is for; empty for a provider's run and for a run of several. refused: why
-    it may not work at all. waits: for a slot, where all are taken; else it is refused.
-    warn: is told what a person should know and no step raises. names: of all its targets
-    and providers. show: is told how far the run has come. hearings: who else is.
+    Use it inside `with run.leases:`, which gives back what the run holds. target: the
+    one that the run is for; empty for a provider's run and for a run of several.
+    refused: why it may not work at all. waits: for a slot, where all are taken; else it
+    is refused. warn: is told what a person should know and no step raises. names: of
+    all its targets and providers. show: is told how far the run has come. hearings: who
+    else is.
     """
 
     project: Project

@@ -58,8 +58,8 @@ class RunEvent:
     other nobody is told.
 
     percent, step: of its progress, which makes it `run.progress` while it runs. stats:
-    counts. error: the first line of what ended it. pings: whether a dead man's switch may
-    be told of the success.
+    counts. error: the first line of what ended it. pings: whether a dead man's switch
+    may be told of the success.
     """
 
     name: str

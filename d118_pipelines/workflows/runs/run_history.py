@@ -97,9 +97,10 @@ FailuresOf = Callable[[str], Sequence[Failure]]
 class PastRun:
     """One target or provider in one run, and what came of it.
 
-    kind: run, resend, undo, approve. outcome: delivered, applied, held, waiting, failed,
-    cancelled, out of term, busy, paused, released (an approval), not sent, running, or
-    done where nothing was to be sent. numbers: rows, changes. Times are in UTC.
+    kind: run, resend, undo, approve. outcome: delivered, applied, held, waiting,
+    failed, cancelled, out of term, busy, paused, released (an approval), not sent,
+    running, or done where nothing was to be sent. numbers: rows, changes. Times are in
+    UTC.
     """
 
     run_id: str
@@ -139,8 +140,8 @@ class _Entry:
 class RunHistory:
     """All runs that are known, newest first; details are read when they are asked for.
 
-    seen: from Dagster's history, newest first. failures_of: what the failed steps of one
-    of them say.
+    seen: from Dagster's history, newest first. failures_of: what the failed steps of
+    one of them say.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Whether a target's SQL runs, tried before the night.
 
-Called by `d118 doctor`, and for the page docs/reference/readable_columns.md. First on no
-rows, of the newest extracts' columns or else the declared ones; then on the newest
+Called by `d118 doctor`, and for the page docs/reference/readable_columns.md. First on
+no rows, of the newest extracts' columns or else the declared ones; then on the newest
 extracts themselves, where all are there. Nothing is stored or sent.
 """
 

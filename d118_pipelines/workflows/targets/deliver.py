@@ -1,8 +1,8 @@
 """Delivering a stored plan: the lease, the question whether it may go, what counts.
 
 Called by the assets and the command line with one of the two ways to deliver: a set of
-files (`file_set.py`) or users one by one (`scim.py`); `deliveries.py` chooses. Whether a
-plan may go is in `admission.py`. Rules: docs/reference/delivery.md.
+files (`file_set.py`) or users one by one (`scim.py`); `deliveries.py` chooses. Whether
+a plan may go is in `admission.py`. Rules: docs/reference/delivery.md.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def deliver_plan(
     actor: whose run it is, for the audit log; empty: this account's.
 
     Raises: HeldError, PausedError, ExportError or ConfigurationError if it may not go;
-    BusyError if another run delivers; whatever the way raises. The delivery then does not
-    count.
+    BusyError if another run delivers; whatever the way raises. The delivery then does
+    not count.
     """
     target, database = way.target, state_database(way.project)
     feed = TargetFeed(way.project, target)

@@ -1,7 +1,8 @@
 """Which of the two ways a target is delivered, and what deliveries there were.
 
-Called by the export, the delivery's asset, `d118 resend`, `d118 ledger` and the console; the ways are in
-`file_set.py` and `scim.py`, what they share is in `deliver.py`.
+Called by the export, the delivery's asset, `d118 resend`, `d118 ledger` and the
+console; the ways are in `file_set.py` and `scim.py`, what they share is in
+`deliver.py`.
 """
 
 from __future__ import annotations

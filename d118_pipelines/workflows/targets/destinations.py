@@ -1,8 +1,8 @@
 """Where a target goes: the configured server or service, else the local outbox.
 
 Called by `deliveries.py`, `target_feed.py` and `d118 doctor`. The environment is read
-here; its values are never shown: a destination is known by a short hash and named by its
-variable.
+here; its values are never shown: a destination is known by a short hash and named by
+its variable.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class FileDestination(Destination):
 def resolve(project: Project, target: Target) -> Destination:
     """The target's destination as the environment has it now; opens no connection.
 
-    A FileDestination for the outbox and for a server, a plain one for a service of users.
-    Raises: ConfigurationError for a bad address.
+    A FileDestination for the outbox and for a server, a plain one for a service of
+    users. Raises: ConfigurationError for a bad address.
     """
     wanted = target.model.destination
     address = os.environ.get(wanted.address_env)

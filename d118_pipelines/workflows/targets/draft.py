@@ -1,7 +1,8 @@
 """`d118 targets draft`: a target made from the files that another program sent last.
 
-Called by `cli/draft.py`. What explains a file is found in `targets/draft/`; here are what
-it can be made from, and where the draft is written. Page: docs/from_script_to_target.md.
+Called by `cli/draft.py`. What explains a file is found in `targets/draft/`; here are
+what it can be made from, and where the draft is written. Page:
+docs/from_script_to_target.md.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def draft_target(
 ) -> Drafted:
     """Draft the target `name` from a file, a folder of files or a zip archive.
 
-    key: header of the column that names a line. force: what was drafted before is replaced.
-    Raises: ConfigurationError for a name that is taken, or a file that no target could
-    write; IncompleteExtractError if there is nothing yet to make it from.
+    key: header of the column that names a line. force: what was drafted before is
+    replaced. Raises: ConfigurationError for a name that is taken, or a file that no
+    target could write; IncompleteExtractError if there is nothing yet to make it from.
     """
     if not TARGET_NAME.fullmatch(name):
         raise ConfigurationError(

@@ -39,8 +39,8 @@ Found = Mapping[tuple[str, str], Row]
 def with_values(feed: Feed, plan: StoredPlan, changes: Sequence[Row]) -> list[Row]:
     """The changes with two columns more, `before` and `now`: `column: value; ...`.
 
-    changes: of a page of this plan. Of a changed record they have its changed columns, of
-    others all that have a value. What is not kept any more is empty.
+    changes: of a page of this plan. Of a changed record they have its changed columns,
+    of others all that have a value. What is not kept any more is empty.
     """
     if isinstance(feed, TargetFeed):
         part, found = "file", _of_files(feed, plan, changes)

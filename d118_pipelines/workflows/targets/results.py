@@ -1,8 +1,8 @@
 """Reading back what a vendor says of a delivery: accepted, or rejected and why.
 
 Called by `assets/results.py`, at the begin of the target's next run. What counts as an
-answer is in `targets/results.py`, how a file is read in `sources/vendor_file/answers.py`.
-Rule: docs/reference/vendor_files.md, results.
+answer is in `targets/results.py`, how a file is read in
+`sources/vendor_file/answers.py`. Rule: docs/reference/vendor_files.md, results.
 """
 
 from __future__ import annotations

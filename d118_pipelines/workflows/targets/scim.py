@@ -1,8 +1,8 @@
 """A target's users, brought to a service provider one by one; state is kept per batch.
 
-Called by `deliveries.py`, which chooses between this and a set of files (`file_set.py`);
-when a delivery counts is in `deliver.py`, what is known of users in `scim_state.py`,
-requests are in `delivery/scim/`. Rule: docs/reference/scim.md.
+Called by `deliveries.py`, which chooses between this and a set of files
+(`file_set.py`); when a delivery counts is in `deliver.py`, what is known of users in
+`scim_state.py`, requests are in `delivery/scim/`. Rule: docs/reference/scim.md.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Users(Delivery[SentUsers]):
         """Send the changes of the export.
 
         What the provider confirmed is committed with every batch and stays, whatever
-        comes. Raises: DestinationError if every user is refused; what `provision` raises
-        when the service as a whole does not answer.
+        comes. Raises: DestinationError if every user is refused; what `provision`
+        raises when the service as a whole does not answer.
         """
         database, district = state_database(self.project), self.project.district().id
         with database.transaction() as connection:

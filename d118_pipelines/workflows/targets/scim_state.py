@@ -1,8 +1,8 @@
 """What is known about users at a service provider: their status, and what it confirmed.
 
-Called by `scim.py` and `d118 status --scim`. The ledger has one entry per confirmed user:
-key the internal id, identity the provider's id, last_line the row as JSON.
-Rule: docs/reference/scim.md.
+Called by `scim.py` and `d118 status --scim`. The ledger has one entry per confirmed
+user: key the internal id, identity the provider's id, last_line the row as JSON. Rule:
+docs/reference/scim.md.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ from d118_pipelines.workflows.targets.destinations import resolve
 class TargetState:
     """One target now, for its present destination. Times are in the district's zone.
 
-    state: see `Standing`, or misconfigured; when: of that. last_error: of a failed newest
-    run.
+    state: see `Standing`, or misconfigured; when: of that. last_error: of a failed
+    newest run.
     """
 
     target: str

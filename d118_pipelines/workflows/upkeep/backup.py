@@ -58,8 +58,8 @@ _OF_THE_FOLDER = (
 class Backup:
     """A verified archive. files: name in the archive -> size and SHA-256.
 
-    left_out: what is not in it, for a person. is_shared: Dagster's run history is in the
-    state's dump.
+    left_out: what is not in it, for a person. is_shared: Dagster's run history is in
+    the state's dump.
     """
 
     path: Path

@@ -118,8 +118,8 @@ def _shipped_targets() -> list[str]:
 def copy_shipped(folder: Path, name: str) -> list[str]:
     """Copy a shipped file, or all files of a shipped folder; returns their names.
 
-    Raises: ConfigurationError if nothing of that name is shipped and meant to be changed,
-    or if the folder has one of the files already.
+    Raises: ConfigurationError if nothing of that name is shipped and meant to be
+    changed, or if the folder has one of the files already.
     """
     wanted = str(PurePosixPath(name))
     files = [file for file in _shipped_files(wanted) if not _OF_THE_ENGINE.match(file)]

@@ -1,7 +1,7 @@
 """A backup back into a folder: a copy that is locked until a person unlocks it.
 
-Called by `cli/backup.py`; the archive is made and checked in `backup.py`, the lock is in
-`state/restored.py`. Rules: docs/reference/backup.md.
+Called by `cli/backup.py`; the archive is made and checked in `backup.py`, the lock is
+in `state/restored.py`. Rules: docs/reference/backup.md.
 """
 
 from __future__ import annotations

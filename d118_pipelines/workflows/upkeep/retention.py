@@ -1,7 +1,7 @@
 """What is too old is removed: folders below `D118_HOME`, rows of the state database.
 
-Called by `cli/prune.py` and the asset `reports/district/retention`; Dagster's own runs are
-in `instance.py`, people in `erasure.py`. Rules: docs/reference/retention.md.
+Called by `cli/prune.py` and the asset `reports/district/retention`; Dagster's own runs
+are in `instance.py`, people in `erasure.py`. Rules: docs/reference/retention.md.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def upgrade(
 ) -> Path | None:
     """Back the state up where its schema is older, then migrate it; the backup's path.
 
-    has_backup: somebody has made one. Raises: as `make_backup` and `database.upgrade`; the
-    state is as it was then.
+    has_backup: somebody has made one. Raises: as `make_backup` and `database.upgrade`;
+    the state is as it was then.
     """
     plan = planned_upgrade(project, migrations=migrations)
     saved = None

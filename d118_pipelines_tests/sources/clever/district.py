@@ -1,7 +1,7 @@
 """A small district as Clever would send it, and a source that reads it.
 
-Belongs here: synthetic objects of v3 and v2, a clock that does not wait, short ways to a
-pull. Not here: checks.
+Belongs here: synthetic objects of v3 and v2, a clock that does not wait, short ways to
+a pull. Not here: checks.
 """
 
 from __future__ import annotations

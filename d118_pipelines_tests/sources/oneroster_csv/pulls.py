@@ -1,6 +1,7 @@
 """One pull of a synthetic set, and what came of it.
 
-Belongs here: running the source as a run does. Not here: the sets (`support/bundles.py`).
+Belongs here: running the source as a run does. Not here: the sets
+(`support/bundles.py`).
 """
 
 from __future__ import annotations

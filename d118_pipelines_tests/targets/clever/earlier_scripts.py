@@ -1,7 +1,7 @@
 """The rules of the three earlier scripts, written once more and plainly, as an oracle.
 
-Belongs here: what the scripts write for rows without a fault, from PowerSchool's tables,
-row by row and with all their habits. Not here: any of the project's own code.
+Belongs here: what the scripts write for rows without a fault, from PowerSchool's
+tables, row by row and with all their habits. Not here: any of the project's own code.
 Source: docs/reference/clever_sftp.md, columns.
 """
 

@@ -1,8 +1,8 @@
 """Sections.csv: its columns and values, and the faults of the earlier script.
 
-Every case is a section of one district, which is exported with all settings off and with
-all of them on. Who teaches a section: `test_section_teachers.py`. Rules and faults:
-docs/reference/clever_sftp.md, sections.
+Every case is a section of one district, which is exported with all settings off and
+with all of them on. Who teaches a section: `test_section_teachers.py`. Rules and
+faults: docs/reference/clever_sftp.md, sections.
 """
 
 from __future__ import annotations

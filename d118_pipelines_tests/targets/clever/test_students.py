@@ -1,7 +1,7 @@
 """Students.csv, and the faults of the earlier script that it does not have.
 
-Every case is a student of one district, which is exported with all settings off and with
-all of them on. Rules and faults: docs/reference/clever_sftp.md, students.
+Every case is a student of one district, which is exported with all settings off and
+with all of them on. Rules and faults: docs/reference/clever_sftp.md, students.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files as scripts of other districts write them, from the tables of PowerSchool alone.
 
-It knows nothing of the drafter, nor of what this project extracts: it reads the tables of
-the demonstration district and writes plain text.
+It knows nothing of the drafter, nor of what this project extracts: it reads the tables
+of the demonstration district and writes plain text.
 """
 
 from __future__ import annotations

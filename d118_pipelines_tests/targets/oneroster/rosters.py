@@ -1,8 +1,8 @@
 """Small rosters of record, and the sets that are made of them.
 
-A roster is entity -> records in the form that staging gives them (`*_external_id`, lists
-as lists), so that what was read back can be compared with it as it is.
-Not here: facts about sets, and reading them without the project (`reader.py`).
+A roster is entity -> records in the form that staging gives them (`*_external_id`,
+lists as lists), so that what was read back can be compared with it as it is. Not here:
+facts about sets, and reading them without the project (`reader.py`).
 """
 
 from __future__ import annotations
