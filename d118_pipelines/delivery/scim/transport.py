@@ -7,11 +7,8 @@ Rule: docs/reference/scim.md, requests.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import os
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +23,7 @@ from d118_pipelines.errors import (
     TimeLimitError,
 )
 from d118_pipelines.kernel.addresses import is_loopback
+from d118_pipelines.kernel.certificates import trusted
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.retry import retried, seconds_asked
 
@@ -57,17 +55,6 @@ class RefusedError(Exception):
         return self.status == 429 or (self.status >= 500 and self.status != 501)
 
 
-@functools.cache
-def _trusted(*places: str | None) -> ssl.SSLContext:
-    """The certificates that are trusted; reading them takes a tenth of a second.
-
-    places: what the variables say that name others, which httpx2 reads.
-    """
-    import httpx2
-
-    return httpx2.create_ssl_context(trust_env=bool(places))
-
-
 class PatientClient:
     """Asks through an httpx2 client, waits, repeats and never follows redirects.
 
@@ -83,10 +70,9 @@ class PatientClient:
         self._settings, self._lock = settings, threading.Lock()
         self._not_before, self.requests = 0.0, 0
         is_local = is_loopback(urlsplit(settings.base_url).hostname or "")
-        names = () if is_local else ("SSL_CERT_FILE", "SSL_CERT_DIR")
         self.client = httpx2.Client(
             base_url=settings.base_url,
-            verify=_trusted(*map(os.environ.get, names)),
+            verify=trusted(httpx2.create_ssl_context, is_local=is_local),
             timeout=settings.timeout_seconds,
             headers={"Authorization": f"Bearer {settings.token}"},
             trust_env=not is_local,

@@ -6,9 +6,7 @@ status.
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
 import socket
 import ssl
 import threading
@@ -26,6 +24,7 @@ from d118_pipelines.errors import (
     TimeLimitError,
 )
 from d118_pipelines.kernel.addresses import is_loopback, origin
+from d118_pipelines.kernel.certificates import trusted
 
 if TYPE_CHECKING:
     import httpx
@@ -56,17 +55,6 @@ class HttpLimits:
     attempts: int = 6
     wait: float = 300.0
     size_bytes: int = 64 * MEBIBYTE
-
-
-@functools.cache
-def _trusted(*places: str | None) -> ssl.SSLContext:
-    """The certificates that are trusted; reading them takes a tenth of a second.
-
-    places: what the variables say that name others, which httpx reads.
-    """
-    import httpx
-
-    return httpx.create_ssl_context(trust_env=bool(places))
 
 
 class Transport:
@@ -197,10 +185,8 @@ class Transport:
             # They log addresses with their queries, and headers.
             for name in ("httpx", "httpcore"):
                 logging.getLogger(name).setLevel(logging.WARNING)
-            # Loopback has no proxy, and no certificates of its own either.
-            names = () if is_local else ("SSL_CERT_FILE", "SSL_CERT_DIR")
             self._clients[is_local] = httpx.Client(
-                verify=_trusted(*map(os.environ.get, names)),
+                verify=trusted(httpx.create_ssl_context, is_local=is_local),
                 trust_env=not is_local,
                 headers=HEADERS,
             )
