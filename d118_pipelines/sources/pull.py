@@ -17,6 +17,7 @@ import datetime as dt
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -122,6 +123,36 @@ def try_each(
             if isinstance(exc, AuthenticationError | RetriableError):
                 break
     return tried
+
+
+def try_files(
+    place: Callable[[], AbstractContextManager[Path]],
+    names: Callable[[Path], Iterable[str]],
+    look: Callable[[Path, str], str],
+    word: str,
+) -> ConnectionReport:
+    """A test of the files of a folder, without raising.
+
+    place: gives the folder for the time of the look. names: of what is looked at in it.
+    look: what one of them is. word: what was done with them, as `found`.
+    """
+    started = time.monotonic()
+    details: dict[str, str] = {}
+    problems: list[str] = []
+    try:
+        with place() as folder:
+
+            def see(name: str) -> None:
+                details[name] = look(folder, name)
+
+            for name, error in try_each(names(folder), see):
+                if error is not None:
+                    details[name] = error.what
+                    problems.append(error.what)
+    except (D118Error, OSError) as exc:
+        problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
+    message = problems[0] if problems else f"{len(details)} files {word}"
+    return ConnectionReport(not problems, message, time.monotonic() - started, details)
 
 
 class RosterSource(Protocol):

@@ -7,7 +7,7 @@ Called by `source.py`, which reads several of them; what is done to a cell is in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,15 @@ class ReadableFile:
                 next_step="Run again when the upload has ended.",
             )
 
+    def values_at(self, places: Collection[int]) -> Counter[str]:
+        """Every non-empty value of these cells and how often; a reading of its own."""
+        values: Counter[str] = Counter()
+        for row in self.rows() if places else ():
+            if not row.problem:
+                values.update(row.cells[place].strip() for place in places)
+        del values[""]
+        return values
+
     def report_encoding(self, findings: Findings, origin: str) -> None:
         """Note what is not in the encoding first thought of."""
         if self.form.encoding == MIXED:
@@ -139,12 +148,7 @@ class OpenedFile(ReadableFile):
     def dates(self) -> Counter[str]:
         """Every non-empty date of the file and how often; a reading of its own."""
         places = [p for c, p in self.layout.places.items() if c in DATE_COLUMNS]
-        values: Counter[str] = Counter()
-        for row in self.rows() if places else ():
-            if not row.problem:
-                values.update(row.cells[place].strip() for place in places)
-        del values[""]
-        return values
+        return self.values_at(places)
 
 
 def open_readable(

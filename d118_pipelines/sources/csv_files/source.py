@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from d118_pipelines.errors import (
     ConfigurationError,
-    D118Error,
     IncompleteExtractError,
 )
 from d118_pipelines.kernel.arrow_arrays import record_batch
@@ -33,7 +31,7 @@ from d118_pipelines.sources.csv_files.rules import (
     CsvRules,
     FileType,
 )
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore, try_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,22 +78,14 @@ class CsvSource:
 
     def test(self) -> ConnectionReport:
         """List the files and what each was recognised as, without raising."""
-        started = time.monotonic()
-        details: dict[str, str] = {}
-        problems = []
-        try:
-            with self._place() as folder:
-                for path in self._paths(folder):
-                    try:
-                        details[path.name] = self._open(path, Findings()).layout.type
-                    except D118Error as exc:
-                        details[path.name] = exc.what
-                        problems.append(exc.what)
-        except (D118Error, OSError) as exc:
-            problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
-        message = problems[0] if problems else f"{len(details)} files recognised"
-        seconds = time.monotonic() - started
-        return ConnectionReport(not problems, message, seconds, details)
+
+        def files(folder: Path) -> Iterable[str]:
+            return [path.name for path in self._paths(folder)]
+
+        def look(folder: Path, name: str) -> str:
+            return self._open(folder / name, Findings()).layout.type
+
+        return try_files(self._place, files, look, "recognised")
 
     def pull(self, store: PullStore) -> None:
         """Write the collections that have files, and enrollments with classes.

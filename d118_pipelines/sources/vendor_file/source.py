@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d118_pipelines.config.provider_types import VendorTable
-from d118_pipelines.errors import D118Error, IncompleteExtractError
+from d118_pipelines.errors import IncompleteExtractError
 from d118_pipelines.kernel.arrow_arrays import arrow_array
 from d118_pipelines.kernel.finding import Findings, Level
 from d118_pipelines.kernel.hashes import sha256_of
@@ -28,7 +26,7 @@ from d118_pipelines.sources.csv_files.cells import UNREADABLE_ROWS
 from d118_pipelines.sources.csv_files.dates import DateOrder, choose_form
 from d118_pipelines.sources.csv_files.opened import ReadableFile, open_readable
 from d118_pipelines.sources.delimited.splitter import Record
-from d118_pipelines.sources.pull import ConnectionReport, PullStore
+from d118_pipelines.sources.pull import ConnectionReport, PullStore, try_files
 from d118_pipelines.sources.vendor_file.cells import Value, read_value
 
 if TYPE_CHECKING:
@@ -84,24 +82,14 @@ class VendorFileSource:
 
     def test(self) -> ConnectionReport:
         """Open every file and look for its columns, without raising."""
-        started = time.monotonic()
-        details: dict[str, str] = {}
-        problems = []
-        try:
-            with self._place() as folder:
-                for name, table in self._tables.items():
-                    try:
-                        file = self._open(folder, table)
-                        _places(file, name, table, Findings())
-                        details[name] = file.name
-                    except D118Error as exc:
-                        details[name] = exc.what
-                        problems.append(exc.what)
-        except (D118Error, OSError) as exc:
-            problems.append(exc.what if isinstance(exc, D118Error) else str(exc))
-        message = problems[0] if problems else f"{len(details)} files found"
-        seconds = time.monotonic() - started
-        return ConnectionReport(not problems, message, seconds, details)
+
+        def look(folder: Path, name: str) -> str:
+            table = self._tables[name]
+            file = self._open(folder, table)
+            _places(file, name, table, Findings())
+            return file.name
+
+        return try_files(self._place, lambda _: self._tables, look, "found")
 
     def pull(self, store: PullStore) -> None:
         """Write every extract.
@@ -141,7 +129,8 @@ class VendorFileSource:
         origin = f"{file.name}/{name}"
         places = _places(file, name, table, findings)
         file.report_encoding(findings, origin)
-        form = choose_form(_dates(file, table, places), self._date_order)
+        dates = [p for c, p in places.items() if table.columns[c].type == "date"]
+        form = choose_form(file.values_at(dates), self._date_order)
         reader = _Reader(origin, table, places, form, findings)
         writer = store.collection(name)
         writer.add_table(_batch([], table))
@@ -270,19 +259,6 @@ def _places(
             )
         findings.add("file.absent_column", "warn", f"{file.name}/{name}", field=column)
     return places
-
-
-def _dates(
-    file: ReadableFile, table: VendorTable, places: Mapping[str, int]
-) -> Counter[str]:
-    """Every filled date and how often; a reading of its own where there are any."""
-    at = [p for name, p in places.items() if table.columns[name].type == "date"]
-    values: Counter[str] = Counter()
-    for row in file.rows() if at else ():
-        if not row.problem:
-            values.update(row.cells[place].strip() for place in at)
-    del values[""]
-    return values
 
 
 def _batch(rows: Sequence[tuple[int, Row]], table: VendorTable) -> pa.RecordBatch:
