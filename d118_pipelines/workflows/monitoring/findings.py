@@ -16,13 +16,13 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.staging.staged import REFUSED_FILE, find_staged
 from d118_pipelines.roster.store.runs import logged_codes, recent_runs
+from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import latest_plan
 from d118_pipelines.targets.records import FINDING_COLUMNS, codes_counted, findings_of
 from d118_pipelines.workflows.monitoring.all_feeds import Feeds
 from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
 from d118_pipelines.workflows.providers.vendor_file_feed import VendorFileFeed
-from d118_pipelines.workflows.providers.vendor_files import findings_file
 from d118_pipelines.workflows.runs.admission import newest_plan
 from d118_pipelines.workflows.runs.feed import Feed
 
@@ -55,23 +55,23 @@ def findings_in(feed: Feed, code: str | None = None) -> tuple[Rows, Rows]:
     return counted, rows
 
 
-def _findings_of_roster(feed: ProviderFeed) -> Path | None:
-    folder = feed.project.home / "staged" / feed.name
+def _findings_file(feed: ProviderFeed) -> Path:
+    """Of what was refused since, else of the newest. Raises: ConfigurationError if none."""
+    is_files = isinstance(feed, VendorFileFeed)
+    folder = feed.project.home / ("raw" if is_files else "staged") / feed.name
     if (folder / REFUSED_FILE).is_file():
         return folder / REFUSED_FILE
-    staged = find_staged(folder)
-    return staged.findings_file if staged else None
-
-
-def _of_roster(feed: ProviderFeed, code: str | None) -> tuple[Rows, Rows]:
-    if isinstance(feed, VendorFileFeed):
-        path, what = findings_file(feed.project, feed.provider), "extract"
-    else:
-        path, what = _findings_of_roster(feed), "staged roster"
-    if path is None:
+    newest = find_pull(folder) if is_files else find_staged(folder)
+    if newest is None:
+        what = "extract" if is_files else "staged roster"
         raise ConfigurationError(
             f"{feed.name} has no {what} yet.", next_step=f"d118 run {feed.name}"
         )
+    return newest.findings_file
+
+
+def _of_roster(feed: ProviderFeed, code: str | None) -> tuple[Rows, Rows]:
+    path = _findings_file(feed)
     if not path.is_file():
         return [], []
     with closing(open_frames()) as duck:

@@ -26,6 +26,7 @@ from d118_pipelines.workflows.runs.run_events import RunEvent, tell_event
 
 if TYPE_CHECKING:
     import duckdb
+    import sqlalchemy as sa
 
 LOGGED_RECORDS = 100
 """Of each code of an entity; all of them are in the staged roster's findings."""
@@ -127,26 +128,40 @@ def close_row(
     run: Run, provider: Provider, status: str, error: str, plan_hash: str | None = None
 ) -> None:
     """End the row of the run if it is still open."""
+    ended = RunEvent(provider.id, run.run_id, status, error=error, pings=False)
     with run.database.transaction() as connection:
-        is_closed = history.close_run(
-            connection,
-            provider=provider.id,
-            run_id=run.run_id,
-            status=status,
-            now=utc_now(),
-            error=error,
-            plan_hash=plan_hash,
-        )
-        if is_closed:
-            ended = RunEvent(provider.id, run.run_id, status, error=error, pings=False)
-            tell_event(connection, run.project, provider.model, ended)
+        end_row(connection, run.project, provider, ended, plan_hash)
+
+
+def end_row(
+    connection: sa.Connection,
+    project: Project,
+    provider: Provider,
+    ended: RunEvent,
+    plan_hash: str | None = None,
+) -> None:
+    """End the row of a run that is still open, and tell of it."""
+    is_closed = history.close_run(
+        connection,
+        provider=provider.id,
+        run_id=ended.run_id,
+        status=ended.status,
+        now=utc_now(),
+        stats=ended.stats or None,
+        error=ended.error or None,
+        plan_hash=plan_hash,
+    )
+    if is_closed:
+        tell_event(connection, project, provider.model, ended)
 
 
 def write_log(
     run: Run, provider: Provider, duck: duckdb.DuckDBPyConnection, findings: Path
 ) -> None:
-    """Log the findings of a staged roster or of files: the first records of each code, and how many
-    more there are."""
+    """Log the findings of a staged roster, or of files.
+
+    Of each code the first records, and how many more there are.
+    """
     rows = _finding_rows(duck, findings)
     with run.database.transaction() as connection:
         history.name_records(connection, provider.id, rows)

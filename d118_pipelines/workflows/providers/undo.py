@@ -12,13 +12,14 @@ from d118_pipelines.config.providers import Provider
 from d118_pipelines.errors import D118Error
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.roster.store.apply import ApplyResult
-from d118_pipelines.roster.store.runs import Actor, close_run, open_run
+from d118_pipelines.roster.store.runs import Actor, open_run
 from d118_pipelines.roster.store.undo import Undo, apply_undo, plan_undo
 from d118_pipelines.state.leases import lease
 from d118_pipelines.state.open import state_database
 from d118_pipelines.state.plans import store_plan, use_approval
 from d118_pipelines.workflows.providers.provider_feed import ProviderFeed, stored_plan
 from d118_pipelines.workflows.providers.sync import frames, guard_of
+from d118_pipelines.workflows.providers.sync_runs import end_row
 from d118_pipelines.workflows.runs.admission import admit
 from d118_pipelines.workflows.runs.run_events import RunEvent, tell_event
 
@@ -73,16 +74,7 @@ def undo_provider(
                     kind="undo",
                     undoes_run=planned.undoes_run,
                 )
-                close_run(
-                    connection,
-                    provider=provider.id,
-                    run_id=run_id,
-                    status=status,
-                    now=utc_now(),
-                    error=exc.what,
-                    plan_hash=planned.plan.hash,
-                )
-                tell_event(connection, project, provider.model, refused)
+                end_row(connection, project, provider, refused, planned.plan.hash)
             raise
         with database.transaction() as connection:
             result = apply_undo(

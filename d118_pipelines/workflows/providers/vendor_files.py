@@ -7,30 +7,27 @@ how it is said is in `vendor_file_feed.py`. Rule: docs/reference/vendor_files.md
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import Provider, VendorFileProvider
 from d118_pipelines.kernel.clock import utc_now
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.roster.planning.plan_counts import Counts
 from d118_pipelines.roster.staging.staged import REFUSED_FILE
-from d118_pipelines.roster.store import runs as history
 from d118_pipelines.sources.pull import Progress, Pull, PullStore, find_pull, run_pull
 from d118_pipelines.sources.vendor_file.cells import DUCKDB_TYPES
 from d118_pipelines.sources.vendor_file.source import FileFacts, read_facts
 from d118_pipelines.state.plans import Approval, store_plan, use_approval
 from d118_pipelines.workflows.providers.provider_sources import provider_source
 from d118_pipelines.workflows.providers.sync import frames, noted
-from d118_pipelines.workflows.providers.sync_runs import sync_step, write_log
+from d118_pipelines.workflows.providers.sync_runs import end_row, sync_step, write_log
 from d118_pipelines.workflows.providers.vendor_file_feed import (
     VendorFileFeed,
     planned_files,
 )
 from d118_pipelines.workflows.runs.admission import admit
 from d118_pipelines.workflows.runs.run import Run
-from d118_pipelines.workflows.runs.run_events import RunEvent, tell_event
+from d118_pipelines.workflows.runs.run_events import RunEvent
 
 
 def pull_vendor_files(run: Run, provider: Provider, on_progress: Progress) -> Pull:
@@ -83,28 +80,11 @@ def pull_vendor_files(run: Run, provider: Provider, on_progress: Progress) -> Pu
         status = "PARTIAL" if left_out else "SUCCESS"
         with database.transaction() as connection:
             ended = RunEvent(provider.id, run.run_id, status, stats=stats)
-            history.close_run(
-                connection,
-                provider=provider.id,
-                run_id=run.run_id,
-                status=status,
-                now=utc_now(),
-                stats=stats,
-            )
-            tell_event(connection, project, model, ended)
+            end_row(connection, project, provider, ended)
             if approval is not None:
                 use_approval(connection, approval, target=provider.id, now=utc_now())
     run.note(provider.id, 100, "Done")
     return made
-
-
-def findings_file(project: Project, provider: Provider) -> Path | None:
-    """The findings of the newest files, or of what was refused since; None without."""
-    folder = project.home / "raw" / provider.id
-    if (folder / REFUSED_FILE).is_file():
-        return folder / REFUSED_FILE
-    pull = find_pull(folder)
-    return pull.findings_file if pull else None
 
 
 def declared_columns(provider: Provider, name: str) -> dict[str, str]:
