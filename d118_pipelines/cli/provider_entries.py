@@ -25,6 +25,7 @@ from d118_pipelines.config.provider_forms import (
     config_of,
     form_of,
     is_secret,
+    put_value,
     typed_value,
 )
 from d118_pipelines.config.providers import load_providers
@@ -107,7 +108,7 @@ def set_values(
             changes[key] = _yes_or_no(text)
         else:
             value = _value(kind, key, text) if has_value else _secret_of(key)
-            _put(changes.setdefault("config", {}), key, value)
+            put_value(changes.setdefault("config", {}), key, value)
     change_provider(project, provider, changes, account=account())
     say(f"{provider} is changed. Next: d118 test-connection {provider}")
     _reload(project)
@@ -249,14 +250,6 @@ def _secret_of(key: str) -> str:
     if sys.stdin.isatty():
         return str(typer.prompt(key, hide_input=True))
     return sys.stdin.readline().rstrip("\n")
-
-
-def _put(config: dict[str, Any], key: str, value: Any) -> None:
-    """A value at its place; dots lead inside."""
-    *outer, last = key.split(".")
-    for name in outer:
-        config = config.setdefault(name, {})
-    config[last] = value
 
 
 def _reload(project: Project) -> None:

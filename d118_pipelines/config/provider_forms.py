@@ -100,16 +100,21 @@ def config_of(fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, 
         text = given.get(field.key, "").strip()
         if not text:
             continue
-        *outer, last = field.key.split(".")
-        place = config
-        for name in outer:
-            place = place.setdefault(name, {})
-        place[last] = text
-        if last == "port":
+        value: str | int = text
+        if field.key.rpartition(".")[2] == "port":
             if not text.isdecimal() or not 0 < int(text) < 65536:
                 raise ConfigurationError("Port is a number from 1 to 65535.")
-            place[last] = int(text)
+            value = int(text)
+        put_value(config, field.key, value)
     return config
+
+
+def put_value(config: dict[str, Any], key: str, value: Any) -> None:
+    """Enter a value at its place; dots in the key lead inside."""
+    *outer, last = key.split(".")
+    for name in outer:
+        config = config.setdefault(name, {})
+    config[last] = value
 
 
 def typed_value(kind: str, key: str, text: str) -> Any:

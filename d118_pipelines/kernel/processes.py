@@ -21,16 +21,20 @@ def daemons(dagster_home: Path) -> list[int]:
 
 def daemons_here(root: Path) -> list[int]:
     """Those of the instance of this environment: DAGSTER_HOME's, else the project's."""
-    return daemons(Path(os.environ.get("DAGSTER_HOME") or root))
+    return daemons(dagster_home(root))
+
+
+def dagster_home(root: Path) -> Path:
+    """The folder of this environment's instance; the project's where none is named."""
+    return Path(os.environ.get("DAGSTER_HOME") or root)
 
 
 def code_sockets(root: Path) -> list[Path]:
     """The sockets of the code servers of this environment's instance."""
-    home = Path(os.environ.get("DAGSTER_HOME") or root)
     return sorted(
         {
             Path(command[command.index("--socket") + 1])
-            for _, command in _commands(home)
+            for _, command in _commands(dagster_home(root))
             if {"code-server", "start", "--socket"} <= set(command)
         }
     )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from d118_pipelines.errors import ConfigurationError, ConnectionLostError
+from d118_pipelines.kernel.processes import dagster_home
 from d118_pipelines.state.engines import normalised, shown
 
 # What a URL is called that is written into the file.
@@ -84,7 +85,7 @@ def _storage(root: Path) -> dict[str, Any]:
 
 
 def _settings_file(root: Path) -> Path:
-    return Path(os.environ.get("DAGSTER_HOME") or root) / "dagster.yaml"
+    return dagster_home(root) / "dagster.yaml"
 
 
 def queue_limit(root: Path) -> int | None:

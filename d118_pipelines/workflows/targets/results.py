@@ -49,7 +49,7 @@ def read_results(project: Project, target: Target, *, now: dt.datetime) -> Count
     destination = resolve(project, target).id
     reading = _Reading(project, target, wanted, destination, now)
     try:
-        with _place(project, target, wanted, reading.known()) as folder:
+        with _place(project, target, wanted, reading) as folder:
             files = sorted(local_files(folder), key=lambda one: one.mtime_seconds)
             done = Counter[str](files=0)
             for file in files:
@@ -76,10 +76,9 @@ class _Reading:
         self._project, self._target, self._wanted = project, target, wanted
         self._destination, self._now = destination, now
         self._database: Database = state_database(project)
-        self._known: Known = set()
+        self._known = self._read_before()
 
-    def known(self) -> _Reading:
-        """Itself, knowing the files that were read before."""
+    def _read_before(self) -> Known:
         f = db.result_files.c
         with self._database.reading() as connection:
             rows = connection.execute(
@@ -87,8 +86,7 @@ class _Reading:
                     *self._mine(), f.problem != "results.unreadable"
                 )
             )
-            self._known = {(row.name, row.size_bytes, row.modified) for row in rows}
-        return self
+            return {(row.name, row.size_bytes, row.modified) for row in rows}
 
     def wants(self, file: RemoteFile) -> bool:
         """Whether it is a result file that was not read yet."""
