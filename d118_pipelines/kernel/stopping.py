@@ -65,8 +65,10 @@ def _interrupt_queries(signals: int) -> None:
 
 def _interrupt_all() -> None:
     """In a function of its own, so that the thread keeps no session alive."""
+    from duckdb import ConnectionException
+
     for session in list(_sessions):
-        with suppress(Exception):  # it was closed meanwhile
+        with suppress(ConnectionException):  # it was closed meanwhile
             session.interrupt()
 
 
