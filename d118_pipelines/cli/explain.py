@@ -14,6 +14,7 @@ import typer
 from d118_pipelines.cli.context import AnyName, AsJson
 from d118_pipelines.cli.output import say, show_json, show_table
 from d118_pipelines.config.project import Project
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
 from d118_pipelines.workflows.people.explain import TITLES, explained, own_key
 from d118_pipelines.workflows.runs.audit_trail import record_export
 
@@ -41,7 +42,8 @@ def explain(
     Exit code 1: nothing that is kept has this id.
     """
     project = Project.here()
-    answer, person = explained(project, target, key, show_values=show_values)
+    feed = named_feed(project, target)
+    answer, person = explained(feed, key, show_values=show_values)
     if as_json or show_values:
         how = "with values" if show_values else "json"
         record_export(project, target, f"explain, {how}", own_key(person))

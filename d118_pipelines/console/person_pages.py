@@ -21,6 +21,7 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.text import clean_text
 from d118_pipelines.workflows.monitoring.all_feeds import enabled_feeds
 from d118_pipelines.workflows.people.explain import TITLES, explained
+from d118_pipelines.workflows.runs.feed import Feed
 
 routes = APIRouter(include_in_schema=False)
 
@@ -45,7 +46,7 @@ def answer(
     values = "with values" if show_values else ""
     world.record(caller.account, "look up a person", _digest(world, key), values)
     answers = [
-        _of_feed(world, feed.name, key, show_values=show_values)
+        _of_feed(feed, key, show_values=show_values)
         for feed in enabled_feeds(world.project, world.feeds)
     ]
     answers.sort(key=lambda one: not one["sections"])
@@ -54,9 +55,10 @@ def answer(
     )
 
 
-def _of_feed(world: World, name: str, key: str, *, show_values: bool) -> dict[str, Any]:
+def _of_feed(feed: Feed, key: str, *, show_values: bool) -> dict[str, Any]:
+    name = feed.name
     try:
-        found, _ = explained(world.project, name, key, show_values=show_values)
+        found, _ = explained(feed, key, show_values=show_values)
     except ConfigurationError as exc:
         return {"name": name, "text": exc.what, "code": "", "sections": []}
     return {

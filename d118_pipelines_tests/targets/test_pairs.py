@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from d118_pipelines.errors import ExportError
+from d118_pipelines.workflows.monitoring.all_feeds import named_feed
 from d118_pipelines.workflows.people.explain import explained
 from d118_pipelines_tests.support.district import Person
 from d118_pipelines_tests.support.sync import Sync
@@ -74,7 +75,7 @@ def pairs_sql(pairs: list[tuple[int, str]], mail: str = "mail.example") -> str:
 
 
 def told(sync: Sync, person: str) -> dict[str, Any]:
-    return explained(sync.project, "guardians", person)[0]
+    return explained(named_feed(sync.project, "guardians"), person)[0]
 
 
 @pytest.mark.long

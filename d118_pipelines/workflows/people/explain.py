@@ -15,7 +15,6 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.sources.pull import find_pull
 from d118_pipelines.state.open import state_database
-from d118_pipelines.workflows.monitoring.all_feeds import named_feed
 from d118_pipelines.workflows.people.explain_provider import explain_provider
 from d118_pipelines.workflows.people.explain_target import TargetFiles
 from d118_pipelines.workflows.people.people import (
@@ -25,6 +24,7 @@ from d118_pipelines.workflows.people.people import (
 )
 from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
 from d118_pipelines.workflows.runs.admission import newest_plan
+from d118_pipelines.workflows.runs.feed import Feed
 from d118_pipelines.workflows.targets.target_feed import TargetFeed
 
 TITLES = {
@@ -42,15 +42,14 @@ TITLES = {
 
 
 def explained(
-    project: Project, name: str, key: str, *, show_values: bool = False
+    feed: Feed, key: str, *, show_values: bool = False
 ) -> tuple[dict[str, Any], list[Sighting]]:
     """All that a target or provider has of a person, as JSON has it, and their rows.
 
     key: any id of the person. show_values: also the lines themselves. Raises:
     ConfigurationError if there is no plan yet, or the key is one of several people.
     """
-    feed = named_feed(project, name)
-    plan = newest_plan(feed)
+    project, plan = feed.project, newest_plan(feed)
     tables = _extract_tables(project)
     if isinstance(feed, ProviderFeed):
         person = _the_person(project, tables, feed.name, key, lambda p: set())

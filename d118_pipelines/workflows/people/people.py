@@ -141,10 +141,15 @@ def _query(columns: Sequence[str]) -> str:
         next((identifier(c) for c in columns if pattern.search(c)), "NULL")
         for pattern in (_FIRST_NAME, _LAST_NAME)
     ]
+    # Cheap for every row; what is made of the ids is then made of a few rows alone.
+    may_be = " OR ".join(
+        f"list_contains($near, lower(trim({identifier(c)}::VARCHAR)))" for c in chosen
+    )
     return (
         f"SELECT filename, ids, {', '.join(named)} FROM ("
         f"SELECT *, MAP {{{texts}}} AS ids FROM read_parquet($paths, "
-        "union_by_name = true, filename = true)) WHERE list_has_any("
+        f"union_by_name = true, filename = true) WHERE {may_be or 'false'}) "
+        "WHERE list_has_any("
         "list_transform(map_values(ids), lambda one: lower(one)), $ids)"
     )
 
@@ -153,6 +158,7 @@ def _in_table(
     duck: duckdb.DuckDBPyConnection, table: PeopleTable, query: str, ids: set[str]
 ) -> list[Sighting]:
     values = {"paths": _paths(table), "ids": sorted(ids)}
+    values["near"] = [*values["ids"], *(f"{one}.0" for one in values["ids"])]
     return [
         Sighting(
             table.label,
