@@ -68,7 +68,7 @@ def in_world(check: Any) -> None:
         try:
             check(world)
         finally:
-            world.duck.close()
+            world.close()
 
 
 def identities_hold(plan: RosterPlan, staged: Roster) -> None:
