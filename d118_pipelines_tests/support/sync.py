@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import yaml
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.yaml_files import shipped_yaml
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.finding import Finding
 from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
@@ -110,7 +111,7 @@ class Sync:
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Set keys of the YAML file; dots go down, numbers index lists."""
-        data = yaml.safe_load(self.yaml_file.read_text(encoding="utf-8"))
+        data = shipped_yaml(self.yaml_file)
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
             place = data
