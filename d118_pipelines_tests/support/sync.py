@@ -22,7 +22,6 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shipped_yaml
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
 from d118_pipelines.sources.pull import Pull, run_pull
@@ -37,6 +36,7 @@ from d118_pipelines.workflows.targets.deliveries import file_set_of
 from d118_pipelines.workflows.targets.destinations import resolve
 from d118_pipelines.workflows.targets.export import MadeExport, make_export
 from d118_pipelines_tests.support.district import Person, write_tables
+from d118_pipelines_tests.support.known_tables import KnownTables
 from d118_pipelines_tests.support.templates import new_state
 
 REPOSITORY = Path(__file__).parents[2]
@@ -133,7 +133,7 @@ class Sync:
     def pull(self, source: PowerSchoolSource | None = None) -> list[Pull]:
         """Start a run: extract whatever the target's SQL reads, from the tables."""
         self.run_id = uuid.uuid4().hex
-        source = source or EmbeddedSource(self.tables)
+        source = source or KnownTables(self.tables)
         extracts = []
         for parts in self.target.reads:
             path = self.project.root / f"sql/powerschool/{parts[-1]}.sql"
