@@ -57,9 +57,11 @@ def main() -> None:
                 print(f"| {day} | {kept:,.0f} | {without:,.0f} | {rows:,} |")
 
 
-def simulate(root: Path, *, days: int) -> Iterator[tuple[int, float, float, int]]:
+def simulate(
+    root: Path, *, days: int, retention: str = ""
+) -> Iterator[tuple[int, float, float, int]]:
     """Day, MB below `D118_HOME` after that night, MB that the day made, rows kept."""
-    project = made_project(root)
+    project = made_project(root, retention)
     for day in range(1, days + 1):
         now = FIRST + day * DAY
         made = make_day(project, now, f"run-{day:05}")

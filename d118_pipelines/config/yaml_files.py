@@ -90,6 +90,11 @@ def read_yaml(path: Path) -> Document:
         raise _not_yaml(path, 1, "it is not plain text in UTF-8") from None
 
 
+def shipped_yaml(path: Path) -> Any:
+    """A file of the package itself: it is right, so nothing of it is checked."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+
+
 def _text(path: Path) -> str:
     """The text of a file. Raises: ConfigurationError if it is none."""
     if not path.exists():

@@ -114,19 +114,28 @@ def _sql(name: str, **values: str) -> str:
 
 def line_sql(file: TargetFile, layout: Format) -> str:
     """SQL for the line of a record from the columns of the file, without line end."""
-    bare = [f"coalesce({identifier(column.header)}, '')" for column in file.columns]
-    in_quotes = [f"'\"' || replace({value}, '\"', '\"\"') || '\"'" for value in bare]
+    names = [identifier(column.header) for column in file.columns]
+    bare = [f"coalesce({name}, '')" for name in names]
     if layout.quoting == "none":
         return _joined(bare, layout)
     if layout.quoting == "all":
-        return _joined(in_quotes, layout)
-    needed = [
-        f"if({_needs_quotes(value, layout)}, {quoted}, {value})"
-        for value, quoted in zip(bare, in_quotes, strict=True)
-    ]
-    # Few records need quotes: one look at all values is cheaper than one at each.
-    anywhere = _needs_quotes(f"concat_ws('', {', '.join(bare)})", layout)
-    return f"if({anywhere}, {_joined(needed, layout)}, {_joined(bare, layout)})"
+        return _joined([_in_quotes(value) for value in bare], layout)
+    # Few records need quotes: one look at all values is cheaper than one at each. DuckDB
+    # prepares each expression it is given, so that of a value stands there once.
+    anywhere = _needs_quotes(f"concat_ws('', {', '.join(names)})", layout)
+    quoted = _sql(
+        "quoted",
+        values=", ".join(bare),
+        needed=_needs_quotes("_value", layout),
+        in_quotes=_in_quotes("_value"),
+        delimiter=layout.delimiter,
+    )
+    return f"if({anywhere}, {_joined([quoted], layout)}, {_joined(bare, layout)})"
+
+
+def _in_quotes(value: str) -> str:
+    """SQL for a text in quotes."""
+    return f"'\"' || replace({value}, '\"', '\"\"') || '\"'"
 
 
 def _needs_quotes(value: str, layout: Format) -> str:
@@ -150,22 +159,17 @@ def _cleaned_sql(target: Target, bench: Workbench, file: TargetFile) -> str:
     layout = target.model.format
     delimiter = re.escape(layout.delimiter) if layout.quoting == "none" else ""
     pattern = f"[{_CONTROLS}{delimiter}]+"
-    shown = literal(pattern)
     names = [identifier(column.header) for column in file.columns]
-    found = ", ".join(
-        f"if(regexp_matches({name}, {shown}), {literal(column.header)}, NULL)"
-        for name, column in zip(names, file.columns, strict=True)
-    )
     cleaned = ", ".join(
-        f"if(_dirty IS NULL, {name}, regexp_replace({name}, {shown}, ' ', 'g')) AS {name}"
-        for name in names
+        f"coalesce(_cleaned[{number}], {name}) AS {name}"
+        for number, name in enumerate(names, 1)
     )
     return _sql(
         "cleaned",
         cleaned=cleaned,
         names=", ".join(names),
         pattern=pattern,
-        found=found,
+        headers=", ".join(literal(column.header) for column in file.columns),
         rows=_rows_sql(target, bench, file),
     )
 

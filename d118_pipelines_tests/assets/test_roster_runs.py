@@ -27,12 +27,17 @@ from d118_pipelines_tests.support.oneroster_server import (
     Quirks,
     TokenGate,
 )
-from d118_pipelines_tests.support.roster_sync import RosterProject, oneroster
+from d118_pipelines_tests.support.roster_sync import (
+    PEOPLE_ONLY,
+    RosterProject,
+    oneroster,
+)
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set, student
 
 STUDENTS = 30
 APPLY = "roster/files/apply"
 PLAN = "roster/files/plan"
+PEOPLE = {**PROVIDER, "sync": PEOPLE_ONLY}
 
 
 class Synced(NamedTuple):
@@ -52,6 +57,13 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Synced:
 @pytest.fixture
 def project(synced: Synced, tmp_path: Path) -> RosterProject:
     return synced.project.copied(tmp_path / "project")
+
+
+@pytest.fixture
+def people(project: RosterProject) -> RosterProject:
+    """The same, whose next runs read schools and people alone."""
+    project.set_providers(PEOPLE)
+    return project
 
 
 def rows(project: RosterProject) -> list[Any]:
@@ -137,14 +149,14 @@ def test_rows_set_aside_make_it_partial(project: RosterProject) -> None:
 
 
 @pytest.mark.long
-def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
-    project.environment["LOG_LEVEL"] = "debug"
+def test_debug_lines_have_times_and_no_value(people: RosterProject) -> None:
+    people.environment["LOG_LEVEL"] = "debug"
 
-    answer = project.d118("run", "files")
-    del project.environment["LOG_LEVEL"]
-    quiet = project.d118("status")
-    project.environment["LOG_LEVEL"] = "loud"
-    wrong = project.d118("status")
+    answer = people.d118("run", "files")
+    del people.environment["LOG_LEVEL"]
+    quiet = people.d118("status")
+    people.environment["LOG_LEVEL"] = "loud"
+    wrong = people.d118("status")
 
     assert answer.code == 0, answer.err
     assert re.search(r"debug  SQL INSERT \w+: -?\d+ rows in 0\.\d+ s", answer.err)
@@ -156,17 +168,17 @@ def test_debug_lines_have_times_and_no_value(project: RosterProject) -> None:
 
 @pytest.mark.long
 def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
-    project: RosterProject,
+    people: RosterProject,
 ) -> None:
-    before = project.dump()
-    put_set(project.root, STUDENTS + 1)
+    before = people.dump()
+    put_set(people.root, STUDENTS + 1)
     blackout = {"from": dt.date(2020, 1, 1), "to": dt.date(2090, 1, 1)}
     guard = {"blackouts": [{**blackout, "reason": "summer"}]}
-    project.set_providers({**PROVIDER, "guard": guard})
+    people.set_providers({**PEOPLE, "guard": guard})
     text = "waiting: summer until 2090-01-01"
 
     with dg.DagsterInstance.ephemeral() as instance:
-        result = execute(project, "sync_files", instance=instance)
+        result = execute(people, "sync_files", instance=instance)
         run = instance.get_run_by_id(result.run_id)
 
     assert result.success
@@ -177,57 +189,57 @@ def test_a_blackout_lets_the_run_end_well_and_the_plan_wait(
         dg.AssetCheckSeverity.WARN,
     )
     assert run is not None and run.tags["sis/verdict"] == text
-    assert project.dump() == before
-    [_, row] = rows(project)
+    assert people.dump() == before
+    [_, row] = rows(people)
     assert (row.status, row.error_message) == ("WAITING", text)
-    [state] = [project.d118("status", "--provider", "files", "--json").json()]
+    [state] = [people.d118("status", "--provider", "files", "--json").json()]
     assert (state["state"], state["last_error"]) == ("waiting", text)
     assert (
-        project.d118("runs", "--limit", "1", "--json").json()["runs"][0]["reason"]
+        people.d118("runs", "--limit", "1", "--json").json()["runs"][0]["reason"]
         == text
     )
-    short = project.d118("plan", "files", "--json").json()["plan_hash"]
-    told = project.d118("approve", "files", short, "--reason", "July", "--run")
+    short = people.d118("plan", "files", "--json").json()["plan_hash"]
+    told = people.d118("approve", "files", short, "--reason", "July", "--run")
     assert told.code == 0, told.err
-    assert len(project.statuses("users")) == STUDENTS + 2
+    assert len(people.statuses("users")) == STUDENTS + 2
 
 
 @pytest.mark.long
-def test_a_held_plan_waits_for_its_approval(project: RosterProject) -> None:
-    before = project.dump()
-    put_set(project.root, 10)
+def test_a_held_plan_waits_for_its_approval(people: RosterProject) -> None:
+    before = people.dump()
+    put_set(people.root, 10)
 
-    held = project.d118("run", "files")
+    held = people.d118("run", "files")
 
     assert held.code == 3
     assert held.out == ""
     assert "HELD guard.deactivated.per_entity  files" in held.err
-    assert project.dump() == before
-    row = rows(project)[-1]
+    assert people.dump() == before
+    row = rows(people)[-1]
     assert row.status == "HELD"
     assert row.completed_at is not None
     assert row.error_message.startswith("HELD guard.deactivated.per_entity")
     short = row.plan_hash[:8]
 
-    approved = project.d118("approve", "files", short, "--reason", "classes moved")
-    result = execute(project, "sync_files")
+    approved = people.d118("approve", "files", short, "--reason", "classes moved")
+    result = execute(people, "sync_files")
 
     assert approved.code == 0, approved.err
     assert result.success
     assert metadata(result, PLAN)["verdict"].value == "approved"
-    assert rows(project)[-1].status == "SUCCESS"
-    active = [s for s in project.statuses("users").values() if s == "active"]
+    assert rows(people)[-1].status == "SUCCESS"
+    active = [s for s in people.statuses("users").values() if s == "active"]
     assert len(active) == 11
 
 
 @pytest.mark.long
 def test_a_held_plan_fails_its_checks_and_blocks_the_apply(
-    project: RosterProject,
+    people: RosterProject,
 ) -> None:
-    put_set(project.root, 10)
+    put_set(people.root, 10)
 
-    result = execute(project, "sync_files")
-    alone = execute(project, select=[APPLY])
+    result = execute(people, "sync_files")
+    alone = execute(people, select=[APPLY])
 
     assert set(failed_checks(result)) == {
         "deactivated_per_entity",
@@ -237,7 +249,7 @@ def test_a_held_plan_fails_its_checks_and_blocks_the_apply(
     assert APPLY not in made(result)
     [failure] = failures(alone).values()
     assert failure.metadata["exit_code"].value == 3
-    assert [row.status for row in rows(project)] == ["SUCCESS", "HELD", "HELD"]
+    assert [row.status for row in rows(people)] == ["SUCCESS", "HELD", "HELD"]
 
 
 @pytest.mark.long

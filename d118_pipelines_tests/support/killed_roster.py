@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.config.providers import load_providers
@@ -29,9 +29,11 @@ from d118_pipelines.workflows.providers.sync import (
     stage_provider,
 )
 from d118_pipelines.workflows.runs.run import Run
-from d118_pipelines_tests.support.project import REPOSITORY
-from d118_pipelines_tests.support.roster_sync import RosterProject
 
+if TYPE_CHECKING:  # half of the process's start
+    from d118_pipelines_tests.support.roster_sync import RosterProject
+
+REPOSITORY = Path(__file__).parents[2]
 LIMIT_SECONDS = 400
 
 

@@ -13,11 +13,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from d118_pipelines.state.database import Database
 from d118_pipelines.state.leases import lease
-from d118_pipelines_tests.support.project import REPOSITORY, ProjectFolder
 
+if TYPE_CHECKING:  # half of the process's start
+    from d118_pipelines_tests.support.project import ProjectFolder
+
+REPOSITORY = Path(__file__).parents[2]
 HOLDER = "run-of-another-process"
 
 

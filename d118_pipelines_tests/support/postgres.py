@@ -146,3 +146,16 @@ def new_database() -> Iterator[str]:
     server().execute(f"CREATE DATABASE {name} TEMPLATE {_template()}")
     yield server().url(name)
     server().execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def kept_copy(database: str) -> str:
+    """The name of a copy; nobody may be connected to the database."""
+    name = f"kept_{next(_numbers)}"
+    server().execute(f"CREATE DATABASE {name} TEMPLATE {database}")
+    return name
+
+
+def begin_as(kept: str, database: str) -> None:
+    """Let a database be a copy of a kept one."""
+    server().execute(f"DROP DATABASE {database} WITH (FORCE)")
+    server().execute(f"CREATE DATABASE {database} TEMPLATE {kept}")

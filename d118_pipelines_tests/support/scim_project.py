@@ -31,7 +31,7 @@ from d118_pipelines.workflows.targets.deliver import deliver_plan
 from d118_pipelines.workflows.targets.deliveries import delivery_of
 from d118_pipelines.workflows.targets.scim import SentUsers, Users
 from d118_pipelines_tests.support.project import REPOSITORY
-from d118_pipelines_tests.support.roster_sync import RosterProject
+from d118_pipelines_tests.support.roster_sync import PEOPLE_ONLY, RosterProject
 from d118_pipelines_tests.support.scim_server import TOKEN
 from d118_pipelines_tests.support.scripted_http import Reply, Request
 from d118_pipelines_tests.support.scripted_scim import ScriptedScim
@@ -45,7 +45,7 @@ class ScimProject(RosterProject):
     """A project with the target `scim` alone, and so many students and a teacher."""
 
     def __init__(self, root: Path, students: int, *, url: str = "") -> None:
-        super().__init__(root, PROVIDER, url=url)
+        super().__init__(root, PROVIDER | {"sync": PEOPLE_ONLY}, url=url)
         for path in (root / "mappings/targets").glob("*.yaml"):
             if path.stem != "scim":
                 path.unlink()

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 import yaml
 
 from d118_pipelines.config.project import Project
+from d118_pipelines.config.yaml_files import shipped_yaml
 from d118_pipelines.delivery.files import DeliveryReport
 from d118_pipelines.kernel.finding import Finding
-from d118_pipelines.sources.powerschool.embedded import EmbeddedSource
 from d118_pipelines.sources.powerschool.pull import QueriesSource
 from d118_pipelines.sources.powerschool.source import PowerSchoolSource, Query
 from d118_pipelines.sources.pull import Pull, run_pull
@@ -36,6 +36,7 @@ from d118_pipelines.workflows.targets.deliveries import file_set_of
 from d118_pipelines.workflows.targets.destinations import resolve
 from d118_pipelines.workflows.targets.export import MadeExport, make_export
 from d118_pipelines_tests.support.district import Person, write_tables
+from d118_pipelines_tests.support.known_tables import KnownTables
 from d118_pipelines_tests.support.templates import new_state
 
 REPOSITORY = Path(__file__).parents[2]
@@ -110,7 +111,7 @@ class Sync:
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Set keys of the YAML file; dots go down, numbers index lists."""
-        data = yaml.safe_load(self.yaml_file.read_text(encoding="utf-8"))
+        data = shipped_yaml(self.yaml_file)
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
             place = data
@@ -132,7 +133,7 @@ class Sync:
     def pull(self, source: PowerSchoolSource | None = None) -> list[Pull]:
         """Start a run: extract whatever the target's SQL reads, from the tables."""
         self.run_id = uuid.uuid4().hex
-        source = source or EmbeddedSource(self.tables)
+        source = source or KnownTables(self.tables)
         extracts = []
         for parts in self.target.reads:
             path = self.project.root / f"sql/powerschool/{parts[-1]}.sql"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ import pytest
 
 from d118_pipelines.config.project import Project
 from d118_pipelines.errors import ConfigurationError
-from d118_pipelines.kernel.frames import open_frames
-from d118_pipelines.kernel.sql_text import literal
 from d118_pipelines.roster.store.snapshot import relation_columns
 from d118_pipelines.targets.build import Export, Inputs
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.secret_columns import secret_variables
 from d118_pipelines.workflows.targets.catalog import add_target, catalog
 from d118_pipelines_tests.support.exports import first_export
+from d118_pipelines_tests.support.parquet_rows import write_rows
 from d118_pipelines_tests.support.project import REPOSITORY
 
 NOW = dt.datetime(2026, 11, 2, 11, tzinfo=dt.UTC)
@@ -163,16 +161,7 @@ NARROW = ("google_users", "school_data_sync")
 def written(relation: str, folder: Path, roster: Rows) -> Path:
     """The rows of one relation as an export reads them."""
     path = folder / f"{relation}.parquet"
-    columns = relation_columns(relation)
-    with closing(open_frames()) as duck:
-        layout = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        duck.execute(f"CREATE TABLE t ({layout})")
-        for row in roster.get(relation, []):
-            marks = ", ".join("?" * len(row))
-            duck.execute(
-                f"INSERT INTO t ({', '.join(row)}) VALUES ({marks})", list(row.values())
-            )
-        duck.execute(f"COPY t TO {literal(path)} (FORMAT parquet)")
+    write_rows(path, relation_columns(relation), roster.get(relation, []))
     return path
 
 

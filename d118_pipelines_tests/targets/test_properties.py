@@ -41,7 +41,7 @@ NOW = dt.datetime(2026, 11, 2, 11, 0, tzinfo=dt.UTC)
 NOTHING_SENT = LedgerSnapshot((), 0, True, None)
 # An example is a whole export: few of them, and a failing one is not made smaller.
 FEW = settings(
-    max_examples=examples(3, 10),
+    max_examples=examples(3, 7),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -209,7 +209,7 @@ def ordered(
 
 
 @pytest.mark.long
-@settings(FEW, max_examples=examples(2, 5))
+@settings(FEW, max_examples=examples(2, 4))
 @given(people=st.permutations(ORDERED))
 def test_order_of_rows_changes_neither_bytes_nor_plan_and_nothing_is_planned(
     ordered: tuple[Sync, str], people: list[Person]
@@ -272,7 +272,7 @@ def population(random: Random) -> list[Person]:
 
 
 @pytest.mark.long
-@settings(FEW, max_examples=examples(2, 5))
+@settings(FEW, max_examples=examples(2, 4))
 @given(random=st.randoms(use_true_random=True), deactivates=st.booleans())
 def test_vendor_never_gets_an_add_of_what_it_has_nor_a_change_of_what_it_lacks(
     random: Random, deactivates: bool

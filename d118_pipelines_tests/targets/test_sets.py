@@ -14,7 +14,7 @@ from d118_pipelines_tests.support.examples import examples
 from d118_pipelines_tests.targets.sets import NOW, Pets, members, pet, rows
 
 FEW = settings(
-    max_examples=examples(8, 20),
+    max_examples=examples(8, 12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -34,10 +34,30 @@ FROM (
     SELECT
         *,
         if(
-            regexp_matches(concat_ws('', {{names}}), {{'pattern'}}),
-            array_to_string([{{found}}], ', '), NULL
-        ) AS _dirty
-    FROM ({{rows}}))
+            _dirty IS NOT NULL,
+            list_transform(
+                [{{names}}], lambda _value: regexp_replace(_value, {{'pattern'}}, ' ', 'g')
+            ),
+            NULL
+        ) AS _cleaned
+    FROM (
+        SELECT
+            *,
+            if(
+                regexp_matches(concat_ws('', {{names}}), {{'pattern'}}),
+                array_to_string(list_filter(
+                    [{{headers}}],
+                    lambda _header, _n: regexp_matches([{{names}}][_n], {{'pattern'}})
+                ), ', '),
+                NULL
+            ) AS _dirty
+        FROM ({{rows}})))
+
+-- name: quoted
+-- The values of a record with the delimiter between them, in quotes where needed.
+array_to_string(list_transform(
+    [{{values}}], lambda _value: if({{needed}}, {{in_quotes}}, _value)
+), {{'delimiter'}})
 
 -- name: with_line
 SELECT *, md5(_line) AS _hash FROM (SELECT *, {{line}} AS _line FROM ({{rows}}))

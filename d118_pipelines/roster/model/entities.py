@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-import yaml
+from d118_pipelines.config.yaml_files import shipped_yaml
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "list"]
 
@@ -89,7 +89,7 @@ _FILE = Path(__file__).with_name("entities.yaml")
 # In the order in which records may refer to each other.
 ENTITIES: dict[str, Entity] = {
     name: Entity(name, tuple(_field(*field) for field in fields.items()))
-    for name, fields in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items()
+    for name, fields in shipped_yaml(_FILE).items()
 }
 
 USER_ROLES = [

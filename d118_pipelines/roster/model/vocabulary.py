@@ -10,13 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from d118_pipelines.config.yaml_files import shipped_yaml
 from d118_pipelines.roster.model.entities import ENROLLMENT_ROLES
 
-_WORDS: dict[str, Any] = yaml.safe_load(
-    Path(__file__).with_name("vocabulary.yaml").read_text(encoding="utf-8")
-)
+_WORDS: dict[str, Any] = shipped_yaml(Path(__file__).with_name("vocabulary.yaml"))
 # Extension words (`ext:` and a token) are kept where allowed.
 ENUMS: dict[str, list[str]] = {**_WORDS["enums"], "enrollments.role": ENROLLMENT_ROLES}
 EXTENSIBLE = {"orgs.org_type", "terms.type", "classes.class_type", "users.gender"}

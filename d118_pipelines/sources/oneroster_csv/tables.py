@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from d118_pipelines.config.yaml_files import shipped_yaml
+
 # What a pull writes, in this order; file names without `.csv`.
 COLLECTIONS = (
     "orgs",
@@ -104,8 +106,5 @@ def _columns(text: str) -> list[Column]:
 
 @cache
 def _document() -> Mapping[str, Any]:
-    import yaml
-
-    text = Path(__file__).with_name("tables.yaml").read_text(encoding="utf-8")
-    document: Mapping[str, Any] = yaml.safe_load(text)
+    document: Mapping[str, Any] = shipped_yaml(Path(__file__).with_name("tables.yaml"))
     return document

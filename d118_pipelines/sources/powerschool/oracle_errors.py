@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from d118_pipelines.config.yaml_files import shipped_yaml
 from d118_pipelines.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -34,8 +33,8 @@ _LOGIN = "POWERSCHOOL_READ_USER and POWERSCHOOL_DB_PASSWORD"
 _NOT_DONE = "No row of this extract was kept."
 
 # Kind of failure -> code -> what is told about it.
-_CODES: dict[str, dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("oracle_codes.yaml").read_text(encoding="utf-8")
+_CODES: dict[str, dict[str, Any]] = shipped_yaml(
+    Path(__file__).with_name("oracle_codes.yaml")
 )
 _MOMENT_LOST = "ORA-01555"
 _CALL_TIMEOUT = "DPY-4024"

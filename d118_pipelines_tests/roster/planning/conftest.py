@@ -15,4 +15,4 @@ def world(tmp_path: Path) -> Iterator[World]:
     """An empty roster; the provider `sis` goes before `clever`."""
     made = World(tmp_path, sis=100, clever=200)
     yield made
-    made.duck.close()
+    made.close()

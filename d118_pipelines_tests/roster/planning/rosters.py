@@ -15,10 +15,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow as pa
 
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
-from d118_pipelines.kernel.frames import open_frames, parquet
+from d118_pipelines.kernel.frames import parquet
 from d118_pipelines.kernel.run_folders import write_manifest
 from d118_pipelines.roster.model.entities import DUCKDB_TYPES, ENTITIES
 from d118_pipelines.roster.planning.plan import PlanRequest, RosterPlan, make_plan
@@ -28,12 +29,15 @@ from d118_pipelines.roster.planning.record_views import (
     record_source,
 )
 from d118_pipelines.roster.staging import staged as stored
+from d118_pipelines_tests.support.parquet_rows import write_rows
+from d118_pipelines_tests.support.small_frames import small_frames
 
 DISTRICT = "district-118"
 NOW = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
 ZONE = ZoneInfo("America/Chicago")
 Row = dict[str, Any]
 Roster = dict[str, list[Row]]
+REJECTED = {"entity": "VARCHAR", "external_id": "VARCHAR"}
 
 
 def school(key: str, **more: Any) -> Row:
@@ -82,13 +86,12 @@ class Staged:
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True)
-        with open_frames() as duck:
-            for entity, rows in self.rows.items():
-                _write_rows(duck, entity, rows, folder / f"{entity}.parquet")
-            duck.execute("CREATE TABLE r (entity VARCHAR, external_id VARCHAR)")
-            for pair in self.rejected:
-                duck.execute("INSERT INTO r VALUES (?, ?)", pair)
-            duck.execute(f"COPY r TO '{folder / 'rejected.parquet'}'")
+        for entity, rows in self.rows.items():
+            given = [{"status": "active", **row} for row in rows]
+            columns = ENTITIES[entity].staged_columns()
+            write_rows(folder / f"{entity}.parquet", columns, given)
+        pairs = [dict(zip(REJECTED, pair, strict=True)) for pair in self.rejected]
+        write_rows(folder / "rejected.parquet", REJECTED, pairs)
         entities = {
             entity: stored.EntityCounts(
                 fetched=len(rows),
@@ -117,26 +120,17 @@ class Staged:
         return folder
 
 
-def _write_rows(
-    duck: duckdb.DuckDBPyConnection, entity: str, rows: Sequence[Row], path: Path
-) -> None:
-    columns = ENTITIES[entity].staged_columns()
-    layout = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    duck.execute(f"CREATE OR REPLACE TABLE t ({layout})")
-    marks = ", ".join("?" for _ in columns)
-    values = [[{"status": "active", **row}.get(c) for c in columns] for row in rows]
-    if values:
-        duck.executemany(f"INSERT INTO t VALUES ({marks})", values)
-    duck.execute(f"COPY t TO '{path}'")
+_STATE = (*(f"store.{name}" for name in ENTITIES), "base.links", "store.absent")
+_begun: dict[str, list[pa.Table]] = {}
 
 
 class World:
     """A district's roster in one DuckDB session, and the providers that feed it."""
 
     def __init__(self, folder: Path, **priorities: int) -> None:
-        self.folder, self.duck, self.revision = folder, open_frames(), 0
-        self.count = 0
-        self.duck.execute("SET threads = 1")  # small rosters, many tests at once
+        self.folder, self.revision, self.count = folder, 0, 0
+        self._session = small_frames()
+        self.duck = self._session.__enter__()
         run = self.duck.execute
         run("CREATE SCHEMA base")
         run("CREATE SCHEMA store")
@@ -159,8 +153,13 @@ class World:
             "resolution VARCHAR, internal_id VARCHAR)"
         )
         run("CREATE TABLE base.priorities (provider_id VARCHAR, priority INTEGER)")
-        for provider, priority in (priorities or {"sis": 100}).items():
+        self._priorities = priorities or {"sis": 100}
+        for provider, priority in self._priorities.items():
             run("INSERT INTO base.priorities VALUES (?, ?)", [provider, priority])
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.__exit__(None, None, None)
 
     def plan(
         self,
@@ -202,6 +201,21 @@ class World:
         plan = self.plan(staged, provider, **more)
         self.apply(plan)
         return plan
+
+    def begin(self, staged: Roster, provider: str = "sis") -> None:
+        """`sync` of this roster as the world's first; a test process plans it once."""
+        assert self.count == 0
+        key = repr((self._priorities, staged, provider))
+        if key in _begun:
+            for table, rows in zip(_STATE, _begun[key], strict=True):
+                self.duck.register("kept", rows)
+                self.duck.execute(f"INSERT INTO {table} SELECT * FROM kept")
+                self.duck.unregister("kept")
+            self.count = self.revision = 1
+            return
+        self.sync(staged, provider)
+        state = [self.duck.sql(f"FROM {t}").to_arrow_table() for t in _STATE]
+        _begun[key] = state
 
     def rows(
         self, plan: RosterPlan, entity: str, columns: str

@@ -46,7 +46,7 @@ def without(rows: list[Row], *keys: str) -> list[Row]:
 
 @pytest.mark.long
 def test_fault_d8_role_group_that_vanishes_is_held(world: World) -> None:
-    world.sync(roster(students=200))
+    world.begin(roster(students=200))
     students = [r for r in roster(200)["users"] if r["external_id"].startswith("s")]
 
     plan = world.plan({**roster(200), "users": students})
@@ -66,7 +66,7 @@ def test_fault_d8_role_group_that_vanishes_is_held(world: World) -> None:
 def test_faults_d5_d9_empty_collection_holds_and_cannot_be_approved(
     world: World,
 ) -> None:
-    world.sync(roster())
+    world.begin(roster())
 
     users = world.plan({**roster(), "users": []})
     enrollments = world.plan({**roster(), "enrollments": []})
@@ -80,7 +80,7 @@ def test_faults_d5_d9_empty_collection_holds_and_cannot_be_approved(
 def test_school_that_loses_its_students_is_held_though_the_entity_is_not(
     world: World,
 ) -> None:
-    world.sync(roster(students=200))
+    world.begin(roster(students=200))
     gone = [f"s{i}" for i in range(0, 44, 4)]
     staged = roster(200)
     staged["users"] = without(staged["users"], *gone)
@@ -95,7 +95,7 @@ def test_school_that_loses_its_students_is_held_though_the_entity_is_not(
 
 @pytest.mark.long
 def test_transfer_counts_as_leaving_the_old_school_only(world: World) -> None:
-    world.sync(roster(students=200))
+    world.begin(roster(students=200))
     staged = roster(200)
     for row in staged["users"][:44:4]:
         row |= person(row["external_id"], at="10", student_number=row[NUMBER])
@@ -114,7 +114,7 @@ def test_transfer_counts_as_leaving_the_old_school_only(world: World) -> None:
 
 @pytest.mark.long
 def test_people_who_return_under_other_ids_are_churn(world: World) -> None:
-    world.sync(roster(students=200))
+    world.begin(roster(students=200))
     staged = roster(200)
     for row in staged["users"][:10]:
         row["external_id"] = "new" + row["external_id"]
@@ -154,7 +154,7 @@ def test_schools_courses_and_classes_churn_by_their_natural_keys(world: World) -
 
 @pytest.mark.long
 def test_most_records_changed_is_held(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     staged = roster()
     for row in staged["users"]:
         row["middle_name"] = "Kim"

@@ -24,7 +24,8 @@ Known = dict[str, Any]
 
 def known(world: World, *people: Row) -> dict[str, str]:
     """The roster has these people from `sis`; external id -> internal id."""
-    world.sync({"orgs": [school("10")], "users": list(people)})
+    sync = world.sync if world.count else world.begin
+    sync({"orgs": [school("10")], "users": list(people)})
     return world.ids("users")
 
 

@@ -63,7 +63,7 @@ def test_ids_of_new_records_follow_from_their_keys(world: World) -> None:
 
 @pytest.mark.long
 def test_references_become_internal_ids(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
 
     [row] = world.duck.execute(
         "SELECT school_id, course_id, term_ids FROM store.classes "
@@ -82,7 +82,7 @@ def test_references_become_internal_ids(world: World) -> None:
 
 @pytest.mark.long
 def test_update_names_the_changed_columns(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     changed = roster()
     changed["users"][0] |= {"middle_name": "Kim", "grade_level": "04"}
     changed["classes"][0] |= {"term_external_ids": None}
@@ -103,7 +103,7 @@ def test_update_names_the_changed_columns(world: World) -> None:
 
 @pytest.mark.long
 def test_absence_from_a_proven_pull_deactivates(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     smaller = roster()
     smaller["users"].pop()
     smaller["enrollments"].pop()
@@ -132,7 +132,7 @@ def test_absence_from_a_proven_pull_deactivates(world: World) -> None:
 def test_fault_d12_and_a7_tobedeleted_and_back_keeps_the_internal_id(
     world: World,
 ) -> None:
-    world.sync(roster())
+    world.begin(roster())
     before = world.ids("users")
     gone = roster()
     gone["users"][0] |= {"status": "inactive", "inactive_reason": "tobedeleted"}
@@ -157,7 +157,7 @@ def test_fault_d12_and_a7_tobedeleted_and_back_keeps_the_internal_id(
 def test_pull_that_merely_ended_deactivates_the_second_time(
     world: World, entity: str
 ) -> None:
-    world.sync(roster())
+    world.begin(roster())
     smaller = roster()
     del smaller[entity][-1]
     staged = Staged(smaller, absence="ended")
@@ -172,7 +172,7 @@ def test_pull_that_merely_ended_deactivates_the_second_time(
 
 @pytest.mark.long
 def test_record_that_returns_between_two_ended_pulls_begins_anew(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     smaller = roster()
     del smaller["users"][-1]
     world.sync(Staged(smaller, absence="ended"))
@@ -192,7 +192,7 @@ def test_record_that_returns_between_two_ended_pulls_begins_anew(world: World) -
 def test_absence_without_proof_means_nothing(
     world: World, staged: dict[str, object]
 ) -> None:
-    world.sync(roster())
+    world.begin(roster())
     few = {**roster(), "users": [], "enrollments": []}
 
     plan = world.plan(Staged(few, **staged))  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_absence_without_proof_means_nothing(
 
 @pytest.mark.long
 def test_fault_d13_rejected_row_counts_as_present(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     smaller = roster()
     del smaller["users"][0]
     staged = Staged(smaller, rejected=[("users", "1")])
@@ -231,7 +231,7 @@ def test_duplicates_and_the_reason_of_staging_reach_the_plan(world: World) -> No
 def test_unreadable_keys_and_the_switch_withhold_deactivation(
     world: World, unreadable: dict[str, int], deactivates: bool
 ) -> None:
-    world.sync(roster())
+    world.begin(roster())
     smaller = roster()
     del smaller["users"][0]
     staged = Staged(smaller, rejected=[("users", None)], unreadable=unreadable)
@@ -245,7 +245,7 @@ def test_unreadable_keys_and_the_switch_withhold_deactivation(
 
 @pytest.mark.long
 def test_entity_that_is_not_staged_is_not_touched(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     without = roster()
     del without["users"]
 
@@ -267,7 +267,7 @@ def test_record_unknown_and_retired_is_not_created(world: World) -> None:
 
 @pytest.mark.long
 def test_suspended_user_is_neither_lifted_nor_deactivated(world: World) -> None:
-    world.sync(roster())
+    world.begin(roster())
     world.duck.execute(
         "UPDATE store.users SET status = 'suspended' WHERE external_id = '1'"
     )

@@ -26,7 +26,7 @@ from d118_pipelines_tests.roster.planning.rosters import (
 from d118_pipelines_tests.support.examples import examples
 
 few = settings(
-    max_examples=examples(4, 12),
+    max_examples=examples(4, 8),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,
@@ -68,7 +68,7 @@ def in_world(check: Any) -> None:
         try:
             check(world)
         finally:
-            world.duck.close()
+            world.close()
 
 
 def identities_hold(plan: RosterPlan, staged: Roster) -> None:

@@ -58,7 +58,7 @@ def expected() -> tuple[Any, ...]:
 
 
 @pytest.mark.long
-@settings(max_examples=examples(3, 10), deadline=None)
+@settings(max_examples=examples(3, 6), deadline=None)
 @given(data=st.data())
 def test_order_of_rows_does_not_matter(data: st.DataObject) -> None:
     records = {
@@ -77,7 +77,7 @@ DEFECTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.long
-@settings(max_examples=examples(3, 10), deadline=None)
+@settings(max_examples=examples(3, 6), deadline=None)
 @given(code=st.sampled_from(sorted(DEFECTS)), place=st.integers(0, 3))
 def test_one_defect_gives_its_code_and_loses_no_other_row(
     code: str, place: int

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from d118_pipelines.roster.planning.plan import read_plan
 from d118_pipelines.roster.store.apply import apply_plan
+from d118_pipelines.roster.store.runs import Actor
 from d118_pipelines.state.database import Database
-from d118_pipelines_tests.roster.store.stores import ACTOR, frames
+from d118_pipelines_tests.support.small_frames import small_frames
 
 
 def main(path: str, url: str, plan_folder: str, staged: str, stop_at: str) -> None:
@@ -25,7 +26,7 @@ def main(path: str, url: str, plan_folder: str, staged: str, stop_at: str) -> No
             os.kill(os.getpid(), signal.SIGKILL)
 
     plan = read_plan(Path(plan_folder))
-    with frames() as duck, Database(Path(path), url).transaction() as connection:
+    with small_frames() as duck, Database(Path(path), url).transaction() as connection:
         apply_plan(
             connection,
             duck,
@@ -33,7 +34,7 @@ def main(path: str, url: str, plan_folder: str, staged: str, stop_at: str) -> No
             Path(staged),
             run_id=plan.run_id,
             now=plan.made_at,
-            actor=ACTOR,
+            actor=Actor("tester"),
             on_step=on_step,
         )
 

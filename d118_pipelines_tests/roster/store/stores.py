@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from d118_pipelines.config.guard_limits import RosterGuard
 from d118_pipelines.config.providers import Matching
-from d118_pipelines.kernel.frames import open_frames
 from d118_pipelines.roster.planning.baseline import (
     load_baseline,
     load_values,
@@ -30,6 +27,8 @@ from d118_pipelines.roster.store.runs import Actor, Provider, mirror_providers
 from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines.state.database import Database
 from d118_pipelines_tests.roster.planning.rosters import Roster, Staged
+from d118_pipelines_tests.support.postgres import begin_as, kept_copy
+from d118_pipelines_tests.support.small_frames import small_frames
 
 DISTRICT = "district-118"
 NOW = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
@@ -40,13 +39,6 @@ ZONE = ZoneInfo("America/Chicago")
 def entry(provider: str, priority: int = 100, name: str = "A source") -> Provider:
     """The mirror of one provider's entry."""
     return Provider(provider, "CSV", name, True, "0 2 * * *", priority, "0" * 64)
-
-
-def frames() -> duckdb.DuckDBPyConnection:
-    """A session for small rosters: one thread, so that tests can run side by side."""
-    duck = open_frames()
-    duck.execute("SET threads = 1")
-    return duck
 
 
 @dataclass
@@ -82,7 +74,7 @@ class Store:
             staged = Staged(staged)
         self.count += 1
         folder = staged.write(self._staged(self.count))
-        with frames() as duck, arrow_reading(self.database) as reader:
+        with small_frames() as duck, arrow_reading(self.database) as reader:
             load_baseline(reader, duck, district=self.district, provider=provider)
             request = PlanRequest(
                 district=self.district,
@@ -110,7 +102,7 @@ class Store:
     def apply(self, plan: RosterPlan, **more: Any) -> ApplyResult:
         """Apply a plan, whatever the guard says."""
         staged = self._staged(int(plan.run_id[:8]))
-        with frames() as duck, self.database.transaction() as connection:
+        with small_frames() as duck, self.database.transaction() as connection:
             values = {"run_id": plan.run_id, "now": plan.made_at, "actor": ACTOR}
             return apply_plan(connection, duck, plan, staged, **{**values, **more})
 
@@ -119,6 +111,37 @@ class Store:
     ) -> ApplyResult:
         """Plan and apply."""
         return self.apply(self.plan(staged, provider, **more))
+
+    def begin(self, *syncs: tuple[Roster, str]) -> ApplyResult:
+        """`sync` of these rosters, which must be the store's first; what the last did.
+
+        A test process does the same syncs once for each engine, and then copies the
+        database.
+        """
+        assert self.count == 0
+        state = repr((self.database.is_postgres, self.district, self.priorities))
+        known = _begun.get(state + repr(syncs))
+        if known is not None:
+            kept, result = known
+            self._put_back(kept)
+            self.count = len(syncs)
+            return result
+        for roster, provider in syncs:
+            result = self.sync(roster, provider)
+        _begun[state + repr(syncs)] = self._kept(), result
+        return result
+
+    def _kept(self) -> str | bytes:
+        """A copy of the database as it is now: its name, or what is in the file."""
+        if self.database.is_postgres:
+            return kept_copy(str(self.database._engine.url.database))
+        return self.database.path.read_bytes()
+
+    def _put_back(self, kept: str | bytes) -> None:
+        if isinstance(kept, bytes):
+            self.database.path.write_bytes(kept)
+        else:
+            begin_as(kept, str(self.database._engine.url.database))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -143,6 +166,7 @@ class Store:
         }
 
 
+_begun: dict[str, tuple[str | bytes, ApplyResult]] = {}
 MakeStore = Callable[..., Store]
 ROSTER = (
     *("orgs", "terms", "courses", "classes", "users", "enrollments", "demographics"),

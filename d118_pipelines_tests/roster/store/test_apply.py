@@ -83,7 +83,7 @@ def test_the_first_sync_creates_all(store: Store) -> None:
 
 @pytest.mark.long
 def test_values_arrive_in_their_types(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     [(birth, enabled)] = store.rows(
         "SELECT birth_date, enabled FROM users WHERE external_id = '1'"
@@ -97,7 +97,7 @@ def test_values_arrive_in_their_types(store: Store) -> None:
 
 @pytest.mark.long
 def test_child_rows_follow_the_lists(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     users, orgs = store.ids("users"), store.ids("orgs")
     roles = store.rows("SELECT user_id, school_id, role FROM user_roles")
@@ -115,7 +115,7 @@ def test_child_rows_follow_the_lists(store: Store) -> None:
 
 @pytest.mark.long
 def test_the_same_roster_again_writes_the_run_row_only(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     before = store.dump()
 
     result = store.sync(roster())
@@ -127,7 +127,7 @@ def test_the_same_roster_again_writes_the_run_row_only(store: Store) -> None:
 
 @pytest.mark.long
 def test_an_update_changes_one_record_and_keeps_its_old_values(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     before = store.dump("users")["users"]
     moved = json.dumps([{"school_external_id": "20", "role": "teacher"}])
 
@@ -148,7 +148,7 @@ def test_an_update_changes_one_record_and_keeps_its_old_values(store: Store) -> 
 
 @pytest.mark.long
 def test_who_is_gone_turns_inactive_and_returns_under_the_same_id(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     ids = store.ids("users")
 
     gone = store.sync(without("users", "3"))
@@ -175,7 +175,7 @@ def test_who_is_gone_turns_inactive_and_returns_under_the_same_id(store: Store) 
 
 @pytest.mark.long
 def test_a_retired_row_turns_inactive_with_its_reason(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     retired = {"status": "inactive", "inactive_reason": "tobedeleted"}
     result = store.sync(changed("enrollments", "1-A", **retired))
@@ -188,7 +188,7 @@ def test_a_retired_row_turns_inactive_with_its_reason(store: Store) -> None:
 
 @pytest.mark.long
 def test_absence_that_is_not_proven_counts_the_second_time(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     ended = Staged(without("users", "3"), absence="ended")
 
     store.sync(ended)
@@ -204,7 +204,7 @@ def test_absence_that_is_not_proven_counts_the_second_time(store: Store) -> None
 
 @pytest.mark.long
 def test_a_suspended_record_stays_suspended(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     with store.database.transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE users SET status = 'suspended' WHERE external_id IN ('1', '3')"
@@ -220,7 +220,7 @@ def test_a_suspended_record_stays_suspended(store: Store) -> None:
 
 @pytest.mark.long
 def test_rejected_rows_and_withheld_records_make_the_run_partial(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     left = Staged(without("users", "3"), rejected=[("users", "3")])
     assert store.sync(left).status == "PARTIAL"
@@ -233,7 +233,7 @@ def test_rejected_rows_and_withheld_records_make_the_run_partial(store: Store) -
 
 @pytest.mark.long
 def test_a_switched_off_entity_stays_as_it_is(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     before = store.dump("enrollments", "demographics")
     some = {n: r for n, r in roster().items() if n not in before}
 

@@ -109,7 +109,7 @@ def check(store: Store, days: list[Roster]) -> None:
 
 @pytest.mark.long
 @settings(
-    max_examples=examples(3, 7),
+    max_examples=examples(2, 5),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -124,7 +124,7 @@ def test_the_active_records_are_what_was_sent_last(days: list[Roster]) -> None:
 @pytest.mark.real
 @pytest.mark.long
 @settings(
-    max_examples=examples(3, 7),
+    max_examples=examples(2, 5),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

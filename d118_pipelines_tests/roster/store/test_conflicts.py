@@ -43,8 +43,7 @@ def resolve(store: Store, case_id: str, resolution: str, **more: Any) -> None:
 def conflicted(store: Store) -> Store:
     mine = roster()
     mine["users"][0]["email"] = SHARED
-    store.sync(mine)
-    result = store.sync(theirs(), "clever")
+    result = store.begin((mine, "sis"), (theirs(), "clever"))
     assert (result.status, result.new_conflicts) == ("PARTIAL", 2)
     return store
 

@@ -16,8 +16,9 @@ from d118_pipelines.roster.model.entities import ENTITIES
 from d118_pipelines.roster.store.snapshot import relation_columns, write_snapshot
 from d118_pipelines.state.arrow import arrow_reading
 from d118_pipelines_tests.roster.planning.rosters import Staged
-from d118_pipelines_tests.roster.store.stores import DISTRICT, Store, frames
+from d118_pipelines_tests.roster.store.stores import DISTRICT, Store
 from d118_pipelines_tests.roster.store.test_apply import roster, without
+from d118_pipelines_tests.support.small_frames import small_frames
 
 RELATIONS = [*ENTITIES, "class_terms", "user_roles", "user_agents"]
 
@@ -26,7 +27,7 @@ def snapshot(
     store: Store, folder: Path, district: str = DISTRICT
 ) -> dict[str, list[dict[str, Any]]]:
     """Every relation's rows, read back from its file."""
-    with frames() as duck, arrow_reading(store.database) as reader:
+    with small_frames() as duck, arrow_reading(store.database) as reader:
         files = write_snapshot(
             reader, duck, RELATIONS, district=district, folder=folder
         )
@@ -43,7 +44,7 @@ def snapshot(
 def test_every_value_of_the_roster_is_in_it_with_its_type(
     store: Store, tmp_path: Path
 ) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     found = snapshot(store, tmp_path)
 
@@ -61,7 +62,7 @@ def test_every_value_of_the_roster_is_in_it_with_its_type(
 
 @pytest.mark.long
 def test_links_lead_to_records_of_the_snapshot(store: Store, tmp_path: Path) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     found = snapshot(store, tmp_path)
 
@@ -84,7 +85,7 @@ def test_links_lead_to_records_of_the_snapshot(store: Store, tmp_path: Path) -> 
 def test_inactive_records_are_not_in_it_but_disabled_users_are(
     store: Store, tmp_path: Path
 ) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     gone = without("users", "3")
     gone["enrollments"] = []
     for row in gone["users"]:
@@ -100,7 +101,7 @@ def test_inactive_records_are_not_in_it_but_disabled_users_are(
 
 
 def test_another_districts_records_are_not_in_it(store: Store, tmp_path: Path) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
 
     assert not any(snapshot(store, tmp_path, "district-7").values())
 
@@ -124,8 +125,8 @@ with Database(pathlib.Path(path), url).transaction() as connection:
 def test_what_is_committed_meanwhile_is_not_in_it(
     store: Store, url: str, tmp_path: Path
 ) -> None:
-    store.sync(roster())
-    with frames() as duck, arrow_reading(store.database) as reader:
+    store.begin((roster(), "sis"))
+    with small_frames() as duck, arrow_reading(store.database) as reader:
         first = write_snapshot(
             reader, duck, ["classes"], district=DISTRICT, folder=tmp_path
         )

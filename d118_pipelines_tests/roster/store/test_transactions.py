@@ -55,7 +55,7 @@ def process(store: Store, url: str, plan: RosterPlan, step: str) -> Any:
 
 @pytest.mark.long
 def test_an_exception_leaves_the_database_as_it_was(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     plan = store.plan(next_day())
     before = store.dump(*EVERYTHING)
     for step in STEPS:
@@ -70,7 +70,7 @@ def test_an_exception_leaves_the_database_as_it_was(store: Store) -> None:
 def test_a_killed_apply_leaves_nothing_and_the_next_one_all(
     store: Store, url: str
 ) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     plan = store.plan(next_day())
     before = store.dump(*EVERYTHING)
     for step in STEPS:
@@ -93,7 +93,7 @@ def test_a_killed_apply_leaves_nothing_and_the_next_one_all(
 @pytest.mark.long
 @pytest.mark.real
 def test_of_two_processes_with_one_baseline_one_applies(store: Store, url: str) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     plans = [store.plan(without("users", "3")), store.plan(without("users", "1"))]
 
     both = [process(store, url, plan, "never") for plan in plans]
@@ -106,7 +106,7 @@ def test_of_two_processes_with_one_baseline_one_applies(store: Store, url: str) 
 
 @pytest.mark.long
 def test_a_plan_for_another_revision_is_refused(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     plan = store.plan(next_day())
     store.sync(without("users", "3"))
     before = store.dump(*EVERYTHING)

@@ -12,8 +12,9 @@ from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.roster.store.apply import ApplyResult
 from d118_pipelines.roster.store.undo import Undo, apply_undo, plan_undo
 from d118_pipelines_tests.roster.planning.rosters import Roster, person
-from d118_pipelines_tests.roster.store.stores import ACTOR, ZONE, Store, frames
+from d118_pipelines_tests.roster.store.stores import ACTOR, ZONE, Store
 from d118_pipelines_tests.roster.store.test_apply import changed, roster, without
+from d118_pipelines_tests.support.small_frames import small_frames
 
 # What a record is, without when and by whom it was last touched.
 VALUES = {
@@ -27,7 +28,7 @@ VALUES = {
 
 def planned(store: Store, provider: str = "sis") -> Undo:
     store.count += 1
-    with frames() as duck:
+    with small_frames() as duck:
         return plan_undo(
             store.database,
             duck,
@@ -43,7 +44,7 @@ def planned(store: Store, provider: str = "sis") -> Undo:
 
 def undo(store: Store, provider: str = "sis") -> ApplyResult:
     plan = planned(store, provider).plan
-    with frames() as duck, store.database.transaction() as connection:
+    with small_frames() as duck, store.database.transaction() as connection:
         return apply_undo(
             connection, duck, plan, run_id=plan.run_id, now=store.now, actor=ACTOR
         )
@@ -58,7 +59,7 @@ def values(store: Store) -> dict[str, list[Any]]:
 
 @pytest.mark.long
 def test_updates_and_departures_are_put_back(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     before = values(store)
     after: Roster = changed("users", "2", last_name="Other", email=None)
     after["users"] = [r for r in after["users"] if r["external_id"] != "3"]
@@ -79,7 +80,7 @@ def test_updates_and_departures_are_put_back(store: Store) -> None:
 
 @pytest.mark.long
 def test_new_records_turn_inactive_and_returners_as_they_were(store: Store) -> None:
-    store.sync(without("users", "3"))
+    store.begin((without("users", "3"), "sis"))
     store.sync(without("users", "2", "3"))
     before = values(store)
     grown = roster()
@@ -104,7 +105,7 @@ def test_new_records_turn_inactive_and_returners_as_they_were(store: Store) -> N
 
 @pytest.mark.long
 def test_a_record_of_the_other_provider_is_only_unlinked(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     mail = "two@staff.example"
     theirs = {"orgs": roster()["orgs"], "users": [person("c2", "teacher", email=mail)]}
     store.sync(theirs, "clever")
@@ -121,7 +122,7 @@ def test_a_record_of_the_other_provider_is_only_unlinked(store: Store) -> None:
 
 @pytest.mark.long
 def test_what_changed_again_since_is_named_and_left_alone(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     store.sync(changed("users", "2", last_name="Other"))
     with store.database.transaction() as connection:
         connection.exec_driver_sql(
@@ -138,7 +139,7 @@ def test_what_changed_again_since_is_named_and_left_alone(store: Store) -> None:
 
 @pytest.mark.long
 def test_values_that_retention_erased_cannot_be_put_back(store: Store) -> None:
-    store.sync(roster())
+    store.begin((roster(), "sis"))
     store.sync(changed("users", "2", last_name="Other"))
     with store.database.transaction() as connection:
         connection.exec_driver_sql("UPDATE roster_history SET before = NULL")

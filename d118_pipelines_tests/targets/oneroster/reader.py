@@ -118,7 +118,7 @@ class Reading:
         if text != unicodedata.normalize("NFC", text):
             yield f"{file}: not in NFC"
         lines = text.split("\r\n")
-        if lines[-1] or any(not c.isprintable() for line in lines for c in line):
+        if lines[-1] or any(not line.isprintable() for line in lines):
             yield f"{file}: control characters, or no line end"
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         columns = columns_of(file, self.version)
@@ -205,8 +205,9 @@ class Reading:
                     gone = set(filter(None, row[name].split(","))) - there
                     if gone or row[name] == row["sourcedId"]:
                         yield f"{file} {row['sourcedId']}: {name} leads nowhere"
+        users = self.ids("users")
         for row in self.rows.get("demographics", []):
-            if row["sourcedId"] not in self.ids("users"):
+            if row["sourcedId"] not in users:
                 yield f"demographics {row['sourcedId']}: of nobody"
 
     def _kinds(self) -> Iterator[str]:
@@ -244,9 +245,10 @@ class Reading:
         for user, org in places:
             if primary[user, org] != 1:
                 yield f"roles: {user} has {primary[user, org]} primary roles at {org}"
+        placed = {user for user, _ in places}
         for row in self.rows.get("users", []):
             home, user = row["primaryOrgSourcedId"], row["sourcedId"]
-            if not any(place[0] == user for place in places):
+            if user not in placed:
                 yield f"users {user}: no role"
             if home and (user, home) not in places:
                 yield f"users {user}: no role at the primary org"

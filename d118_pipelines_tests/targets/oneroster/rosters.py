@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import yaml
 
 from d118_pipelines.roster.model.entities import ENTITIES
@@ -27,6 +26,7 @@ from d118_pipelines.targets.build import Export, Inputs, build_export
 from d118_pipelines.targets.definition import Target, read_target
 from d118_pipelines.targets.ledger import Baseline, LedgerSnapshot
 from d118_pipelines.workflows.targets.self_check import read_back
+from d118_pipelines_tests.support.parquet_rows import write_rows
 from d118_pipelines_tests.support.project import REPOSITORY
 
 Record = dict[str, Any]
@@ -146,17 +146,9 @@ def write_roster(roster: Roster, folder: Path) -> dict[str, Path]:
         for one in records:
             _add(rows, entity, one)
     paths = {}
-    with duckdb.connect() as duck:
-        for name in RELATIONS:
-            columns = relation_columns(name)
-            layout = ", ".join(f"{c} {kind}" for c, kind in columns.items())
-            duck.execute(f"CREATE OR REPLACE TABLE rows ({layout})")
-            marks = ", ".join("?" * len(columns))
-            if rows[name]:
-                values = [[row.get(c) for c in columns] for row in rows[name]]
-                duck.executemany(f"INSERT INTO rows VALUES ({marks})", values)
-            paths[name] = folder / f"{name}.parquet"
-            duck.execute(f"COPY rows TO '{paths[name]}' (FORMAT parquet)")
+    for name in RELATIONS:
+        paths[name] = folder / f"{name}.parquet"
+        write_rows(paths[name], relation_columns(name), rows[name])
     return paths
 
 

@@ -66,7 +66,7 @@ def three(
 
 @pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
-@settings(max_examples=examples(1, 3), deadline=None)
+@settings(max_examples=examples(1, 2), deadline=None)
 @given(data=st.data())
 def test_bulk_and_delta_are_the_next_bulk(version: str, data: st.DataObject) -> None:
     before = data.draw(rosters(version), label="before")

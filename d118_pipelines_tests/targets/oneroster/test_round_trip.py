@@ -68,7 +68,7 @@ def _plain(entity: str, row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("version", ["1.1", "1.2.1"])
-@settings(max_examples=examples(2, 5), deadline=None)
+@settings(max_examples=examples(2, 4), deadline=None)
 @given(data=st.data())
 def test_what_went_out_comes_back(version: str, data: st.DataObject) -> None:
     roster = data.draw(rosters(version), label="roster")

@@ -43,10 +43,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         urls = new_database()
     for url in urls:
         made = Store(Database(tmp_path / "d118.sqlite", url), tmp_path)
-        made.sync(roster(LEFT, STAYS))
-        # A change first, so that the history has old values.
-        made.sync(roster(LEFT, STAYS, title="moved"))
-        made.sync(roster(STAYS, title="moved"))
+        # A change before she leaves, so that the history has old values.
+        made.begin(
+            (roster(LEFT, STAYS), "sis"),
+            (roster(LEFT, STAYS, title="moved"), "sis"),
+            (roster(STAYS, title="moved"), "sis"),
+        )
         _send(made)
         yield made
 

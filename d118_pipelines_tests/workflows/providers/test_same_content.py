@@ -21,9 +21,10 @@ from d118_pipelines.roster.model.tables import (
 )
 from d118_pipelines.roster.staging.staged import find_staged
 from d118_pipelines.workflows.providers import same_content, sync
-from d118_pipelines_tests.support.roster_sync import RosterProject
+from d118_pipelines_tests.support.roster_sync import PEOPLE_ONLY, RosterProject
 from d118_pipelines_tests.support.small_sets import PROVIDER, put_set, student
 
+PEOPLE = {**PROVIDER, "sync": PEOPLE_ONLY}
 TWICE = student(1, "Again")
 NAME = "files"
 
@@ -31,7 +32,7 @@ NAME = "files"
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> RosterProject:
     """A roster, synced until nothing changed; one row of the set is rejected."""
-    project = RosterProject(tmp_path_factory.mktemp("settled") / "project", PROVIDER)
+    project = RosterProject(tmp_path_factory.mktemp("settled") / "project", PEOPLE)
     put_set(project.root, 4, more_users=TWICE)
     project.sync(NAME)
     project.sync(NAME)
@@ -119,7 +120,7 @@ def test_a_blackout_that_began_since_lets_an_empty_plan_wait(
     today = utc_now().date()
     span = {"from": today - dt.timedelta(days=2), "to": today + dt.timedelta(days=2)}
     guard = {"blackouts": [{**span, "reason": "Exams"}]}
-    project.set_providers({**PROVIDER, "guard": guard})
+    project.set_providers({**PEOPLE, "guard": guard})
 
     planned = project.plan(NAME)
 
@@ -146,7 +147,7 @@ def _other_query(project: RosterProject) -> None:
 
 
 def _other_settings(project: RosterProject) -> None:
-    project.set_providers({**PROVIDER, "deactivate_missing": False})
+    project.set_providers({**PEOPLE, "deactivate_missing": False})
 
 
 def _other_revision(project: RosterProject) -> None:

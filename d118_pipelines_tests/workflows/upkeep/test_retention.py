@@ -246,10 +246,10 @@ def test_a_limit_is_between_a_day_and_a_year(
 
 @pytest.mark.long
 def test_after_the_longest_period_the_size_stays_flat(tmp_path: Path) -> None:
-    days = list(simulate(tmp_path / "district", days=120))
+    days = list(simulate(tmp_path / "district", days=30, retention=SHORT))
 
     sizes = {day: (size, rows) for day, size, _, rows in days}
-    assert sizes[20][0] > sizes[10][0]
-    files = {size for day, (size, _) in sizes.items() if day > 31}
+    assert sizes[6][0] > sizes[3][0]
+    files = {size for day, (size, _) in sizes.items() if day > 9}
     assert max(files) - min(files) < 0.01 * max(files)
-    assert len({rows for day, (_, rows) in sizes.items() if day > 91}) == 1
+    assert len({rows for day, (_, rows) in sizes.items() if day > 10}) == 1
