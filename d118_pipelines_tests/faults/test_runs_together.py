@@ -32,8 +32,8 @@ from d118_pipelines_tests.support.small_sets import PROVIDER, put_set
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-PAIRS = range(3)
-"""How often two runs are started together."""
+PAIRS = range(2)
+"""How often two runs are started together where nothing says which is first."""
 LIMIT_SECONDS = 120
 POWERSCHOOL = {"id": "powerschool", "type": "POWERSCHOOL", "name": "PowerSchool"}
 
@@ -110,9 +110,8 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("pair", PAIRS)
 def test_of_two_commands_at_once_one_proceeds_and_one_is_busy(
-    project: RosterProject, gate: HeldGate, pair: int
+    project: RosterProject, gate: HeldGate
 ) -> None:
     runs = {start(project), start(project)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -25,6 +25,9 @@ from d118_pipelines.state.plans import StoredPlan
 from d118_pipelines.workflows.people.people import ROSTER, Sighting
 from d118_pipelines.workflows.providers.provider_feed import ProviderFeed
 
+if TYPE_CHECKING:
+    import duckdb
+
 Rows = list[dict[str, Any]]
 _LAST_EVENTS = 10
 
@@ -38,15 +41,14 @@ def explain_provider(
     staged = find_staged(project.home / "staged" / name)
     users = project.home / plan.folder / "users.parquet"
     findings, change = [], []
-    if staged is not None:
-        findings = _rows_of(
-            staged.findings_file,
-            "code, severity AS level, field, source_file AS file, source_line AS line",
-            ids,
-        )
-    if users.is_file():
-        fields = "array_to_string(fields, ', ')"
-        change = _rows_of(users, f"action, reason, {fields} AS columns", ids)
+    with closing(open_frames()) as duck:
+        if staged is not None:
+            said = "code, severity AS level, field"
+            where = "source_file AS file, source_line AS line"
+            findings = _rows_of(duck, staged.findings_file, f"{said}, {where}", ids)
+        if users.is_file():
+            fields = "array_to_string(fields, ', ')"
+            change = _rows_of(duck, users, f"action, reason, {fields} AS columns", ids)
     roster, history, conflicts = _in_database(project, name, person, ids)
     labels = dict.fromkeys(row.label for row in person)
     extracts = [label for label in labels if label.startswith(f"raw/{name}/")]
@@ -89,16 +91,17 @@ def _outcome(
     return {"code": "not_in_extract", "text": text}
 
 
-def _rows_of(path: Path, columns: str, ids: Sequence[str]) -> Rows:
+def _rows_of(
+    duck: duckdb.DuckDBPyConnection, path: Path, columns: str, ids: Sequence[str]
+) -> Rows:
     """The rows of users in a Parquet file whose external id is among `ids`."""
-    with closing(open_frames()) as duck:
-        found = duck.execute(
-            f"SELECT {columns} FROM (SELECT * FROM read_parquet($path)) "
-            "WHERE list_contains($ids, external_id)",
-            {"path": str(path), "ids": list(ids)},
-        )
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    found = duck.execute(
+        f"SELECT {columns} FROM (SELECT * FROM read_parquet($path)) "
+        "WHERE list_contains($ids, external_id)",
+        {"path": str(path), "ids": list(ids)},
+    )
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _in_database(
