@@ -153,6 +153,8 @@ def write_district(
     }
     order = "ORDER BY sourcedId DESC" if backwards else ""
     frames = open_frames()
+    # The limit is for a sync; sorting eight million rows to write them takes more.
+    frames.execute("SET memory_limit = '8GB'")
     try:
         for name, sql in FILES.items():
             target = str(folder / f"{name}.csv").replace("'", "''")

@@ -68,7 +68,8 @@ ROUTERS = tuple(
         *(provider_routes, job_routes, api_pages),
     )
 )
-_STYLE = Path(__file__).parent / "static/console.css"
+_STATIC = Path(__file__).parent / "static"
+_KEPT = {"cache-control": "max-age=3600"}
 _JSON_PATHS = ("/api/", "/connectors/", "/jobs", "/stats/", "/scim/", "/celery/")
 _JSON_ONLY = ("/health", "/ready", "/openapi.json")
 _STATUS = (
@@ -102,7 +103,11 @@ def _own(world: World) -> App:
 
     @app.get("/static/console.css", include_in_schema=False)
     def style() -> Response:
-        return FileResponse(_STYLE, headers={"cache-control": "max-age=3600"})
+        return FileResponse(_STATIC / "console.css", headers=_KEPT)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> Response:
+        return FileResponse(_STATIC / "icon.svg", headers=_KEPT)
 
     app.exception_handler(D118Error)(_domain_error)
     app.exception_handler(Refused)(_refused)

@@ -69,7 +69,7 @@ def heard(page: Page) -> tuple[list[str], list[str]]:
 
     def complain(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            told.append(message.text)
+            told.append(f"{message.text} {message.location['url']}")
 
     page.on("console", complain)
     return asked, told

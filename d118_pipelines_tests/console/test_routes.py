@@ -345,7 +345,8 @@ def test_the_pages_of_the_interface_run_the_consoles_own_files_alone(
         policy = answer.headers["content-security-policy"]
         assert "script-src 'self';" in policy and "connect-src 'self';" in policy
         files = re.findall(r'(?:src|href)="(/static[^"]+)"', answer.text)
-        assert len(files) == answer.text.count("<script") + answer.text.count("<link")
+        sheets = answer.text.count('<link rel="stylesheet"')
+        assert len(files) == answer.text.count("<script") + sheets
         for name in files:
             file = person.get(name)
             assert file.status_code == 200 and b"cdn.redoc" not in file.content
@@ -353,3 +354,12 @@ def test_the_pages_of_the_interface_run_the_consoles_own_files_alone(
     policy = person.get("/").headers["content-security-policy"]
     assert "script-src" not in policy
     assert person.get("/static/api/favicon.png").status_code == 404
+
+
+def test_the_icon_that_browsers_ask_for_is_there_before_sign_in(
+    console: RunningConsole,
+) -> None:
+    answer = console.person().get("/favicon.ico")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("image/svg")

@@ -50,7 +50,6 @@ class Explained:
     words: str
     share: float
     next_best: str = ""
-    next_sql: str = ""
 
 
 @dataclass(slots=True)
@@ -457,7 +456,6 @@ def _chosen(column: _Column) -> Explained:
         winner.words,
         share,
         told,
-        seen[1].sql if seen else "",
     )
 
 
