@@ -14,8 +14,9 @@ import typer
 from d118_pipelines.cli.context import AsJson
 from d118_pipelines.cli.output import say, show_json, show_lines
 from d118_pipelines.config.project import Project
+from d118_pipelines.targets.definition import read_target
 from d118_pipelines.targets.draft.file_draft import ColumnDraft, FileDraft
-from d118_pipelines.workflows.targets.catalog import add_target, catalog
+from d118_pipelines.workflows.targets.catalog import add_target, catalog, variables_of
 from d118_pipelines.workflows.targets.draft import draft_target
 
 
@@ -68,7 +69,11 @@ def add(
         return
     for path in add_target(project, name):
         say(f"written: {path.relative_to(project.root)}")
-    say(f"Next: read the YAML; d118 doctor; d118 run {name}; d118 preview {name}")
+    target = read_target(
+        project.root / f"mappings/targets/{name}.yaml", project.root / "sql/exports"
+    )
+    say(f"For .env: {', '.join(variables_of(target.model))}")
+    say(f"Next: read the YAML; d118 doctor; d118 preview {name}; d118 run {name}")
 
 
 def _row(column: ColumnDraft) -> dict[str, str]:

@@ -103,6 +103,8 @@ def _show_page(
     if isinstance(feed, TargetFeed) and feed.target.undisclosed:
         say(feed.target.undisclosed)
     if stored.verdict in ("held", "waiting") and not (is_approved or done):
+        if files := feed.files_at(stored):
+            say(f"The files: {files}")
         say(release_text(feed.name, stored.plan_hash))
     all_by = f"d118 plan {feed.name} --all"
     _show_changes(feed, stored, page, all_by=all_by, is_done=bool(done))

@@ -6,6 +6,7 @@ written is in `provider_edits.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
@@ -37,6 +38,20 @@ class Field:
     def is_secret(self) -> bool:
         """Whether it is typed unseen and never shown."""
         return is_secret(self.key)
+
+
+_TABLE = "table"
+"""The field with the name of a vendor's file in SQL; `file`, `columns`, `key` are about it."""
+
+
+def _sftp(*, is_required: bool) -> tuple[Field, ...]:
+    return (
+        Field("sftp.host", "Server", is_required=is_required),
+        Field("sftp.port", "Port", "22"),
+        Field("sftp.username", "User name", is_required=is_required),
+        Field("sftp.password", "Password", is_required=is_required),
+        Field("remotePath", "Folder there", is_required=is_required),
+    )
 
 
 TYPES: dict[str, tuple[str, tuple[Field, ...]]] = {
@@ -72,12 +87,21 @@ TYPES: dict[str, tuple[str, tuple[Field, ...]]] = {
     ),
     "ONEROSTER_CSV": (
         "OneRoster CSV files by SFTP",
+        _sftp(is_required=True),
+    ),
+    "VENDOR_FILE": (
+        "A vendor's CSV file that is no roster, by SFTP or from the inbox",
         (
-            Field("sftp.host", "Server", is_required=True),
-            Field("sftp.port", "Port", "22"),
-            Field("sftp.username", "User name", is_required=True),
-            Field("sftp.password", "Password", is_required=True),
-            Field("remotePath", "Folder there", is_required=True),
+            Field(_TABLE, "Name in SQL", "routes", is_required=True),
+            Field("file", "File or pattern", "routes_*.csv", is_required=True),
+            Field(
+                "columns",
+                "Columns",
+                "As in its first line, with types: Employee No: integer, Route, From: date",
+                is_required=True,
+            ),
+            Field("key", "Key", "The columns that no two rows share: Employee No"),
+            *_sftp(is_required=False),
         ),
     ),
     "CSV": ("Spreadsheets (CSV files) dropped into the inbox", ()),
@@ -106,7 +130,32 @@ def config_of(fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, 
                 raise ConfigurationError("Port is a number from 1 to 65535.")
             value = int(text)
         put_value(config, field.key, value)
+    table = {key: config.pop(key) for key in ("file", "columns", "key") if key in config}
+    if _TABLE in config:
+        config["files"] = {config.pop(_TABLE): _table_of(table)}
+    elif table:
+        raise ConfigurationError("Say which file it is about: its name in SQL.")
     return config
+
+
+def _table_of(given: Mapping[str, str]) -> dict[str, Any]:
+    """A vendor's file: its columns are typed as its first line has them, with types."""
+    table: dict[str, Any] = {k: v for k, v in given.items() if k == "file"}
+    if "columns" in given:
+        columns = [part.partition(":") for part in given["columns"].split(",")]
+        table["columns"] = {
+            _column_name(header): {"header": header.strip()}
+            | ({"type": kind.strip().lower()} if kind.strip() else {})
+            for header, _, kind in columns
+        }
+    if "key" in given:
+        table["key"] = [_column_name(part) for part in given["key"].split(",")]
+    return table
+
+
+def _column_name(header: str) -> str:
+    """The name in SQL of a column of the file."""
+    return re.sub(r"[^a-z0-9]+", "_", header.lower()).strip("_")
 
 
 def put_value(config: dict[str, Any], key: str, value: Any) -> None:

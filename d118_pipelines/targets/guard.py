@@ -163,8 +163,8 @@ def _first_delivery(target: Target, plan: Plan) -> GuardRule:
     """Held while there is nothing to compare with. Source: docs/reference/drafting.md."""
     passed = plan.baseline is not None
     text = (
-        "The first delivery of this target: look at its files with d118 preview "
-        f"{target.name}, compare them with those sent before, then approve them."
+        "The first delivery of this target: look at its files, compare them with those "
+        f"sent before (d118 compare {target.name} --with FOLDER), then approve them."
     )
     return GuardRule(FIRST, "held", passed, "Delivered before." if passed else text)
 

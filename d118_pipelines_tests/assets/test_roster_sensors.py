@@ -110,6 +110,34 @@ def test_what_was_not_applied_stays_in_the_inbox(sheets: RosterProject) -> None:
     assert path.exists()
 
 
+def test_vendors_files_start_a_run_when_all_stand_still(tmp_path: Path) -> None:
+    files = {
+        "routes": {"file": "routes_*.csv", "columns": {"route": "text"}},
+        "stops": {"file": "stops.txt", "columns": {"stop": "text"}},
+    }
+    buses = entry("buses", "VENDOR_FILE", {"files": files})
+    project = RosterProject(tmp_path / "project", buses)
+    watch = Watch(project, "buses")
+    inbox = project.home / "inbox/buses"
+    inbox.mkdir(parents=True, exist_ok=True)
+    (inbox / "routes_1.csv").write_text("route\nR1\n")
+    assert watch.look() + watch.look() == [], "stops.txt is missing"
+    (inbox / "stops.txt").write_text("stop\nOak\n")
+    assert watch.look() == [], "it may still grow"
+
+    (inbox / "notes.csv").write_text("nothing that is declared")
+    [request] = watch.look()
+
+    assert watch.sensor.job_name == "sync_buses"
+    assert request.tags["sis/trigger"] == "sensor"
+    assert watch.look() == []
+    (inbox / "routes_2.csv").write_text("route\nnobody reads these rows")
+    assert [len(watch.look()) for _ in range(3)] == [0, 1, 0], "the newest file counts"
+    (inbox / "routes_2.csv").write_text("route\nR2\n")
+    found = [len(watch.look()) for _ in range(3)]
+    assert found == [0, 1, 0], "a file that was never stored holds nothing up"
+
+
 def test_a_oneroster_set_starts_a_run_when_it_is_whole(tmp_path: Path) -> None:
     project = RosterProject(tmp_path / "project", PROVIDER)
     watch = Watch(project, "files")

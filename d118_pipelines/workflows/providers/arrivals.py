@@ -10,13 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from d118_pipelines.config.project import Project
-from d118_pipelines.config.providers import CsvProvider, OneRosterCsvProvider, Provider
+from d118_pipelines.config.provider_types import VendorTable
+from d118_pipelines.config.providers import (
+    CsvProvider,
+    OneRosterCsvProvider,
+    Provider,
+    VendorFileProvider,
+)
 from d118_pipelines.delivery.messages import Alert
 from d118_pipelines.errors import AuthenticationError, D118Error, RetriableError
 from d118_pipelines.kernel.clock import tick
@@ -93,7 +100,8 @@ class Arrival:
 
 def is_watched(provider: Provider) -> bool:
     """Whether the provider's files are looked for between its scheduled runs."""
-    return isinstance(provider.model, OneRosterCsvProvider | CsvProvider)
+    watched = OneRosterCsvProvider | CsvProvider | VendorFileProvider
+    return isinstance(provider.model, watched)
 
 
 def failed_look(project: Project, provider: str) -> FailedLook | None:
@@ -137,10 +145,14 @@ def _note(project: Project, provider: str) -> Path:
 def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival:
     """Look once. Raises: ConfigurationError, and what an SFTP server's refusal raises."""
     model = provider.model
-    assert isinstance(model, OneRosterCsvProvider | CsvProvider)
     login = sftp_login(project, provider)
+    if isinstance(model, VendorFileProvider):
+        files = _far(login) if login else _near(local_folder(project, provider))
+        return _look_for_declared(model.config.files, files, cursor)
+    assert isinstance(model, OneRosterCsvProvider | CsvProvider)
     if login is not None:
-        return _look_far(login, cursor)
+        sets = [one for one in _far(login) if one[0].lower().endswith((".csv", ".zip"))]
+        return _look_at_stamps(sets, cursor)
     folder = local_folder(project, provider)
     if isinstance(model, CsvProvider):
         from d118_pipelines.sources.csv_files.arrival import look
@@ -161,16 +173,44 @@ def look_for_files(project: Project, provider: Provider, cursor: str) -> Arrival
     return Arrival(seen.state, key, seen.reason)
 
 
-def _look_far(login: SftpSettings, cursor: str) -> Arrival:
+_Stamp = tuple[str, int, float]  # name, size, time
+
+
+def _far(login: SftpSettings) -> list[_Stamp]:
     """By names, sizes and times: a set far away is opened by the run that fetches it."""
     from d118_pipelines.ssh.folder import SftpFolder
 
     with SftpFolder(login) as remote:
-        files = sorted(
-            (f.name, f.size_bytes, f.mtime_seconds)
-            for f in remote.files()
-            if f.name.lower().endswith((".csv", ".zip"))
-        )
+        return sorted((f.name, f.size_bytes, f.mtime_seconds) for f in remote.files())
+
+
+def _near(folder: Path) -> list[_Stamp]:
+    """The files of a folder here; none if it is not there."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = [(path.name, path.stat()) for path in paths if path.is_file()]
+    return [(name, stat.st_size, stat.st_mtime) for name, stat in found]
+
+
+def _look_for_declared(
+    tables: Mapping[str, VendorTable], files: Sequence[_Stamp], cursor: str
+) -> Arrival:
+    """Every declared file must be there; whatever else lies in the folder never counts.
+
+    A file that came again with the same rows is news: its time says how old they are.
+    """
+    from d118_pipelines.sources.vendor_file.source import is_wanted
+
+    newest: list[_Stamp] = []
+    for table in tables.values():
+        found = [one for one in files if is_wanted(one[0], table.file)]
+        if not found:
+            return Arrival("", None, f"{table.file} is missing")
+        newest.append(max(found, key=lambda one: (one[2], one[0])))
+    return _look_at_stamps(newest, cursor)
+
+
+def _look_at_stamps(files: Sequence[_Stamp], cursor: str) -> Arrival:
+    """A run key if the look before saw the same names, sizes and times."""
     now = json.dumps(files)
     if not files or now != cursor:
         return Arrival(now, None, "no files, or they have changed since the last check")

@@ -138,9 +138,12 @@ def _failed(feed: Feed, rules: Sequence[GuardRule]) -> FatalError:
 
 def _held(feed: Feed, plan: StoredPlan, rules: Sequence[GuardRule]) -> HeldError:
     made = local_time(plan.created_at, feed.project.district().zone)
+    where = f"plan {plan.plan_hash[:PREFIX_LENGTH]}, made {made}: {feed.size(plan)}"
+    if files := feed.files_at(plan):
+        where += f"; the files are in {files}"
     return HeldError(
         _rule_lines(feed, rules),
-        where=f"plan {plan.plan_hash[:PREFIX_LENGTH]}, made {made}: {feed.size(plan)}",
+        where=where,
         not_done=feed.not_done,
         next_step=_release(feed, plan),
     )

@@ -136,6 +136,10 @@ class Feed(ABC):
     def size(self, plan: StoredPlan) -> str:
         """How much the plan changes, and how long it is kept, in words."""
 
+    def files_at(self, plan: StoredPlan) -> str:
+        """Where a person can look at the plan's files; empty if there is nothing to read."""
+        return ""
+
     @abstractmethod
     def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
         """The plan for people. Raises: ConfigurationError if its files are gone."""

@@ -12,6 +12,8 @@ from d118_pipelines.config.project import Project
 from d118_pipelines.config.yaml_files import shown_path
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.shipped import SHIPPED
+from d118_pipelines.targets.model import TargetModel
+from d118_pipelines.targets.secret_columns import secret_variables
 
 _YAML = "target.yaml"
 _CATALOG = SHIPPED / "mappings/catalog"
@@ -20,6 +22,13 @@ _CATALOG = SHIPPED / "mappings/catalog"
 def catalog() -> list[str]:
     """The names in the shipped catalog."""
     return sorted(path.parent.name for path in _CATALOG.glob(f"*/{_YAML}"))
+
+
+def variables_of(model: TargetModel) -> list[str]:
+    """What `.env` needs for the target: the destination's address and login, secrets."""
+    named = model.destination.model_dump()
+    logins = [value for key, value in named.items() if key.endswith("_env") and value]
+    return [*logins, *secret_variables(model)]
 
 
 def add_target(project: Project, name: str) -> list[Path]:

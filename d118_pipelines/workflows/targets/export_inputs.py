@@ -6,6 +6,7 @@ Called by `export.py`; it finds them and says since when they are true.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from d118_pipelines.config.district import District
-from d118_pipelines.config.project import Project, environment_value
-from d118_pipelines.errors import IncompleteExtractError
+from d118_pipelines.config.project import Project
+from d118_pipelines.errors import IncompleteExtractError, MissingSecretError
 from d118_pipelines.kernel.frames import open_frames, parquet
 from d118_pipelines.roster.model.tables import sis_providers
 from d118_pipelines.roster.staging.staged import Staged, find_staged
@@ -121,11 +122,17 @@ def _school_days(
 
 
 def secret_values(target: Target) -> dict[str, str]:
-    """The secrets that are columns of the target. Raises: MissingSecretError."""
-    return {
-        name: environment_value(name, needed_for=f"the column {where} ({target.name})")
-        for name, where in secret_variables(target.model).items()
-    }
+    """The secrets that are columns of the target. Raises: MissingSecretError for all."""
+    wanted = secret_variables(target.model)
+    if unset := [name for name in wanted if not os.environ.get(name)]:
+        columns = ", ".join(wanted[name] for name in unset)
+        raise MissingSecretError(
+            f"{target.name} needs in .env: {', '.join(unset)}.",
+            rule=f"A column ${{NAME}} has the value of that variable: {columns}.",
+            not_done="Nothing was exported.",
+            next_step="Set it in .env, then run: d118 doctor",
+        )
+    return {name: os.environ[name] for name in wanted}
 
 
 def find_input(

@@ -150,6 +150,11 @@ class TargetFeed(Feed):
         files = plan.counts.get("files", {}).values()
         return f"{sum(file[kind] for file in files for kind in KINDS):,} changes"
 
+    def files_at(self, plan: StoredPlan) -> str:
+        """The folder of the prepared files."""
+        folder = self.project.home / plan.folder
+        return str(folder) if folder.is_dir() else ""
+
     def plan_page(self, plan: StoredPlan, shown: Shown) -> PlanPage:
         """Files and changed records; before the first delivery no record has changed."""
         folder = self.project.home / plan.folder
