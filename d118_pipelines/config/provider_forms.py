@@ -130,7 +130,9 @@ def config_of(fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, 
                 raise ConfigurationError("Port is a number from 1 to 65535.")
             value = int(text)
         put_value(config, field.key, value)
-    table = {key: config.pop(key) for key in ("file", "columns", "key") if key in config}
+    table: dict[str, Any] = {
+        key: config.pop(key) for key in ("file", "columns", "key") if key in config
+    }
     if _TABLE in config:
         config["files"] = {config.pop(_TABLE): _table_of(table)}
     elif table:
