@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 GOOD = 0.995
 # Below this share of what a constant would leave open, a column is not explained.
 LEAST_LIFT = 0.8
+LEAST_SHARE = 0.9
 _LOOKED_AT = 160
 _WORTH_KEEPING = 0.1
 
@@ -63,6 +64,8 @@ class _Column:
     usual_share: float
     is_personal: bool
     """Whether its header, or its few values, say that it holds what is a person's."""
+    good: float = GOOD
+    """The share that needs no further search: all lines, where the column names a line."""
     found: list[tuple[float, Candidate]] = field(default_factory=list)
 
     def add(self, share: float, candidate: Candidate) -> None:
@@ -79,7 +82,7 @@ class _Column:
 
     @property
     def is_good(self) -> bool:
-        return any(share >= GOOD for share, _ in self.found)
+        return any(share >= self.good for share, _ in self.found)
 
     def lift(self, share: float) -> float:
         """How much of what a constant leaves open is explained."""
@@ -123,13 +126,15 @@ def quick_score(sample: Sample) -> float:
 
 def _columns(sample: Sample, headers: Sequence[str]) -> list[_Column]:
     made = []
+    keys = {place for place, _ in sample.key.pairs}
     for place, header in enumerate(headers):
         [(distinct, usual, count, rows)] = sample.duck.execute(
             f"SELECT count(DISTINCT c{place}), mode(c{place}), "
             f"count(*) FILTER (c{place} = (SELECT mode(c{place}) FROM f)), count(*) FROM f"
         ).fetchall()
         is_own = is_personal(header) or _holds_names(sample, place, distinct)
-        made.append(_Column(place, header, distinct, usual, count / rows, is_own))
+        good = 1.0 if place in keys else GOOD
+        made.append(_Column(place, header, distinct, usual, count / rows, is_own, good))
     return made
 
 
@@ -447,7 +452,7 @@ def _chosen(column: _Column) -> Explained:
     ]
     seen = others[0] if others else None
     told = f"{seen[1].words} ({seen[0]:.1%})" if seen else ""
-    is_explained = column.lift(share) >= LEAST_LIFT and share >= 0.9
+    is_explained = column.lift(share) >= LEAST_LIFT and share >= LEAST_SHARE
     if column.distinct <= 1:
         is_explained = True
     return Explained(

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from d118_pipelines.errors import ConfigurationError
 from d118_pipelines.kernel.sql_text import identifier
-from d118_pipelines.targets.draft.explain import Explained, explained, quick_score
+from d118_pipelines.targets.draft.explain import (
+    LEAST_SHARE,
+    Explained,
+    explained,
+    quick_score,
+)
 from d118_pipelines.targets.draft.keys import Key, possible_keys
 from d118_pipelines.targets.draft.order import order_of
 from d118_pipelines.targets.draft.people import note_names
@@ -271,6 +276,13 @@ def _in_parts(
 
 
 def _together(given: GivenFile, parts: list[FileDraft], place: int) -> FileDraft:
+    for n in range(len(given.headers)):
+        several = [part.columns[n] for part in parts]
+        known = sum(one.agrees for one in several if one.sql)
+        if known >= LEAST_SHARE * sum(one.lines for one in several):
+            for part, one in zip(parts, several, strict=True):
+                if not one.sql:
+                    part.columns[n] = replace(one, sql="NULL", found="nothing: empty")
     columns = [
         ColumnDraft(
             given.headers[n],

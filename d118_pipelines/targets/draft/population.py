@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from d118_pipelines.kernel.sql_text import identifier
 from d118_pipelines.targets.draft.conditions import Condition, Rows, fields_of
 from d118_pipelines.targets.draft.keys import Key
-from d118_pipelines.targets.draft.relations import Join, with_distance
+from d118_pipelines.targets.draft.relations import Join, normal, with_distance
 from d118_pipelines.targets.draft.sample import column_arrays, runnable
 
 if TYPE_CHECKING:
@@ -46,17 +46,20 @@ def population(
 ) -> Population:
     """Find the conditions one by one, those first that stop most."""
     aliases = ", ".join(["b", *(join.alias for join in joins)])
+    columns = ", ".join(normal(f"b.{identifier(column)}") for _, column in key.pairs)
     duck.execute(
         f"CREATE OR REPLACE TABLE p AS SELECT {aliases}, "
-        f"EXISTS (SELECT 1 FROM f WHERE {key.on}) AS kept FROM {key.relation.name} AS b "
-        + " ".join(join.sql for join in joins)
+        f"EXISTS (SELECT 1 FROM f WHERE {key.on}) AS kept, "
+        f"count(*) OVER (PARTITION BY {columns}) > 1 AS has_twin "
+        f"FROM {key.relation.name} AS b " + " ".join(join.sql for join in joins)
     )
     rows = Rows(duck, "p", fields_of(with_distance(key.relation, joins)))
-    [keep] = column_arrays(duck, "p", ["kept"])
+    keep, has_twin = column_arrays(duck, "p", ["kept", "has_twin"])
     wanted = int(keep.sum())
     least = max(2, int((~keep).sum()) // 1000, wanted // 1000)
+    # Of two rows with one key the file has one: no condition is judged by them.
     chain, alive = rows.chain(
-        keep, most=_MOST_CONDITIONS, least=least, alive=keep | True
+        keep, most=_MOST_CONDITIONS, least=least, alive=~(keep & has_twin)
     )
     kept, others = int((alive & keep).sum()), int((alive & ~keep).sum())
     one_of = ""
@@ -67,6 +70,7 @@ def population(
         )
         duck.execute(f"INSERT INTO q SELECT * FROM p WHERE {where}")
         one_of = _one_of(duck, key)
+        [(kept,)] = duck.execute("SELECT count(*) FROM q WHERE kept").fetchall()
         others += kept - key.matched
         if one_of:
             others = 0

@@ -27,9 +27,6 @@ from d118_pipelines_tests.targets.draft.foreign_files import write_all
 pytestmark = pytest.mark.timeout(3600)
 
 PAGE = REPOSITORY / "docs/reference/draft_proof.md"
-# smartfind falls short (the page says by how much): two schedules of a person and the
-# rules on employee numbers are more than a draft finds.
-SHORT = "smartfind"
 OWN = ("clever_sftp", "hr_records", "oneroster", "scim", "smartfind")
 FOREIGN = ("google", "library", "sds", "lunch", "messages", "badges")
 ALL = (*OWN, *FOREIGN)
@@ -169,7 +166,7 @@ def test_the_page_has_what_was_found(proofs: dict[str, list[Proof]]) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [name for name in ALL if name != SHORT])
+@pytest.mark.parametrize("name", ALL)
 def test_a_draft_makes_the_files_again(
     proofs: dict[str, list[Proof]], name: str
 ) -> None:
