@@ -51,11 +51,20 @@ def plan(name: str, *rules: GuardRule) -> StoredPlan:
         rules=list(rules),
         counts={"changes": 9713, "files": {"staff": file}},
         files=[],
-        folder="",
+        folder="exports/hr_records/made",
         demonstration=False,
         data_at=MADE,
         created_at=MADE,
     )
+
+
+def test_a_held_plan_of_a_target_says_where_its_files_are(tmp_path: Path) -> None:
+    made = plan("hr_records", LEAVING)
+    (tmp_path / made.folder).mkdir(parents=True)
+
+    held = refusal(feed("hr_records", tmp_path), made, None, now=MADE)
+
+    assert f"changes; the files are in {tmp_path / made.folder}\n" in str(held)
 
 
 @either
