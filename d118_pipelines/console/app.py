@@ -28,7 +28,7 @@ from d118_pipelines.console import (
     report_pages,
     sign_in,
 )
-from d118_pipelines.console.front import Front
+from d118_pipelines.console.front import ICON, Front
 from d118_pipelines.console.identity import CALLER, READS, Refused
 from d118_pipelines.console.rendering import page
 from d118_pipelines.console.sign_in import sign_in_page
@@ -105,7 +105,7 @@ def _own(world: World) -> App:
     def style() -> Response:
         return FileResponse(_STATIC / "console.css", headers=_KEPT)
 
-    @app.get("/favicon.ico", include_in_schema=False)
+    @app.get(ICON, include_in_schema=False)
     def icon() -> Response:
         return FileResponse(_STATIC / "icon.svg", headers=_KEPT)
 

@@ -32,13 +32,8 @@ from d118_pipelines.service.guard import (
 )
 from d118_pipelines.service.guard import Request as Asked
 
-PUBLIC = (
-    "/sign-in",
-    "/oidc/start",
-    "/oidc/return",
-    "/static/console.css",
-    "/favicon.ico",  # a browser asks for it by itself, before sign-in too
-)
+ICON = "/favicon.ico"  # a browser asks for it by itself, before sign-in too
+PUBLIC = ("/sign-in", "/oidc/start", "/oidc/return", "/static/console.css", ICON)
 LARGEST_BODY = 4 * 2**20
 NO_SESSION = "Sign in first."
 ONLY_READS = "Your role may look at everything and change nothing."
